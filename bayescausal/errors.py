@@ -1,0 +1,42 @@
+"""Errors that advise: what was given, what is there, why it matters, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BayesCausalError(ValueError):
+    """Base of every error that the package raises on purpose."""
+
+
+class GraphError(BayesCausalError):
+    """The causal graph is not one, or a question does not fit it."""
+
+
+class DataError(BayesCausalError):
+    """The table cannot be used as it is."""
+
+
+class SpecError(BayesCausalError):
+    """The parts of a specification do not fit each other or the data."""
+
+
+class NotConverged(UserWarning):
+    """The sampler has not converged: numbers from this fit are not yet answers."""
+
+
+class FewerRowsThanParameters(UserWarning):
+    """The prior, not the data, decides much of what this model says."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return `` Did you mean 'search'?`` when one candidate is close, else an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("serach", ["sales", "search"])
+    " Did you mean 'search'?"
+    """
+    close = get_close_matches(str(name), [str(c) for c in candidates], n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,1 @@
+"""The only place that samples: `fit`, `diagnose`, and the `Fit` they share."""

@@ -1,0 +1,1 @@
+"""The only place that writes PyMC: `scm.forward`, the likelihood, `build`."""

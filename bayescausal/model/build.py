@@ -1,0 +1,110 @@
+"""`build`: a spec and data become a plain `pymc.Model` that reads like the graph."""
+
+from __future__ import annotations
+
+import warnings
+
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from bayescausal._types import Node, Theta
+from bayescausal.errors import FewerRowsThanParameters
+from bayescausal.model.contrast import contrast, divisor
+from bayescausal.model.likelihood import observe, parameter
+from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.spec import Spec
+
+
+def build(spec: Spec, data: Dataset) -> pm.Model:
+    """Write the structural equations as a PyMC model.
+
+    Modelled nodes are observed random variables named after the graph, and their children are
+    functions of *them*: ``pm.model_to_graphviz`` shows the causal graph and PyMC's own
+    predictive sampling runs down it. Parameters are ``tv->sales`` (the quantity its prior is on:
+    for media the mean contribution), ``tv->sales:alpha``, ``search:sigma``; each experiment is
+    ``lift:<name>``. Nothing is sampled here, and no deterministic is stored: what follows from
+    the parameters is computed after sampling.
+
+    Parameters
+    ----------
+    spec : Spec
+    data : Dataset
+
+    Returns
+    -------
+    pymc.Model
+        With dims ``(time,)`` or ``(unit, time)`` and coords; the data are `pymc.Data`: inputs
+        under the node's name, modelled nodes under ``<node>:observed``.
+
+    Raises
+    ------
+    DataError, SpecError
+        The spec and the data do not fit.
+
+    Warns
+    -----
+    FewerRowsThanParameters
+        When there are fewer observations of a node than parameters in its equation.
+
+    Notes
+    -----
+    Source: MODEL.md sections 3 and 7.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> example = bc.load_example()
+    >>> model = bc.build(example.spec, example.data)
+    >>> [v.name for v in model.observed_RVs]
+    ['search', 'sales', 'lift:tv_spring', 'lift:social_autumn']
+    """
+    scm = compile_scm(spec, data)
+    _count(scm)
+    start = data.history
+    coords = dict(scm.coords)
+    if start:
+        coords |= {"time": data.training, "time_and_history": data.time}
+    every = tuple("time_and_history" if start and d == "time" else d for d in data.dims)
+    with pm.Model(coords=coords) as model:
+        path: dict[Node, TensorVariable] = {
+            v: pm.Data(f"{v}:observed" if v in spec.modelled else v, data.array(v), dims=every)
+            for v in (*spec.inputs, *spec.modelled)
+        }
+        theta: Theta = {}
+        for given in scm.parameters:
+            theta[given.name] = parameter(given, theta)
+        edges = calibrate(scm, theta, path, pt)
+
+        def settle(node: Node, mu: TensorVariable) -> TensorVariable:
+            seen = path[node][..., start:]
+            variable = observe(scm, node, mu[..., start:], theta, seen)
+            before = path[node][..., :start]
+            return pt.concatenate([before, variable], axis=-1) if start else variable
+
+        inputs = {v: path[v] for v in spec.inputs}
+        forward(scm, theta, inputs, edges, pt, settle=settle)
+        for test in spec.experiments:
+            total = contrast(scm, theta, path, edges, test.estimand, pt).sum()
+            effect = total / divisor(scm, test.estimand)
+            pm.Normal(f"lift:{test.name}", mu=effect, sigma=test.sd, observed=test.lift)
+    return model
+
+
+def _count(scm: SCM) -> None:
+    rows = len(scm.data.training) * max(1, len(scm.data.units))
+    for node in scm.spec.modelled:
+        own = [
+            p for p in scm.parameters
+            if p.name.startswith(f"{node}:") or p.name.split(":")[0].split("@")[0].endswith(f"->{node}")
+        ]
+        size = sum(p.size for p in own)
+        if size > rows:
+            warnings.warn(
+                f"The equation of '{node}' has {size} parameters for {rows} rows: the prior "
+                "decides much of the answer. Use fewer baseline terms or plainer responses, or "
+                "more data.",
+                FewerRowsThanParameters,
+                stacklevel=3,
+            )

@@ -1,0 +1,279 @@
+"""The structural causal model, and `forward`, the one function that evaluates it.
+
+Everything here is written once over an array namespace ``xp``: ``pytensor.tensor`` for the
+sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(time,)`` or
+``(unit, time)``; parameters have draw dims in front, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayescausal._types import Array, Node, Theta
+from bayescausal.specs.adstock import shift
+from bayescausal.specs.baseline import Intercept, Term
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.graph import Edge
+from bayescausal.specs.prior import Prior
+from bayescausal.specs.response import Response
+from bayescausal.specs.spec import Spec
+from bayescausal.specs.transform import widen
+
+
+class Parameter(NamedTuple):
+    """A free parameter: its name, its prior, and the dim it varies over.
+
+    ``pooled`` names the mean and the spread of a partially pooled parameter, whose prior is then
+    ``Normal(mean, spread)``.
+    """
+
+    name: str
+    prior: Prior
+    dim: str | None = None
+    size: int = 1
+    pooled: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SCM:
+    """A spec meets data: scales, designs and parameters. Constants only; no draws, no state.
+
+    Parameters
+    ----------
+    spec, data : Spec, Dataset
+        Checked against each other by `compile_scm`.
+    scale : dict of str to array
+        By node, shape ``(1,)`` or ``(unit, 1)``: what its column is divided by.
+    design : dict of str to dict of str to array
+        By node and term, shape ``(column, time)``.
+    parameters : tuple of Parameter
+        Every free parameter, in the order of the equations.
+    coords : dict
+        Labels of the dims.
+    """
+
+    spec: Spec
+    data: Dataset
+    scale: dict[Node, np.ndarray]
+    design: dict[Node, dict[str, np.ndarray]]
+    parameters: tuple[Parameter, ...]
+    coords: dict[str, Any]
+
+    @property
+    def depth(self) -> int:
+        """Number of data dims: 1 national, 2 panel."""
+        return 2 if self.data.is_panel else 1
+
+    @property
+    def factual(self) -> dict[Node, np.ndarray]:
+        """The observed path of every node, in original units."""
+        return {v: self.data.array(v) for v in (*self.spec.inputs, *self.spec.modelled)}
+
+    def link(self, node: Node, x: Array, xp: Any = np) -> Array:
+        """To the scale on which causes add up."""
+        scaled = x / self.scale[node]
+        return xp.log(scaled) if self.spec.link(node) == "log" else scaled
+
+    def inverse(self, node: Node, eta: Array, xp: Any = np) -> Array:
+        """Back to original units."""
+        return self.scale[node] * (xp.exp(eta) if self.spec.link(node) == "log" else eta)
+
+    def move(self, node: Node, x: Array, by: Array, xp: Any = np) -> Array:
+        """``inverse(link(x) + by)``, exactly ``x`` when ``by`` is zero."""
+        return x * xp.exp(by) if self.spec.link(node) == "log" else x + self.scale[node] * by
+
+    def baseline(self, node: Node, theta: Theta, xp: Any = np) -> Array:
+        """Intercept and baseline terms of a node's equation, on the link scale."""
+        level = theta[f"{node}:intercept"]
+        total = level[..., None] if self.data.is_panel else widen(level, self.depth)
+        for term in self.spec.terms(node)[1:]:
+            own = {suffix: theta[_name(node, term, suffix)] for suffix in term.priors}
+            path = xp.dot(term.coefficients(xp, own), self.design[node][term.key])
+            total = total + (path[..., None, :] if self.data.is_panel else path)
+        return total
+
+    def curve(self, edge: Edge, theta: Theta, x: Array, xp: Any = np) -> Array:
+        """``f(x)`` of an edge: its transforms on the scaled, lagged source; no coefficient."""
+        response = self.spec.mechanisms[edge]
+        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        return response.curve(xp, shift(xp, x / self.scale[edge.source], edge.lag), own, self.depth)
+
+
+def _name(node: Node, term: Term, suffix: str) -> str:
+    return f"{node}:{term.key}" + (f":{suffix}" if suffix else "")
+
+
+def compile_scm(spec: Spec, data: Dataset) -> SCM:
+    """Check a spec against data and gather the constants of its equations."""
+    spec.check(data)
+    nodes = (*spec.inputs, *spec.modelled)
+    coords: dict[str, Any] = {"time": data.time}
+    if data.is_panel:
+        coords = {"unit": list(data.units), **coords}
+    design: dict[Node, dict[str, np.ndarray]] = {}
+    parameters: list[Parameter] = []
+    for node in spec.modelled:
+        design[node] = {}
+        for term in spec.terms(node):
+            if isinstance(term, Intercept):
+                parameters += _levels(node, term, data)
+                continue
+            design[node][term.key] = term.design(data.time, data.training).T
+            coords[term.key] = term.labels(data.training)
+            size = len(coords[term.key])
+            parameters += [
+                Parameter(_name(node, term, suffix), prior, term.key if each else None,
+                          size if each else 1)
+                for suffix, (prior, each) in term.priors.items()
+            ]
+        for edge in spec.reduced.incoming(node):
+            response: Response = spec.mechanisms[edge]
+            parameters.append(Parameter(str(edge), response.strength.prior))
+            parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
+        parameters += [
+            Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()
+        ]
+    scale = {v: data.scale(v) for v in nodes}
+    return SCM(spec, data, scale, design, tuple(parameters), coords)
+
+
+def _levels(node: Node, term: Intercept, data: Dataset) -> list[Parameter]:
+    name = f"{node}:intercept"
+    if not data.is_panel:
+        return [Parameter(name, term.prior)]
+    mean, spread = f"{name}:mean", f"{name}:spread"
+    unit = Parameter(name, term.prior, "unit", len(data.units), pooled=(mean, spread))
+    return [Parameter(mean, term.prior), Parameter(spread, term.spread), unit]
+
+
+class Mechanism(NamedTuple):
+    """An edge at given parameters: ``response = beta (f(x) - center)``.
+
+    ``factual`` is ``f`` at the observed source; ``center`` its mean over the training data, which
+    makes the intercept the level at mean media and cancels in every contrast.
+    """
+
+    beta: Array
+    center: Array
+    factual: Array
+
+
+def calibrate(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    xp: Any = np,
+    only: Collection[Edge] | None = None,
+) -> dict[Edge, Mechanism]:
+    """Evaluate edges at the observed path ``x`` and derive their coefficients.
+
+    Parameters
+    ----------
+    scm : SCM
+    theta : dict of str to array
+        Parameters by name.
+    x : mapping of node to array
+        The *observed* path of every node, in original units.
+    xp : module
+        ``numpy`` or ``pytensor.tensor``.
+    only : collection of Edge, optional
+        Just these edges; all by default.
+
+    Returns
+    -------
+    dict of Edge to Mechanism
+        ``beta``, ``center`` have draw dims and broadcastable data dims.
+    """
+    out = {}
+    dims = tuple(range(-scm.depth, 0))
+    for edge, response in scm.spec.mechanisms.items():
+        if only is not None and edge not in only:
+            continue
+        f = scm.curve(edge, theta, x[edge.source], xp)
+        seen = f[..., scm.data.history :]
+        gain = np.nan
+        if response.strength.needs_spend:
+            spent = scm.data.spend_of(edge.source)[..., scm.data.history :].sum()
+            gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
+        beta = response.strength.beta(theta[str(edge)], abs(seen).mean(axis=dims), gain)
+        out[edge] = Mechanism(widen(beta, scm.depth), seen.mean(axis=dims, keepdims=True), f)
+    return out
+
+
+def forward(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    xp: Any = np,
+    *,
+    do: Mapping[Node | Edge, Array] | None = None,
+    settle: Callable[[Node, Array], Array] | None = None,
+) -> dict[Node, Array]:
+    """Evaluate the structural equations once, causes first.
+
+        g_v(x_v) = mu_v + e_v,    mu_v = baseline_v + sum_{p -> v} beta_pv (f_pv(x_p) - center_pv)
+
+    Three uses differ only in who supplies ``e_v``:
+
+    * ``settle=None``: each node keeps the error it had in ``x`` (abduction, action, prediction):
+      counterfactuals and lift tests. Only what an intervention reaches is evaluated; a node that
+      it does not reach keeps its observed value exactly.
+    * ``settle(v, mu_v)`` returns the value of ``v``: the likelihood returns an observed random
+      variable, the simulator adds fresh errors.
+
+    It is pure: nothing is drawn, cached or changed here.
+
+    Parameters
+    ----------
+    scm : SCM
+    theta : dict of str to array
+        Parameters by name, with leading draw dims or none.
+    x : mapping of node to array
+        Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; with ``settle``
+        those of the input nodes are enough.
+    edges : mapping of Edge to Mechanism
+        From `calibrate`.
+    xp : module
+        ``numpy`` or ``pytensor.tensor``.
+    do : mapping of node or Edge to array
+        Whole paths that replace a node's value, or that are fed along one edge only.
+    settle : callable, optional
+        ``(node, mu) -> value``, called for modelled nodes in causal order.
+
+    Returns
+    -------
+    dict of node to array
+        The path of every node in this world, in original units.
+
+    Notes
+    -----
+    Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
+    """
+    do = do or {}
+    world = {v: do.get(v, path) for v, path in x.items()}
+    for node in scm.spec.modelled:
+        if node in do:
+            continue
+        incoming = scm.spec.reduced.incoming(node)
+        fed = {e: do.get(e, world[e.source]) for e in incoming}
+        if settle is None:
+            moved = [e for e in incoming if fed[e] is not x[e.source]]
+            steps = [
+                edges[e].beta * (scm.curve(e, theta, fed[e], xp) - edges[e].factual) for e in moved
+            ]
+            world[node] = scm.move(node, x[node], sum(steps), xp) if steps else x[node]
+        else:
+            mu = scm.baseline(node, theta, xp)
+            for e in incoming:
+                same = fed[e] is x.get(e.source)
+                f = edges[e].factual if same else scm.curve(e, theta, fed[e], xp)
+                mu = mu + edges[e].beta * (f - edges[e].center)
+            world[node] = settle(node, mu)
+    return world
+
+

@@ -1,0 +1,1 @@
+"""Plots, tables, the report and the command line."""

@@ -1,0 +1,1 @@
+"""A `Fit` in, draws out; only `summarize` reduces them."""

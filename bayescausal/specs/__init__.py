@@ -1,0 +1,1 @@
+"""What is claimed: frozen values, checked when they are made. No PyMC here."""

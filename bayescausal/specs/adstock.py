@@ -1,0 +1,216 @@
+"""Adstock: how the effect of one period's exposure spreads over later periods.
+
+Every adstock here is a weighted sum of lags,
+
+    A(x)[t] = sum_{l=0}^{l_max} w_l x[t - l],
+
+so each class writes only its weights ``w_l``. With ``normalize=True`` (the default)
+``sum_l w_l = 1``: carry-over moves an effect in time and does not create any, and a saturation
+behind it sees the exposure's own scale. Laws, tested: linear, causal (no effect on the past),
+time-invariant, mass-preserving when normalized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bayescausal._types import Array
+from bayescausal.errors import SpecError
+from bayescausal.specs.prior import Prior
+from bayescausal.specs.transform import Transform, widen
+
+
+@dataclass(frozen=True)
+class Adstock(Transform):
+    """A normalized weighted sum over ``l_max + 1`` lags.
+
+    Parameters
+    ----------
+    l_max : int
+        The largest lag, in periods; exposure acts for ``l_max + 1`` periods.
+    normalize : bool
+        Divide the weights by their sum.
+    priors : dict of str to Prior
+        Priors that replace the defaults.
+
+    Raises
+    ------
+    SpecError
+        ``l_max`` is not a non-negative integer.
+    """
+
+    l_max: int = 8
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.l_max, bool) or not isinstance(self.l_max, int) or self.l_max < 0:
+            raise SpecError(
+                f"{type(self).__name__}: l_max counts periods (0, 1, 2, ...); got {self.l_max!r}."
+            )
+
+    @property
+    def reach(self) -> int:
+        """The largest lag."""
+        return self.l_max
+
+    def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
+        """Weights of the lags, shape ``(..., l_max + 1)``; parameters have shape ``(...)``."""
+        wide = {k: widen(v, 1) for k, v in theta.items()}
+        w = self._unnormalized(xp, np.arange(self.l_max + 1.0), wide)
+        return w / w.sum(axis=-1, keepdims=True) if self.normalize else w
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        raise NotImplementedError
+
+    def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
+        """Adstock ``x``, whose last ``depth`` dims are data (time last).
+
+        Exposure without draw dims is one matrix product of weights and lags. Exposure that
+        differs between draws (a mediator in another world) is summed lag by lag, which needs
+        no memory for ``l_max`` copies of it.
+        """
+        w = self.weights(xp, theta)
+        if x.ndim == depth:
+            return xp.tensordot(w, lags(xp, x, self.l_max), axes=1)
+        out = widen(w[..., 0], depth) * x
+        for lag in range(1, self.l_max + 1):
+            out = out + widen(w[..., lag], depth) * shift(xp, x, lag)
+        return out
+
+
+def shift(xp: Any, x: Array, lag: int) -> Array:
+    """Move ``x`` (time last) ``lag`` periods later; what lies before the data is zero."""
+    if lag == 0:
+        return x
+    return xp.concatenate([xp.zeros_like(x[..., :lag]), x[..., :-lag]], axis=-1)
+
+
+def lags(xp: Any, x: Array, l_max: int) -> Array:
+    """Stack ``x`` at lags ``0..l_max`` on a new first axis."""
+    return xp.stack([shift(xp, x, lag) for lag in range(l_max + 1)], axis=0)
+
+
+@dataclass(frozen=True)
+class GeometricAdstock(Adstock):
+    """Retention ``alpha`` a period: ``w_l = alpha^l``.
+
+    Not a half-life: the effect halves every ``log(1/2) / log(alpha)`` periods.
+
+    Source: Broadbent (1979); Jin et al. (2017), Google.
+
+    Examples
+    --------
+    >>> GeometricAdstock(l_max=2).weights(np, {"alpha": np.array(0.5)}).round(3)
+    array([0.571, 0.286, 0.143])
+    """
+
+    defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        return theta["alpha"] ** lag
+
+
+@dataclass(frozen=True)
+class DelayedAdstock(Adstock):
+    """A peak ``theta`` periods after exposure: ``w_l = alpha^((l - theta)^2)``.
+
+    Source: Jin et al. (2017), Google, equation 3.
+    """
+
+    defaults: ClassVar[dict[str, Prior]] = {
+        "alpha": Prior("Beta", alpha=2, beta=2),
+        "theta": Prior("Gamma", alpha=2, beta=1),
+    }
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        return theta["alpha"] ** ((lag - theta["theta"]) ** 2)
+
+
+@dataclass(frozen=True)
+class WeibullPDFAdstock(Adstock):
+    """Weibull density at ``l + 1``: ``w_l ~ (z/scale)^(shape-1) exp(-(z/scale)^shape)``, ``z = l+1``.
+
+    A ``shape`` above 1 gives a delayed peak, below 1 a decay. Constant factors of the density
+    cancel when normalized, and are left out otherwise.
+
+    Source: Robyn, Meta Marketing Science.
+    """
+
+    defaults: ClassVar[dict[str, Prior]] = {
+        "shape": Prior("LogNormal", mu=0.3, sigma=0.4),
+        "scale": Prior("LogNormal", mu=0.7, sigma=0.5),
+    }
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        z = (lag + 1) / theta["scale"]
+        return z ** (theta["shape"] - 1) * xp.exp(-(z ** theta["shape"]))
+
+
+@dataclass(frozen=True)
+class WeibullCDFAdstock(Adstock):
+    """Retention that itself decays: ``w_l = prod_{k=1..l} exp(-(k/scale)^shape)``.
+
+    Each factor is one minus the Weibull distribution function at ``k``; ``w_0 = 1``.
+
+    Source: Robyn, Meta Marketing Science.
+    """
+
+    defaults: ClassVar[dict[str, Prior]] = {
+        "shape": Prior("LogNormal", mu=0.0, sigma=0.4),
+        "scale": Prior("LogNormal", mu=1.0, sigma=0.5),
+    }
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        return xp.exp(-xp.cumsum((lag / theta["scale"]) ** theta["shape"], axis=-1))
+
+
+@dataclass(frozen=True)
+class BinomialAdstock(Adstock):
+    """A window that closes: ``w_l = (1 - l / (l_max + 1))^(1/alpha - 1)``.
+
+    Heavier tail than geometric for the same ``alpha``, and exactly zero after the window.
+
+    Source: Google Meridian, binomial decay.
+    """
+
+    defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
+
+    def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
+        return (1 - lag / (self.l_max + 1)) ** (1 / theta["alpha"] - 1)
+
+
+@dataclass(frozen=True)
+class NoAdstock(Adstock):
+    """Exposure acts in its own period only: ``w_0 = 1``."""
+
+    l_max: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.l_max != 0:
+            raise SpecError("NoAdstock has no carry-over; l_max is 0. Did you mean GeometricAdstock?")
+
+    def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
+        """A single one."""
+        return xp.ones(1)
+
+    def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
+        """Return ``x``."""
+        return x
+
+
+ADSTOCKS: dict[str, type[Adstock]] = {
+    kind.__name__: kind
+    for kind in (
+        GeometricAdstock,
+        DelayedAdstock,
+        WeibullPDFAdstock,
+        WeibullCDFAdstock,
+        BinomialAdstock,
+        NoAdstock,
+    )
+}

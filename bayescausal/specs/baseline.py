@@ -1,0 +1,510 @@
+"""Baseline terms: what a node would do without any of its causes in the graph.
+
+Every term is linear in its coefficients: a design matrix of time, times coefficients,
+
+    baseline[t] = intercept + sum_terms sum_k design[t, k] coefficient_k ,
+
+with design columns centered over the training data, so that the intercept stays the level at the
+middle of the data and is not tied to the terms. Terms are pooled over units; the intercept of a
+panel is partially pooled. A row's date is the *start* of its period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import holidays as calendars
+import numpy as np
+import pandas as pd
+
+from bayescausal._types import Array
+from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.prior import Prior
+
+_EPOCH = pd.Timestamp("2000-01-03")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the baseline: a name, a design matrix, and priors of its coefficients."""
+
+    name: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        """Name of the term's variables: ``<node>:<key>``."""
+        return self.name
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """Priors by parameter suffix ("" is the coefficient), and whether one per column."""
+        raise NotImplementedError
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Design matrix, shape ``(time, column)``, not yet centered."""
+        raise NotImplementedError
+
+    def labels(self, training: pd.DatetimeIndex) -> list[str]:
+        """One label a column."""
+        return [str(k + 1) for k in range(self.columns(training[:2], training).shape[1])]
+
+    def coefficients(self, xp: Any, theta: dict[str, Array]) -> Array:
+        """Coefficients of the columns, shape ``(..., column)``."""
+        return theta[""]
+
+    def design(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Design matrix for ``time``, centered over the training periods."""
+        reference = self.columns(training, training)
+        if reference.shape[1] and (np.ptp(reference, axis=0) < 1e-9).any():
+            raise SpecError(f"The term {self!r} is constant over the data. {self.advice}")
+        return self.columns(time, training) - reference.mean(axis=0)
+
+    @property
+    def advice(self) -> str:
+        """What to do when the term has nothing to act on."""
+        return "Leave it out."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict for YAML and JSON: the kind and what differs from the defaults."""
+        out: dict[str, Any] = {"kind": type(self).__name__}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value != item.default:
+                out[item.name] = _plain(value)
+        return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Prior):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value
+
+
+def _position(time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+    """Time on an axis where the training data run from -1/2 to 1/2."""
+    span = (training[-1] - training[0]) / pd.Timedelta(days=1)
+    return np.asarray((time - training[0]) / pd.Timedelta(days=1)) / span - 0.5
+
+
+@dataclass(frozen=True)
+class Intercept(Term):
+    """The level of the node at the mean of its causes; every equation has one.
+
+    In a panel each unit has its own, ``intercept_u ~ Normal(mu, spread)``: partially pooled.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of the level (national) or of its mean over units (panel), as a share of the node's scale.
+    spread : Prior
+        Of the standard deviation between units.
+    """
+
+    name: ClassVar[str] = "intercept"
+    prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
+    spread: Prior = Prior("HalfNormal", sigma=0.3)  # noqa: RUF009 (frozen value)
+
+
+@dataclass(frozen=True)
+class LinearTrend(Term):
+    """A straight line; the coefficient is the total change over the training data."""
+
+    name: ClassVar[str] = "trend"
+    prior: Prior = Prior("Normal", mu=0, sigma=0.5)  # noqa: RUF009 (frozen value)
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """One coefficient."""
+        return {"": (self.prior, True)}
+
+    def labels(self, training: pd.DatetimeIndex) -> list[str]:
+        """One column."""
+        return ["slope"]
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Time, from -1/2 to 1/2 over the training data."""
+        return _position(time, training)[:, None]
+
+
+@dataclass(frozen=True)
+class PiecewiseTrend(Term):
+    """A line whose slope may change at ``changepoints`` places.
+
+    Parameters
+    ----------
+    changepoints : int or sequence of dates
+        A number of equally spaced ones, or their dates.
+    prior : Prior
+        Of the slopes: the first one and its changes (Laplace: most changes are small).
+    """
+
+    name: ClassVar[str] = "piecewise"
+    changepoints: int | tuple[pd.Timestamp, ...] = 5
+    prior: Prior = Prior("Laplace", mu=0, b=0.2)  # noqa: RUF009 (frozen value)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.changepoints, int):
+            if self.changepoints < 1:
+                raise SpecError("PiecewiseTrend needs at least one changepoint, or use LinearTrend.")
+        else:
+            dates = tuple(sorted(pd.Timestamp(d) for d in self.changepoints))
+            object.__setattr__(self, "changepoints", dates)
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """The first slope and its changes."""
+        return {"": (self.prior, True)}
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Time, and time since each changepoint."""
+        t = _position(time, training)
+        if isinstance(self.changepoints, int):
+            knots = np.linspace(-0.5, 0.5, self.changepoints + 2)[1:-1]
+        else:
+            knots = _position(pd.DatetimeIndex(self.changepoints), training)
+        return np.column_stack([t, *(np.maximum(t - knot, 0) for knot in knots)])
+
+    @property
+    def advice(self) -> str:
+        """Changepoints must lie inside the data."""
+        return "Each changepoint must lie before the last period."
+
+
+@dataclass(frozen=True)
+class Seasonality(Term):
+    """Fourier series: ``sum_k a_k sin(2 pi k t / period) + b_k cos(2 pi k t / period)``.
+
+    Parameters
+    ----------
+    order : int
+        Number of harmonics; each adds a sine and a cosine.
+    prior : Prior
+        Of every coefficient, as a share of the node's scale.
+    """
+
+    period: ClassVar[float]
+    order: int = 2
+    prior: Prior = Prior("Normal", mu=0, sigma=0.2)  # noqa: RUF009 (frozen value)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 1:
+            raise SpecError(f"{type(self).__name__}: order is 1, 2, ...; got {self.order!r}.")
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """A sine and a cosine a harmonic."""
+        return {"": (self.prior, True)}
+
+    def labels(self, training: pd.DatetimeIndex) -> list[str]:
+        """``sin1, cos1, sin2, ...``."""
+        return [f"{wave}{k + 1}" for k in range(self.order) for wave in ("sin", "cos")]
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Sines and cosines of the calendar."""
+        turn = 2 * np.pi * np.asarray((time - _EPOCH) / pd.Timedelta(days=self.period))
+        waves = [f(k * turn) for k in range(1, self.order + 1) for f in (np.sin, np.cos)]
+        return np.column_stack(waves)
+
+    def design(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Centered Fourier columns; refuses harmonics that the spacing of the data aliases."""
+        days = (training[-1] - training[0]) / pd.Timedelta(days=1) / (len(training) - 1)
+        if self.period / self.order < 2 * days - 1e-9:
+            raise SpecError(
+                f"{self!r}: its fastest wave takes {self.period / self.order:.1f} days, less than "
+                f"two periods of these data ({2 * days:.1f} days). {self.advice}"
+            )
+        return super().design(time, training)
+
+    @property
+    def advice(self) -> str:
+        """Waves faster than the data can show."""
+        return "Use a lower order, or finer data."
+
+
+@dataclass(frozen=True)
+class YearlySeasonality(Seasonality):
+    """Fourier series with a period of a year."""
+
+    name: ClassVar[str] = "yearly"
+    period: ClassVar[float] = 365.25
+
+
+@dataclass(frozen=True)
+class MonthlySeasonality(Seasonality):
+    """Fourier series with a period of a month."""
+
+    name: ClassVar[str] = "monthly"
+    period: ClassVar[float] = 365.25 / 12
+    order: int = 1
+
+
+@dataclass(frozen=True)
+class WeeklySeasonality(Seasonality):
+    """Fourier series with a period of a week, for daily data."""
+
+    name: ClassVar[str] = "weekly"
+    period: ClassVar[float] = 7.0
+    order: int = 3
+
+
+def _pulses(
+    time: pd.DatetimeIndex,
+    training: pd.DatetimeIndex,
+    dates: Sequence[pd.Timestamp],
+    window: tuple[int, int, float],
+) -> np.ndarray:
+    """Sum over dates of ``decay^|k|``, for periods ``k`` from ``-before`` to ``after``."""
+    before, after, decay = window
+    step = pd.Timedelta((training[-1] - training[0]) / (len(training) - 1))
+    late = [d for d in dates if time[0] - before * step <= d < time[-1] + (after + 1) * step]
+    out = np.zeros(len(time))
+    for date in late:
+        place = int(np.searchsorted(time, date, side="right")) - 1
+        if place < 0:
+            place = int(np.floor((date - time[0]) / step))
+        elif date >= time[-1] + step:
+            place = len(time) - 1 + int((date - time[-1]) / step)
+        for k in range(-before, after + 1):
+            if 0 <= place + k < len(time):
+                out[place + k] += decay ** abs(k)
+    return out
+
+
+def _check_window(term: Any) -> None:
+    for label in ("before", "after"):
+        if getattr(term, label) < 0:
+            raise SpecError(f"{label} counts periods around the date; got {getattr(term, label)}.")
+    if not 0 < term.decay <= 1:
+        raise SpecError(f"decay is the share that stays a period further on; got {term.decay}.")
+
+
+@dataclass(frozen=True)
+class Event(Term):
+    """A dated event whose effect decays around it: ``sum_dates decay^|t - date|``.
+
+    Parameters
+    ----------
+    label : str
+        Its name; the variable is ``<node>:<label>``.
+    dates : sequence of dates
+        When it happened; one coefficient serves all of them.
+    before, after : int
+        Periods before and after the date that feel it too.
+    decay : float
+        Share that remains a period further from the date.
+    """
+
+    name: ClassVar[str] = "event"
+    label: str
+    dates: tuple[pd.Timestamp, ...]
+    before: int = 0
+    after: int = 0
+    decay: float = 0.5
+    prior: Prior = Prior("Normal", mu=0, sigma=0.3)  # noqa: RUF009 (frozen value)
+
+    def __post_init__(self) -> None:
+        dates = (self.dates,) if isinstance(self.dates, (str, pd.Timestamp)) else self.dates
+        object.__setattr__(self, "dates", tuple(sorted(pd.Timestamp(d) for d in dates)))
+        _check_window(self)
+
+    @property
+    def key(self) -> str:
+        """The event's own name."""
+        return self.label
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """One coefficient."""
+        return {"": (self.prior, True)}
+
+    def labels(self, training: pd.DatetimeIndex) -> list[str]:
+        """One column."""
+        return [self.label]
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """A decaying pulse at each date."""
+        window = (self.before, self.after, self.decay)
+        return _pulses(time, training, self.dates, window)[:, None]
+
+    @property
+    def advice(self) -> str:
+        """No date falls inside the data."""
+        return "None of its dates falls inside the data."
+
+
+@dataclass(frozen=True)
+class Holidays(Term):
+    """Public holidays of a country, one coefficient each, decaying around their dates.
+
+    Parameters
+    ----------
+    country : str
+        ISO code, as the ``holidays`` package has it: ``"US"``, ``"DE"``.
+    subdivision : str, optional
+        State or province.
+    names : sequence of str, optional
+        Only these holidays; all by default.
+    before, after, decay
+        As in `Event`.
+    """
+
+    name: ClassVar[str] = "holidays"
+    country: str
+    subdivision: str | None = None
+    names: tuple[str, ...] | None = None
+    before: int = 0
+    after: int = 0
+    decay: float = 0.5
+    prior: Prior = Prior("Normal", mu=0, sigma=0.1)  # noqa: RUF009 (frozen value)
+
+    def __post_init__(self) -> None:
+        if self.names is not None:
+            object.__setattr__(self, "names", tuple(self.names))
+        _check_window(self)
+        self._dates((2020,))
+
+    def _dates(self, years: Sequence[int]) -> dict[str, list[pd.Timestamp]]:
+        try:
+            found = calendars.country_holidays(
+                self.country, subdiv=self.subdivision, years=list(years)
+            )
+        except NotImplementedError as error:
+            raise SpecError(f"Holidays: {error}") from None
+        out: dict[str, list[pd.Timestamp]] = {}
+        for date, title in sorted(found.items()):
+            for part in title.split("; "):
+                out.setdefault(part, []).append(pd.Timestamp(date))
+        return out
+
+    def _pulse_by_name(
+        self, time: pd.DatetimeIndex, training: pd.DatetimeIndex
+    ) -> dict[str, np.ndarray]:
+        """Pulses for ``time`` of the holidays that the training data have seen."""
+        whole = time.union(training)
+        dates = self._dates(range(whole[0].year - 1, whole[-1].year + 2))
+        wanted = list(dates) if self.names is None else list(self.names)
+        unknown = [n for n in wanted if n not in dates]
+        if unknown:
+            raise SpecError(
+                f"'{unknown[0]}' is no holiday of {self.country} in these years. "
+                f"There are: {', '.join(dates)}.{did_you_mean(unknown[0], dates)}"
+            )
+        window = (self.before, self.after, self.decay)
+        seen = [n for n in wanted if _pulses(training, training, dates[n], window).any()]
+        return {n: _pulses(time, training, dates[n], window) for n in seen}
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """One coefficient a holiday."""
+        return {"": (self.prior, True)}
+
+    def labels(self, training: pd.DatetimeIndex) -> list[str]:
+        """Names of the holidays that the training data have seen."""
+        return list(self._pulse_by_name(training, training))
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """A column of decaying pulses a holiday."""
+        columns = list(self._pulse_by_name(time, training).values())
+        if not columns:
+            raise SpecError(f"{self!r}: no holiday falls inside the data. Leave it out.")
+        return np.column_stack(columns)
+
+
+@dataclass(frozen=True)
+class HSGPTrend(Term):
+    """A smooth trend: a Gaussian process with a squared-exponential kernel, in ``m`` basis functions.
+
+        trend(t) = sum_j z_j sqrt(S(omega_j)) phi_j(t),   z_j ~ Normal(0, 1)
+        S(omega) = amplitude^2 sqrt(2 pi) lengthscale exp(-lengthscale^2 omega^2 / 2)
+
+    Parameters
+    ----------
+    m : int
+        Number of basis functions; more resolve shorter length scales.
+    boundary : float
+        Half-width of the approximation's domain over the half-width of the data.
+    amplitude : Prior
+        Of the standard deviation, as a share of the node's scale.
+    lengthscale : Prior
+        As a share of the training window.
+
+    Notes
+    -----
+    Source: Riutort-Mayol et al. (2023), Practical Hilbert space approximate Bayesian Gaussian
+    processes. A flexible trend absorbs slow media effects: identification gets harder, not easier.
+    """
+
+    name: ClassVar[str] = "hsgp"
+    m: int = 8
+    boundary: float = 1.5
+    amplitude: Prior = Prior("HalfNormal", sigma=0.2)  # noqa: RUF009 (frozen value)
+    lengthscale: Prior = Prior("LogNormal", mu=-1.2, sigma=0.4)  # noqa: RUF009 (frozen value)
+
+    def __post_init__(self) -> None:
+        if self.m < 1 or self.boundary <= 1:
+            raise SpecError("HSGPTrend needs m >= 1 and boundary > 1.")
+
+    @property
+    def _omega(self) -> np.ndarray:
+        return np.pi * np.arange(1, self.m + 1) / (2 * 0.5 * self.boundary)
+
+    @property
+    def priors(self) -> dict[str, tuple[Prior, bool]]:
+        """Standard normal weights, an amplitude and a length scale."""
+        return {
+            "": (Prior("Normal", mu=0, sigma=1), True),
+            "amplitude": (self.amplitude, False),
+            "lengthscale": (self.lengthscale, False),
+        }
+
+    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
+        """Sine basis functions that vanish at the boundary."""
+        edge = 0.5 * self.boundary
+        t = _position(time, training)[:, None]
+        return np.sin(self._omega * (t + edge)) / np.sqrt(edge)
+
+    def coefficients(self, xp: Any, theta: dict[str, Array]) -> Array:
+        """Weights times the square root of the spectral density."""
+        amplitude, scale = theta["amplitude"][..., None], theta["lengthscale"][..., None]
+        decay = xp.exp(-((scale * self._omega) ** 2) / 4)
+        return theta[""] * amplitude * (2 * np.pi) ** 0.25 * xp.sqrt(scale) * decay
+
+
+TERMS: dict[str, type[Term]] = {
+    kind.__name__: kind
+    for kind in (
+        Intercept,
+        LinearTrend,
+        PiecewiseTrend,
+        YearlySeasonality,
+        MonthlySeasonality,
+        WeeklySeasonality,
+        Event,
+        Holidays,
+        HSGPTrend,
+    )
+}
+
+
+def term_from_dict(given: dict[str, Any] | str) -> Term:
+    """Read what `Term.to_dict` wrote, or a bare kind."""
+    given = {"kind": given} if isinstance(given, str) else dict(given)
+    kind = given.pop("kind", None)
+    if kind not in TERMS:
+        raise SpecError(
+            f"'{kind}' is no baseline term. Known: {', '.join(TERMS)}."
+            f"{did_you_mean(str(kind), TERMS)}"
+        )
+    names = {item.name for item in fields(TERMS[kind])}
+    for key, value in given.items():
+        if key not in names:
+            raise SpecError(f"{kind} has no setting '{key}'.{did_you_mean(key, names)}")
+        if isinstance(value, dict):
+            given[key] = Prior.from_dict(value)
+        elif isinstance(value, list):
+            given[key] = tuple(value)
+    return TERMS[kind](**given)

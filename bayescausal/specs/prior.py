@@ -1,0 +1,111 @@
+"""`Prior`: a distribution by name, with its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bayescausal.errors import SpecError, did_you_mean
+
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "Beta": ("alpha", "beta"),
+    "Cauchy": ("alpha", "beta"),
+    "Exponential": ("lam",),
+    "Gamma": ("alpha", "beta"),
+    "HalfCauchy": ("beta",),
+    "HalfNormal": ("sigma",),
+    "HalfStudentT": ("nu", "sigma"),
+    "InverseGamma": ("alpha", "beta"),
+    "Laplace": ("mu", "b"),
+    "LogNormal": ("mu", "sigma"),
+    "Normal": ("mu", "sigma"),
+    "StudentT": ("nu", "mu", "sigma"),
+    "TruncatedNormal": ("mu", "sigma", "lower", "upper"),
+    "Uniform": ("lower", "upper"),
+}
+"""The distributions a `Prior` may name, with PyMC's names of their parameters."""
+
+_LOCATIONS = {"mu", "lower", "upper"}
+_POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
+_OPTIONAL = {"lower", "upper"}
+_DEFAULTS = {"mu": 0.0, "sigma": 1.0}
+
+
+@dataclass(frozen=True, init=False)
+class Prior:
+    """A prior distribution as a value: comparable, hashable, writable to YAML.
+
+    It is not a random variable: `build` makes one of it (through
+    ``pymc_extras.prior.Prior``, whose naming it follows).
+
+    Parameters
+    ----------
+    distribution : str
+        A name of `PARAMETERS`, as PyMC spells it.
+    **parameters : float
+        PyMC's parameters of that distribution, in the units of the quantity described.
+
+    Raises
+    ------
+    SpecError
+        Unknown distribution or parameter, a missing one, or a scale that is not positive.
+
+    Examples
+    --------
+    >>> Prior("HalfNormal", sigma=0.3)
+    Prior('HalfNormal', sigma=0.3)
+    """
+
+    distribution: str
+    parameters: tuple[tuple[str, float], ...]
+
+    def __init__(self, distribution: str, **parameters: float) -> None:
+        object.__setattr__(self, "distribution", distribution)
+        known = PARAMETERS.get(distribution)
+        if known is None:
+            raise SpecError(
+                f"'{distribution}' is no distribution known here. Known: "
+                f"{', '.join(sorted(PARAMETERS))}.{did_you_mean(distribution, PARAMETERS)}"
+            )
+        values = {k: v for k, v in _DEFAULTS.items() if k in known and len(known) <= 2}
+        for name, value in parameters.items():
+            if name not in known:
+                raise SpecError(
+                    f"{distribution} has no parameter '{name}'; it takes {', '.join(known)}."
+                    f"{did_you_mean(name, known)}"
+                )
+            values[name] = _number(distribution, name, value)
+        missing = [k for k in known if k not in values]
+        if distribution == "TruncatedNormal" and len(missing) < 2:
+            missing = [k for k in missing if k not in _OPTIONAL]
+        if missing:
+            raise SpecError(f"{distribution} also needs {', '.join(missing)}.")
+        if distribution == "Uniform" and values["lower"] >= values["upper"]:
+            raise SpecError("Uniform needs lower < upper.")
+        object.__setattr__(self, "parameters", tuple((k, values[k]) for k in known if k in values))
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{k}={v:g}" for k, v in self.parameters)
+        return f"Prior({self.distribution!r}, {inside})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"distribution": ..., parameter: value, ...}``."""
+        return {"distribution": self.distribution, **dict(self.parameters)}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Prior:
+        """Read what `to_dict` wrote."""
+        if not isinstance(given, dict) or "distribution" not in given:
+            raise SpecError(
+                f"A prior is written {{distribution: Normal, mu: 0, sigma: 1}}; got {given!r}."
+            )
+        return cls(**given)
+
+
+def _number(distribution: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise SpecError(f"{distribution}: {name} must be a number; got {value!r}.")
+    shape = name == "alpha" and distribution != "Cauchy"
+    if (name in _POSITIVE or shape) and name not in _LOCATIONS and value <= 0:
+        raise SpecError(f"{distribution}: {name} must be positive; got {value!r}.")
+    return float(value)

@@ -1,0 +1,201 @@
+"""`Response`: the right-hand side of one edge of the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bayescausal._types import Array
+from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.adstock import ADSTOCKS
+from bayescausal.specs.prior import Prior
+from bayescausal.specs.saturation import SATURATIONS
+from bayescausal.specs.transform import Transform
+
+TRANSFORMS: dict[str, type[Transform]] = {**ADSTOCKS, **SATURATIONS}
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A prior on the coefficient ``beta`` itself: response = ``beta * f(x)``.
+
+    One of several views of the same parameter. The quantity that carries the prior is the one
+    that is sampled and the coefficient follows from it, so no Jacobian is needed or lost.
+
+    Parameters
+    ----------
+    prior : Prior
+        In units of the target's scale per unit of the transformed, scaled exposure.
+    """
+
+    prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
+    needs_spend: ClassVar[bool] = False
+
+    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+        """The coefficient, given the sampled value."""
+        return value
+
+
+@dataclass(frozen=True)
+class MeanContribution:
+    """A prior on the mean contribution ``kappa = beta * mean |f(x)|`` over the training data.
+
+    The data pin this quantity down even where the coefficient and the shape of the curve trade
+    off, which is why it is the default for media edges.
+
+    Parameters
+    ----------
+    prior : Prior
+        As a share of the target's scale (its maximum in the training data, per unit).
+        The default lets the sign be learned; give a ``HalfNormal`` to impose it.
+    """
+
+    prior: Prior = Prior("Normal", mu=0, sigma=0.25)  # noqa: RUF009 (frozen value)
+    needs_spend: ClassVar[bool] = False
+
+    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+        """The coefficient, given the sampled value."""
+        return value / mean
+
+
+@dataclass(frozen=True)
+class ReturnOnSpend:
+    """A prior on the return of the edge: target gained along it per unit of the source's spend.
+
+    ``value = beta * sum(scale * f(x)) / sum(spend)`` over the training data. It speaks of the
+    direct edge only; the channel's ROAS also counts what flows through mediators.
+
+    Parameters
+    ----------
+    prior : Prior
+        In units of the target per unit of spend.
+    """
+
+    prior: Prior
+    needs_spend: ClassVar[bool] = True
+
+    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+        """The coefficient, given the sampled value."""
+        return value / yield_per_beta
+
+
+type Strength = Coefficient | MeanContribution | ReturnOnSpend
+STRENGTHS: dict[str, type] = {
+    kind.__name__: kind for kind in (Coefficient, MeanContribution, ReturnOnSpend)
+}
+
+
+@dataclass(frozen=True, init=False)
+class Response:
+    """How a cause acts along an edge: transforms from left to right, times a coefficient.
+
+        r(x) = beta * S( A( x / scale ) )
+
+    Without transforms it is a plain edge, ``beta * x / scale``. Adstock before saturation or
+    after it is a matter of order, not of a flag.
+
+    Parameters
+    ----------
+    *transforms : Transform
+        Adstocks and saturations, applied left to right.
+    strength : MeanContribution, Coefficient, ReturnOnSpend or Prior, optional
+        Which view of the coefficient carries the prior. A bare `Prior` is read as the prior of
+        the default view: the mean contribution with transforms, the coefficient without.
+
+    Raises
+    ------
+    SpecError
+        Something that is no transform, or two transforms with a parameter of one name.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.adstock import GeometricAdstock
+    >>> from bayescausal.specs.saturation import HillSaturation
+    >>> Response(GeometricAdstock(l_max=8), HillSaturation()).reach
+    8
+    """
+
+    transforms: tuple[Transform, ...]
+    strength: Strength
+
+    def __init__(self, *transforms: Transform, strength: Strength | Prior | None = None) -> None:
+        for step in transforms:
+            if not isinstance(step, Transform):
+                raise SpecError(
+                    f"A Response is made of adstocks and saturations; got {step!r}. "
+                    "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
+                )
+        names = [name for step in transforms for name in step.priors]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise SpecError(
+                f"Two transforms of one Response share the parameter '{twice[0]}': "
+                "use one adstock and one saturation, or kinds with other parameters."
+            )
+        default = MeanContribution if transforms else Coefficient
+        if strength is None:
+            strength = default()
+        elif isinstance(strength, Prior):
+            strength = default(strength)
+        elif not isinstance(strength, tuple(STRENGTHS.values())):
+            raise SpecError(
+                f"strength is a Prior or one of {', '.join(STRENGTHS)}; got {strength!r}."
+            )
+        object.__setattr__(self, "transforms", transforms)
+        object.__setattr__(self, "strength", strength)
+
+    def __repr__(self) -> str:
+        steps = [type(t).__name__ + (f"({t.reach})" if t.reach else "") for t in self.transforms]
+        view = type(self.strength).__name__
+        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})'])})"
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the transforms' parameters, by parameter."""
+        return {name: prior for step in self.transforms for name, prior in step.priors.items()}
+
+    @property
+    def reach(self) -> int:
+        """Periods over which one period's exposure acts beyond its own."""
+        return sum(step.reach for step in self.transforms)
+
+    def curve(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
+        """Transform scaled exposure ``x`` (time last): ``f(x)``, before the coefficient."""
+        for step in self.transforms:
+            x = step.apply(xp, x, {name: theta[name] for name in step.priors}, depth)
+        return x
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict for YAML and JSON."""
+        return {
+            "transforms": [step.to_dict() for step in self.transforms],
+            "strength": {
+                "kind": type(self.strength).__name__,
+                "prior": self.strength.prior.to_dict(),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Response:
+        """Read what `to_dict` wrote."""
+        steps = [_by_kind(TRANSFORMS, step, "transform") for step in given.get("transforms", ())]
+        strength = given.get("strength")
+        return cls(*steps, strength=None if strength is None else _strength(strength))
+
+
+def _by_kind(kinds: dict[str, Any], given: Any, what: str) -> Any:
+    given = {"kind": given} if isinstance(given, str) else given
+    kind = given.get("kind")
+    if kind not in kinds:
+        raise SpecError(
+            f"'{kind}' is no {what}. Known: {', '.join(kinds)}.{did_you_mean(kind, kinds)}"
+        )
+    return kinds[kind].from_dict(given)
+
+
+def _strength(given: dict[str, Any]) -> Strength | Prior:
+    if "distribution" in given:
+        return Prior.from_dict(given)
+    if given.get("kind") not in STRENGTHS:
+        raise SpecError(f"strength: kind is one of {', '.join(STRENGTHS)}; got {given!r}.")
+    return STRENGTHS[given["kind"]](Prior.from_dict(given["prior"]))

@@ -1,0 +1,543 @@
+"""`Spec`: a graph, how its edges act, what else moves its nodes, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
+from bayescausal.specs.baseline import Intercept, Term, term_from_dict
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.graph import Edge, Graph
+from bayescausal.specs.noise import (
+    NOISES,
+    Noise,
+    NormalNoise,
+    noise_from_dict,
+    noise_to_dict,
+)
+from bayescausal.specs.response import Response, ReturnOnSpend
+from bayescausal.specs.saturation import NoSaturation, Saturation
+
+LINKS = ("identity", "log")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that is claimed, checked as a whole.
+
+    For each modelled node ``v`` (an outcome, or a node between a treatment and an outcome)
+
+        g_v(x_v) = baseline_v + sum_{p -> v} r_pv(x_p) + e_v
+
+    and every other node is conditioned on. Nodes that are no ancestor of an outcome, or of a
+    node that an experiment measures, are left out: adjusting for them could open a path.
+
+    Parameters
+    ----------
+    graph : Graph
+        The causal graph, with its outcome.
+    responses : mapping of str to Response
+        How causes act. A key is a node (all of its outgoing edges) or one edge, ``"tv->sales"``.
+        Edges without an entry are plain: ``beta * x``.
+    baseline : sequence of terms, or mapping of node to sequence
+        For every equation, or equation by equation. Each has an intercept anyway.
+    experiments : sequence of Experiment
+        Lift tests, as likelihood terms.
+    noise : NormalNoise, StudentTNoise, or mapping of node to one
+        The errors.
+    links : mapping of node to {"identity", "log"}
+        ``log`` for a positive node whose causes multiply.
+    treatments : sequence of str
+        Nodes that can be acted on, besides those that have a response of their own.
+
+    Raises
+    ------
+    SpecError, GraphError
+        Parts that do not fit each other; the message says which and what to do.
+
+    Notes
+    -----
+    Source: MODEL.md section 3.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.adstock import GeometricAdstock
+    >>> from bayescausal.specs.saturation import HillSaturation
+    >>> graph = Graph.parse("tv -> search -> sales; tv -> sales".replace(";", chr(10)),
+    ...                     outcome="sales")
+    >>> media = Response(GeometricAdstock(l_max=4), HillSaturation())
+    >>> Spec(graph, {"tv": media}).modelled
+    ('search', 'sales')
+    """
+
+    graph: Graph
+    responses: Mapping[str, Response] = field(default_factory=dict)
+    baseline: tuple[Term, ...] | Mapping[str, tuple[Term, ...]] = ()
+    experiments: tuple[Experiment, ...] = ()
+    noise: Noise | Mapping[str, Noise] = NormalNoise()  # noqa: RUF009 (frozen value)
+    links: Mapping[str, str] = field(default_factory=dict)
+    treatments: tuple[str, ...] = ()
+
+    __hash__ = object.__hash__
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.graph, Graph):
+            raise SpecError(f"graph must be a Graph; got {type(self.graph).__name__}.")
+        if not self.graph.outcomes:
+            raise SpecError(
+                "The graph has no outcome: write Graph.parse(text, outcome='sales'). "
+                f"Nodes: {', '.join(self.graph.nodes)}."
+            )
+        if isinstance(self.baseline, Term):
+            object.__setattr__(self, "baseline", (self.baseline,))
+        elif isinstance(self.baseline, Mapping):
+            tidy = {k: (v,) if isinstance(v, Term) else tuple(v) for k, v in self.baseline.items()}
+            object.__setattr__(self, "baseline", tidy)
+        else:
+            object.__setattr__(self, "baseline", tuple(self.baseline))
+        tests = self.experiments
+        tests = (tests,) if isinstance(tests, Experiment) else tuple(tests)
+        object.__setattr__(self, "experiments", tests)
+        self._check_responses()
+        own = [key.split("->")[0].strip() for key in self.responses]
+        given = (self.treatments,) if isinstance(self.treatments, str) else self.treatments
+        object.__setattr__(self, "treatments", tuple(sorted({*given, *own})))
+        self._check_graph()
+        self._check_equations()
+        self._check_experiments()
+
+    # -- what follows from the graph -----------------------------------------------------------
+
+    @cached_property
+    def reduced(self) -> Graph:
+        """The graph of the model: latents projected out, only ancestors of what is measured."""
+        observed = self.graph.project()
+        targets = {*observed.outcomes, *(self.outcome_of(e.estimand) for e in self.experiments)}
+        return observed.restrict({*targets, *observed.ancestors(*targets)})
+
+    @cached_property
+    def modelled(self) -> tuple[str, ...]:
+        """Nodes with a structural equation, causes first."""
+        graph = self.reduced
+        acting = [t for t in self.treatments if t in graph.nodes]
+        below = {*graph.descendants(*acting)} if acting else set()
+        return tuple(v for v in graph.order if v in below or v in graph.outcomes)
+
+    @cached_property
+    def mechanisms(self) -> dict[Edge, Response]:
+        """The response of every edge into a modelled node."""
+        plain = Response()
+        by_edge = {str(Edge.parse(k)): r for k, r in self.responses.items() if "->" in k}
+        return {
+            edge: by_edge.get(str(edge), self.responses.get(edge.source, plain))
+            for node in self.modelled
+            for edge in self.reduced.incoming(node)
+        }
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Nodes that are conditioned on."""
+        sources = {edge.source for edge in self.mechanisms}
+        return tuple(sorted(sources - set(self.modelled)))
+
+    @property
+    def mediators(self) -> tuple[str, ...]:
+        """Modelled nodes that are no outcome."""
+        return tuple(v for v in self.modelled if v not in self.graph.outcomes)
+
+    def terms(self, node: str) -> tuple[Term, ...]:
+        """Baseline terms of a node's equation, its intercept first."""
+        if isinstance(self.baseline, Mapping):
+            given = tuple(self.baseline.get(node, ()))
+        else:
+            given = self.baseline
+        rest = [t for t in given if not isinstance(t, Intercept)]
+        level = next((t for t in given if isinstance(t, Intercept)), Intercept())
+        return (level, *rest)
+
+    def noise_of(self, node: str) -> Noise:
+        """The errors of a node's equation."""
+        if isinstance(self.noise, Mapping):
+            return self.noise.get(node, NormalNoise())
+        return self.noise
+
+    def link(self, node: str) -> str:
+        """The link of a node's equation."""
+        return self.links.get(node, "identity")
+
+    def outcome_of(self, estimand: Estimand) -> str:
+        """The node whose change an estimand counts."""
+        return estimand.outcome or self.graph.outcome
+
+    # -- checks --------------------------------------------------------------------------------
+
+    def _check_responses(self) -> None:
+        edges = {str(e) for e in self.graph.edges}
+        for key, response in self.responses.items():
+            if not isinstance(response, Response):
+                raise SpecError(
+                    f"responses['{key}'] must be a Response; got {response!r}. "
+                    "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
+                )
+            if "->" in key:
+                if str(Edge.parse(key)) not in edges:
+                    raise SpecError(
+                        f"responses['{key}']: there is no such edge. Edges: "
+                        f"{', '.join(sorted(edges))}.{did_you_mean(key, edges)}"
+                    )
+            else:
+                self._require_node(key, f"responses['{key}']")
+        for key in self.responses:
+            source = key.split("->")[0].strip()
+            if source in self.graph.latent:
+                raise SpecError(f"responses['{key}']: '{source}' is latent; it has no exposure.")
+
+    def _require_node(self, name: str, where: str) -> None:
+        if name not in self.graph.nodes:
+            raise SpecError(
+                f"{where}: '{name}' is not in the graph. Nodes: {', '.join(self.graph.nodes)}."
+                f"{did_you_mean(name, self.graph.nodes)}"
+            )
+
+    def _check_graph(self) -> None:
+        for node in self.treatments:
+            self._require_node(node, "treatments")
+        for outcome in self.graph.outcomes:
+            if not self.graph.parents(outcome):
+                raise GraphError(
+                    f"The outcome '{outcome}' has no parents: nothing in the graph acts on it. "
+                    f"Add an edge such as 'tv -> {outcome}'."
+                )
+        if not self.treatments:
+            raise SpecError(
+                "No treatment: give at least one node a Response, e.g. responses={'tv': "
+                "Response(GeometricAdstock(), HillSaturation())}, or name it in treatments=."
+            )
+        for node in self.treatments:
+            if node not in self.reduced.nodes or not self.reduced.descendants(node):
+                raise GraphError(
+                    f"The treatment '{node}' reaches no outcome "
+                    f"({', '.join(self.graph.outcomes)}): there is no directed path, so its effect "
+                    "is zero by your graph. Add the missing edge, or drop the treatment."
+                )
+        for node in self.modelled:
+            district = self.reduced.district(node)
+            if len(district) > 1:
+                raise SpecError(
+                    f"'{node}' shares an unobserved cause with "
+                    f"{', '.join(d for d in district if d != node)}. This version does not model "
+                    "correlated errors, and ignoring them would sell an association as an effect. "
+                    "Observe the common cause, or leave a confounded mediator out with "
+                    "graph.project(latent={...})."
+                )
+        if any(v in self.reduced.ancestors(v) for v in self.modelled):
+            loop = [v for v in self.modelled if v in self.reduced.ancestors(v)]
+            raise SpecError(
+                f"{', '.join(loop)} feed back on themselves through lagged edges. This version "
+                "solves equations node by node, not period by period; drop the lagged edge into a "
+                "treatment (its path is then held as it was), or wait for budget equations."
+            )
+
+    def _check_equations(self) -> None:
+        for what in ("baseline", "noise", "links"):
+            given = getattr(self, what)
+            for node in given if isinstance(given, Mapping) else ():
+                self._require_node(node, what)
+                if node not in self.modelled:
+                    raise SpecError(
+                        f"{what}['{node}']: '{node}' has no equation; it is conditioned on. "
+                        f"Modelled nodes: {', '.join(self.modelled)}."
+                    )
+        for node, link in self.links.items():
+            if link not in LINKS:
+                raise SpecError(f"links['{node}'] is one of {', '.join(LINKS)}; got {link!r}.")
+        for node in self.modelled:
+            if not isinstance(self.noise_of(node), tuple(NOISES.values())):
+                raise SpecError(f"noise: NormalNoise() or StudentTNoise(); got {self.noise!r}.")
+            for term in self.terms(node):
+                if not isinstance(term, Term):
+                    raise SpecError(f"baseline: {term!r} is no baseline term.")
+            keys = [t.key for t in self.terms(node)]
+            twice = sorted({k for k in keys if keys.count(k) > 1} | ({"sigma", "nu"} & {*keys}))
+            if twice:
+                raise SpecError(f"baseline: two terms of '{node}' are called '{twice[0]}'.")
+
+    def _check_experiments(self) -> None:
+        names = [e.name for e in self.experiments]
+        twice = sorted({str(n) for n in names if names.count(n) > 1})
+        if twice:
+            raise SpecError(f"Two experiments are called '{twice[0]}'; give each a name=.")
+        for test in self.experiments:
+            self.check_estimand(test.estimand)
+            for node in test.estimand.treatments:
+                if node not in (*self.treatments, *self.mediators):
+                    raise SpecError(
+                        f"Experiment '{test.name}' acts on '{node}', which is not a treatment. "
+                        f"Treatments: {', '.join(self.treatments)}; mediators: "
+                        f"{', '.join(self.mediators) or 'none'}. If it can be set, add it to "
+                        f"treatments=.{did_you_mean(node, self.treatments)}"
+                    )
+
+    def check_estimand(self, estimand: Estimand) -> None:
+        """Raise when the model cannot answer, or when the answer is zero by construction."""
+        graph, outcome = self.reduced, self.outcome_of(estimand)
+        self._require_node(outcome, "outcome")
+        if outcome not in self.modelled:
+            raise SpecError(
+                f"'{outcome}' has no equation in this model, so no effect on it can be told. "
+                f"Modelled nodes: {', '.join(self.modelled)}."
+            )
+        for key in estimand.keys:
+            source = key.split("->")[0].strip()
+            self._require_node(source, f"do({key}=...)")
+            if "->" in key and Edge.parse(key) not in graph.edges:
+                raise SpecError(
+                    f"do({key}=...): there is no such edge. Edges: {', '.join(map(str, graph.edges))}."
+                )
+            if source in self.graph.latent:
+                raise SpecError(f"do({key}=...): '{source}' is latent; it cannot be set.")
+            if source == outcome or outcome not in graph.descendants(source):
+                raise SpecError(
+                    f"do({key}=...): there is no directed path from '{source}' to '{outcome}', so "
+                    "the effect is zero by your graph."
+                )
+            between = {*graph.descendants(source)} & {*graph.ancestors(outcome)}
+            frozen = sorted(between - {*self.modelled} - {*self.treatments})
+            if frozen:
+                raise SpecError(
+                    f"do({key}=...): '{source}' acts through '{frozen[0]}', which this model "
+                    f"conditions on. Name '{source}' in treatments= so that it gets an equation."
+                )
+
+    def check(self, data: Dataset) -> None:
+        """Raise when the data do not fit: a missing, constant or impossible column, a window."""
+        for node in sorted(self.graph.latent & {*data.columns}):
+            raise DataError(
+                f"'{node}' is declared latent, but the data have a column of that name. Use it "
+                "(drop 'latent:'), or leave the column out of the data."
+            )
+        for node in dict.fromkeys([*self.inputs, *self.modelled]):
+            self._check_column(node, data)
+        for edge, response in self.mechanisms.items():
+            curved = [t for t in response.transforms if isinstance(t, Saturation)]
+            if any(not isinstance(t, NoSaturation) for t in curved):
+                low = float(data.array(edge.source).min())
+                if low < 0:
+                    raise DataError(
+                        f"'{edge.source}' is negative (down to {low:g}), but the edge {edge} "
+                        "saturates. Exposure cannot be negative: mend the data, or use a plain edge."
+                    )
+            if isinstance(response.strength, ReturnOnSpend) and edge.source not in data.spend:
+                raise DataError(
+                    f"The prior of {edge} is a return on spend, but no spend is given for "
+                    f"'{edge.source}'. Add it to Dataset.from_frame(spend=...)."
+                )
+        for test in self.experiments:
+            self._check_test(test, data)
+
+    def _check_column(self, node: str, data: Dataset) -> None:
+        if node not in data.columns:
+            raise DataError(
+                f"The graph has the node '{node}', but the data have no such column. Columns: "
+                f"{', '.join(data.columns)}. Rename the column, or declare 'latent: {node}'."
+                f"{did_you_mean(node, data.columns)}"
+            )
+        x = data.array(node)[..., data.history :]
+        if np.ptp(x) == 0:
+            raise DataError(
+                f"Column '{node}' is constant ({x.flat[0]:g}): it cannot be told from the "
+                "intercept. Leave the node out of the graph."
+            )
+        if self.link(node) == "log" and x.min() <= 0:
+            raise DataError(
+                f"'{node}' has a log link but is {x.min():g} at its lowest; use the identity link."
+            )
+
+    def _check_test(self, test: Experiment, data: Dataset) -> None:
+        question = test.estimand
+        if question.window:
+            start, end = question.window
+            inside = (data.training >= start) & (data.training <= end)
+            step = data.time[-1] - data.time[-2]
+            if start < data.training[0] or end >= data.time[-1] + step or not inside.any():
+                raise DataError(
+                    f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
+                    f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
+                    "of its own. Extend the data to cover the test."
+                )
+        else:
+            inside = np.ones(len(data.training), bool)
+        unknown = [u for u in question.units or () if u not in data.units]
+        if unknown:
+            raise DataError(
+                f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. Units: "
+                f"{', '.join(data.units) or 'none, the data are national'}."
+                f"{did_you_mean(unknown[0], data.units)}"
+            )
+        for node in question.treatments:
+            x = data.array(node)[..., data.history :][..., inside]
+            if question.units:
+                x = x[[data.units.index(u) for u in question.units]]
+            if not x.any() and not question.active:
+                raise DataError(
+                    f"Experiment '{test.name}': '{node}' is zero throughout the test's window, so "
+                    "the model's effect there is zero whatever was measured. Check the window, or "
+                    "write what the test added in Estimand(active=...)."
+                )
+
+    # -- reading, writing, showing -------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict for YAML and JSON."""
+        base: Any = self.baseline
+        base = (
+            {k: [t.to_dict() for t in v] for k, v in base.items()}
+            if isinstance(base, Mapping)
+            else [t.to_dict() for t in base]
+        )
+        noise: Any = self.noise
+        noise = (
+            {k: noise_to_dict(v) for k, v in noise.items()}
+            if isinstance(noise, Mapping)
+            else noise_to_dict(noise)
+        )
+        return {
+            "graph": self.graph.to_text(),
+            "outcome": list(self.graph.outcomes),
+            "responses": {k: r.to_dict() for k, r in self.responses.items()},
+            "baseline": base,
+            "experiments": [e.to_dict() for e in self.experiments],
+            "noise": noise,
+            "links": dict(self.links),
+            "treatments": list(self.treatments),
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Spec:
+        """Read what `to_dict` wrote, or the ``spec`` part of a YAML file."""
+        known = ["graph", "outcome", *(f.name for f in fields(cls) if f.name != "graph")]
+        check_keys(given, known, "spec")
+        if "graph" not in given:
+            raise SpecError("spec: 'graph' is missing.")
+        base = given.get("baseline") or ()
+        noise = given.get("noise") or "normal"
+        named = isinstance(noise, Mapping) and "kind" not in noise
+        try:
+            return cls(
+                graph=Graph.parse(given["graph"], outcome=given.get("outcome")),
+                responses={
+                    k: Response.from_dict(v) for k, v in (given.get("responses") or {}).items()
+                },
+                baseline=(
+                    {k: tuple(map(term_from_dict, v)) for k, v in base.items()}
+                    if isinstance(base, Mapping)
+                    else tuple(map(term_from_dict, base))
+                ),
+                experiments=tuple(map(Experiment.from_dict, given.get("experiments") or ())),
+                noise=(
+                    {k: noise_from_dict(v) for k, v in noise.items()}
+                    if named
+                    else noise_from_dict(noise)
+                ),
+                links=given.get("links") or {},
+                treatments=tuple(given.get("treatments") or ()),
+            )
+        except TypeError as error:
+            raise SpecError(f"spec: {error}") from None
+
+    def to_yaml(self) -> str:
+        """Write YAML that `from_yaml` reads back to an equal value."""
+        return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Spec:
+        """Read YAML; tags that would run code are refused."""
+        return cls.from_dict(load_yaml(text))
+
+    def table(self) -> pd.DataFrame:
+        """One row a parameter group: equation, part, form, prior."""
+        rows = []
+        for node in self.modelled:
+            for term in self.terms(node):
+                if isinstance(term, Intercept):
+                    rows.append((node, "intercept", "level", repr(term.prior)))
+                else:
+                    prior = "; ".join(
+                        (f"{k}: " if k else "") + repr(p) for k, (p, _) in term.priors.items()
+                    )
+                    rows.append((node, term.key, type(term).__name__, prior))
+            for edge in self.reduced.incoming(node):
+                response = self.mechanisms[edge]
+                form = " > ".join(type(t).__name__ for t in response.transforms) or "plain"
+                view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
+                rest = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
+                rows.append((node, str(edge), form, view + rest))
+            noise = self.noise_of(node)
+            prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())
+            rows.append((node, "error", f"{type(noise).__name__}, {self.link(node)} link", prior))
+        rows.extend(
+            (self.outcome_of(e.estimand), f"lift:{e.name}", f"{e.estimand!r}, {e.design}",
+             f"measured {e.lift:g} +/- {e.sd:g}")
+            for e in self.experiments
+        )
+        return pd.DataFrame(rows, columns=["equation", "part", "form", "prior"])
+
+    def __repr__(self) -> str:
+        table = self.table()
+        table["equation"] = table["equation"].where(~table["equation"].duplicated(), "")
+        given = ", ".join(self.inputs) or "nothing"
+        return f"Spec: conditions on {given}\n{table.to_string(index=False, justify='left')}"
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html(index=False, border=0)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes the graph as a block of lines and tuples as lists."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+_Dumper.add_representer(
+    tuple, lambda dumper, items: dumper.represent_list(list(items))
+)
+
+
+def load_yaml(text: str) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader; every failure is one line."""
+    try:
+        given = yaml.safe_load(text)
+    except yaml.constructor.ConstructorError as error:
+        raise SpecError(
+            f"The YAML uses a tag that is not allowed ({error.problem}); tags can run code. "
+            "Write plain values."
+        ) from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"This is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, dict):
+        raise SpecError(f"The YAML must be a mapping of keys; got {type(given).__name__}.")
+    return given
+
+
+def check_keys(given: Mapping[str, Any], known: list[str], where: str) -> None:
+    """Raise for a key that nothing reads, with a suggestion."""
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{where} must be a mapping; got {type(given).__name__}.")
+    for key in given:
+        if key not in known:
+            raise SpecError(
+                f"{where}: unknown key '{key}'. Known: {', '.join(known)}.{did_you_mean(key, known)}"
+            )
