@@ -1,3 +1,90 @@
-"""bayescausal: the causal graph is the model."""
+"""bayescausal: the causal graph is the model.
+
+Eight nouns, all frozen values
+    Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
+Verbs, free functions
+    build, fit, diagnose                        learn
+    effect, contributions, roas, mroas,
+    decompose, counterfactual, do               ask
+    summarize                                   reduce draws to a table
+    report, plot_*                              show
+    save (a method of Fit), load, load_example  keep
+
+Every name below is loaded on first use, so that ``import bayescausal`` costs milliseconds.
+"""
+
+import lazy_loader as lazy
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submodules=["errors"],
+    submod_attrs={
+        # what is claimed
+        "specs.dataset": ["Dataset"],
+        "specs.graph": ["Edge", "Graph"],
+        "specs.prior": ["Prior"],
+        "specs.response": ["Coefficient", "MeanContribution", "Response", "ReturnOnSpend"],
+        "specs.adstock": [
+            "BinomialAdstock",
+            "DelayedAdstock",
+            "GeometricAdstock",
+            "NoAdstock",
+            "WeibullCDFAdstock",
+            "WeibullPDFAdstock",
+        ],
+        "specs.saturation": [
+            "ExponentialSaturation",
+            "HillSaturation",
+            "LogisticSaturation",
+            "MichaelisMentenSaturation",
+            "NoSaturation",
+            "RootSaturation",
+            "TanhSaturation",
+        ],
+        "specs.baseline": [
+            "Event",
+            "HSGPTrend",
+            "Holidays",
+            "Intercept",
+            "LinearTrend",
+            "MonthlySeasonality",
+            "PiecewiseTrend",
+            "WeeklySeasonality",
+            "YearlySeasonality",
+        ],
+        "specs.noise": ["NormalNoise", "StudentTNoise"],
+        "specs.estimand": ["Estimand", "Plus", "Times", "incremental"],
+        "specs.experiment": ["Experiment"],
+        "specs.spec": ["Spec"],
+        # learn
+        "model.build": ["build"],
+        "inference.fit": ["Fit", "fit", "load"],
+        "inference.diagnostics": ["Diagnostics", "diagnose"],
+        # ask
+        "queries.worlds": ["counterfactual", "do"],
+        "queries.effects": [
+            "adstock_curve",
+            "contributions",
+            "decompose",
+            "effect",
+            "mroas",
+            "response_curve",
+            "roas",
+        ],
+        "queries.summary": ["summarize"],
+        # show
+        "presentation.plots": [
+            "plot_adstock",
+            "plot_contributions",
+            "plot_curves",
+            "plot_fit",
+            "plot_roas",
+        ],
+        "presentation.report": ["report"],
+        # worlds with known effects
+        "truth.examples": ["Example", "load_example"],
+        "truth.simulate": ["World", "simulate"],
+    },
+)

@@ -58,7 +58,7 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
     >>> example = bc.load_example()
     >>> model = bc.build(example.spec, example.data)
     >>> [v.name for v in model.observed_RVs]
-    ['search', 'sales', 'lift:tv_spring', 'lift:social_autumn']
+    ['search', 'sales', 'lift:tv_winter', 'lift:social_autumn']
     """
     scm = compile_scm(spec, data)
     _count(scm)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from bayescausal._types import Array
@@ -58,7 +58,7 @@ class Transform:
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: the kind, the settings, and the priors that differ."""
         settings = {
-            k: getattr(self, k) for k in self.__dataclass_fields__ if k not in {"priors"}
+            item.name: getattr(self, item.name) for item in fields(self) if item.name != "priors"
         }
         changed = {k: p.to_dict() for k, p in self.priors.items() if p != self.defaults[k]}
         return {"kind": type(self).__name__, **settings} | (
@@ -71,11 +71,11 @@ class Transform:
         given = dict(given)
         given.pop("kind", None)
         priors = {k: Prior.from_dict(v) for k, v in (given.pop("priors", None) or {}).items()}
-        unknown = [k for k in given if k not in cls.__dataclass_fields__]
+        known = [item.name for item in fields(cls)]
+        unknown = [k for k in given if k not in known]
         if unknown:
             raise SpecError(
-                f"{cls.__name__} has no setting '{unknown[0]}'."
-                f"{did_you_mean(unknown[0], cls.__dataclass_fields__)}"
+                f"{cls.__name__} has no setting '{unknown[0]}'.{did_you_mean(unknown[0], known)}"
             )
         return cls(**given, priors=priors)
 

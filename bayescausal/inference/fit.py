@@ -1,0 +1,327 @@
+"""`fit`: NUTS on the model that the graph writes; `Fit`: the only state there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescausal._types import Array, Node, Theta
+from bayescausal.errors import BayesCausalError
+from bayescausal.inference.convergence import Convergence, assess
+from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
+from bayescausal.model.build import build
+from bayescausal.model.contrast import contrast
+from bayescausal.model.predict import predict
+from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.estimand import Estimand, incremental
+from bayescausal.specs.graph import Edge
+from bayescausal.specs.spec import Spec
+
+_FORMAT = 1
+_CHUNK_BYTES = 300e6
+_PRIOR_DRAWS = 500
+_REPLICATES = 1000
+_STACK = ("bayescausal", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A spec, data, and what was learned. Everything else can be made again from it.
+
+    Parameters
+    ----------
+    spec : Spec
+    data : Dataset
+    tree : xarray.DataTree
+        Groups ``prior``, ``posterior``, ``posterior_predictive`` (each node given its observed
+        parents), ``sample_stats``, ``observed_data``. The spec, settings, seed, versions, hash of
+        the data and the state of convergence are JSON in its attributes.
+    """
+
+    spec: Spec
+    data: Dataset
+    tree: xr.DataTree
+
+    @cached_property
+    def scm(self) -> SCM:
+        """The structural equations, with this data's scales."""
+        return compile_scm(self.spec, self.data)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Seed, settings, versions, timings, hash of the data."""
+        return json.loads(self.tree.attrs["info"])
+
+    @property
+    def convergence(self) -> Convergence:
+        """Whether the sampler can be trusted, and why not."""
+        return Convergence(**json.loads(self.tree.attrs["convergence"]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Chains and draws."""
+        sizes = self.tree["posterior"].sizes
+        return sizes["chain"], sizes["draw"]
+
+    def theta(self, group: str = "posterior") -> Theta:
+        """Draws of every parameter, chains joined: shape ``(chain * draw, ...)``."""
+        draws = self.tree[group].to_dataset()
+        return {p.name: _joined(draws[p.name]) for p in self.scm.parameters}
+
+    def evaluate(
+        self,
+        function: Callable[[Theta, dict[Edge, Mechanism]], Array],
+        only: Collection[Edge] | None = None,
+        group: str = "posterior",
+    ) -> np.ndarray:
+        """Run a numpy function of parameters and calibrated edges over all draws, in chunks.
+
+        Parameters
+        ----------
+        function : callable
+            ``(theta, edges) -> array`` with one leading draw dim.
+        only : collection of Edge, optional
+            Edges that the function needs; all by default.
+        group : str
+            ``"posterior"`` or ``"prior"``.
+
+        Returns
+        -------
+        array
+            Shape ``(chain, draw, ...)``.
+        """
+        theta = self.theta(group)
+        size = len(next(iter(theta.values())))
+        cells = max(1, len(self.data.units)) * len(self.data.time)
+        count = len(self.spec.mechanisms) if only is None else len(only)
+        step = max(1, int(_CHUNK_BYTES / (8 * cells * (count + 6))))
+        x = self.scm.factual
+        parts = []
+        for start in range(0, size, step):
+            part = {name: value[start : start + step] for name, value in theta.items()}
+            parts.append(function(part, calibrate(self.scm, part, x, only=only)))
+        sizes = self.tree[group].sizes
+        out = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return out.reshape(sizes["chain"], sizes["draw"], *out.shape[1:])
+
+    def save(self, path: str | Path) -> Path:
+        """Write one netCDF file: draws, data, spec, seed, versions. No code, no pickle."""
+        path = Path(path)
+        tree = self.tree.copy()
+        tree["data"] = xr.DataTree(self.data.table)
+        tree.attrs |= {
+            "bayescausal_format": _FORMAT,
+            "spec": json.dumps(self.spec.to_dict()),
+            "data_settings": json.dumps(self.data.settings()),
+        }
+        tree.to_netcdf(path, engine="h5netcdf")
+        return path
+
+    def __repr__(self) -> str:
+        chains, draws = self.shape
+        info = self.info
+        return (
+            f"Fit of {', '.join(self.spec.modelled)}: {chains} chains x {draws} draws, seed "
+            f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
+            f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
+        )
+
+
+def _joined(variable: xr.DataArray) -> np.ndarray:
+    values = variable.transpose("chain", "draw", ...).to_numpy()
+    return values.reshape(-1, *values.shape[2:])
+
+
+def fit(
+    spec: Spec,
+    data: Dataset,
+    *,
+    seed: int | None = None,
+    sampler: str = "nutpie",
+    backend: str = "auto",
+    draws: int = 500,
+    tune: int = 300,
+    chains: int = 4,
+    target_accept: float = 0.9,
+    mass_matrix: str = "low_rank",
+    progress: bool = True,
+) -> Fit:
+    """Sample the joint posterior of every structural equation and every lift test.
+
+    A posterior always comes out, also when the data cannot tell an effect: read the convergence,
+    the contraction that `diagnose` reports, and what the graph assumes, before the numbers.
+
+    Parameters
+    ----------
+    spec : Spec
+    data : Dataset
+    seed : int, optional
+        Makes the draws repeatable on one machine and one set of versions; drawn and recorded when
+        left out.
+    sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
+        The last two need ``pip install 'bayescausal[samplers]'``.
+    backend : {"auto", "jax", "numba"}
+        Of nutpie; see `bayescausal.inference.sample.Settings`.
+    draws, tune, chains : int
+        Per chain.
+    target_accept : float
+        Raise it when divergences are reported.
+    mass_matrix : {"low_rank", "diag"}
+        Of nutpie.
+    progress : bool
+        Show a progress bar. Ctrl-C stops sampling and keeps the draws so far.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DataError, SpecError
+        The spec and the data do not fit.
+
+    Notes
+    -----
+    Source: Hoffman & Gelman (2014), NUTS; nutpie's low-rank modified mass matrix.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> example = bc.load_example()
+    >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
+    """
+    settings = Settings(
+        sampler, backend, mass_matrix, draws, tune, chains, target_accept, progress
+    )
+    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else int(seed)
+    keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
+    model = build(spec, data)
+    scm = compile_scm(spec, data)
+    prior = _grouped(scm, {k: v[None] for k, v in draw_prior(model, _PRIOR_DRAWS, keys[0]).items()})
+    tree, run = draw_posterior(model, settings, keys[1])
+    posterior = _grouped(
+        scm,
+        {p.name: tree["posterior"][p.name].transpose("chain", "draw", ...).to_numpy()
+         for p in scm.parameters},
+    )
+    groups = {
+        "prior": prior,
+        "posterior": posterior,
+        "sample_stats": tree["sample_stats"].to_dataset(),
+        "observed_data": _observed(scm),
+    }
+    made = Fit(spec, data, xr.DataTree.from_dict(groups))
+    made.tree["posterior_predictive"] = xr.DataTree(_replicate(made, keys[2]))
+    made.tree.attrs["info"] = json.dumps(
+        {
+            "seed": seed,
+            "settings": settings.__dict__ | {"engine": settings.engine},
+            "run": run,
+            "versions": {name: version(name) for name in _STACK},
+            "data_hash": data.hash,
+        }
+    )
+    effects = {t: total_effect(made, incremental(t)) for t in reachable(spec)}
+    state = assess(posterior, effects, run)
+    made.tree.attrs["convergence"] = json.dumps(state.__dict__)
+    return made
+
+
+def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
+    """Treatments with a directed path to the outcome."""
+    outcome = outcome or spec.graph.outcomes[0]
+    above = spec.reduced.ancestors(outcome)
+    return tuple(t for t in spec.treatments if t in above)
+
+
+def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:
+    """Draws of an effect, shape ``(chain, draw)``, on the total scale."""
+    if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
+        estimand = estimand.on(fit.spec.graph.outcomes[0])
+    scm, x = fit.scm, fit.scm.factual
+    axes = tuple(range(-scm.depth, 0))
+
+    def total(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        return contrast(scm, theta, x, edges, estimand).sum(axis=axes)
+
+    return fit.evaluate(total, only=touched(fit.spec, estimand.treatments), group=group)
+
+
+def touched(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:
+    """Edges whose source an intervention on these treatments can change."""
+    below = {*treatments, *spec.reduced.descendants(*treatments)}
+    return frozenset(e for e in spec.mechanisms if e.source in below)
+
+
+def _grouped(scm: SCM, draws: dict[str, np.ndarray]) -> xr.Dataset:
+    dims = {p.name: ("chain", "draw", *([p.dim] if p.dim else [])) for p in scm.parameters}
+    coords = {k: v for k, v in scm.coords.items() if k != "time"}
+    variables = {name: (dims[name], values) for name, values in draws.items()}
+    return xr.Dataset(variables, coords=coords)
+
+
+def _observed(scm: SCM) -> xr.Dataset:
+    data = scm.data
+    coords = {"time": data.training} | ({"unit": list(data.units)} if data.is_panel else {})
+    start = data.history
+    return xr.Dataset(
+        {v: (data.dims, data.array(v)[..., start:]) for v in scm.spec.modelled}, coords=coords
+    )
+
+
+def _replicate(made: Fit, seed: int) -> xr.Dataset:
+    """Posterior predictive draws of each node given its observed parents, thinned."""
+    scm, (chains, draws) = made.scm, made.shape
+    per_chain = min(draws, max(1, _REPLICATES // chains))
+    kept = np.linspace(0, draws - 1, per_chain).round().astype(int)
+    thin = made.tree["posterior"].to_dataset().isel(draw=kept)
+    theta = {p.name: _joined(thin[p.name]) for p in scm.parameters}
+    rng = np.random.default_rng(seed)
+    replicas = predict(scm, theta, calibrate(scm, theta, scm.factual), rng)
+    dims = ("chain", "draw", *scm.data.dims)
+    start = scm.data.history
+    return xr.Dataset(
+        {v: (dims, y[..., start:].reshape(chains, per_chain, *y[..., start:].shape[1:]))
+         for v, y in replicas.items()},
+        coords={**_observed(scm).coords, "draw": kept},
+    )
+
+
+def load(path: str | Path) -> Fit:
+    """Read what `Fit.save` wrote. Nothing in the file is executed.
+
+    Raises
+    ------
+    BayesCausalError
+        The file is no saved fit, is of a newer format, or its data were changed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BayesCausalError(f"There is no file '{path}'.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except OSError as error:
+        raise BayesCausalError(f"'{path}' is not a netCDF file: {error}") from None
+    attrs = dict(tree.attrs)
+    if "bayescausal_format" not in attrs:
+        raise BayesCausalError(f"'{path}' was not written by Fit.save.")
+    if int(attrs.pop("bayescausal_format")) > _FORMAT:
+        raise BayesCausalError(f"'{path}' was written by a newer bayescausal; upgrade to read it.")
+    spec = Spec.from_dict(json.loads(attrs.pop("spec")))
+    data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
+    groups = {name: tree[name].to_dataset() for name in tree.children if name != "data"}
+    made = Fit(spec, data, xr.DataTree.from_dict(groups))
+    made.tree.attrs = attrs
+    if made.info["data_hash"] != data.hash:
+        raise BayesCausalError(f"The data in '{path}' are not those that were fitted.")
+    return made

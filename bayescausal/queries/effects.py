@@ -1,0 +1,357 @@
+"""Effects: draws of causal quantities, from the one definition in `model.contrast`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bayescausal._types import Array, Draws, Node, Theta
+from bayescausal.errors import DataError, SpecError
+from bayescausal.inference.fit import Fit, reachable, total_effect, touched
+from bayescausal.model.contrast import contrast, divisor, moved_spend, scope, split, unit_cost
+from bayescausal.model.scm import Mechanism
+from bayescausal.queries.worlds import data_coords, label
+from bayescausal.specs.estimand import Estimand, Times, incremental
+from bayescausal.specs.graph import Edge
+
+_STEP = 1e-4
+
+
+def effect(fit: Fit, estimand: Estimand) -> Draws:
+    """Posterior draws of a causal effect.
+
+        sum over the window, its tail and units of (Y_active - Y_control), on the estimand's scale
+
+    A difference of two worlds with the same errors, not a coefficient and not a forecast.
+
+    Parameters
+    ----------
+    fit : Fit
+    estimand : Estimand
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw)``; units of the outcome (``total``), per period and unit (``mean``),
+        or per unit of spend moved (``per_spend``). The attributes name the estimand, say whether
+        the tail is cut by the end of the data, and whether the fit has converged.
+
+    Raises
+    ------
+    SpecError, DataError
+        The graph has no such path, or the window or units are not in the data.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.summarize(bc.effect(fit, bc.incremental("tv")))  # doctest: +SKIP
+    """
+    estimand = _asked(fit, estimand)
+    values = total_effect(fit, estimand) / divisor(fit.scm, estimand)
+    return label(fit, values, (), {}, estimand.label, **_about(fit, estimand))
+
+
+def contributions(
+    fit: Fit,
+    channels: Sequence[Node] | None = None,
+    *,
+    outcome: Node | None = None,
+    total: bool = False,
+) -> Draws:
+    """What each channel added: factual against ``do(channel = 0)``, one channel at a time.
+
+    With saturating mediators contributions of single channels need not add up to that of all
+    channels together, and contributions of a channel and of its mediator overlap.
+
+    Parameters
+    ----------
+    fit : Fit
+    channels : sequence of str, optional
+        Treatments that reach the outcome, by default.
+    outcome : str, optional
+        Needed when the graph has several.
+    total : bool
+        Sum over time and units; keeps large panels in memory.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, channel)``, and ``(time)`` or ``(unit, time)`` unless ``total``.
+    """
+    scm, x = fit.scm, fit.scm.factual
+    outcome = outcome or fit.spec.graph.outcome
+    names = _channels(fit, channels, outcome)
+    start, axes = fit.data.history, tuple(range(-scm.depth, 0))
+    values = []
+    for name in names:
+        estimand = _asked(fit, incremental(name, outcome=outcome))
+
+        def added(
+            theta: Theta, edges: dict[Edge, Mechanism], estimand: Estimand = estimand
+        ) -> Array:
+            path = contrast(scm, theta, x, edges, estimand)
+            return path.sum(axis=axes) if total else path[..., start:]
+
+        values.append(fit.evaluate(added, only=touched(fit.spec, [name])))
+    dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
+    return label(
+        fit, np.stack(values, axis=2), ("channel", *dims), {"channel": names, **coords},
+        "contribution", outcome=outcome, world="factual vs do(channel=0)",
+    )
+
+
+def roas(
+    fit: Fit,
+    channels: Sequence[Node] | None = None,
+    *,
+    spend: str = "own",
+    window: tuple[Any, Any] | None = None,
+) -> Draws:
+    """Return on ad spend: incremental value of the outcome per unit of incremental spend.
+
+        ROAS = sum value (Y - Y_{do(x=0)}) / sum spend moved
+
+    An average over what was spent, not the return of the next unit (see `mroas`).
+
+    Parameters
+    ----------
+    fit : Fit
+    channels : sequence of str, optional
+        Channels with spend that reach the outcome, by default.
+    spend : {"own", "induced"}
+        Divide by the channel's own spend, or also by the spend it induces in paid mediators (TV
+        that fills paid search costs search clicks too).
+    window : (start, end), optional
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, channel)``.
+
+    Raises
+    ------
+    DataError
+        A channel without spend.
+    """
+    return _returns(fit, channels, spend, lambda name: incremental(name, window=window), "roas")
+
+
+def mroas(
+    fit: Fit,
+    channels: Sequence[Node] | None = None,
+    *,
+    spend: str = "own",
+    window: tuple[Any, Any] | None = None,
+) -> Draws:
+    """Marginal return: of the next unit of spend, in proportion to the spend that there was.
+
+        mROAS = d/ds sum value Y(s x) / d/ds spend(s),   at s = 1
+
+    The derivative is a central difference with a step of 1e-4 (error of order 1e-8).
+
+    Parameters
+    ----------
+    fit, channels, spend, window
+        As in `roas`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, channel)``.
+    """
+
+    def nudge(name: Node) -> Estimand:
+        return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, window=window)
+
+    return _returns(fit, channels, spend, nudge, "mroas")
+
+
+def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
+    if spend not in ("own", "induced"):
+        raise SpecError(f"spend is 'own' or 'induced'; got {spend!r}.")
+    outcome = fit.spec.graph.outcome
+    scm, data = fit.scm, fit.data
+    paid = _paid(fit, outcome)
+    names = _channels(fit, channels, outcome, among=paid)
+    worth, axes = data.value_of_outcome(), tuple(range(-scm.depth, 0))
+    x = scm.factual
+    values = []
+    for channel in names:
+        question = _asked(fit, ask(channel))
+        own = moved_spend(scm, question)
+
+        def gained(
+            theta: Theta, edges: dict[Edge, Mechanism], question: Estimand = question,
+            own: float = own,
+        ) -> Array:
+            gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
+            if spend == "own":
+                return gain / own
+            return gain / (own + _induced(fit, theta, edges, question))
+
+        values.append(fit.evaluate(gained, only=touched(fit.spec, [channel])))
+    return label(
+        fit, np.stack(values, axis=2), ("channel",), {"channel": names}, name,
+        outcome=outcome, spend=spend,
+    )
+
+
+def _induced(
+    fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand
+) -> Array:
+    """Spend that the intervention moves in paid mediators."""
+    total = np.zeros(1)
+    axes = tuple(range(-fit.scm.depth, 0))
+    x = fit.scm.factual
+    for node in fit.spec.mediators:
+        below = node in fit.spec.reduced.descendants(*question.treatments)
+        if node in fit.data.spend and below and node not in question.treatments:
+            moved = contrast(fit.scm, theta, x, edges, question.on(node))
+            total = total + (moved * unit_cost(fit.data, node)).sum(axis=axes)
+    return total
+
+
+def decompose(fit: Fit, estimand: Estimand) -> Draws:
+    """Split a total effect into what acts directly and what flows through mediators.
+
+        TE = NDE + NIE,   NDE = Y(a, M(b)) - Y(b, M(b)),   NIE = Y(a, M(a)) - Y(a, M(b))
+
+    The direct part is what is left when mediators stay as in the control world, path by path in
+    time. It rests on more than the total: nothing unobserved may move a mediator and the outcome.
+
+    Parameters
+    ----------
+    fit : Fit
+    estimand : Estimand
+        Interventions on nodes.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, path)`` with paths ``total, direct, indirect``, on the estimand's
+        scale; total = direct + indirect in every draw.
+
+    Notes
+    -----
+    Source: Pearl (2001), Direct and indirect effects.
+    """
+    estimand = _asked(fit, estimand)
+    scm, x = fit.scm, fit.scm.factual
+    axes = tuple(range(-scm.depth, 0))
+
+    def parts(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        found = split(scm, theta, x, edges, estimand)
+        size = len(next(iter(theta.values())))
+        sums = [np.broadcast_to(p.sum(axis=axes), (size,)) for p in found.values()]
+        return np.stack(sums, axis=1)
+
+    values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
+    values = values / divisor(scm, estimand)
+    return label(
+        fit, values, ("path",), {"path": ["total", "direct", "indirect"]}, estimand.label,
+        **_about(fit, estimand),
+    )
+
+
+def response_curve(
+    fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2
+) -> Draws:
+    """Steady response along one edge to constant exposure, with its uncertainty.
+
+    Parameters
+    ----------
+    fit : Fit
+    edge : str
+        ``"tv->sales"``.
+    points : int
+        Number of exposures, from zero.
+    upto : float
+        The largest one, as a multiple of the largest observed. Beyond 1 it is extrapolation.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, exposure)``; per period, in units of the target (identity link) or in
+        log units. In a panel: the mean over units, each at the same share of its own maximum.
+    """
+    edge = Edge.parse(edge) if isinstance(edge, str) else edge
+    if edge not in fit.spec.mechanisms:
+        there = ", ".join(map(str, fit.spec.mechanisms))
+        raise SpecError(f"There is no modelled edge {edge}. There are: {there}.")
+    scm, response = fit.scm, fit.spec.mechanisms[edge]
+    share = np.linspace(0, upto, points)
+    size = 1.0 if fit.spec.link(edge.target) == "log" else float(scm.scale[edge.target].mean())
+
+    def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        beta = edges[edge].beta.reshape(-1, 1)
+        steady = np.repeat(share[:, None], response.reach + 1, axis=1)
+        f = [response.curve(np, level, own)[..., -1] for level in steady]
+        f = np.broadcast_to(np.stack(f, axis=-1), (len(beta), points))
+        return size * beta * f
+
+    values = fit.evaluate(curve, only=[edge])
+    exposure = share * float(scm.scale[edge.source].mean())
+    return label(fit, values, ("exposure",), {"exposure": exposure}, str(edge))
+
+
+def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
+    """Share of an edge's effect by lag, with its uncertainty; dims ``(chain, draw, lag)``.
+
+    It is the response of the edge's adstock alone to one period of exposure, summing to one.
+    """
+    edge = Edge.parse(edge) if isinstance(edge, str) else edge
+    if edge not in fit.spec.mechanisms:
+        there = ", ".join(map(str, fit.spec.mechanisms))
+        raise SpecError(f"There is no modelled edge {edge}. There are: {there}.")
+    response = fit.spec.mechanisms[edge]
+    steps = [t for t in response.transforms if t.reach]
+    pulse = np.zeros(response.reach + 1)
+    pulse[0] = 1.0
+
+    def weights(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        path = pulse
+        for step in steps:
+            path = step.apply(np, path, {name: own[name] for name in step.priors})
+        path = np.broadcast_to(path, (len(edges[edge].beta), len(pulse)))
+        return path / path.sum(axis=-1, keepdims=True)
+
+    values = fit.evaluate(weights, only=[edge])
+    return label(fit, values, ("lag",), {"lag": np.arange(len(pulse)) + edge.lag}, str(edge))
+
+
+def _asked(fit: Fit, estimand: Estimand) -> Estimand:
+    estimand = estimand.on(fit.spec.outcome_of(estimand))
+    fit.spec.check_estimand(estimand)
+    scope(fit.scm, estimand)
+    return estimand
+
+
+def _about(fit: Fit, estimand: Estimand) -> dict[str, Any]:
+    return {
+        "estimand": repr(estimand),
+        "outcome": estimand.outcome,
+        "scale": estimand.scale,
+        "tail_truncated": int(scope(fit.scm, estimand).truncated),
+    }
+
+
+def _paid(fit: Fit, outcome: Node) -> tuple[Node, ...]:
+    above = fit.spec.reduced.ancestors(outcome)
+    return tuple(c for c in sorted(fit.data.spend) if c in above)
+
+
+def _channels(
+    fit: Fit, channels: Sequence[Node] | None, outcome: Node, among: Sequence[Node] | None = None
+) -> list[Node]:
+    if channels is None:
+        found = list(reachable(fit.spec, outcome) if among is None else among)
+        if not found:
+            raise DataError(
+                "No channel has spend: give Dataset.from_frame(spend={'tv': 'tv_cost'})."
+            )
+        return found
+    return [channels] if isinstance(channels, str) else list(channels)
