@@ -14,6 +14,7 @@ import pymc as pm
 import xarray as xr
 
 from bayescausal.errors import BayesCausalError, SpecError
+from bayescausal.inference.compile import compile_jax
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 BACKENDS = ("auto", "jax", "numba")
@@ -118,14 +119,14 @@ def _nutpie(
     model: pm.Model, settings: Settings, seed: int
 ) -> tuple[xr.DataTree, dict[str, Any]]:
     start = time.perf_counter()
-    own = {"gradient_backend": "jax"} if settings.engine == "jax" else {}
+    made = compile_jax(model) if settings.engine == "jax" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compiled = nutpie.compile_pymc_model(
-            model, backend=settings.engine, freeze_model=True, **own
+        compiled = (
+            made.sampler_model
+            if made
+            else nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
         )
-        if settings.engine == "jax":
-            compiled._make_logp_func()(np.zeros(compiled.n_dim), **compiled._shared_data)
         ready = time.perf_counter()
         tree = nutpie.sample(
             compiled,
@@ -140,6 +141,12 @@ def _nutpie(
     sampled = time.perf_counter() - ready
     warmup = tree["warmup_sample_stats"].to_dataset() if "warmup_sample_stats" in tree else None
     steps = float(warmup["n_steps"].sum()) if warmup is not None else 0.0
+    if made:
+        z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
+        values = made.restore(z.to_numpy())
+        dims = {k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
+                for k, v in values.items()}
+        tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
     return _finish(tree, settings, ready - start, sampled, int(steps))
 
 

@@ -106,7 +106,7 @@ class Intercept(Term):
 
     name: ClassVar[str] = "intercept"
     prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
-    spread: Prior = Prior("HalfNormal", sigma=0.3)  # noqa: RUF009 (frozen value)
+    spread: Prior = Prior("InverseGamma", alpha=3, beta=0.3)  # noqa: RUF009 (frozen value)
 
 
 @dataclass(frozen=True)

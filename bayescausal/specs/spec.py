@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ from bayescausal.specs.response import Response, ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 
 LINKS = ("identity", "log")
+POLICIES = ("held", "reacts")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Spec:
         ``log`` for a positive node whose causes multiply.
     treatments : sequence of str
         Nodes that can be acted on, besides those that have a response of their own.
+    policy : mapping of node to {"held", "reacts"}
+        Needed for a treatment that other treatments move (media that drive media, a budget that
+        follows sales): does it keep its plan when they change, or react as a mediator does?
 
     Raises
     ------
@@ -86,6 +90,7 @@ class Spec:
     noise: Noise | Mapping[str, Noise] = NormalNoise()  # noqa: RUF009 (frozen value)
     links: Mapping[str, str] = field(default_factory=dict)
     treatments: tuple[str, ...] = ()
+    policy: Mapping[str, str] = field(default_factory=dict)
 
     __hash__ = object.__hash__
 
@@ -111,6 +116,7 @@ class Spec:
         own = [key.split("->")[0].strip() for key in self.responses]
         given = (self.treatments,) if isinstance(self.treatments, str) else self.treatments
         object.__setattr__(self, "treatments", tuple(sorted({*given, *own})))
+        self._check_policy()
         self._check_graph()
         self._check_equations()
         self._check_experiments()
@@ -119,10 +125,15 @@ class Spec:
 
     @cached_property
     def reduced(self) -> Graph:
-        """The graph of the model: latents projected out, only ancestors of what is measured."""
+        """The graph of the model: latents projected out, only ancestors of what is measured.
+
+        Edges into treatments that are held are left out: they set a plan that worlds do not change.
+        """
         observed = self.graph.project()
         targets = {*observed.outcomes, *(self.outcome_of(e.estimand) for e in self.experiments)}
-        return observed.restrict({*targets, *observed.ancestors(*targets)})
+        inside = observed.restrict({*targets, *observed.ancestors(*targets)})
+        held = {node for node, policy in self.policy.items() if policy == "held"}
+        return replace(inside, edges=tuple(e for e in inside.edges if e.target not in held))
 
     @cached_property
     def modelled(self) -> tuple[str, ...]:
@@ -239,13 +250,37 @@ class Spec:
                     "Observe the common cause, or leave a confounded mediator out with "
                     "graph.project(latent={...})."
                 )
-        if any(v in self.reduced.ancestors(v) for v in self.modelled):
-            loop = [v for v in self.modelled if v in self.reduced.ancestors(v)]
+        loop = [v for v in self.modelled if v in self.reduced.ancestors(v)]
+        if loop:
+            paid = next((v for v in loop if v in self.treatments), None)
             raise SpecError(
                 f"{', '.join(loop)} feed back on themselves through lagged edges. This version "
-                "solves equations node by node, not period by period; drop the lagged edge into a "
-                "treatment (its path is then held as it was), or wait for budget equations."
+                "solves equations node by node, not period by period. "
+                + (f"Hold the plan as it was: policy={{'{paid}': 'held'}}." if paid else
+                   "Leave the lagged edge out.")
             )
+
+    def _check_policy(self) -> None:
+        for node, policy in self.policy.items():
+            self._require_node(node, "policy")
+            if policy not in POLICIES:
+                raise SpecError(
+                    f"policy['{node}'] is one of {', '.join(POLICIES)}; got {policy!r}."
+                )
+            if node not in self.treatments:
+                raise SpecError(
+                    f"policy['{node}']: only a treatment has a plan that can be held. Treatments: "
+                    f"{', '.join(self.treatments)}."
+                )
+        graph = self.reduced
+        for node in self.treatments:
+            movers = [t for t in self.treatments if t in graph.ancestors(node)]
+            if node in graph.nodes and movers and node not in self.policy:
+                raise SpecError(
+                    f"'{node}' is a treatment and is itself moved by {', '.join(movers)}. When "
+                    f"they change, does it react, or is its plan held? The effects differ: say "
+                    f"policy={{'{node}': 'reacts'}} or policy={{'{node}': 'held'}}."
+                )
 
     def _check_equations(self) -> None:
         for what in ("baseline", "noise", "links"):
@@ -419,6 +454,7 @@ class Spec:
             "noise": noise,
             "links": dict(self.links),
             "treatments": list(self.treatments),
+            "policy": dict(self.policy),
         }
 
     @classmethod
@@ -450,6 +486,7 @@ class Spec:
                 ),
                 links=given.get("links") or {},
                 treatments=tuple(given.get("treatments") or ()),
+                policy=given.get("policy") or {},
             )
         except TypeError as error:
             raise SpecError(f"spec: {error}") from None
