@@ -47,6 +47,7 @@ def compile_jax(model: pm.Model) -> Compiled:
         ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
     """
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # a thread switch a call is saved
     frozen = freeze_dims_and_data(model)
     point = frozen.initial_point()
     names = [v.name for v in frozen.value_vars]

@@ -148,7 +148,7 @@ def fit(
     seed: int | None = None,
     sampler: str = "nutpie",
     backend: str = "auto",
-    draws: int = 500,
+    draws: int = 1000,
     tune: int = 300,
     chains: int = 4,
     target_accept: float = 0.9,

@@ -42,7 +42,7 @@ class Settings:
     sampler: str = "nutpie"
     backend: str = "auto"
     mass_matrix: str = "low_rank"
-    draws: int = 500
+    draws: int = 1000
     tune: int = 300
     chains: int = 4
     target_accept: float = 0.9
