@@ -206,7 +206,9 @@ def fit(
     keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
     model = build(spec, data)
     scm = compile_scm(spec, data)
-    prior = _grouped(scm, {k: v[None] for k, v in draw_prior(model, _PRIOR_DRAWS, keys[0]).items()})
+    names = [p.name for p in scm.parameters]
+    drawn = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
+    prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
     tree, run = draw_posterior(model, settings, keys[1])
     posterior = _grouped(
         scm,

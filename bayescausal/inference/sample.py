@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -71,10 +72,12 @@ class Settings:
         return "numba" if self.chains * (self.tune + self.draws) > _LONG_RUN else "jax"
 
 
-def draw_prior(model: pm.Model, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Draws of every free parameter from its prior, by name; draws first."""
-    names = [v.name for v in model.free_RVs]
-    values = pm.draw(model.free_RVs, draws=draws, random_seed=seed, mode="FAST_COMPILE")
+def draw_prior(
+    model: pm.Model, names: Sequence[str], draws: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Draws of parameters from their prior, by name; draws first."""
+    wanted = [model[name] for name in names]
+    values = pm.draw(wanted, draws=draws, random_seed=seed, mode="FAST_COMPILE")
     return dict(zip(names, map(np.asarray, values), strict=True))
 
 
@@ -88,7 +91,7 @@ def draw_posterior(
     Returns
     -------
     tree : DataTree
-        Groups ``posterior`` (free parameters only) and ``sample_stats``.
+        Groups ``posterior`` and ``sample_stats``.
     run : dict
         ``compile_seconds``, ``sample_seconds``, ``leapfrogs``, ``divergences``, ``interrupted``.
     """

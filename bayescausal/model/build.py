@@ -11,7 +11,7 @@ from pytensor.tensor.variable import TensorVariable
 from bayescausal._types import Node, Theta
 from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.contrast import contrast, divisor
-from bayescausal.model.likelihood import observe, parameter
+from bayescausal.model.likelihood import observe, parameter, strength
 from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
@@ -23,9 +23,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
     Modelled nodes are observed random variables named after the graph, and their children are
     functions of *them*: ``pm.model_to_graphviz`` shows the causal graph and PyMC's own
     predictive sampling runs down it. Parameters are ``tv->sales`` (the quantity its prior is on:
-    for media the mean contribution), ``tv->sales:alpha``, ``search:sigma``; each experiment is
-    ``lift:<name>``. Nothing is sampled here, and no deterministic is stored: what follows from
-    the parameters is computed after sampling.
+    for media the mean contribution, sampled through ``tv->sales:swing``), ``tv->sales:alpha``,
+    ``search:sigma``; each experiment is ``lift:<name>``. Nothing is sampled here.
 
     Parameters
     ----------
@@ -73,8 +72,14 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
             for v in (*spec.inputs, *spec.modelled)
         }
         theta: Theta = {}
+        media = {str(e): e for e, response in spec.mechanisms.items() if response.transforms}
         for given in scm.parameters:
-            theta[given.name] = parameter(given, theta)
+            edge = media.get(given.name)
+            if edge is None:
+                theta[given.name] = parameter(given, theta)
+            else:
+                f = scm.curve(edge, theta, path[edge.source], pt)
+                theta[given.name] = strength(scm, edge, given, f)
         edges = calibrate(scm, theta, path, pt)
 
         def settle(node: Node, mu: TensorVariable) -> TensorVariable:

@@ -9,8 +9,26 @@ from pymc_extras.prior import Prior as PyMCPrior
 from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
-from bayescausal.model.scm import SCM, Parameter
+from bayescausal.model.scm import SCM, Parameter, unit_coefficient
+from bayescausal.specs.graph import Edge
 from bayescausal.specs.noise import StudentTNoise
+
+
+SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Cauchy": (("alpha", "beta"), ()),
+    "Exponential": ((), ("lam",)),
+    "Gamma": ((), ("beta",)),
+    "HalfCauchy": (("beta",), ()),
+    "HalfNormal": (("sigma",), ()),
+    "HalfStudentT": (("sigma",), ()),
+    "InverseGamma": (("beta",), ()),
+    "Laplace": (("mu", "b"), ()),
+    "Normal": (("mu", "sigma"), ()),
+    "StudentT": (("mu", "sigma"), ()),
+    "TruncatedNormal": (("mu", "sigma", "lower", "upper"), ()),
+    "Uniform": (("lower", "upper"), ()),
+}
+"""Scale families: parameters that are multiplied, and divided, when the variable is scaled."""
 
 
 def parameter(given: Parameter, made: Theta) -> TensorVariable:
@@ -18,10 +36,34 @@ def parameter(given: Parameter, made: Theta) -> TensorVariable:
     if given.pooled:
         mean, spread = given.pooled
         return pm.Normal(given.name, mu=made[mean], sigma=made[spread], dims=given.dim)
-    prior = PyMCPrior(
-        given.prior.distribution, **dict(given.prior.parameters), dims=given.dim
-    )
+    prior = PyMCPrior(given.prior.distribution, **dict(given.prior.parameters), dims=given.dim)
     return prior.create_variable(given.name)
+
+
+def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> TensorVariable:
+    """Make the strength of a media edge, sampled through its *swing*.
+
+        swing = beta * sd(f),    value = swing * c,    c = 1 / (unit coefficient * sd(f))
+
+    The data pin down how far the response swings, whatever the shape of its curve; the level,
+    and the coefficient, trade off against the shape. So the swing is the free variable
+    ``tv->sales:swing`` and the quantity with the prior, ``tv->sales``, follows. With a prior of a
+    scale family ``value ~ p`` is exactly ``swing ~ p scaled by 1 / c``: no Jacobian is lost.
+    """
+    dims = tuple(range(-scm.depth, 0))
+    seen = f[..., scm.data.history :]
+    sd = pt.sqrt(((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims))
+    times = unit_coefficient(scm, edge, f) * sd
+    prior = given.prior
+    if prior.distribution not in SCALES:
+        return parameter(given, {})
+    multiplied, divided = SCALES[prior.distribution]
+    scaled = {
+        name: value * times if name in multiplied else value / times if name in divided else value
+        for name, value in prior.parameters
+    }
+    swing = getattr(pm, prior.distribution)(f"{edge}:swing", **scaled)
+    return pm.Deterministic(str(edge), swing / times)
 
 
 def observe(

@@ -132,8 +132,8 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
             ]
         for edge in spec.reduced.incoming(node):
             response: Response = spec.mechanisms[edge]
-            parameters.append(Parameter(str(edge), response.strength.prior))
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
+            parameters.append(Parameter(str(edge), response.strength.prior))
         parameters += [
             Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()
         ]
@@ -190,18 +190,29 @@ def calibrate(
     """
     out = {}
     dims = tuple(range(-scm.depth, 0))
-    for edge, response in scm.spec.mechanisms.items():
+    for edge in scm.spec.mechanisms:
         if only is not None and edge not in only:
             continue
         f = scm.curve(edge, theta, x[edge.source], xp)
-        seen = f[..., scm.data.history :]
-        gain = np.nan
-        if response.strength.needs_spend:
-            spent = scm.data.spend_of(edge.source)[..., scm.data.history :].sum()
-            gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
-        beta = response.strength.beta(theta[str(edge)], abs(seen).mean(axis=dims), gain)
-        out[edge] = Mechanism(widen(beta, scm.depth), seen.mean(axis=dims, keepdims=True), f)
+        beta = theta[str(edge)] * unit_coefficient(scm, edge, f)
+        center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
+        out[edge] = Mechanism(widen(beta, scm.depth), center, f)
     return out
+
+
+def unit_coefficient(scm: SCM, edge: Edge, f: Array) -> Array:
+    """Coefficient of an edge per unit of the quantity that carries its prior.
+
+    ``f`` is the curve at the observed path. Every view of a strength is linear in the coefficient,
+    so a prior on one is a prior on the others, exactly.
+    """
+    dims = tuple(range(-scm.depth, 0))
+    seen, strength = f[..., scm.data.history :], scm.spec.mechanisms[edge].strength
+    gain = np.nan
+    if strength.needs_spend:
+        spent = scm.data.spend_of(edge.source)[..., scm.data.history :].sum()
+        gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
+    return strength.beta(1.0, abs(seen).mean(axis=dims), gain)
 
 
 def forward(
