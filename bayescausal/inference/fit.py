@@ -202,7 +202,7 @@ def fit(
     settings = Settings(
         sampler, backend, mass_matrix, draws, tune, chains, target_accept, progress
     )
-    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else int(seed)
+    seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
     model = build(spec, data)
     scm = compile_scm(spec, data)

@@ -288,8 +288,8 @@ def response_curve(
         own = {name: theta[f"{edge}:{name}"] for name in response.priors}
         beta = edges[edge].beta.reshape(-1, 1)
         steady = np.repeat(share[:, None], response.reach + 1, axis=1)
-        f = [response.curve(np, level, own)[..., -1] for level in steady]
-        f = np.broadcast_to(np.stack(f, axis=-1), (len(beta), points))
+        ends = [response.curve(np, level, own)[..., -1] for level in steady]
+        f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
         return size * beta * f
 
     values = fit.evaluate(curve, only=[edge])

@@ -1,0 +1,158 @@
+"""Sampling: repeatable, interruptible, and honest about what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayescausal as bc
+from bayescausal.errors import BayesCausalError, NotConverged, SpecError
+from bayescausal.inference.compile import laplace
+from bayescausal.inference.convergence import assess, ess, rhat
+from bayescausal.inference.sample import Settings
+
+SMALL = {"draws": 60, "tune": 120, "chains": 2, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Forty weeks, one channel: compiles in two seconds."""
+    rng = np.random.default_rng(3)
+    frame = bc.load_example().frame.iloc[:40].copy()
+    frame["sales"] = 500 + 2 * frame["tv"] + rng.normal(0, 20, 40)
+    data = bc.Dataset.from_frame(
+        frame, time="week", spend={"tv": "tv_cost"}, columns=["tv", "sales"]
+    )
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    return bc.Spec(graph, treatments=("tv",)), data
+
+
+def test_one_seed_gives_one_posterior(small):
+    one, two, other = (bc.fit(*small, seed=s, **SMALL) for s in (7, 7, 8))
+    for group in ("prior", "posterior", "posterior_predictive"):
+        assert one.tree[group].to_dataset().identical(two.tree[group].to_dataset())
+    same = one.tree["posterior"]["tv->sales"].equals(other.tree["posterior"]["tv->sales"])
+    assert not same
+
+
+def test_the_fit_keeps_what_a_reader_needs(small):
+    fit = bc.fit(*small, seed=1, **SMALL)
+    assert set(fit.tree.children) == {
+        "prior", "posterior", "posterior_predictive", "sample_stats", "observed_data"
+    }
+    info = json.loads(fit.tree.attrs["info"])
+    assert info["seed"] == 1
+    assert info["data_hash"] == small[1].hash
+    assert info["versions"]["pymc"].startswith("6.")
+    assert info["run"]["leapfrogs"] > 0
+
+
+def test_too_few_draws_are_reported_wherever_numbers_appear(small):
+    fit = bc.fit(*small, seed=1, **SMALL | {"draws": 20})
+    assert not fit.convergence.converged
+    assert "NOT CONVERGED" in repr(fit)
+    with pytest.warns(NotConverged, match="ESS"):
+        table = bc.summarize(bc.effect(fit, bc.incremental("tv")))
+    assert "NOT CONVERGED" in table.to_string()
+    assert "Do not read the numbers yet" in str(bc.diagnose(fit))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sampler": "nuts"}, "nutpie"),
+        ({"backend": "torch"}, "jax"),
+        ({"draws": 0}, "draws"),
+        ({"target_accept": 1.2}, "target_accept"),
+        ({"chains": 2.5}, "chains"),
+    ],
+)
+def test_wrong_settings_advise(wrong, said):
+    with pytest.raises(SpecError, match=said):
+        Settings(**wrong)
+
+
+def test_a_missing_sampler_names_the_extra(small, monkeypatch):
+    monkeypatch.setattr("bayescausal.inference.sample.find_spec", lambda name: None)
+    with pytest.raises(BayesCausalError, match=r"bayescausal\[samplers\]"):
+        bc.fit(*small, seed=1, sampler="numpyro", **SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [{"sampler": "pymc"}, {"backend": "numba"}])
+def test_samplers_agree(small, other):
+    """Means within four standard errors of Monte-Carlo, both fits counted."""
+    run = {"draws": 500, "tune": 500, "chains": 2, "progress": False}
+    one, two = bc.fit(*small, seed=1, **run), bc.fit(*small, seed=2, **run | other)
+    a, b = (bc.effect(f, bc.incremental("tv")).to_numpy() for f in (one, two))
+    error = np.hypot(a.std() / np.sqrt(ess(a, "bulk")), b.std() / np.sqrt(ess(b, "bulk")))
+    assert abs(a.mean() - b.mean()) < 4 * error
+
+
+def test_ctrl_c_keeps_the_draws_so_far(tmp_path):
+    """A real interrupt of a real run in a process of its own."""
+    script = textwrap.dedent("""
+        import sys, bayescausal as bc
+        frame = bc.load_example().frame
+        data = bc.Dataset.from_frame(frame, time="week", columns=["tv", "sales"])
+        spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+        bc.build(spec, data)
+        print("ready", flush=True)
+        fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2, backend="jax",
+                     progress=False)
+        print("kept", fit.shape[1], fit.convergence, flush=True)
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout.readline().strip() == "ready"
+    time.sleep(15)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=90)[0].split()
+    assert said[0] == "kept"
+    assert 0 < int(said[1]) < 400_000
+    assert "interrupted" in " ".join(said)
+
+
+def test_laplace_finds_the_normal():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4))
+    precision = root @ root.T + np.eye(4)
+    center = np.array([1.0, -2, 0.5, 3])
+
+    def evaluate(x):
+        return -0.5 * (x - center) @ precision @ (x - center), -precision @ (x - center)
+
+    mode, scale = laplace(evaluate, np.zeros(4))
+    np.testing.assert_allclose(mode, center, atol=1e-4)
+    np.testing.assert_allclose(scale @ scale.T, np.linalg.inv(precision), atol=1e-5)
+
+
+def test_laplace_survives_a_density_without_curvature():
+    mode, scale = laplace(lambda x: (float("nan"), np.full(2, np.nan)), np.ones(2))
+    np.testing.assert_array_equal(mode, np.ones(2))
+    np.testing.assert_array_equal(scale, np.eye(2))
+
+
+def test_convergence_sees_chains_that_disagree():
+    rng = np.random.default_rng(1)
+    good = rng.normal(size=(4, 500))
+    bad = good + np.arange(4)[:, None]
+    assert rhat(good) < 1.01 < rhat(bad)
+    assert ess(good, "bulk") > 1000
+    run = {"divergences": 0, "interrupted": False}
+    posterior = xr.Dataset({"a": (("chain", "draw"), good)})
+    assert assess(posterior, {"tv": good}, run).converged
+    state = assess(posterior, {"tv": bad}, run)
+    assert not state.converged
+    assert "effect of tv" in str(state)

@@ -1,0 +1,644 @@
+"""A second, slow reading of MODEL.md: loops over units and periods, `math`, one draw at a time.
+
+Nothing of `bayescausal.model` is imported, and no formula of `bayescausal.specs` is called. Spec
+objects are read for what they state: edges, settings of transforms, priors and their defaults.
+
+Layout: a path is ``x[unit][time]``; national data are one unit. Parameters are a dict of floats,
+or lists for parameters with a dim, by the names of `build`. A world is a dict of paths.
+"""
+
+import math
+from datetime import timedelta
+
+import holidays as calendars
+import pandas as pd
+from scipy import stats
+
+from bayescausal.specs.baseline import Intercept
+from bayescausal.specs.noise import NormalNoise
+from bayescausal.specs.prior import Prior
+from bayescausal.specs.response import Response
+
+EPOCH = pd.Timestamp("2000-01-03")
+PERIODS = {"YearlySeasonality": 365.25, "MonthlySeasonality": 365.25 / 12, "WeeklySeasonality": 7.0}
+
+
+# Adstock and saturation
+
+
+def adstock_weights(step, p):
+    """Weights of lags 0..l_max of an adstock with parameters `p`."""
+    kind, last = type(step).__name__, step.l_max
+    if kind == "NoAdstock":
+        return [1.0]
+    weights = []
+    for lag in range(last + 1):
+        if kind == "GeometricAdstock":
+            w = math.pow(p["alpha"], lag)
+        elif kind == "DelayedAdstock":
+            w = math.pow(p["alpha"], (lag - p["theta"]) ** 2)
+        elif kind == "WeibullPDFAdstock":
+            z = (lag + 1) / p["scale"]
+            w = math.pow(z, p["shape"] - 1) * math.exp(-math.pow(z, p["shape"]))
+        elif kind == "WeibullCDFAdstock":
+            w = 1.0
+            for k in range(1, lag + 1):  # survival to each age in turn
+                w *= math.exp(-math.pow(k / p["scale"], p["shape"]))
+        elif kind == "BinomialAdstock":
+            w = math.pow(1 - lag / (last + 1), 1 / p["alpha"] - 1)
+        else:
+            raise NotImplementedError(kind)
+        weights.append(w)
+    if step.normalize:
+        mass = math.fsum(weights)
+        weights = [w / mass for w in weights]
+    return weights
+
+
+def spread(weights, x):
+    """Carry each period's exposure forward: the sum over lags of w[l] x[t - l]."""
+    out = [0.0] * len(x)
+    for t, exposure in enumerate(x):
+        for lag, w in enumerate(weights):
+            if t + lag < len(x):
+                out[t + lag] += w * exposure
+    return out
+
+
+def saturate(step, p, x):
+    """One value through a saturation; exposure below zero counts as none."""
+    kind = type(step).__name__
+    if kind == "NoSaturation":
+        return x
+    if x <= 0:
+        return 0.0
+    if kind == "HillSaturation":
+        return x ** p["slope"] / (p["half"] ** p["slope"] + x ** p["slope"])
+    if kind == "LogisticSaturation":
+        return (1 - math.exp(-p["lam"] * x)) / (1 + math.exp(-p["lam"] * x))
+    if kind == "ExponentialSaturation":
+        return 1 - math.exp(-p["lam"] * x)
+    if kind == "MichaelisMentenSaturation":
+        return x / (p["half"] + x)
+    if kind == "TanhSaturation":
+        up, down = math.exp(x / p["knee"]), math.exp(-x / p["knee"])
+        return (up - down) / (up + down)
+    if kind == "RootSaturation":
+        return x ** p["power"]
+    raise NotImplementedError(kind)
+
+
+def respond(response, p, x, lag=0):
+    """``f(x)`` of an edge: delay by the edge's lag, then transforms from left to right."""
+    path = [x[t - lag] if t >= lag else 0.0 for t in range(len(x))]
+    for step in response.transforms:
+        if hasattr(step, "l_max"):
+            path = spread(adstock_weights(step, p), path)
+        else:
+            path = [saturate(step, p, value) for value in path]
+    return path
+
+
+def response_reach(response):
+    return sum(getattr(step, "l_max", 0) for step in response.transforms)
+
+
+# Baseline designs, one column at a time, centered over the training periods
+
+
+def design(term, time, training):
+    """Columns of a baseline term over all of `time`."""
+    columns = _columns(term, time, training)
+    first = len(time) - len(training)
+    centered = []
+    for column in columns:
+        middle = math.fsum(column[first:]) / len(training)
+        centered.append([value - middle for value in column])
+    return centered
+
+
+def _axis(moment, training):
+    return (moment - training[0]) / (training[-1] - training[0]) - 0.5
+
+
+def _columns(term, time, training):
+    kind = type(term).__name__
+    line = [_axis(t, training) for t in time]
+    if kind == "LinearTrend":
+        return [line]
+    if kind == "PiecewiseTrend":
+        if isinstance(term.changepoints, int):
+            gaps = term.changepoints + 1
+            knots = [-0.5 + (k + 1) / gaps for k in range(term.changepoints)]
+        else:
+            knots = [_axis(d, training) for d in term.changepoints]
+        return [line, *([max(t - knot, 0.0) for t in line] for knot in knots)]
+    if kind in PERIODS:
+        days = [(t - EPOCH) / timedelta(days=1) for t in time]
+        out = []
+        for k in range(1, term.order + 1):
+            angle = [2 * math.pi * k * d / PERIODS[kind] for d in days]
+            out += [[math.sin(a) for a in angle], [math.cos(a) for a in angle]]
+        return out
+    if kind == "Event":
+        return [pulses(time, term.dates, term.before, term.after, term.decay)]
+    if kind == "Holidays":
+        return [
+            pulses(time, dates, term.before, term.after, term.decay)
+            for dates in _holiday_dates(term, training)
+        ]
+    if kind == "HSGPTrend":
+        half = 0.5 * term.boundary
+        return [
+            [math.sin(j * math.pi * (t + half) / (2 * half)) / math.sqrt(half) for t in line]
+            for j in range(1, term.m + 1)
+        ]
+    raise NotImplementedError(kind)
+
+
+def pulses(time, dates, before, after, decay):
+    """Sum over dates of decay^|k|, k periods from the one that holds the date."""
+    step = (time[-1] - time[0]) / (len(time) - 1)
+    column = [0.0] * len(time)
+    for date in dates:
+        place = math.floor((date - time[0]) / step)
+        for t in range(len(time)):
+            if -before <= t - place <= after:
+                column[t] += decay ** abs(t - place)
+    return column
+
+
+def _holiday_dates(term, training):
+    years = range(training[0].year - 1, training[-1].year + 2)
+    found = calendars.country_holidays(term.country, subdiv=term.subdivision, years=list(years))
+    by_name = {}
+    for date, title in sorted(found.items()):
+        for part in title.split("; "):
+            by_name.setdefault(part, []).append(pd.Timestamp(date))
+    names = term.names or list(by_name)
+    return [
+        by_name[n]
+        for n in names
+        if any(pulses(training, by_name[n], term.before, term.after, term.decay))
+    ]
+
+
+def term_path(term, node, theta, time, training):
+    """A baseline term over time, on the link scale."""
+    name = f"{node}:{term.label if type(term).__name__ == 'Event' else term.name}"
+    weights = [float(z) for z in theta[name]]
+    if type(term).__name__ == "HSGPTrend":
+        size, reach = theta[f"{name}:amplitude"], theta[f"{name}:lengthscale"]
+        for j in range(term.m):
+            omega = (j + 1) * math.pi / term.boundary  # 2 L, with L half the boundary
+            decay = math.exp(-0.5 * (reach * omega) ** 2)
+            weights[j] *= math.sqrt(size**2 * math.sqrt(2 * math.pi) * reach * decay)
+    out = [0.0] * len(time)
+    for weight, column in zip(weights, design(term, time, training), strict=True):
+        for t, value in enumerate(column):
+            out[t] += weight * value
+    return out
+
+
+# The structural equations
+
+
+class Oracle:
+    """The structural causal model of a spec and data at one draw of the parameters."""
+
+    def __init__(self, spec, data, theta):
+        self.spec, self.data, self.history = spec, data, data.history
+        self.theta = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in theta.items()}
+        self.time, self.training = list(data.time), list(data.time)[data.history :]
+        self.units = list(range(max(1, len(data.units))))
+        self.edges = list(spec.reduced.edges)
+        self.modelled = self._modelled()
+        sources = {e.source for e in self.edges if e.target in self.modelled}
+        self.x = {v: self._path(v) for v in sorted({*self.modelled, *sources})}
+        self.scale = {v: self._scales(v) for v in self.x}
+        self.mechanism = {e: self._mechanism(e) for e in self.edges if e.target in self.modelled}
+
+    # structure
+
+    def _below(self, start):
+        found, waiting = set(), list(start)
+        while waiting:
+            node = waiting.pop()
+            for edge in self.edges:
+                if edge.source == node and edge.target not in found:
+                    found.add(edge.target)
+                    waiting.append(edge.target)
+        return found
+
+    def _modelled(self):
+        """Outcomes, and what a treatment moves; causes first."""
+        present = {v for e in self.edges for v in e[:2]}
+        wanted = {*self.spec.graph.outcomes, *self._below(set(self.spec.treatments) & present)}
+        order = []
+        while len(order) < len(wanted):
+            order.append(
+                next(
+                    v
+                    for v in sorted(wanted - set(order))
+                    if all(e.source in order or e.source not in wanted
+                           for e in self.edges if e.target == v)
+                )
+            )
+        return order
+
+    def response(self, edge):
+        for key, value in self.spec.responses.items():
+            if key.replace(" ", "") == str(edge).replace(" ", ""):
+                return value
+        return self.spec.responses.get(edge.source)
+
+    # data
+
+    def _path(self, name):
+        """Values by unit and time, read from the table by label."""
+        column = self.data.table[name]
+        if not self.data.units:
+            by_label = column.to_series().to_dict()
+            return [[by_label[t] for t in self.time]]
+        by_label = column.transpose("unit", "time").to_series().to_dict()
+        return [[by_label[u, t] for t in self.time] for u in self.data.units]
+
+    def _scales(self, node):
+        tops = [max(abs(v) for v in row[self.history :]) for row in self.x[node]]
+        return [top if top > 0 else max(tops) for top in tops]
+
+    def link(self, node, value, u):
+        value = value / self.scale[node][u]
+        return math.log(value) if self.spec.links.get(node) == "log" else value
+
+    def inverse(self, node, eta, u):
+        value = math.exp(eta) if self.spec.links.get(node) == "log" else eta
+        return value * self.scale[node][u]
+
+    # equations
+
+    def curve(self, edge, path):
+        """``f`` of an edge on a source path in original units."""
+        response = self.response(edge)
+        out = []
+        for u in self.units:
+            x = [value / self.scale[edge.source][u] for value in path[u]]
+            if response is None:
+                out.append([x[t - edge.lag] if t >= edge.lag else 0.0 for t in range(len(x))])
+            else:
+                own = {k: self.theta[f"{edge}:{k}"] for k in response.priors}
+                out.append(respond(response, own, x, edge.lag))
+        return out
+
+    def _mechanism(self, edge):
+        """Coefficient and center of an edge, from the factual path over the training periods."""
+        f = self.curve(edge, self.x[edge.source])
+        seen = [value for row in f for value in row[self.history :]]
+        value, response = self.theta[str(edge)], self.response(edge)
+        view = "Coefficient" if response is None else type(response.strength).__name__
+        if view == "MeanContribution":
+            beta = value / (math.fsum(abs(v) for v in seen) / len(seen))
+        elif view == "ReturnOnSpend":
+            paid = self._path(self.data.spend[edge.source])
+            spent = math.fsum(v for row in paid for v in row[self.history :])
+            gained = math.fsum(
+                self.scale[edge.target][u] * v for u in self.units for v in f[u][self.history :]
+            )
+            beta = value * spent / gained
+        else:
+            beta = value
+        return beta, math.fsum(seen) / len(seen)
+
+    def baseline(self, node):
+        level = self.theta[f"{node}:intercept"]
+        levels = level if self.data.units else [level]
+        given = self.spec.baseline
+        terms = given.get(node, ()) if isinstance(given, dict) else given
+        out = [[levels[u]] * len(self.time) for u in self.units]
+        for term in terms:
+            if type(term).__name__ == "Intercept":
+                continue
+            path = term_path(term, node, self.theta, self.time, self.training)
+            out = [[a + b for a, b in zip(row, path, strict=True)] for row in out]
+        return out
+
+    def mu(self, node, world, fed=None):
+        """Mean of a node given the world's parents, on the link scale; `fed` overrides by edge."""
+        total = self.baseline(node)
+        for edge, (beta, center) in self.mechanism.items():
+            if edge.target != node:
+                continue
+            f = self.curve(edge, (fed or {}).get(edge, world[edge.source]))
+            for u in self.units:
+                for t in range(len(self.time)):
+                    total[u][t] += beta * (f[u][t] - center)
+        return total
+
+    def errors(self):
+        """Abduction: the error that each equation needs to reproduce the data."""
+        out = {}
+        for node in self.modelled:
+            mean = self.mu(node, self.x)
+            out[node] = [
+                [self.link(node, self.x[node][u][t], u) - mean[u][t] for t in range(len(self.time))]
+                for u in self.units
+            ]
+        return out
+
+    def world(self, nodes=None, edges=None):
+        """Abduction, action, prediction, for whole paths that replace nodes or feed edges."""
+        e, nodes = self.errors(), nodes or {}
+        world = {v: nodes.get(v, path) for v, path in self.x.items()}
+        for node in self.modelled:
+            if node in nodes:
+                continue
+            mean = self.mu(node, world, edges)
+            world[node] = [
+                [self.inverse(node, mean[u][t] + e[node][u][t], u) for t in range(len(self.time))]
+                for u in self.units
+            ]
+        return world
+
+    # estimands
+
+    def outcome(self, estimand):
+        return estimand.outcome or self.spec.graph.outcomes[0]
+
+    def acts(self, estimand):
+        """Unit-periods in which the intervention is switched on."""
+        start, end = estimand.window or (self.time[0], self.time[-1])
+        return {
+            (u, t)
+            for u in self._units(estimand)
+            for t in range(self.history, len(self.time))
+            if start <= self.time[t] <= end
+        }
+
+    def _units(self, estimand):
+        if not self.data.units:
+            return self.units
+        return [u for u, name in enumerate(self.data.units)
+                if estimand.units is None or name in estimand.units]
+
+    def counts(self, estimand):
+        """Unit-periods that are counted: the window, and the longest path's tail after it."""
+        periods = sorted({t for _, t in self.acts(estimand)})
+        tail = self.reach(estimand) if estimand.carryover else 0
+        last = min(periods[-1] + tail, len(self.time) - 1)
+        return {(u, t) for u in self._units(estimand) for t in range(periods[0], last + 1)}
+
+    def reach(self, estimand):
+        """Enumerate directed paths; add up lags and adstock windows along each; take the most."""
+        target, lengths = self.outcome(estimand), [0]
+
+        def walk(node, length):
+            if node == target:
+                lengths.append(length)
+            for edge in self.mechanism:
+                if edge.source == node:
+                    response = self.response(edge)
+                    own = 0 if response is None else response_reach(response)
+                    walk(edge.target, length + edge.lag + own)
+
+        for key in {*estimand.active, *estimand.control}:
+            walk(key.split("->")[0].strip(), 0)
+        return max(lengths)
+
+    def set(self, estimand, side):
+        """Whole paths of a side of the estimand: by node, and by edge."""
+        nodes, edges, acts = {}, {}, self.acts(estimand)
+        for key, value in side.items():
+            edge = next((e for e in self.mechanism
+                         if str(e).replace(" ", "") == key.replace(" ", "")), None)
+            factual = self.x[edge.source if edge else key]
+            path = [
+                [
+                    _at(value, row[t], u, t) if (u, t) in acts else row[t]
+                    for t in range(len(self.time))
+                ]
+                for u, row in enumerate(factual)
+            ]
+            if edge:
+                edges[edge] = path
+            else:
+                nodes[key] = path
+        return nodes, edges
+
+    def contrast(self, estimand):
+        """``Y_active - Y_control`` by unit and period, zero where it is not counted."""
+        outcome = self.outcome(estimand)
+        active = self.world(*self.set(estimand, estimand.active))[outcome]
+        control = self.world(*self.set(estimand, estimand.control))[outcome]
+        return self._counted(estimand, active, control)
+
+    def _counted(self, estimand, a, b):
+        counts = self.counts(estimand)
+        return [
+            [a[u][t] - b[u][t] if (u, t) in counts else 0.0 for t in range(len(self.time))]
+            for u in self.units
+        ]
+
+    def effect(self, estimand):
+        """The effect on the estimand's own scale."""
+        total = math.fsum(v for row in self.contrast(estimand) for v in row)
+        if estimand.scale == "mean":
+            return total / len(self.acts(estimand))
+        if estimand.scale == "per_spend":
+            return total / self.moved_spend(estimand)
+        return total
+
+    def moved_spend(self, estimand):
+        (active, _), (control, _) = (
+            self.set(estimand, side) for side in (estimand.active, estimand.control)
+        )
+        moved = 0.0
+        for node in {*active, *control}:
+            spend, exposure = self._path(self.data.spend[node]), self.x[node]
+            mean = sum(map(sum, spend)) / sum(map(sum, exposure))
+            for u in self.units:
+                for t in range(len(self.time)):
+                    price = spend[u][t] / exposure[u][t] if exposure[u][t] > 0 else mean
+                    a = active.get(node, exposure)[u][t]
+                    moved += price * (a - control.get(node, exposure)[u][t])
+        return moved
+
+    def split(self, estimand):
+        """NDE and NIE: mediators of one world, treatments of the other, edge by edge."""
+        outcome = self.outcome(estimand)
+        a = self.world(*self.set(estimand, estimand.active))
+        b = self.world(*self.set(estimand, estimand.control))
+        treated = {*estimand.active, *estimand.control}
+        fed = {e: a[e.source] for e in self.mechanism
+               if e.target == outcome and e.source in treated}
+        mean, e = self.mu(outcome, b, fed), self.errors()[outcome]
+        mixed = [
+            [self.inverse(outcome, mean[u][t] + e[u][t], u) for t in range(len(self.time))]
+            for u in self.units
+        ]
+        return {
+            "total": self._counted(estimand, a[outcome], b[outcome]),
+            "direct": self._counted(estimand, mixed, b[outcome]),
+            "indirect": self._counted(estimand, a[outcome], mixed),
+        }
+
+    # densities
+
+    def log_likelihood(self):
+        """Log density of the modelled nodes given their observed parents, in original units."""
+        total = 0.0
+        for node in self.modelled:
+            mean, log = self.mu(node, self.x), self.spec.links.get(node) == "log"
+            sigma, nu = self.theta[f"{node}:sigma"], self.theta.get(f"{node}:nu")
+            for u in self.units:
+                for t in range(self.history, len(self.time)):
+                    scale, seen = self.scale[node][u], self.x[node][u][t]
+                    z = (self.link(node, seen, u) - mean[u][t]) / sigma
+                    density = stats.norm.logpdf(z) if nu is None else stats.t.logpdf(z, nu)
+                    # change of variables from z to original units
+                    total += density - math.log(sigma) - math.log(seen if log else scale)
+        return total
+
+    def log_lifts(self):
+        return math.fsum(
+            stats.norm.logpdf(
+                test.lift, self.effect(test.estimand), math.hypot(test.std_error, test.bias_sd)
+            )
+            for test in self.spec.experiments
+        )
+
+    def log_prior(self):
+        total = 0.0
+        for name, (prior, size, pooled) in priors(self.spec, self.data, self).items():
+            values = self.theta[name] if size is not None else [self.theta[name]]
+            for value in values:
+                if pooled:
+                    total += stats.norm.logpdf(
+                        value, self.theta[f"{name}:mean"], self.theta[f"{name}:spread"]
+                    )
+                else:
+                    total += frozen(prior).logpdf(value)
+        return total
+
+    def swing(self, edge):
+        """Standard deviation of an edge's contribution over the training data, with its sign."""
+        f = self.curve(edge, self.x[edge.source])
+        seen = [value for row in f for value in row[self.history :]]
+        beta, center = self.mechanism[edge]
+        return beta * math.sqrt(math.fsum((v - center) ** 2 for v in seen) / len(seen))
+
+    def log_jacobian(self, edge):
+        """Log of d swing / d value: what a density in the swing loses to one in the value."""
+        return math.log(self.swing(edge) / self.theta[str(edge)])
+
+
+def _at(value, factual, u, t):
+    if callable(value):
+        return value(factual)
+    while isinstance(value, (tuple, list)):
+        value = value[u][t] if isinstance(value[0], (tuple, list)) else value[t]
+    return float(value)
+
+
+# Priors
+
+
+def frozen(prior):
+    """The scipy distribution that a `Prior` names, in PyMC's parametrization."""
+    p = dict(prior.parameters)
+    kind = prior.distribution
+    if kind == "TruncatedNormal":
+        low = (p.get("lower", -math.inf) - p["mu"]) / p["sigma"]
+        high = (p.get("upper", math.inf) - p["mu"]) / p["sigma"]
+        return stats.truncnorm(low, high, p["mu"], p["sigma"])
+    if kind == "HalfStudentT":
+        return _HalfStudentT(p["nu"], p["sigma"])
+    return {
+        "Beta": lambda: stats.beta(p["alpha"], p["beta"]),
+        "Cauchy": lambda: stats.cauchy(p["alpha"], p["beta"]),
+        "Exponential": lambda: stats.expon(scale=1 / p["lam"]),
+        "Gamma": lambda: stats.gamma(p["alpha"], scale=1 / p["beta"]),
+        "HalfCauchy": lambda: stats.halfcauchy(scale=p["beta"]),
+        "HalfNormal": lambda: stats.halfnorm(scale=p["sigma"]),
+        "InverseGamma": lambda: stats.invgamma(p["alpha"], scale=p["beta"]),
+        "Laplace": lambda: stats.laplace(p["mu"], p["b"]),
+        "LogNormal": lambda: stats.lognorm(p["sigma"], scale=math.exp(p["mu"])),
+        "Normal": lambda: stats.norm(p["mu"], p["sigma"]),
+        "StudentT": lambda: stats.t(p["nu"], p["mu"], p["sigma"]),
+        "Uniform": lambda: stats.uniform(p["lower"], p["upper"] - p["lower"]),
+    }[kind]()
+
+
+class _HalfStudentT:
+    def __init__(self, nu, sigma):
+        self.whole = stats.t(nu, scale=sigma)
+
+    def logpdf(self, value):
+        return math.log(2) + self.whole.logpdf(value) if value >= 0 else -math.inf
+
+    def rvs(self, size=None, random_state=None):
+        return abs(self.whole.rvs(size=size, random_state=random_state))
+
+
+def priors(spec, data, structure=None):
+    """Every parameter: ``name -> (prior, size or None for a scalar, whether partially pooled)``."""
+    structure = structure or _Structure(spec)
+    time, training = list(data.time), list(data.time)[data.history :]
+    out = {}
+    for node in structure.modelled:
+        given = spec.baseline.get(node, ()) if isinstance(spec.baseline, dict) else spec.baseline
+        level = next((t for t in given if type(t).__name__ == "Intercept"), Intercept())
+        name = f"{node}:intercept"
+        if data.units:
+            out[f"{name}:mean"] = (level.prior, None, False)
+            out[f"{name}:spread"] = (level.spread, None, False)
+            out[name] = (level.prior, len(data.units), True)
+        else:
+            out[name] = (level.prior, None, False)
+        for term in given:
+            kind = type(term).__name__
+            if kind == "Intercept":
+                continue
+            name = f"{node}:{term.label if kind == 'Event' else term.name}"
+            count = len(design(term, time, training))
+            if kind == "HSGPTrend":
+                out[name] = (Prior("Normal", mu=0, sigma=1), count, False)
+                out[f"{name}:amplitude"] = (term.amplitude, None, False)
+                out[f"{name}:lengthscale"] = (term.lengthscale, None, False)
+            else:
+                out[name] = (term.prior, count, False)
+        for edge in structure.edges:
+            if edge.target != node:
+                continue
+            response = structure.response(edge)
+            if response is None:
+                out[str(edge)] = (Response().strength.prior, None, False)
+                continue
+            out[str(edge)] = (response.strength.prior, None, False)
+            for step in response.transforms:
+                for k, prior in step.priors.items():
+                    out[f"{edge}:{k}"] = (prior, None, False)
+        noise = spec.noise.get(node) if isinstance(spec.noise, dict) else spec.noise
+        out[f"{node}:sigma"] = ((noise or NormalNoise()).sigma, None, False)
+        if type(noise).__name__ == "StudentTNoise":
+            out[f"{node}:nu"] = (noise.nu, None, False)
+    return out
+
+
+class _Structure(Oracle):
+    """Only the structure: no data, no parameters."""
+
+    def __init__(self, spec):
+        self.spec, self.edges = spec, list(spec.reduced.edges)
+        self.modelled = self._modelled()
+
+
+def draw(spec, data, rng):
+    """One draw of every parameter from its prior."""
+    theta = {}
+    for name, (prior, size, pooled) in priors(spec, data).items():
+        if pooled:
+            mean, spread_ = theta[f"{name}:mean"], theta[f"{name}:spread"]
+            theta[name] = rng.normal(mean, spread_, size)
+        else:
+            theta[name] = frozen(prior).rvs(size=size, random_state=rng)
+    return theta

@@ -1,0 +1,696 @@
+"""`Spec`: parts that fit each other and the data, round trips, and one clear error for each misfit."""
+
+import datetime
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayescausal.errors import DataError, FewerRowsThanParameters, GraphError, SpecError
+from bayescausal.model.build import build
+from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
+from bayescausal.specs.baseline import (
+    Event,
+    Holidays,
+    HSGPTrend,
+    Intercept,
+    LinearTrend,
+    MonthlySeasonality,
+    PiecewiseTrend,
+    WeeklySeasonality,
+    YearlySeasonality,
+)
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.experiment import DESIGNS, Experiment
+from bayescausal.specs.graph import Edge, Graph
+from bayescausal.specs.noise import NormalNoise, StudentTNoise
+from bayescausal.specs.prior import PARAMETERS, Prior
+from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend
+from bayescausal.specs.saturation import SATURATIONS, HillSaturation
+from bayescausal.specs.spec import Spec, load_yaml
+
+GRAPH = Graph.parse(
+    """
+    demand -> "paid search", sales, tv
+    tv     -> "paid search", sales
+    social, price, "paid search" -> sales
+    """,
+    outcome="sales",
+)
+MEDIA = Response(GeometricAdstock(l_max=2), HillSaturation())
+TV = incremental("tv")
+
+
+def measured(estimand=TV, **changed):
+    settings = {"estimand": estimand, "lift": 3.0, "std_error": 1.0, "design": "geo-rct"} | changed
+    return Experiment(**settings)
+
+
+def spec(**changed):
+    return Spec(**{"graph": GRAPH, "responses": {"tv": MEDIA}} | changed)
+
+
+# What follows from the graph
+
+
+def test_nodes_below_a_treatment_are_modelled_and_the_rest_is_conditioned_on():
+    assert spec().modelled == ("paid search", "sales")
+    assert spec().inputs == ("demand", "price", "social", "tv")
+    assert spec().mediators == ("paid search",)
+    assert spec(responses={"social": MEDIA}).modelled == ("sales",)
+    assert spec(responses={"social": MEDIA}).mediators == ()
+
+
+def test_response_of_an_edge_goes_before_that_of_its_source():
+    own = Response(HillSaturation())
+    made = spec(responses={"tv": MEDIA, "tv->sales": own}).mechanisms
+    assert made[Edge("tv", "sales")] == own
+    assert made[Edge("tv", "paid search")] == MEDIA
+    assert made[Edge("price", "sales")] == Response()
+
+
+def test_edge_keys_are_one_key_however_they_are_written():
+    want = spec(responses={"tv->paid search": MEDIA})
+    for key in ("tv -> paid search", " tv->paid search ", Edge("tv", "paid search")):
+        again = spec(responses={key: MEDIA})
+        assert again == want
+        assert hash(again) == hash(want)
+    assert want.treatments == ("tv",)
+    with pytest.raises(SpecError, match="names 'tv->paid search' twice"):
+        spec(responses={"tv->paid search": MEDIA, "tv -> paid search": Response()})
+
+
+def test_one_value_stands_for_a_sequence_of_one():
+    trend, test = LinearTrend(), measured()
+    assert spec(baseline=trend) == spec(baseline=[trend]) == spec(baseline=iter([trend]))
+    assert spec(baseline={"sales": trend}) == spec(baseline={"sales": [trend]})
+    assert spec(experiments=test) == spec(experiments=[test])
+    assert spec(treatments="social") == spec(treatments=["social", "tv"])
+
+
+def test_mapping_gives_terms_noise_and_links_equation_by_equation():
+    made = spec(
+        baseline={"sales": LinearTrend()},
+        noise={"sales": StudentTNoise()},
+        links={"paid search": "log"},
+    )
+    assert made.terms("sales") == (Intercept(), LinearTrend())
+    assert made.terms("paid search") == (Intercept(),)
+    assert isinstance(made.noise_of("sales"), StudentTNoise)
+    assert made.noise_of("paid search") == NormalNoise()
+    assert (made.link("sales"), made.link("paid search")) == ("identity", "log")
+
+
+def test_own_intercept_replaces_the_default_and_comes_first():
+    own = Intercept(Prior("Normal", mu=0.5, sigma=0.1))
+    assert spec(baseline=(LinearTrend(), own)).terms("sales") == (own, LinearTrend())
+
+
+def test_spec_keeps_its_own_copies():
+    responses, links = {"tv": MEDIA}, {"sales": "log"}
+    made = spec(responses=responses, links=links)
+    responses["price"], links["sales"] = MEDIA, "identity"
+    assert made == spec(links={"sales": "log"})
+
+
+def test_equal_specs_hash_alike_and_others_differ():
+    assert len({spec(), spec(), spec(baseline=())}) == 1
+    for other in (
+        spec(baseline=LinearTrend()),
+        spec(noise=StudentTNoise()),
+        spec(links={"sales": "log"}),
+        spec(treatments="social"),
+        spec(experiments=measured()),
+        spec(responses={"tv": Response(HillSaturation())}),
+    ):
+        assert other != spec()
+
+
+def test_latent_mediator_is_projected_out_and_its_edge_takes_a_response():
+    graph = Graph.parse("tv -> mood -> sales\nlatent: mood", outcome="sales")
+    made = Spec(graph, {"tv->sales": MEDIA})
+    assert made.mechanisms == {Edge("tv", "sales"): MEDIA}
+    with pytest.raises(SpecError, match="'mood' is latent; it has no exposure.*tv->sales"):
+        Spec(graph, {"tv->mood": MEDIA})
+
+
+def test_experiment_may_act_on_a_mediator_be_measured_on_it_or_test_several_at_once():
+    made = spec(
+        responses={"tv": MEDIA, "social": MEDIA},
+        experiments=[
+            measured(incremental("paid search")),
+            measured(TV.on("paid search"), name="on search", lift=-4),
+            measured(incremental(["tv", "social"])),
+            measured(incremental("tv->sales"), name="direct"),
+        ],
+    )
+    assert made.modelled == ("paid search", "sales")
+    assert len(made.experiments) == 4
+
+
+def test_outcome_of_an_experiment_off_the_path_to_sales_gets_an_equation():
+    graph = Graph.parse("tv -> sales\ntv -> awareness", outcome="sales")
+    assert Spec(graph, {"tv": MEDIA}).modelled == ("sales",)
+    made = Spec(graph, {"tv": MEDIA}, experiments=measured(TV.on("awareness")))
+    assert set(made.modelled) == {"sales", "awareness"}
+
+
+def test_table_and_repr_name_every_part():
+    made = spec(baseline=LinearTrend(), experiments=measured(name="march"))
+    parts = set(made.table()["part"])
+    edges = {str(e) for e in made.mechanisms}
+    assert parts == {"intercept", "trend", "error", "lift:march"} | edges
+    assert "conditions on demand, price, social, tv" in repr(made)
+    assert "lift:march" in made._repr_html_()
+
+
+# Parts that do not fit
+
+ABSENT = "there is no such edge.*Did you mean 'tv->sales'"
+REFUSED = {
+    "graph is text": ({"graph": "tv -> sales"}, r"must be a Graph; got str. Write Graph.parse"),
+    "graph=None": ({"graph": None}, "must be a Graph; got NoneType"),
+    "no outcome": ({"graph": Graph.parse("tv -> sales")}, "no outcome: write .*outcome='sales'"),
+    "responses is a list": ({"responses": ["tv"]}, r"responses is a mapping.*got \['tv'\]"),
+    "responses=None": ({"responses": None}, "responses is a mapping.*None"),
+    "response is an adstock": ({"responses": {"tv": GeometricAdstock()}}, "must be a Response"),
+    "response is a class": ({"responses": {"tv": Response}}, "must be a Response; got <class"),
+    "response=None": ({"responses": {"tv": None}}, "must be a Response; got None"),
+    "key is a number": ({"responses": {1: MEDIA}}, "key is a node, or an edge 'tv->sales'; got 1"),
+    "unknown node": ({"responses": {"tvv": MEDIA}}, "'tvv' is not in the graph.*mean 'tv'"),
+    "unknown edge": ({"responses": {"tv->salse": MEDIA}}, ABSENT),
+    "absent edge": ({"responses": {"social->paid search": MEDIA}}, "there is no such edge"),
+    "no treatment": ({"responses": {}}, "No treatment: give at least one node a Response"),
+    "unknown treatment": ({"treatments": ["tvv"]}, "treatments: 'tvv' is not.*Did you mean 'tv'"),
+    "treatments=None": ({"treatments": None}, "treatments takes one str or a sequence; got None"),
+    "treatments is a mapping": ({"treatments": {"tv": 1}}, "treatments takes one str"),
+    "treatment is a number": ({"treatments": [1]}, "treatments takes str values; got 1"),
+    "baseline=None": ({"baseline": None}, "baseline takes one Term or a sequence; got None"),
+    "baseline is text": ({"baseline": "trend"}, "baseline takes one Term.*got 'trend'"),
+    "term is a class": ({"baseline": [LinearTrend]}, "takes Term values; got <class.*brackets"),
+    "terms=None": ({"baseline": {"sales": None}}, r"baseline\['sales'\] takes one Term"),
+    "baseline of an unknown node": ({"baseline": {"salse": LinearTrend()}}, "mean 'sales'"),
+    "baseline of an input": (
+        {"baseline": {"price": LinearTrend()}},
+        "'price' has no equation; it is conditioned on. Modelled nodes: paid search, sales",
+    ),
+    "term twice": ({"baseline": [LinearTrend(), LinearTrend()]}, "two terms of .*'trend'"),
+    "intercept twice": ({"baseline": [Intercept(), Intercept()]}, "two terms of .*'intercept'"),
+    "event called sigma": ({"baseline": Event("sigma", "2024-01-01")}, "are called 'sigma'"),
+    "event called like a node": ({"baseline": Event("price", "2024-01-01")}, "name of a node"),
+    "noise=None": ({"noise": None}, r"noise: NormalNoise\(\) or StudentTNoise\(\); got None"),
+    "noise is text": ({"noise": "normal"}, "noise: NormalNoise.*got 'normal'"),
+    "noise is a class": ({"noise": NormalNoise}, "noise: NormalNoise.*got <class"),
+    "noise of an unknown node": ({"noise": {"salse": NormalNoise()}}, "Did you mean 'sales'"),
+    "noise of a node is text": ({"noise": {"sales": "normal"}}, "noise: NormalNoise"),
+    "links is text": ({"links": "log"}, "links is a mapping.*got 'log'"),
+    "unknown link": ({"links": {"sales": "logit"}}, "one of identity, log; got 'logit'"),
+    "link of an input": ({"links": {"price": "log"}}, "'price' has no equation"),
+    "policy is text": ({"policy": "held"}, "policy is a mapping.*got 'held'"),
+    "experiments=None": ({"experiments": None}, "experiments takes one Experiment.*None"),
+    "experiment is a question": ({"experiments": [TV]}, "takes Experiment values; got Estimand"),
+    "two of one name": ({"experiments": [measured()] * 2}, "Two experiments are called 'tv'.*name="),
+    "test of no treatment": (
+        {"experiments": measured(incremental("price"))},
+        "acts on 'price', which is not a treatment. Treatments: tv; mediators: paid search.*treatm",
+    ),
+    "test of an unknown node": ({"experiments": measured(incremental("tvv"))}, "mean 'tv'"),
+    "test of an absent edge": (
+        {"experiments": measured(incremental("tv->price"))},
+        "there is no such edge. Edges: demand->paid search",
+    ),
+    "test on what is not modelled": (
+        {"experiments": measured(TV.on("price"))},
+        "'price' has no equation in this model",
+    ),
+    "test of the outcome": ({"experiments": measured(incremental("sales"))}, "no directed path"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_parts_that_do_not_fit_are_refused_with_advice(case):
+    changed, words = REFUSED[case]
+    with pytest.raises(SpecError, match=f"(?s){words}"):
+        spec(**changed)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Graph.parse("a -> b -> c -> a", outcome="c"), "cycle: a -> b -> c -> a"),
+        (
+            lambda: Spec(Graph.parse("sales -> tv", outcome="sales"), {"tv": MEDIA}),
+            "'sales' has no parents: .*'tv -> sales'",
+        ),
+        (
+            lambda: Spec(Graph.parse("tv -> sales -> stock", outcome="sales"), {"stock": MEDIA}),
+            r"'stock' reaches no outcome \(sales\).*Add the missing edge",
+        ),
+        (
+            lambda: Spec(Graph.parse("price -> sales\ntv", outcome="sales"), {"tv": MEDIA}),
+            "'tv' reaches no outcome",
+        ),
+        (lambda: spec(responses={"sales": MEDIA}), "'sales' reaches no outcome"),
+        (lambda: spec(responses={"tv->": MEDIA}), "'tv->' is not an edge"),
+        (lambda: spec(experiments=measured(TV.on("saels"))), "'saels'.*Did you mean 'sales'"),
+        (
+            lambda: Spec(
+                Graph.parse("tv -> sales, visits", outcome=["sales", "visits"]),
+                {"tv": MEDIA},
+                experiments=measured(),
+            ),
+            "One outcome is needed; the graph has sales, visits",
+        ),
+    ],
+)
+def test_claims_against_the_graph_are_refused_with_advice(make, words):
+    with pytest.raises(GraphError, match=words):
+        make()
+
+
+def test_latent_node_is_no_treatment():
+    graph = Graph.parse("tv -> mood -> sales\nlatent: mood", outcome="sales")
+    with pytest.raises(SpecError, match="treatments: 'mood' is latent"):
+        Spec(graph, treatments="mood")
+
+
+def test_confounded_pair_is_refused_rather_than_sold_as_an_effect():
+    graph = Graph.parse("tv -> sales\ntv <-> sales", outcome="sales")
+    with pytest.raises(SpecError, match="shares an unobserved cause with tv"):
+        Spec(graph, {"tv": MEDIA})
+
+
+# Specs meet data
+
+
+def frame(rows=30):
+    rng = np.random.default_rng(5)
+    names = ("demand", "tv", "social", "price", "paid search", "sales")
+    columns = {name: rng.gamma(3, 1, rows) for name in names}
+    columns["tv"][10:13] = 0
+    return pd.DataFrame({"week": pd.date_range("2024-01-01", periods=rows, freq="7D"), **columns})
+
+
+def read(table, **settings):
+    return Dataset.from_frame(table, **{"time": "week", "spend": ["tv"]} | settings)
+
+
+def off(first=10, last=12):
+    week = frame()["week"]
+    return TV.during(week[first], week[last])
+
+
+def test_data_that_fit_pass():
+    for made in (
+        spec(),
+        spec(experiments=measured(TV.during("2024-01-01", "2024-07-28"))),
+        spec(experiments=measured(TV.during("2024-07-22", "2024-07-28"))),
+        spec(experiments=measured(off(9, 12))),
+        spec(experiments=measured(replace(off(), active={"tv": Plus(5)}))),
+        spec(experiments=measured(replace(off(), active={"tv": 1.0}))),
+        spec(experiments=measured(replace(off(), control={"tv": lambda x: x + 1}))),
+        spec(experiments=measured(incremental(["tv", "social"], window=off().window)),
+             treatments="social"),
+        spec(experiments=measured(Estimand({"tv": np.ones(30)}))),
+        spec(experiments=measured(incremental("paid search"))),
+    ):
+        assert made.check(read(frame())) is None
+
+
+def test_checking_does_not_change_the_data_even_when_a_function_does():
+    def cut(x):
+        x[5:] = 0
+        return x
+
+    data = read(frame())
+    spec(experiments=measured(Estimand({"tv": cut}))).check(data)
+    assert data.hash == read(frame()).hash
+
+
+MISFITS = {
+    "column missing": (
+        {},
+        lambda f: f.drop(columns="price"),
+        "node 'price', but the data have no such column. Columns: demand.*declare 'latent: price'",
+    ),
+    "column misspelt": (
+        {},
+        lambda f: f.rename(columns={"price": "prices"}),
+        "Did you mean 'prices'",
+    ),
+    "column of text": ({}, lambda f: f.assign(price="a"), "columns of text are left out"),
+    "outcome missing": ({}, lambda f: f.drop(columns="sales"), "node 'sales'"),
+    "mediator missing": ({}, lambda f: f.drop(columns="paid search"), "node 'paid search'"),
+    "constant": ({}, lambda f: f.assign(price=9.0), r"'price' is constant \(9\).*intercept"),
+    "zero": ({}, lambda f: f.assign(social=0), r"'social' is constant \(0\)"),
+    "negative exposure": ({}, lambda f: f.assign(tv=f["tv"] - 5), "'tv' is negative .*saturates"),
+    "log of a negative": (
+        {"links": {"sales": "log"}},
+        lambda f: f.assign(sales=f["sales"] - 5),
+        "'sales' has a log link but is -.*identity link",
+    ),
+    "return without spend": (
+        {"responses": {"social": Response(strength=ReturnOnSpend(Prior("Normal")))}},
+        lambda f: f,
+        r"return on spend, but no spend is given for 'social'.*from_frame\(spend=",
+    ),
+    "test before the data": (
+        {"experiments": measured(TV.during("2020-01-01", "2020-02-01"))},
+        lambda f: f,
+        r"ran 2020-01-01..2020-02-01, outside the data \(2024-01-01..2024-07-22\)",
+    ),
+    "test after the data": (
+        {"experiments": measured(TV.during("2025-01-01", "2025-02-01"))},
+        lambda f: f,
+        "outside the data.*Extend the data",
+    ),
+    "test that outlasts the data": (
+        {"experiments": measured(TV.during("2024-07-01", "2024-07-29"))},
+        lambda f: f,
+        "outside the data",
+    ),
+    "test within one period": (
+        {"experiments": measured(TV.during("2024-03-05", "2024-03-08"))},
+        lambda f: f,
+        "no weekly period of the data starts.*whole periods",
+    ),
+    "test of a channel that was off": (
+        {"experiments": measured(off())},
+        lambda f: f,
+        r"'tv' throughout the test's window.*Check the window.*Estimand\(active=",
+    ),
+    "ten percent more of nothing": (
+        {"experiments": measured(replace(off(), active={"tv": Times(1.1)}, control={}))},
+        lambda f: f,
+        "both worlds have the same 'tv'",
+    ),
+    "the same in both worlds": (
+        {"experiments": measured(Estimand({"tv": 1.0}, {"tv": 1.0}))},
+        lambda f: f,
+        "both worlds have the same 'tv'",
+    ),
+    "units of national data": (
+        {"experiments": measured(TV.within("north"))},
+        lambda f: f,
+        "unit 'north' is not in the data. Units: none, the data are national",
+    ),
+    "array too short": (
+        {"experiments": measured(Estimand({"tv": [1.0, 2.0]}))},
+        lambda f: f,
+        r"finite values in the shape of the data, \(30,\); got shape \(2,\)",
+    ),
+    "array of units": (
+        {"experiments": measured(Estimand({"tv": np.ones((2, 30))}))},
+        lambda f: f,
+        r"got shape \(2, 30\)",
+    ),
+    "function of another length": (
+        {"experiments": measured(Estimand({"tv": lambda x: x[:3]}))},
+        lambda f: f,
+        r"got shape \(3,\)",
+    ),
+    "function that gives nothing": (
+        {"experiments": measured(Estimand({"tv": lambda x: None}))},
+        lambda f: f,
+        "must give finite values",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_data_that_do_not_fit_are_refused_with_advice(case):
+    changed, change, words = MISFITS[case]
+    with pytest.raises(DataError, match=f"(?s){words}"):
+        spec(**changed).check(read(change(frame()), spend=None))
+
+
+def test_test_in_the_history_is_outside_the_data():
+    made = spec(experiments=measured(TV.during("2024-01-08", "2024-02-01")))
+    made.check(read(frame()))
+    with pytest.raises(DataError, match=r"outside the data \(2024-01-22"):
+        made.check(read(frame(), history=3))
+
+
+def test_latent_node_in_the_data_is_refused_with_advice():
+    graph = Graph.parse("tv -> social -> sales\nlatent: social", outcome="sales")
+    with pytest.raises(DataError, match="'social' is declared latent, but the data have a column"):
+        Spec(graph, {"tv": MEDIA}).check(read(frame()))
+
+
+def test_only_a_dataset_is_data():
+    with pytest.raises(DataError, match="must be a Dataset; got DataFrame.*from_frame"):
+        spec().check(frame())
+
+
+def panel():
+    parts = [frame().assign(geo=geo, sales=frame()["sales"] * k) for k, geo in enumerate("ab", 1)]
+    return pd.concat(parts)
+
+
+def test_column_that_differs_between_units_only_is_constant():
+    table = panel().assign(price=np.repeat([9.0, 10.0], 30))
+    with pytest.raises(DataError, match="'price' is constant in time"):
+        spec().check(read(table, unit="geo"))
+    varies = table.assign(price=np.where(table["geo"] == "a", 9.0, table["tv"]))
+    spec().check(read(varies, unit="geo"))
+
+
+def test_test_in_units_looks_at_those_units_only():
+    table = panel().assign(tv=lambda f: f["tv"].where(f["geo"] == "a", 0.0))
+    data = read(table, unit="geo")
+    spec(experiments=measured(TV.within("a"))).check(data)
+    with pytest.raises(DataError, match="both worlds have the same 'tv'"):
+        spec(experiments=measured(TV.within("b"))).check(data)
+    with pytest.raises(DataError, match="unit 'c' is not in the data. Units: a, b"):
+        spec(experiments=measured(TV.within("c"))).check(data)
+    shaped = measured(Estimand({"tv": np.ones((2, 30))}))
+    spec(experiments=shaped).check(data)
+    with pytest.raises(DataError, match=r"shape of the data, \(2, 30\); got shape \(2,\)"):
+        spec(experiments=measured(Estimand({"tv": [1.0, 2.0]}))).check(data)
+
+
+def test_building_warns_when_rows_are_fewer_than_parameters_and_names_the_numbers():
+    made = spec(baseline=(LinearTrend(), YearlySeasonality(4)))
+    data = read(frame().iloc[:8], spend=None)
+    with pytest.warns(FewerRowsThanParameters) as caught:
+        build(made, data)
+    text = "\n".join(str(w.message) for w in caught)
+    # sales: intercept, trend, 8 waves, 4 plain edges, tv with 4 parameters, sigma
+    assert "The equation of 'sales' has 19 parameters for 8 rows" in text
+    # paid search: intercept, trend, 8 waves, demand, tv with 4 parameters, sigma
+    assert "The equation of 'paid search' has 16 parameters for 8 rows" in text
+
+
+# Reading and writing
+
+positive = st.floats(1e-6, 1e6)
+real = st.floats(-1e6, 1e6)
+POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
+
+
+@st.composite
+def priors(draw):
+    name = draw(st.sampled_from(sorted({*PARAMETERS} - {"Uniform", "TruncatedNormal"})))
+    shapes = POSITIVE | ({"alpha"} if name != "Cauchy" else set())
+    return Prior(name, **{k: draw(positive if k in shapes else real) for k in PARAMETERS[name]})
+
+
+@st.composite
+def transform(draw, kinds):
+    kind = kinds[draw(st.sampled_from(sorted(kinds)))]
+    own = draw(st.dictionaries(st.sampled_from(sorted(kind.defaults) or ["x"]), priors()))
+    own = own if kind.defaults else {}
+    if kind in ADSTOCKS.values() and kind is not NoAdstock:
+        return kind(draw(st.integers(0, 20)), draw(st.booleans()), priors=own)
+    return kind(priors=own)
+
+
+@st.composite
+def responses(draw):
+    steps = [draw(transform(k)) for k in (ADSTOCKS, SATURATIONS) if draw(st.booleans())]
+    view = draw(st.sampled_from([Coefficient, MeanContribution, ReturnOnSpend]))
+    return Response(*draw(st.permutations(steps)), strength=draw(st.none() | priors().map(view)))
+
+
+days = st.dates(datetime.date(2000, 1, 1), datetime.date(2050, 1, 1))
+counts = st.integers(0, 3)
+terms = st.lists(
+    st.one_of(
+        st.builds(Intercept, priors(), priors()),
+        st.builds(LinearTrend, priors()),
+        st.builds(PiecewiseTrend, st.integers(1, 9) | st.lists(days, min_size=1), priors()),
+        st.builds(YearlySeasonality, st.integers(1, 9), priors()),
+        st.builds(MonthlySeasonality, st.integers(1, 9)),
+        st.builds(WeeklySeasonality, st.integers(1, 3)),
+        st.builds(
+            Event,
+            st.sampled_from(["storm", "black friday", "yes", "1e3", "süß", "null"]),
+            st.lists(days, min_size=1, max_size=3),
+            counts,
+            counts,
+            st.floats(0.01, 1),
+            priors(),
+        ),
+        st.builds(Holidays, st.just("US"), st.sampled_from([None, "NY"]),
+                  st.none() | st.just(("Labor Day", "Christmas Day")), counts, counts),
+        st.builds(HSGPTrend, st.integers(1, 20), st.floats(1.01, 3), priors(), priors()),
+    ),
+    max_size=4,
+    unique_by=lambda term: term.key,
+).map(tuple)
+noises = st.builds(NormalNoise, priors()) | st.builds(StudentTNoise, priors(), priors())
+number = st.floats(-1e9, 1e9)
+value = st.one_of(
+    number, st.builds(Times, number), st.builds(Plus, number), st.lists(number, min_size=1),
+    st.lists(st.tuples(number, number), min_size=1, max_size=3),
+)
+acts = st.dictionaries(
+    st.sampled_from(["tv", "social", "paid search", "tv->sales", "tv -> paid search"]),
+    value,
+    min_size=1,
+    max_size=2,
+)
+questions = st.builds(
+    Estimand,
+    active=st.just({}) | acts,
+    control=acts,
+    outcome=st.sampled_from([None, "sales"]),
+    window=st.none() | st.tuples(days, days).map(sorted),
+    units=st.none() | st.lists(st.sampled_from(["north", "01", "no", "süd"]), min_size=1),
+    carryover=st.booleans(),
+    scale=st.sampled_from(["total", "mean", "per_spend"]),
+    name=st.none() | st.sampled_from(["on", "a: b", "# c"]),
+)
+experiments = st.lists(
+    st.builds(
+        Experiment,
+        questions,
+        number,
+        positive,
+        st.sampled_from(DESIGNS),
+        st.just(0.0) | positive,
+        st.sampled_from(["winter", "2024", "a: {b}", "ünï"]),
+    ),
+    max_size=3,
+    unique_by=lambda test: test.name,
+).map(tuple)
+MODELLED = ("paid search", "sales")
+
+
+def per_node(values):
+    return st.dictionaries(st.sampled_from(MODELLED), values, max_size=2)
+
+
+specs = st.builds(
+    Spec,
+    graph=st.just(GRAPH),
+    responses=st.dictionaries(
+        st.sampled_from(["social", "tv->sales", "demand->paid search"]), responses()
+    ).flatmap(lambda rest: responses().map(lambda tv: {"tv": tv, **rest})),
+    baseline=terms | per_node(terms),
+    experiments=experiments,
+    noise=noises | per_node(noises),
+    links=per_node(st.sampled_from(["identity", "log"])),
+    treatments=st.just(("social",)),
+    policy=st.just({"tv": "reacts"}),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(specs)
+def test_yaml_and_dict_round_trips(made):
+    text = made.to_yaml()
+    again = Spec.from_yaml(text)
+    assert again == made
+    assert hash(again) == hash(made)
+    assert again.to_yaml() == text
+    assert Spec.from_dict(made.to_dict()) == made
+
+
+def test_node_called_kind_keeps_its_noise():
+    graph = Graph.parse("tv -> kind -> sales", outcome="sales")
+    made = Spec(graph, {"tv": MEDIA}, noise={"kind": StudentTNoise()})
+    assert Spec.from_yaml(made.to_yaml()) == made
+
+
+def test_yaml_that_a_person_writes():
+    made = Spec.from_yaml(
+        """
+        graph: |
+          tv -> sales
+          demand -> tv, sales
+        outcome: sales
+        responses:
+          tv: {transforms: [{kind: GeometricAdstock, l_max: 4}, HillSaturation]}
+          demand -> sales: {strength: {distribution: Normal, sigma: 0.5}}
+        baseline: [LinearTrend, {kind: Event, label: storm, dates: 2024-02-01}]
+        experiments:
+          - estimand: {control: {tv: 0}, window: [2024-03-04, 2024-03]}
+            lift: -3
+            std_error: 1
+            design: geo-rct
+        noise: student_t
+        treatments: tv
+        policy: {tv: reacts}
+        """
+    )
+    assert made.treatments == ("demand", "tv")
+    assert made.mechanisms[Edge("tv", "sales")].reach == 4
+    assert made.terms("sales")[1:] == (LinearTrend(), Event("storm", "2024-02-01"))
+    assert made.experiments[0].estimand == TV.during("2024-03-04", "2024-03-31")
+    assert isinstance(made.noise, StudentTNoise)
+
+
+HEAD = "graph: tv -> sales\noutcome: sales\nresponses: {tv: {transforms: [HillSaturation]}}\n"
+BAD_YAML = {
+    "": "must be a mapping of keys; got NoneType",
+    "- a": "must be a mapping of keys; got list",
+    "a: [": "This is not YAML",
+    HEAD + "respones: {}": "unknown key 'respones'.*Did you mean 'responses'",
+    HEAD + "links: !!python/name:os.system": "tag that is not allowed.*can run code",
+    HEAD + "links: !mine 3": "tag that is not allowed",
+    "outcome: sales": "'graph' is missing",
+    "graph: [tv]": "'graph' is text",
+    "graph: tv -> sales\noutcome: 3": "'outcome' is a name or a list; got 3",
+    "graph: tv -> sales\noutcome: sales\nresponses: tv": "'responses' is a mapping; got 'tv'",
+    "graph: tv -> sales\noutcome: sales\nresponses: {tv: }": "response must be a mapping; got None",
+    HEAD + "baseline: LinearTrend": "'baseline' is a mapping or a list; got 'LinearTrend'",
+    HEAD + "baseline: {sales: LinearTrend}": "'sales' is a list; got 'LinearTrend'",
+    HEAD + "baseline: [{kind: Event}]": "label",
+    HEAD + "experiments: {}": "'experiments' is a list",
+    HEAD + "experiments: [3]": "experiment must be a mapping",
+    HEAD + "links: log": "'links' is a mapping; got 'log'",
+    HEAD + "treatments: 3": "'treatments' is a list or a name; got 3",
+    HEAD + "policy: held": "'policy' is a mapping",
+    HEAD + "noise: [normal]": "noise is one of",
+}
+
+
+@pytest.mark.parametrize("text", BAD_YAML)
+def test_bad_yaml_is_refused_with_advice(text):
+    with pytest.raises(SpecError, match=f"(?s){BAD_YAML[text]}"):
+        Spec.from_yaml(text)
+
+
+def test_yaml_runs_no_code(tmp_path):
+    mark = tmp_path / "mark"
+    with pytest.raises(SpecError, match="tag that is not allowed"):
+        Spec.from_yaml(f"graph: !!python/object/apply:os.mkdir ['{mark}']")
+    assert not os.path.exists(mark)
+
+
+@pytest.mark.parametrize("text", [None, 3, {"graph": "a -> b"}])
+def test_yaml_is_text(text):
+    with pytest.raises(SpecError, match=f"YAML is text; got {type(text).__name__}"):
+        load_yaml(text)
+
+
+def test_function_in_an_experiment_cannot_be_written_and_says_what_can():
+    made = spec(experiments=measured(Estimand({"tv": lambda x: 2 * x})))
+    with pytest.raises(SpecError, match=r"use Times\(factor\)"):
+        made.to_yaml()
