@@ -301,6 +301,14 @@ def _replicate(made: Fit, seed: int) -> xr.Dataset:
 def load(path: str | Path) -> Fit:
     """Read what `Fit.save` wrote. Nothing in the file is executed.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Fit
+
     Raises
     ------
     BayesCausalError

@@ -159,14 +159,15 @@ def split(
     control = resolve(scm, x, estimand.control, where.acts, xp)
     if any(isinstance(key, Edge) for key in (*active, *control)):
         raise SpecError("A direct/indirect split is asked of nodes; an edge is already one path.")
+    world = forward(scm, theta, x, edges, xp, do=active)
     direct: dict[Node | Edge, Array] = {
-        edge: active.get(edge.source, x[edge.source])
+        edge: world[edge.source]
         for edge in scm.spec.reduced.incoming(outcome)
         if edge.source in estimand.treatments
     }
-    both, mixed, neither = (
-        forward(scm, theta, x, edges, xp, do=do)[outcome]
-        for do in (active, control | direct, control)
+    both = world[outcome]
+    mixed, neither = (
+        forward(scm, theta, x, edges, xp, do=do)[outcome] for do in (control | direct, control)
     )
     parts = {"total": both - neither, "direct": mixed - neither, "indirect": both - mixed}
     return {name: xp.where(where.counts, part, 0.0) for name, part in parts.items()}

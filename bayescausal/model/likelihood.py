@@ -31,6 +31,9 @@ SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Scale families: parameters that are multiplied, and divided, when the variable is scaled."""
 
 
+_FLAT = 1e-12  # a curve that saturates flat keeps a finite gradient
+
+
 def parameter(given: Parameter, made: Theta) -> TensorVariable:
     """Make the random variable of a parameter, inside a model context."""
     if given.pooled:
@@ -52,7 +55,8 @@ def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> Tenso
     """
     dims = tuple(range(-scm.depth, 0))
     seen = f[..., scm.data.history :]
-    sd = pt.sqrt(((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims))
+    variance = ((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
+    sd = pt.sqrt(variance + _FLAT)
     times = unit_coefficient(scm, edge, f) * sd
     prior = given.prior
     if prior.distribution not in SCALES:

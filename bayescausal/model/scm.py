@@ -123,11 +123,14 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
                 parameters += _levels(node, term, data)
                 continue
             design[node][term.key] = term.design(data.time, data.training).T
-            coords[term.key] = term.labels(data.training)
-            size = len(coords[term.key])
+            labels = term.labels(data.training)
+            shared = coords.get(term.key, labels) == labels
+            dim = term.key if shared else f"{term.key}[{node}]"
+            coords[dim] = labels
             parameters += [
-                Parameter(_name(node, term, suffix), prior, term.key if each else None,
-                          size if each else 1)
+                Parameter(_name(node, term, suffix), prior, dim, len(labels))
+                if each
+                else Parameter(_name(node, term, suffix), prior)
                 for suffix, (prior, each) in term.priors.items()
             ]
         for edge in spec.reduced.incoming(node):
@@ -193,7 +196,9 @@ def calibrate(
     for edge in scm.spec.mechanisms:
         if only is not None and edge not in only:
             continue
-        f = scm.curve(edge, theta, x[edge.source], xp)
+        drawn = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
+        source = x[edge.source][(None,) * drawn]  # as in other worlds, to the last bit
+        f = scm.curve(edge, theta, source, xp)
         beta = theta[str(edge)] * unit_coefficient(scm, edge, f)
         center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
         out[edge] = Mechanism(widen(beta, scm.depth), center, f)
@@ -266,7 +271,7 @@ def forward(
     Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
     """
     do = do or {}
-    world = {v: do.get(v, path) for v, path in x.items()}
+    world = {**x, **{v: path for v, path in do.items() if not isinstance(v, Edge)}}
     for node in scm.spec.modelled:
         if node in do:
             continue

@@ -298,9 +298,20 @@ def response_curve(
 
 
 def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
-    """Share of an edge's effect by lag, with its uncertainty; dims ``(chain, draw, lag)``.
+    """Share of an edge's effect by lag, with its uncertainty.
 
     It is the response of the edge's adstock alone to one period of exposure, summing to one.
+
+    Parameters
+    ----------
+    fit : Fit
+    edge : str
+        ``"tv->sales"``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, lag)``.
     """
     edge = Edge.parse(edge) if isinstance(edge, str) else edge
     if edge not in fit.spec.mechanisms:

@@ -165,7 +165,9 @@ class WeibullCDFAdstock(Adstock):
     }
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
-        return xp.exp(-xp.cumsum((lag / theta["scale"]) ** theta["shape"], axis=-1))
+        started = lag > 0  # at lag 0 the power has an infinite slope for shapes below one
+        hazard = (np.maximum(lag, 1.0) / theta["scale"]) ** theta["shape"] * started
+        return xp.exp(-xp.cumsum(hazard, axis=-1))
 
 
 @dataclass(frozen=True)

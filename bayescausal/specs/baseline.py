@@ -11,8 +11,10 @@ panel is partially pooled. A row's date is the *start* of its period.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, ClassVar
 
 import holidays as calendars
@@ -21,7 +23,9 @@ import pandas as pd
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.dataset import RESERVED
+from bayescausal.specs.parse import name_problem
+from bayescausal.specs.prior import Prior, check_keys, check_prior, number
 
 _EPOCH = pd.Timestamp("2000-01-03")
 
@@ -31,6 +35,11 @@ class Term:
     """A term of the baseline: a name, a design matrix, and priors of its coefficients."""
 
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if isinstance(item.default, Prior):
+                check_prior(f"{type(self).__name__}: {item.name}", getattr(self, item.name))
 
     @property
     def key(self) -> str:
@@ -111,7 +120,13 @@ class Intercept(Term):
 
 @dataclass(frozen=True)
 class LinearTrend(Term):
-    """A straight line; the coefficient is the total change over the training data."""
+    """A straight line; the coefficient is the total change over the training data.
+
+    Parameters
+    ----------
+    prior : Prior
+        Of that change, as a share of the node's scale.
+    """
 
     name: ClassVar[str] = "trend"
     prior: Prior = Prior("Normal", mu=0, sigma=0.5)  # noqa: RUF009 (frozen value)
@@ -147,12 +162,12 @@ class PiecewiseTrend(Term):
     prior: Prior = Prior("Laplace", mu=0, b=0.2)  # noqa: RUF009 (frozen value)
 
     def __post_init__(self) -> None:
-        if isinstance(self.changepoints, int):
-            if self.changepoints < 1:
-                raise SpecError("PiecewiseTrend needs at least one changepoint, or use LinearTrend.")
-        else:
-            dates = tuple(sorted(pd.Timestamp(d) for d in self.changepoints))
+        super().__post_init__()
+        if type(self.changepoints) is not int:
+            dates = _timestamps("PiecewiseTrend: changepoints", self.changepoints)
             object.__setattr__(self, "changepoints", dates)
+        if self.changepoints == () or self.changepoints in range(-9999, 1):
+            raise SpecError("PiecewiseTrend needs at least one changepoint, or use LinearTrend.")
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
@@ -191,6 +206,7 @@ class Seasonality(Term):
     prior: Prior = Prior("Normal", mu=0, sigma=0.2)  # noqa: RUF009 (frozen value)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 1:
             raise SpecError(f"{type(self).__name__}: order is 1, 2, ...; got {self.order!r}.")
 
@@ -260,7 +276,7 @@ def _pulses(
     """Sum over dates of ``decay^|k|``, for periods ``k`` from ``-before`` to ``after``."""
     before, after, decay = window
     step = pd.Timedelta((training[-1] - training[0]) / (len(training) - 1))
-    late = [d for d in dates if time[0] - before * step <= d < time[-1] + (after + 1) * step]
+    late = [d for d in dates if time[0] - after * step <= d < time[-1] + (before + 1) * step]
     out = np.zeros(len(time))
     for date in late:
         place = int(np.searchsorted(time, date, side="right")) - 1
@@ -276,10 +292,26 @@ def _pulses(
 
 def _check_window(term: Any) -> None:
     for label in ("before", "after"):
-        if getattr(term, label) < 0:
-            raise SpecError(f"{label} counts periods around the date; got {getattr(term, label)}.")
+        count = getattr(term, label)
+        if type(count) is not int or count < 0:
+            raise SpecError(f"{label} counts periods around the date; got {count!r}.")
+    object.__setattr__(term, "decay", number("decay", term.decay))
     if not 0 < term.decay <= 1:
         raise SpecError(f"decay is the share that stays a period further on; got {term.decay}.")
+
+
+def _timestamps(what: str, given: Any) -> tuple[pd.Timestamp, ...]:
+    """Return one date or several as sorted timestamps without a time zone."""
+    dates = [given] if isinstance(given, str | datetime.date) else given
+    try:
+        if any(isinstance(d, Real) for d in dates):
+            raise ValueError
+        stamps = [pd.Timestamp(d) for d in dates]
+        if any(pd.isna(d) or d.tz is not None for d in stamps):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise SpecError(f"{what} takes dates such as '2025-11-28'; got {given!r}.") from None
+    return tuple(sorted({d.normalize() for d in stamps}))
 
 
 @dataclass(frozen=True)
@@ -307,8 +339,14 @@ class Event(Term):
     prior: Prior = Prior("Normal", mu=0, sigma=0.3)  # noqa: RUF009 (frozen value)
 
     def __post_init__(self) -> None:
-        dates = (self.dates,) if isinstance(self.dates, (str, pd.Timestamp)) else self.dates
-        object.__setattr__(self, "dates", tuple(sorted(pd.Timestamp(d) for d in dates)))
+        super().__post_init__()
+        if problem := name_problem(self.label):
+            raise SpecError(f"Event: {problem}")
+        if self.label in RESERVED:
+            raise SpecError(f"An event cannot be called '{self.label}', the name of a dim.")
+        object.__setattr__(self, "dates", _timestamps(f"Event '{self.label}'", self.dates))
+        if not self.dates:
+            raise SpecError(f"Event '{self.label}' has no dates.")
         _check_window(self)
 
     @property
@@ -362,8 +400,12 @@ class Holidays(Term):
     prior: Prior = Prior("Normal", mu=0, sigma=0.1)  # noqa: RUF009 (frozen value)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.country, str):
+            raise SpecError(f"Holidays: country is an ISO code such as 'US'; got {self.country!r}.")
         if self.names is not None:
-            object.__setattr__(self, "names", tuple(self.names))
+            names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
+            object.__setattr__(self, "names", names)
         _check_window(self)
         self._dates((2020,))
 
@@ -416,7 +458,7 @@ class Holidays(Term):
 
 @dataclass(frozen=True)
 class HSGPTrend(Term):
-    """A smooth trend: a Gaussian process with a squared-exponential kernel, in ``m`` basis functions.
+    """A smooth trend: a Gaussian process, squared-exponential, in ``m`` basis functions.
 
         trend(t) = sum_j z_j sqrt(S(omega_j)) phi_j(t),   z_j ~ Normal(0, 1)
         S(omega) = amplitude^2 sqrt(2 pi) lengthscale exp(-lengthscale^2 omega^2 / 2)
@@ -445,8 +487,13 @@ class HSGPTrend(Term):
     lengthscale: Prior = Prior("LogNormal", mu=-1.2, sigma=0.4)  # noqa: RUF009 (frozen value)
 
     def __post_init__(self) -> None:
-        if self.m < 1 or self.boundary <= 1:
-            raise SpecError("HSGPTrend needs m >= 1 and boundary > 1.")
+        super().__post_init__()
+        object.__setattr__(self, "boundary", number("HSGPTrend: boundary", self.boundary))
+        if type(self.m) is not int or self.m < 1 or self.boundary <= 1:
+            raise SpecError(
+                "HSGPTrend needs a whole number m >= 1 and boundary > 1; "
+                f"got m={self.m!r}, boundary={self.boundary!r}."
+            )
 
     @property
     def _omega(self) -> np.ndarray:
@@ -490,21 +537,19 @@ TERMS: dict[str, type[Term]] = {
 }
 
 
-def term_from_dict(given: dict[str, Any] | str) -> Term:
+def term_from_dict(given: Any) -> Term:
     """Read what `Term.to_dict` wrote, or a bare kind."""
-    given = {"kind": given} if isinstance(given, str) else dict(given)
-    kind = given.pop("kind", None)
-    if kind not in TERMS:
+    kind = given.get("kind") if isinstance(given, dict) else given
+    if not isinstance(kind, str) or kind not in TERMS:
         raise SpecError(
             f"'{kind}' is no baseline term. Known: {', '.join(TERMS)}."
             f"{did_you_mean(str(kind), TERMS)}"
         )
-    names = {item.name for item in fields(TERMS[kind])}
-    for key, value in given.items():
-        if key not in names:
-            raise SpecError(f"{kind} has no setting '{key}'.{did_you_mean(key, names)}")
+    settings = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
+    check_keys(settings, [item.name for item in fields(TERMS[kind])], kind)
+    for key, value in settings.items():
         if isinstance(value, dict):
-            given[key] = Prior.from_dict(value)
+            settings[key] = Prior.from_dict(value)
         elif isinstance(value, list):
-            given[key] = tuple(value)
-    return TERMS[kind](**given)
+            settings[key] = tuple(value)
+    return TERMS[kind](**settings)

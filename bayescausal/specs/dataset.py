@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal.errors import DataError, did_you_mean
+
+RESERVED = ("time", "unit", "chain", "draw")
+"""Names of dims, which no column may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,11 @@ class Dataset:
     history : int
         Number of leading periods that are only input to adstock: no likelihood, no results.
 
+    Raises
+    ------
+    DataError
+        NaN or infinite values, negative or all-zero spend, a name that is no column.
+
     See Also
     --------
     Dataset.from_frame : the usual way in.
@@ -44,6 +54,15 @@ class Dataset:
     value: str | float = 1.0
     history: int = 0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.table, xr.Dataset):
+            raise DataError(
+                f"table must be an xarray.Dataset; got {type(self.table).__name__}. For a table of "
+                "rows use Dataset.from_frame(frame, time=...)."
+            )
+        self._check_settings()
+        self._check_values()
+
     @classmethod
     def from_frame(
         cls,
@@ -51,10 +70,10 @@ class Dataset:
         *,
         time: str,
         unit: str | None = None,
-        spend: Mapping[str, str] | Sequence[str] | None = None,
+        spend: Mapping[str, str] | Sequence[str] | str | None = None,
         value: str | float = 1.0,
         history: int = 0,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | str | None = None,
     ) -> Dataset:
         """Read a tidy frame: one row a period (and unit), one column a node.
 
@@ -63,7 +82,8 @@ class Dataset:
         frame : pandas.DataFrame
             Not changed.
         time, unit : str
-            Columns of dates (the start of each period) and of unit names.
+            Columns of dates (the start of each period; ISO text and periods are read too) and of
+            unit names, which become text.
         spend : mapping or sequence of str, optional
             ``{treatment: column of its cost}``, or treatments whose exposure is their cost.
         value : str or float
@@ -91,36 +111,54 @@ class Dataset:
         >>> Dataset.from_frame(frame, time="week", spend=["tv"])
         Dataset(4 weekly periods 2024-01-01..2024-01-22; columns sales, tv; spend of tv)
         """
-        for name in (time, *([unit] if unit else [])):
-            _require(name, frame.columns, "column")
-        costs = dict(spend) if isinstance(spend, Mapping) else {s: s for s in spend or ()}
-        keep = list(columns) if columns is not None else _numeric(frame, {time, unit})
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
+        costs = {s: s for s in _several(spend or (), "spend")}
+        costs |= spend if isinstance(spend, Mapping) else {}
+        keep = _numeric(frame, {time, unit}) if columns is None else _several(columns, "columns")
         extra = [*costs.values(), *([value] if isinstance(value, str) else [])]
-        for name in dict.fromkeys([*keep, *extra]):
-            _require(name, frame.columns, "column")
-            if not pd.api.types.is_numeric_dtype(frame[name]):
-                raise DataError(f"Column '{name}' holds {frame[name].dtype}, not numbers.")
         keep = list(dict.fromkeys([*keep, *extra]))
-        dates = pd.to_datetime(frame[time])
-        if dates.isna().any():
-            raise DataError(f"Column '{time}' has {int(dates.isna().sum())} missing dates.")
-        if dates.dt.tz is not None:
-            raise DataError(f"Column '{time}' has a time zone; give dates without one.")
-        rows = frame[keep].astype(float).assign(time=dates.to_numpy())
+        keys = [time] if unit is None else [time, unit]
+        for name in [*keys, *costs, *keep]:
+            _require_once(name, frame)
+        for name in keep:
+            _require_number(name, frame[name])
+        dates = _dates(frame[time])
         if unit is None:
             _check_time(dates, "the data")
-            table = xr.Dataset.from_dataframe(rows.set_index("time"))
+            rows = frame[keep].astype(float).set_index(dates)
         else:
-            table = _panel(rows.assign(unit=frame[unit].astype(str).to_numpy()))
-        out = cls(table, costs, value if isinstance(value, str) else float(value), history)
-        out._check()
-        return out
+            units = _units(frame[unit])
+            _check_panel(dates, units)
+            rows = frame[keep].astype(float).set_index(pd.MultiIndex.from_arrays([dates, units]))
+        table = xr.Dataset.from_dataframe(rows).copy(deep=True)  # pandas may share its memory
+        if unit is not None:
+            table = table.sel(unit=units.unique())
+        return cls(table, costs, value, history)
 
-    def _check(self) -> None:
+    def _check_settings(self) -> None:
+        for treatment, name in self.spend.items():
+            _require(name, self.columns, f"column for the spend of '{treatment}',")
+        if isinstance(self.value, str):
+            _require(self.value, self.columns, "column for the value of the outcome,")
+        elif isinstance(self.value, bool) or not (
+            isinstance(self.value, Real) and math.isfinite(self.value)
+        ):
+            raise DataError(f"value is a column or a number in currency; got {self.value!r}.")
+        else:
+            object.__setattr__(self, "value", float(self.value))
+        rows = len(self.time)
+        if type(self.history) is not int or not 0 <= self.history < rows:
+            raise DataError(
+                f"history={self.history!r} must leave training rows; there are {rows} rows. It "
+                "counts leading periods: 0, 1, 2, ..."
+            )
+
+    def _check_values(self) -> None:
         for name, column in self.table.data_vars.items():
-            bad = ~np.isfinite(column)
+            bad = ~np.isfinite(column.transpose("time", ...).to_numpy())
             if bad.any():
-                when = pd.Timestamp(bad.time.values[bad.values.reshape(len(bad), -1).any(1)][0])
+                when = self.time[int(np.argwhere(bad)[0, 0])]
                 raise DataError(
                     f"Column '{name}' has {int(bad.sum())} missing or infinite values, the first "
                     f"at {when.date()}. Fill them knowingly, or leave the column out with columns=."
@@ -133,15 +171,12 @@ class Dataset:
                     f"{int((column < 0).sum())} rows. Spend is what was paid; book refunds where "
                     "the exposure ran."
                 )
-            if not (column > 0).any():
+            if not (column.isel(time=slice(self.history, None)) > 0).any():
                 raise DataError(
-                    f"The spend of '{treatment}' (column '{name}') is zero in every row: nothing "
-                    "can be learned about it. Leave it out."
+                    f"The spend of '{treatment}' (column '{name}') is zero in every row"
+                    f"{' after the history' if self.history else ''}: nothing can be learned "
+                    "about it. Leave it out."
                 )
-        if not 0 <= self.history < len(self.time):
-            raise DataError(
-                f"history={self.history} must leave training rows; there are {len(self.time)} rows."
-            )
 
     @property
     def time(self) -> pd.DatetimeIndex:
@@ -174,9 +209,11 @@ class Dataset:
         return tuple(sorted(map(str, self.table.data_vars)))
 
     def array(self, name: str) -> np.ndarray:
-        """A column in original units, dims ``(time,)`` or ``(unit, time)``."""
+        """Read a column in original units, dims ``(time,)`` or ``(unit, time)``; not writable."""
         _require(name, self.columns, "column")
-        return self.table[name].transpose(*self.dims).to_numpy()
+        values = np.asarray(self.table[name].transpose(*self.dims), dtype=float).view()
+        values.flags.writeable = False
+        return values
 
     def scale(self, name: str) -> np.ndarray:
         """Largest absolute value over the training periods, shape ``(1,)`` or ``(unit, 1)``.
@@ -187,7 +224,7 @@ class Dataset:
         return np.where(top > 0, top, top.max())
 
     def spend_of(self, treatment: str) -> np.ndarray:
-        """What a treatment cost, dims as in `array`."""
+        """Read what a treatment cost, dims as in `array`."""
         if treatment not in self.spend:
             raise DataError(
                 f"No spend is given for '{treatment}'; there is spend for "
@@ -202,13 +239,12 @@ class Dataset:
 
     @property
     def frequency(self) -> str:
-        """``daily``, ``weekly``, ``monthly`` or the step in days."""
-        days = np.diff(self.time).astype("timedelta64[h]").astype(float) / 24
-        if len(days) == 0:
-            return "single"
+        """``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or the step in days."""
+        days, months = _steps(self.time)
         if np.ptp(days) > 0:
-            return "monthly"
-        return {1: "daily", 7: "weekly"}.get(days[0], f"{days[0]:g}-daily")
+            names = {1: "monthly", 3: "quarterly", 12: "yearly"}
+            return names.get(int(months[0]), f"{months[0]}-monthly")
+        return {1: "daily", 7: "weekly"}.get(int(days[0]), f"{days[0]}-daily")
 
     @property
     def hash(self) -> str:
@@ -234,66 +270,145 @@ class Dataset:
         return text + (f"; {self.history} periods of history)" if self.history else ")")
 
 
-def _require(name: str, there: Any, what: str) -> None:
-    if name not in there:
-        names = sorted(map(str, there))
+def _require(name: Any, there: Iterable[Any], what: str, also: str = "") -> None:
+    names = sorted(map(str, there))
+    if name not in names:
         raise DataError(
-            f"There is no {what} '{name}'. There are: {', '.join(names)}.{did_you_mean(name, names)}"
+            f"There is no {what} '{name}'. There are: {', '.join(names) or 'none'}.{also}"
+            f"{did_you_mean(name, names)}"
         )
 
 
+def _require_once(name: Any, frame: pd.DataFrame) -> None:
+    odd = [c for c in frame.columns if not isinstance(c, str)]
+    if odd:
+        raise DataError(
+            f"Names of columns must be text; got {odd[0]!r}. Flatten or rename them: "
+            "frame.columns = frame.columns.map(str)."
+        )
+    index = name is not None and name in frame.index.names
+    also = f" '{name}' is the index: give frame.reset_index()." if index else ""
+    _require(name, frame.columns, "column", also)
+    if (frame.columns == name).sum() > 1:
+        raise DataError(f"There are two columns '{name}'. Rename or drop one of them.")
+
+
+def _require_number(name: str, column: pd.Series) -> None:
+    if name in RESERVED:
+        raise DataError(
+            f"A column cannot be called '{name}', which names a dim ({', '.join(RESERVED)}). "
+            "Rename it, or leave it out with columns=."
+        )
+    if not pd.api.types.is_numeric_dtype(column):
+        raise DataError(
+            f"Column '{name}' holds {column.dtype}, not numbers. Convert it first: "
+            f"frame['{name}'] = pd.to_numeric(frame['{name}'])."
+        )
+
+
+def _several(given: Any, what: str) -> list[str]:
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, Iterable):
+        raise DataError(f"{what} takes names of columns; got {given!r}.")
+    return list(names)
+
+
 def _numeric(frame: pd.DataFrame, besides: set[str | None]) -> list[str]:
-    return [
-        str(c)
-        for c in frame.columns
-        if c not in besides and pd.api.types.is_numeric_dtype(frame[c])
-    ]
+    numbers = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
+    return [c for c in frame.columns[numbers] if c not in besides]
 
 
-def _panel(rows: pd.DataFrame) -> xr.Dataset:
-    names = list(dict.fromkeys(rows["unit"]))
-    first: pd.Series | None = None
+def _dates(column: pd.Series) -> pd.DatetimeIndex:
+    """Return the days at which periods start, whatever wrote them; refuse numbers."""
+    name = column.name
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if pd.api.types.is_numeric_dtype(column):
+        raise DataError(
+            f"Column '{name}' holds {column.dtype}, not dates. Say how to read the numbers: "
+            f"frame['{name}'] = pd.to_datetime(frame['{name}'], format='%Y%m%d')."
+        )
+    try:
+        dates = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"), name="time")
+    except (TypeError, ValueError):
+        raise DataError(
+            f"Column '{name}' cannot be read as dates; such as {column.iloc[0]!r}. Text must "
+            "be ISO, 2025-03-31; read other text with pd.to_datetime(..., format='%d/%m/%Y')."
+        ) from None
+    if dates.hasnans:
+        raise DataError(f"Column '{name}' has {int(dates.isna().sum())} missing dates.")
+    if dates.tz is not None:
+        raise DataError(
+            f"Column '{name}' has a time zone; give dates without one: .dt.tz_localize(None)."
+        )
+    return dates.normalize()
+
+
+def _units(column: pd.Series) -> pd.Index:
+    if column.isna().any():
+        raise DataError(f"Column '{column.name}' has {int(column.isna().sum())} missing units.")
+    return pd.Index(column.astype(str), name="unit")
+
+
+def _check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
+    if len(dates) == 0:
+        raise DataError("the data has 0 rows; three periods are the least.")
+    names = units.unique()
+    first = dates[units == names[0]]
     for name in names:
-        dates = rows.loc[rows["unit"] == name, "time"].reset_index(drop=True)
-        _check_time(dates, f"unit '{name}'")
-        first = dates if first is None else first
-        if not dates.equals(first):
-            missing = sorted(set(first) ^ set(dates))[0]
+        own = dates[units == name]
+        _check_time(own, f"unit '{name}'")
+        if not own.equals(first):
+            missing = first.symmetric_difference(own)[0]
             raise DataError(
-                f"Unit '{name}' has {len(dates)} periods, '{names[0]}' has {len(first)}; the first "
+                f"Unit '{name}' has {len(own)} periods, '{names[0]}' has {len(first)}; the first "
                 f"difference is at {missing.date()}. A panel needs every unit in every period: "
                 "fill the rows or drop the unit."
             )
-    return xr.Dataset.from_dataframe(rows.set_index(["time", "unit"])).sel(unit=names)
 
 
-def _check_time(dates: pd.Series, where: str) -> None:
-    index = pd.DatetimeIndex(dates)
+def _steps(index: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Return days and calendar months from each period to the next."""
+    days = np.diff(index.to_numpy()).astype("timedelta64[D]").astype(int)
+    return days, np.diff(12 * index.year + index.month)
+
+
+def _check_time(index: pd.DatetimeIndex, where: str) -> None:
     if len(index) < 3:
         raise DataError(f"{where} has {len(index)} rows; three periods are the least.")
     if index.has_duplicates:
         twice = index[index.duplicated()][0].date()
         raise DataError(
-            f"{where} has the period {twice} twice. One row a period; for a panel give unit=."
+            f"{where} has the period {twice} twice. One row a period, a day at the finest; for a "
+            "panel give unit=."
         )
-    if not index.is_monotonic_increasing:
-        at = int(np.argmax(np.diff(index).astype(float) < 0)) + 1
+    days, months = _steps(index)
+    if (days < 0).any():
+        at = int(np.argmax(days < 0)) + 1
         raise DataError(
             f"{where} is out of order: {index[at].date()} follows {index[at - 1].date()}. "
             "Sort it by time."
         )
-    if pd.infer_freq(index) is not None:
+    monthly = np.median(days) >= 28
+    jumps = months if monthly else days
+    # Months, quarters and years differ in length, by a week when they are dated by a weekday.
+    if np.ptp(days) == 0 or (monthly and np.ptp(jumps) == 0 and np.ptp(days) <= 7):
         return
-    steps = pd.Series(np.diff(index)).mode()
-    step = pd.Timedelta(steps.iloc[0])
-    if step >= pd.Timedelta(days=27):
-        missing = pd.date_range(index[0], index[-1], freq="MS").difference(index)
-    else:
-        missing = pd.date_range(index[0], index[-1], freq=step).difference(index)
-    some = ", ".join(str(d.date()) for d in missing[:5])
+    step = max(1, int(np.bincount(jumps).argmax()))
+    size = f"{step} {'month' if monthly else 'day'}{'s' if step > 1 else ''}"
+    odd = np.flatnonzero((jumps % step > 0) | (jumps < step))
+    if len(odd) or np.ptp(jumps) == 0:
+        at = int(odd[0]) if len(odd) else int(np.argmax(abs(days - np.median(days))))
+        raise DataError(
+            f"{where} is not regular: the usual step is {size}, but {index[at + 1].date()} follows "
+            f"{index[at].date()}. Give daily, weekly or monthly periods."
+        )
+    offset = pd.DateOffset(months=step) if monthly else pd.DateOffset(days=step)
+    missing = [
+        index[at] + k * offset for at, jump in enumerate(jumps) for k in range(1, jump // step)
+    ]
+    some = ", ".join(str(date.date()) for date in missing[:5])
     raise DataError(
-        f"{where} has gaps: {len(missing)} periods are missing at a step of {step.days} days "
+        f"{where} has gaps: {len(missing)} periods are missing at a step of {size} "
         f"({some}{', ...' if len(missing) > 5 else ''}). Adstock needs every period: add the rows."
-        if len(missing)
-        else f"{where} is not regular: give daily, weekly or monthly periods."
     )

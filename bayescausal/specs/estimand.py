@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 
 from bayescausal._types import Intervention
 from bayescausal.errors import SpecError
+from bayescausal.specs.graph import Edge
+from bayescausal.specs.prior import check_keys, number
 
 FACTUAL: dict[str, Intervention] = {}
 """The world as it was: nothing is intervened on."""
@@ -20,9 +23,18 @@ Scale = Literal["total", "mean", "per_spend"]
 
 @dataclass(frozen=True)
 class Times:
-    """Multiply the factual value: ``Times(1.1)`` is ten percent more."""
+    """Multiply the factual value: ``Times(1.1)`` is ten percent more.
+
+    Examples
+    --------
+    >>> Times(1.1)(100.0)
+    110.00000000000001
+    """
 
     factor: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factor", number("Times: factor", self.factor))
 
     def __call__(self, x: Any) -> Any:
         """Return ``factor * x``."""
@@ -31,9 +43,18 @@ class Times:
 
 @dataclass(frozen=True)
 class Plus:
-    """Add to the factual value, in the units of the node."""
+    """Add to the factual value, in the units of the node.
+
+    Examples
+    --------
+    >>> Plus(5.0)(100.0)
+    105.0
+    """
 
     amount: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "amount", number("Plus: amount", self.amount))
 
     def __call__(self, x: Any) -> Any:
         """Return ``x + amount``."""
@@ -57,7 +78,8 @@ class Estimand:
     outcome : str, optional
         The node whose change is counted; the graph's outcome by default. It may be a mediator.
     window : (start, end), optional
-        Dates, both included: the periods in which the intervention acts. All by default.
+        Dates, both included: the periods that start between them are those in which the
+        intervention acts. ``"2025-03"`` is all of March. All periods by default.
     units : sequence of str, optional
         Units in which the intervention acts and the outcome is counted. All by default.
     carryover : bool
@@ -95,30 +117,39 @@ class Estimand:
     scale: Scale = "total"
     name: str | None = None
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash((self.keys, self.outcome, self.window, self.units, self.scale))
 
     def __post_init__(self) -> None:
+        for side in ("active", "control"):
+            given = getattr(self, side)
+            if not isinstance(given, Mapping):
+                raise SpecError(
+                    f"{side} is a mapping of node to what is set; got {given!r}. "
+                    "Write {'tv': 0}, or {'tv': Times(1.1)}."
+                )
+            tidy = {node_or_edge(k): v for k, v in given.items()}
+            object.__setattr__(self, side, {k: _value(k, v) for k, v in tidy.items()})
         if not self.active and not self.control:
             raise SpecError(
                 "An estimand compares two worlds; both are factual here. "
                 "Write incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
             )
-        for side in ("active", "control"):
-            object.__setattr__(
-                self, side, {k: _value(k, v) for k, v in getattr(self, side).items()}
-            )
+        for label in ("outcome", "name"):
+            text = getattr(self, label)
+            if text is not None and not (isinstance(text, str) and text):
+                raise SpecError(f"{label} is text; got {text!r}.")
         if self.scale not in ("total", "mean", "per_spend"):
             raise SpecError(f"scale is 'total', 'mean' or 'per_spend'; got {self.scale!r}.")
+        if not isinstance(self.carryover, bool):
+            raise SpecError(f"carryover is True or False; got {self.carryover!r}.")
         if self.window is not None:
-            start, end = (pd.Timestamp(t) for t in self.window)
-            if end < start:
-                raise SpecError(f"The window ends ({end.date()}) before it starts ({start.date()}).")
-            object.__setattr__(self, "window", (start, end))
+            object.__setattr__(self, "window", _window(self.window))
         if self.units is not None:
-            units = (self.units,) if isinstance(self.units, str) else tuple(self.units)
+            units = _several(self.units, "units")
             if not units:
                 raise SpecError("units is empty: name at least one unit, or leave it out for all.")
-            object.__setattr__(self, "units", units)
+            object.__setattr__(self, "units", tuple(dict.fromkeys(map(str, units))))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -137,7 +168,7 @@ class Estimand:
 
     def during(self, start: Any, end: Any) -> Estimand:
         """Limit the intervention to the periods from ``start`` to ``end``, both included."""
-        return replace(self, window=(pd.Timestamp(start), pd.Timestamp(end)))
+        return replace(self, window=(start, end))
 
     def within(self, *units: str) -> Estimand:
         """Limit the intervention and the count to some units."""
@@ -186,11 +217,13 @@ class Estimand:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Estimand:
         """Read what `to_dict` wrote."""
+        check_keys(given, [item.name for item in fields(cls)], "estimand")
         given = dict(given)
         for side in ("active", "control"):
-            given[side] = {k: _read(k, v) for k, v in (given.get(side) or {}).items()}
-        if given.get("window"):
-            given["window"] = tuple(given["window"])
+            world = given.get(side) or {}
+            if isinstance(world, Mapping):
+                world = {k: _read(k, v) for k, v in world.items()}
+            given[side] = world
         return cls(**given)
 
 
@@ -211,22 +244,65 @@ def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -
     >>> incremental("tv")
     Estimand(factual vs do(tv=0))
     """
-    names = (treatment,) if isinstance(treatment, str) else tuple(treatment)
-    return Estimand(control=dict.fromkeys(names, 0.0), **settings)
+    return Estimand(control=dict.fromkeys(_several(treatment, "treatment"), 0.0), **settings)
+
+
+def node_or_edge(key: Any) -> str:
+    """Write a key as a node's name or, for an edge, as ``"tv->sales"``, however it is spaced."""
+    if not isinstance(key, str | Edge) or not key:
+        raise SpecError(f"A key is a node, or an edge 'tv->sales'; got {key!r}.")
+    return str(Edge.parse(str(key))) if "->" in str(key) else str(key)
+
+
+def _several(given: Any, what: str) -> tuple:
+    names = (given,) if isinstance(given, str | int | Edge) else given
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        raise SpecError(f"{what} is one name or a sequence of names; got {given!r}.")
+    return tuple(names)
+
+
+def _window(given: Any) -> tuple[pd.Timestamp, pd.Timestamp]:
+    if isinstance(given, str) or not isinstance(given, Iterable) or len(dates := list(given)) != 2:
+        raise SpecError(f"window is two dates, (start, end), both included; got {given!r}.")
+    start, end = _day(dates[0]).start_time, _day(dates[1]).end_time
+    if end < start:
+        raise SpecError(f"The window ends ({end.date()}) before it starts ({start.date()}).")
+    return start.normalize(), end.normalize()
+
+
+def _day(given: Any) -> pd.Period:
+    """Return the day, month or year that a date names."""
+    try:
+        if not isinstance(given, str | date | np.datetime64 | pd.Period):
+            raise ValueError
+        if getattr(given, "tzinfo", None) or pd.isna(given):
+            raise ValueError
+        whole = isinstance(given, str | pd.Period)
+        return pd.Period(given) if whole else pd.Period(pd.Timestamp(given), freq="D")
+    except ValueError:
+        raise SpecError(
+            f"A window has dates without a time zone, such as '2025-03-31'; got {given!r}."
+        ) from None
 
 
 def _value(key: str, value: Any) -> Any:
-    if callable(value):
+    if callable(value) and not isinstance(value, type):
         return value
     try:
+        if value is None or isinstance(value, str):
+            raise TypeError
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         raise SpecError(
-            f"do({key}=...): set a number, an array, or a function of the factual value; "
-            f"got {value!r}."
+            f"do({key}=...): set a number, an array, or a function of the factual value such as "
+            f"Times(1.1); got {value!r}."
         ) from None
     if not np.isfinite(array).all():
         raise SpecError(f"do({key}=...): the value is not finite.")
+    if array.ndim > 2 or not array.size:
+        raise SpecError(
+            f"do({key}=array): dims are (time,) or (unit, time); got shape {array.shape}."
+        )
     return float(array) if array.ndim == 0 else _nested(array)
 
 
@@ -262,7 +338,9 @@ def _read(key: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"times"}:
-        return Times(float(value["times"]))
+        return Times(value["times"])
     if set(value) == {"plus"}:
-        return Plus(float(value["plus"]))
-    raise SpecError(f"do({key}): write a number, a list, {{times: 1.1}} or {{plus: 5}}; got {value}.")
+        return Plus(value["plus"])
+    raise SpecError(
+        f"do({key}): write a number, a list, {{times: 1.1}} or {{plus: 5}}; got {value}."
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.prior import check_keys, number
 
 DESIGNS = (
     "geo-rct",
@@ -85,11 +86,7 @@ class Experiment:
                 f"{', '.join(DESIGNS)}.{did_you_mean(self.design, DESIGNS)}"
             )
         for label in ("lift", "std_error", "bias_sd"):
-            value = getattr(self, label)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise SpecError(f"{label} must be a number; got {value!r}.")
-            if not math.isfinite(value):
-                raise SpecError(f"{label} must be finite; got {value!r}.")
+            object.__setattr__(self, label, number(label, getattr(self, label)))
         if self.std_error <= 0:
             raise SpecError(
                 f"std_error must be positive; got {self.std_error:g}. A measurement without "
@@ -100,6 +97,8 @@ class Experiment:
         if self.name is None:
             start = f"_{self.estimand.window[0].date()}" if self.estimand.window else ""
             object.__setattr__(self, "name", "+".join(self.estimand.treatments) + start)
+        if not (isinstance(self.name, str) and self.name):
+            raise SpecError(f"An experiment's name is text; got {self.name!r}.")
 
     @property
     def sd(self) -> float:
@@ -120,4 +119,9 @@ class Experiment:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Experiment:
         """Read what `to_dict` wrote."""
+        known = [item.name for item in fields(cls)]
+        check_keys(given, known, "experiment")
+        missing = [k for k in known[:4] if k not in given]
+        if missing:
+            raise SpecError(f"experiment: '{missing[0]}' is missing.")
         return cls(**{**given, "estimand": Estimand.from_dict(given["estimand"])})

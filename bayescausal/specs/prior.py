@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from bayescausal.errors import SpecError, did_you_mean
@@ -59,9 +62,11 @@ class Prior:
     distribution: str
     parameters: tuple[tuple[str, float], ...]
 
-    def __init__(self, distribution: str, **parameters: float) -> None:
+    def __init__(self, distribution: str, *unnamed: float, **parameters: float) -> None:
+        if unnamed:
+            raise SpecError(f"Name the parameters: Prior('Normal', mu=0, sigma=1); got {unnamed}.")
         object.__setattr__(self, "distribution", distribution)
-        known = PARAMETERS.get(distribution)
+        known = PARAMETERS.get(distribution) if isinstance(distribution, str) else None
         if known is None:
             raise SpecError(
                 f"'{distribution}' is no distribution known here. Known: "
@@ -80,8 +85,8 @@ class Prior:
             missing = [k for k in missing if k not in _OPTIONAL]
         if missing:
             raise SpecError(f"{distribution} also needs {', '.join(missing)}.")
-        if distribution == "Uniform" and values["lower"] >= values["upper"]:
-            raise SpecError("Uniform needs lower < upper.")
+        if values.get("lower", -math.inf) >= values.get("upper", math.inf):
+            raise SpecError(f"{distribution} needs lower < upper.")
         object.__setattr__(self, "parameters", tuple((k, values[k]) for k in known if k in values))
 
     def __repr__(self) -> str:
@@ -93,9 +98,9 @@ class Prior:
         return {"distribution": self.distribution, **dict(self.parameters)}
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Prior:
+    def from_dict(cls, given: Any) -> Prior:
         """Read what `to_dict` wrote."""
-        if not isinstance(given, dict) or "distribution" not in given:
+        if not isinstance(given, Mapping) or "distribution" not in given:
             raise SpecError(
                 f"A prior is written {{distribution: Normal, mu: 0, sigma: 1}}; got {given!r}."
             )
@@ -103,9 +108,39 @@ class Prior:
 
 
 def _number(distribution: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise SpecError(f"{distribution}: {name} must be a number; got {value!r}.")
+    value = number(f"{distribution}: {name}", value)
     shape = name == "alpha" and distribution != "Cauchy"
     if (name in _POSITIVE or shape) and name not in _LOCATIONS and value <= 0:
         raise SpecError(f"{distribution}: {name} must be positive; got {value!r}.")
+    return value
+
+
+def check_prior(where: str, prior: Any) -> None:
+    """Raise for a prior that is a bare number, say, with what to write."""
+    if not isinstance(prior, Prior):
+        raise SpecError(
+            f"{where} must be a Prior; got {prior!r}. Write Prior('Normal', mu=0, sigma=1)."
+        )
+
+
+def number(what: str, value: Any) -> float:
+    """Return a finite number as a float, whichever library it is of; raise for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        hint = " YAML reads 1e-3 as text: write 0.001." if isinstance(value, str) else ""
+        raise SpecError(f"{what} must be a number; got {value!r}.{hint}")
+    if not math.isfinite(value):
+        raise SpecError(f"{what} must be finite; got {value!r}.")
     return float(value)
+
+
+def check_keys(given: Any, known: Iterable[str], where: str) -> None:
+    """Raise for what is no mapping, and for a key that nothing reads, with a suggestion."""
+    known = list(known)
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{where} must be a mapping; got {given!r}.")
+    for key in given:
+        if key not in known:
+            raise SpecError(
+                f"{where}: unknown key '{key}'. Known: {', '.join(known)}."
+                f"{did_you_mean(key, known)}"
+            )

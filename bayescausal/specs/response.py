@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.adstock import ADSTOCKS
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import Prior, check_keys, check_prior
 from bayescausal.specs.saturation import SATURATIONS
 from bayescausal.specs.transform import Transform
 
@@ -46,7 +46,8 @@ class MeanContribution:
     Parameters
     ----------
     prior : Prior
-        As a share of the target's scale (its maximum in the training data, per unit).
+        As a share of the target's scale (its maximum in the training data, per unit); in log
+        units when the target has a log link.
         The default lets the sign be learned; give a ``HalfNormal`` to impose it.
     """
 
@@ -141,6 +142,7 @@ class Response:
             raise SpecError(
                 f"strength is a Prior or one of {', '.join(STRENGTHS)}; got {strength!r}."
             )
+        check_prior(type(strength).__name__, strength.prior)
         object.__setattr__(self, "transforms", transforms)
         object.__setattr__(self, "strength", strength)
 
@@ -178,24 +180,29 @@ class Response:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Response:
         """Read what `to_dict` wrote."""
-        steps = [_by_kind(TRANSFORMS, step, "transform") for step in given.get("transforms", ())]
+        check_keys(given, ("transforms", "strength"), "response")
+        given_steps = given.get("transforms") or ()
+        if not isinstance(given_steps, list | tuple):
+            raise SpecError(f"response: transforms is a list of kinds; got {given_steps!r}.")
+        steps = [_by_kind(TRANSFORMS, step, "transform") for step in given_steps]
         strength = given.get("strength")
         return cls(*steps, strength=None if strength is None else _strength(strength))
 
 
 def _by_kind(kinds: dict[str, Any], given: Any, what: str) -> Any:
     given = {"kind": given} if isinstance(given, str) else given
-    kind = given.get("kind")
-    if kind not in kinds:
+    kind = given.get("kind") if isinstance(given, dict) else given
+    if not isinstance(kind, str) or kind not in kinds:
         raise SpecError(
-            f"'{kind}' is no {what}. Known: {', '.join(kinds)}.{did_you_mean(kind, kinds)}"
+            f"'{kind}' is no {what}. Known: {', '.join(kinds)}.{did_you_mean(str(kind), kinds)}"
         )
     return kinds[kind].from_dict(given)
 
 
 def _strength(given: dict[str, Any]) -> Strength | Prior:
-    if "distribution" in given:
+    if isinstance(given, dict) and "distribution" in given:
         return Prior.from_dict(given)
-    if given.get("kind") not in STRENGTHS:
+    check_keys(given, ("kind", "prior"), "strength")
+    if str(given.get("kind")) not in STRENGTHS:
         raise SpecError(f"strength: kind is one of {', '.join(STRENGTHS)}; got {given!r}.")
-    return STRENGTHS[given["kind"]](Prior.from_dict(given["prior"]))
+    return STRENGTHS[given["kind"]](Prior.from_dict(given.get("prior")))

@@ -1,8 +1,8 @@
 """Saturation: how response to exposure flattens.
 
-Exposure arrives scaled (its maximum in the training data is about 1) and non-negative; values
-below zero, which a mediator may take in another world, count as zero. Every curve is increasing,
-starts at zero, and is written once over numpy or PyTensor.
+Exposure arrives scaled (its maximum in the training data is about 1) and non-negative. Values
+below zero, which a mediator may take in another world, count as zero for every curve but
+`NoSaturation`. Curves increase, start at zero, and are written once over numpy or PyTensor.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class HillSaturation(Saturation):
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Hill curve, through logs so that the gradient exists at zero exposure."""
-        odds = xp.exp(theta["slope"] * (xp.log(theta["half"]) - _log(xp, x)))
+        odds = xp.exp(xp.minimum(theta["slope"] * (xp.log(theta["half"]) - _log(xp, x)), 300.0))
         return xp.where(x > 0, 1 / (1 + odds), 0.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
 from bayescausal.specs.baseline import Intercept, Term, term_from_dict
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.estimand import Estimand, node_or_edge
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Edge, Graph
 from bayescausal.specs.noise import (
@@ -24,6 +24,7 @@ from bayescausal.specs.noise import (
     noise_from_dict,
     noise_to_dict,
 )
+from bayescausal.specs.prior import check_keys
 from bayescausal.specs.response import Response, ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 
@@ -92,30 +93,39 @@ class Spec:
     treatments: tuple[str, ...] = ()
     policy: Mapping[str, str] = field(default_factory=dict)
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash((self.graph, self.treatments, frozenset(self.responses)))
 
     def __post_init__(self) -> None:
         if not isinstance(self.graph, Graph):
-            raise SpecError(f"graph must be a Graph; got {type(self.graph).__name__}.")
+            raise SpecError(
+                f"graph must be a Graph; got {type(self.graph).__name__}. "
+                "Write Graph.parse('tv -> sales', outcome='sales')."
+            )
         if not self.graph.outcomes:
             raise SpecError(
                 "The graph has no outcome: write Graph.parse(text, outcome='sales'). "
                 f"Nodes: {', '.join(self.graph.nodes)}."
             )
-        if isinstance(self.baseline, Term):
-            object.__setattr__(self, "baseline", (self.baseline,))
-        elif isinstance(self.baseline, Mapping):
-            tidy = {k: (v,) if isinstance(v, Term) else tuple(v) for k, v in self.baseline.items()}
-            object.__setattr__(self, "baseline", tidy)
-        else:
-            object.__setattr__(self, "baseline", tuple(self.baseline))
-        tests = self.experiments
-        tests = (tests,) if isinstance(tests, Experiment) else tuple(tests)
+        for what in ("responses", "links", "policy"):
+            given = getattr(self, what)
+            if not isinstance(given, Mapping):
+                raise SpecError(f"{what} is a mapping, such as {{'tv': ...}}; got {given!r}.")
+            object.__setattr__(self, what, dict(given))
+        terms: Any = (
+            {k: _several(v, Term, f"baseline['{k}']") for k, v in self.baseline.items()}
+            if isinstance(self.baseline, Mapping)
+            else _several(self.baseline, Term, "baseline")
+        )
+        object.__setattr__(self, "baseline", terms)
+        if isinstance(self.noise, Mapping):
+            object.__setattr__(self, "noise", dict(self.noise))
+        tests = _several(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
         self._check_responses()
-        own = [key.split("->")[0].strip() for key in self.responses]
-        given = (self.treatments,) if isinstance(self.treatments, str) else self.treatments
-        object.__setattr__(self, "treatments", tuple(sorted({*given, *own})))
+        own = [key.split("->")[0] for key in self.responses]
+        acting = {*_several(self.treatments, str, "treatments"), *own}
+        object.__setattr__(self, "treatments", tuple(sorted(acting)))
         self._check_policy()
         self._check_graph()
         self._check_equations()
@@ -147,9 +157,8 @@ class Spec:
     def mechanisms(self) -> dict[Edge, Response]:
         """The response of every edge into a modelled node."""
         plain = Response()
-        by_edge = {str(Edge.parse(k)): r for k, r in self.responses.items() if "->" in k}
         return {
-            edge: by_edge.get(str(edge), self.responses.get(edge.source, plain))
+            edge: self.responses.get(str(edge), self.responses.get(edge.source, plain))
             for node in self.modelled
             for edge in self.reduced.incoming(node)
         }
@@ -172,8 +181,8 @@ class Spec:
         else:
             given = self.baseline
         rest = [t for t in given if not isinstance(t, Intercept)]
-        level = next((t for t in given if isinstance(t, Intercept)), Intercept())
-        return (level, *rest)
+        levels = [t for t in given if isinstance(t, Intercept)] or [Intercept()]
+        return (*levels, *rest)
 
     def noise_of(self, node: str) -> Noise:
         """The errors of a node's equation."""
@@ -192,25 +201,33 @@ class Spec:
     # -- checks --------------------------------------------------------------------------------
 
     def _check_responses(self) -> None:
-        edges = {str(e) for e in self.graph.edges}
-        for key, response in self.responses.items():
+        tidy: dict[str, Response] = {}
+        edges = {str(e) for e in (*self.graph.edges, *self.graph.project().edges)}
+        for given, response in self.responses.items():
+            key = node_or_edge(given)
             if not isinstance(response, Response):
                 raise SpecError(
                     f"responses['{key}'] must be a Response; got {response!r}. "
                     "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
                 )
-            if "->" in key:
-                if str(Edge.parse(key)) not in edges:
-                    raise SpecError(
-                        f"responses['{key}']: there is no such edge. Edges: "
-                        f"{', '.join(sorted(edges))}.{did_you_mean(key, edges)}"
-                    )
-            else:
+            if "->" not in key:
                 self._require_node(key, f"responses['{key}']")
-        for key in self.responses:
-            source = key.split("->")[0].strip()
-            if source in self.graph.latent:
-                raise SpecError(f"responses['{key}']: '{source}' is latent; it has no exposure.")
+            elif key not in edges:
+                raise SpecError(
+                    f"responses['{key}']: there is no such edge. Edges: "
+                    f"{', '.join(sorted(edges))}.{did_you_mean(key, edges)}"
+                )
+            if key in tidy:
+                raise SpecError(f"responses names '{key}' twice.")
+            tidy[key] = response
+            hidden = [v for v in key.split("@")[0].split("->") if v in self.graph.latent]
+            if hidden:
+                raise SpecError(
+                    f"responses['{key}']: '{hidden[0]}' is latent; it has no exposure and no "
+                    "equation. Give the response to an observed node or edge: "
+                    f"{', '.join(map(str, self.graph.project().edges))}."
+                )
+        object.__setattr__(self, "responses", tidy)
 
     def _require_node(self, name: str, where: str) -> None:
         if name not in self.graph.nodes:
@@ -222,6 +239,8 @@ class Spec:
     def _check_graph(self) -> None:
         for node in self.treatments:
             self._require_node(node, "treatments")
+            if node in self.graph.latent:
+                raise SpecError(f"treatments: '{node}' is latent; it cannot be set.")
         for outcome in self.graph.outcomes:
             if not self.graph.parents(outcome):
                 raise GraphError(
@@ -274,8 +293,9 @@ class Spec:
                 )
         graph = self.reduced
         for node in self.treatments:
-            movers = [t for t in self.treatments if t in graph.ancestors(node)]
-            if node in graph.nodes and movers and node not in self.policy:
+            above = graph.ancestors(node) if node in graph.nodes else ()
+            movers = [t for t in self.treatments if t in above]
+            if movers and node not in self.policy:
                 raise SpecError(
                     f"'{node}' is a treatment and is itself moved by {', '.join(movers)}. When "
                     f"they change, does it react, or is its plan held? The effects differ: say "
@@ -298,10 +318,13 @@ class Spec:
         for node in self.modelled:
             if not isinstance(self.noise_of(node), tuple(NOISES.values())):
                 raise SpecError(f"noise: NormalNoise() or StudentTNoise(); got {self.noise!r}.")
-            for term in self.terms(node):
-                if not isinstance(term, Term):
-                    raise SpecError(f"baseline: {term!r} is no baseline term.")
             keys = [t.key for t in self.terms(node)]
+            taken = sorted({*keys} & {*self.graph.nodes})
+            if taken:
+                raise SpecError(
+                    f"baseline: the term '{taken[0]}' has the name of a node. Rename the "
+                    "event, or the node and its column."
+                )
             twice = sorted({k for k in keys if keys.count(k) > 1} | ({"sigma", "nu"} & {*keys}))
             if twice:
                 raise SpecError(f"baseline: two terms of '{node}' are called '{twice[0]}'.")
@@ -310,7 +333,7 @@ class Spec:
         names = [e.name for e in self.experiments]
         twice = sorted({str(n) for n in names if names.count(n) > 1})
         if twice:
-            raise SpecError(f"Two experiments are called '{twice[0]}'; give each a name=.")
+            raise SpecError(f"Two experiments are called '{twice[0]}'; give each its own name=.")
         for test in self.experiments:
             self.check_estimand(test.estimand)
             for node in test.estimand.treatments:
@@ -336,7 +359,8 @@ class Spec:
             self._require_node(source, f"do({key}=...)")
             if "->" in key and Edge.parse(key) not in graph.edges:
                 raise SpecError(
-                    f"do({key}=...): there is no such edge. Edges: {', '.join(map(str, graph.edges))}."
+                    f"do({key}=...): there is no such edge. Edges: "
+                    f"{', '.join(map(str, graph.edges))}."
                 )
             if source in self.graph.latent:
                 raise SpecError(f"do({key}=...): '{source}' is latent; it cannot be set.")
@@ -355,6 +379,11 @@ class Spec:
 
     def check(self, data: Dataset) -> None:
         """Raise when the data do not fit: a missing, constant or impossible column, a window."""
+        if not isinstance(data, Dataset):
+            raise DataError(
+                f"data must be a Dataset; got {type(data).__name__}. Write "
+                "Dataset.from_frame(frame, time='week')."
+            )
         for node in sorted(self.graph.latent & {*data.columns}):
             raise DataError(
                 f"'{node}' is declared latent, but the data have a column of that name. Use it "
@@ -369,7 +398,8 @@ class Spec:
                 if low < 0:
                     raise DataError(
                         f"'{edge.source}' is negative (down to {low:g}), but the edge {edge} "
-                        "saturates. Exposure cannot be negative: mend the data, or use a plain edge."
+                        "saturates. Exposure cannot be negative: mend the data, or use a plain "
+                        "edge."
                     )
             if isinstance(response.strength, ReturnOnSpend) and edge.source not in data.spend:
                 raise DataError(
@@ -383,14 +413,16 @@ class Spec:
         if node not in data.columns:
             raise DataError(
                 f"The graph has the node '{node}', but the data have no such column. Columns: "
-                f"{', '.join(data.columns)}. Rename the column, or declare 'latent: {node}'."
+                f"{', '.join(data.columns)} (columns of text are left out). Rename the column, "
+                f"or declare 'latent: {node}'."
                 f"{did_you_mean(node, data.columns)}"
             )
         x = data.array(node)[..., data.history :]
-        if np.ptp(x) == 0:
+        if not np.ptp(x, axis=-1).any():
+            where = " in time" if np.ptp(x) else f" ({x.flat[0]:g})"
             raise DataError(
-                f"Column '{node}' is constant ({x.flat[0]:g}): it cannot be told from the "
-                "intercept. Leave the node out of the graph."
+                f"Column '{node}' is constant{where}: it cannot be told from the intercept. Leave "
+                "the node out of the graph."
             )
         if self.link(node) == "log" and x.min() <= 0:
             raise DataError(
@@ -399,18 +431,22 @@ class Spec:
 
     def _check_test(self, test: Experiment, data: Dataset) -> None:
         question = test.estimand
+        inside = np.ones(len(data.time), bool)
         if question.window:
             start, end = question.window
-            inside = (data.training >= start) & (data.training <= end)
+            inside = np.asarray((data.time >= start) & (data.time <= end))
             step = data.time[-1] - data.time[-2]
-            if start < data.training[0] or end >= data.time[-1] + step or not inside.any():
+            if start < data.training[0] or end >= data.time[-1] + step:
                 raise DataError(
                     f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
                     f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
                     "of its own. Extend the data to cover the test."
                 )
-        else:
-            inside = np.ones(len(data.training), bool)
+            if not inside.any():
+                raise DataError(
+                    f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
+                    f"{data.frequency} period of the data starts. Give the dates of whole periods."
+                )
         unknown = [u for u in question.units or () if u not in data.units]
         if unknown:
             raise DataError(
@@ -418,16 +454,30 @@ class Spec:
                 f"{', '.join(data.units) or 'none, the data are national'}."
                 f"{did_you_mean(unknown[0], data.units)}"
             )
-        for node in question.treatments:
-            x = data.array(node)[..., data.history :][..., inside]
-            if question.units:
-                x = x[[data.units.index(u) for u in question.units]]
-            if not x.any() and not question.active:
+        where = inside & (np.arange(len(data.time)) >= data.history)
+        if question.units:
+            where = where & np.isin(data.units, question.units)[:, None]
+        if not any(self._moves(question, key, data, where) for key in question.keys):
+            nodes = " and ".join(f"'{node}'" for node in question.treatments)
+            raise DataError(
+                f"Experiment '{test.name}': both worlds have the same {nodes} throughout the "
+                "test's window (is it zero there?), so the model's effect is zero whatever was "
+                "measured. Check the window, or write what the test added in Estimand(active=...)."
+            )
+
+    def _moves(self, question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bool:
+        x = data.array(key.split("->")[0])
+        worlds = []
+        for side in (question.active, question.control):
+            value = side.get(key, x)
+            value = np.asarray(value(x.copy()) if callable(value) else value, dtype=float)
+            if value.shape not in ((), x.shape, x.shape[-1:]) or not np.isfinite(value).all():
                 raise DataError(
-                    f"Experiment '{test.name}': '{node}' is zero throughout the test's window, so "
-                    "the model's effect there is zero whatever was measured. Check the window, or "
-                    "write what the test added in Estimand(active=...)."
+                    f"do({key}=...) must give finite values in the shape of the data, {x.shape}; "
+                    f"got shape {value.shape}."
                 )
+            worlds.append(value)
+        return bool(((worlds[0] != worlds[1]) & where).any())
 
     # -- reading, writing, showing -------------------------------------------------------------
 
@@ -464,29 +514,35 @@ class Spec:
         check_keys(given, known, "spec")
         if "graph" not in given:
             raise SpecError("spec: 'graph' is missing.")
-        base = given.get("baseline") or ()
-        noise = given.get("noise") or "normal"
-        named = isinstance(noise, Mapping) and "kind" not in noise
+        if not isinstance(given["graph"], str):
+            raise SpecError(f"spec: 'graph' is text, one statement a line; got {given['graph']!r}.")
+        outcome = _part(given, "outcome", str, list, tuple) or None
+        base: Any = _part(given, "baseline", Mapping, list, tuple)
+        noise: Any = "normal" if given.get("noise") is None else given["noise"]
+        named = isinstance(noise, Mapping) and not isinstance(noise.get("kind"), str)
         try:
             return cls(
-                graph=Graph.parse(given["graph"], outcome=given.get("outcome")),
+                graph=Graph.parse(given["graph"], outcome=outcome),
                 responses={
-                    k: Response.from_dict(v) for k, v in (given.get("responses") or {}).items()
+                    k: Response.from_dict(v)
+                    for k, v in _part(given, "responses", Mapping).items()
                 },
                 baseline=(
-                    {k: tuple(map(term_from_dict, v)) for k, v in base.items()}
+                    {k: tuple(map(term_from_dict, _part(base, k, list, tuple))) for k in base}
                     if isinstance(base, Mapping)
                     else tuple(map(term_from_dict, base))
                 ),
-                experiments=tuple(map(Experiment.from_dict, given.get("experiments") or ())),
+                experiments=tuple(
+                    map(Experiment.from_dict, _part(given, "experiments", list, tuple))
+                ),
                 noise=(
                     {k: noise_from_dict(v) for k, v in noise.items()}
                     if named
                     else noise_from_dict(noise)
                 ),
-                links=given.get("links") or {},
-                treatments=tuple(given.get("treatments") or ()),
-                policy=given.get("policy") or {},
+                links=_part(given, "links", Mapping),
+                treatments=_part(given, "treatments", list, tuple, str),
+                policy=_part(given, "policy", Mapping),
             )
         except TypeError as error:
             raise SpecError(f"spec: {error}") from None
@@ -555,6 +611,8 @@ _Dumper.add_representer(
 
 def load_yaml(text: str) -> dict[str, Any]:
     """Read a YAML mapping with the safe loader; every failure is one line."""
+    if not isinstance(text, str):
+        raise SpecError(f"YAML is text; got {type(text).__name__}. Read the file first.")
     try:
         given = yaml.safe_load(text)
     except yaml.constructor.ConstructorError as error:
@@ -569,12 +627,26 @@ def load_yaml(text: str) -> dict[str, Any]:
     return given
 
 
-def check_keys(given: Mapping[str, Any], known: list[str], where: str) -> None:
-    """Raise for a key that nothing reads, with a suggestion."""
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{where} must be a mapping; got {type(given).__name__}.")
-    for key in given:
-        if key not in known:
-            raise SpecError(
-                f"{where}: unknown key '{key}'. Known: {', '.join(known)}.{did_you_mean(key, known)}"
-            )
+def _part(given: Mapping[str, Any], key: str, *kinds: type) -> Any:
+    """Return the value of a key, of one of some kinds, or an empty one."""
+    value = given.get(key)
+    if value is None:
+        return {} if kinds[0] is Mapping else ()
+    if not isinstance(value, kinds):
+        names = {Mapping: "mapping", list: "list", str: "name"}
+        wanted = " or a ".join(names[kind] for kind in kinds if kind in names)
+        raise SpecError(f"spec: '{key}' is a {wanted}; got {value!r}.")
+    return value
+
+
+def _several(given: Any, kind: type, what: str) -> tuple:
+    """Return one value of a kind, or a sequence of them, as a tuple."""
+    values = (given,) if isinstance(given, kind) else given
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise SpecError(f"{what} takes one {kind.__name__} or a sequence; got {given!r}.")
+    values = tuple(values)
+    for value in values:
+        if not isinstance(value, kind):
+            call = " Write it with brackets, to make a value." if isinstance(value, type) else ""
+            raise SpecError(f"{what} takes {kind.__name__} values; got {value!r}.{call}")
+    return values

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import Prior, check_keys, check_prior
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Transform:
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
+        if not isinstance(self.priors, Mapping):
+            raise SpecError(
+                f"{kind}: priors is a mapping of parameter to Prior; got {self.priors!r}."
+            )
         for name, prior in self.priors.items():
             if name not in self.defaults:
                 there = ", ".join(self.defaults) or "none"
@@ -35,8 +40,7 @@ class Transform:
                     f"{kind} has no parameter '{name}'; its parameters: {there}."
                     f"{did_you_mean(name, self.defaults)}"
                 )
-            if not isinstance(prior, Prior):
-                raise SpecError(f"{kind}: the prior of '{name}' must be a Prior; got {prior!r}.")
+            check_prior(f"{kind}: the prior of '{name}'", prior)
         object.__setattr__(self, "priors", {**self.defaults, **self.priors})
 
     @property
@@ -70,13 +74,10 @@ class Transform:
         """Read what `to_dict` wrote (the kind is already known)."""
         given = dict(given)
         given.pop("kind", None)
-        priors = {k: Prior.from_dict(v) for k, v in (given.pop("priors", None) or {}).items()}
-        known = [item.name for item in fields(cls)]
-        unknown = [k for k in given if k not in known]
-        if unknown:
-            raise SpecError(
-                f"{cls.__name__} has no setting '{unknown[0]}'.{did_you_mean(unknown[0], known)}"
-            )
+        check_keys(given, [item.name for item in fields(cls)], cls.__name__)
+        priors = given.pop("priors", None) or {}
+        check_keys(priors, cls.defaults, f"{cls.__name__}: priors")
+        priors = {k: Prior.from_dict(v) for k, v in priors.items()}
         return cls(**given, priors=priors)
 
 

@@ -138,17 +138,9 @@ def test_do_at_the_factual_value_changes_nothing_at_all(panel, link, mediator):
             assert np.array_equal(found[v], path), (node, v)
 
 
-DRAWS = [
-    pytest.param(*f, marks=pytest.mark.xfail(
-        strict=True,
-        reason="BUG: a mediator with draw dims is summed lag by lag, its factual curve by a matrix "
-        "product; they round otherwise, so consistency holds to 1e-16 and not exactly",
-    )) if f[2] == "media" else f
-    for f in FUNNELS
-]
 
 
-@pytest.mark.parametrize(("panel", "link", "mediator"), DRAWS)
+@pytest.mark.parametrize(("panel", "link", "mediator"), FUNNELS)
 def test_do_at_the_factual_value_changes_nothing_at_all_in_any_draw(panel, link, mediator):
     scm = funnel(panel, link, mediator)
     found = world(scm, stacked(scm, 50), {"tv": scm.factual["tv"].copy()})
@@ -301,11 +293,6 @@ def test_a_path_that_is_cut_at_the_mediator_is_the_controlled_direct_effect():
     assert effect(scm, theta, estimand) == pytest.approx(effect(scm, theta, direct), rel=1e-12)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: split feeds x[search] along search->sales when only the control world sets "
-    "search, although search moves with tv in the active world",
-)
 def test_nothing_is_indirect_when_every_parent_of_the_outcome_is_a_treatment():
     scm = funnel()
     theta = draw(scm)

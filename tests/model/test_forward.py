@@ -381,10 +381,6 @@ def test_an_interventional_world_without_noise_follows_the_means():
         close(found[node], expected, np.abs(expected).max())
 
 
-@pytest.mark.xfail(
-    strict=True, raises=KeyError,
-    reason="BUG: forward with settle drops a `do` on a node that is not in x (bc.do on a mediator)",
-)
 def test_an_interventional_world_may_set_a_mediator():
     scm, theta, _ = case("national")
     one = first(theta)
@@ -541,10 +537,6 @@ def test_design_columns_are_centered_over_the_training_periods():
         assert np.abs(columns[:, scm.data.history :].mean(axis=1)).max() < 1e-14
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: _pulses keeps dates within `before` of the start and `after` of the end: swapped",
-)
 @pytest.mark.parametrize(("date", "before", "after"), [(-1, 0, 2), (PERIODS, 2, 0)])
 def test_an_event_just_outside_the_data_is_felt_inside(date, before, after):
     time = pd.date_range(START, periods=PERIODS, freq="7D")
@@ -553,10 +545,6 @@ def test_an_event_just_outside_the_data_is_felt_inside(date, before, after):
     assert np.allclose(event.columns(time, time)[:, 0], expected)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: coords are keyed by the term alone, so two nodes cannot differ in its settings",
-)
 def test_two_nodes_may_have_one_kind_of_term_with_other_settings():
     spec = bc.Spec(
         bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales"),

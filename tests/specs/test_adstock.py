@@ -264,10 +264,6 @@ def test_gradient_of_the_weights_is_finite_and_right(kind):
     check_gradient(step, theta)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: at lag 0, (0 / scale) ** shape has an infinite slope in its base for shape < 1",
-)
 def test_gradient_of_weibull_cdf_is_finite_below_shape_one():
     check_gradient(WeibullCDFAdstock(l_max=4), {"shape": np.array(0.7), "scale": np.array(2.0)})
 

@@ -1,0 +1,480 @@
+"""Pictures of a fit. Each function returns a matplotlib Figure, and no pyplot state is touched.
+
+Every picture names its estimand and its interval, and says in red when the sampler has not
+converged. Draws are reduced by `summarize`, here as everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import textwrap
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from bayescausal._types import Draws, Node
+from bayescausal.errors import NotConverged, SpecError
+from bayescausal.inference.convergence import MAX_RHAT, MIN_ESS
+from bayescausal.inference.diagnostics import diagnose
+from bayescausal.inference.fit import Fit, reachable
+from bayescausal.queries.effects import (
+    adstock_curve,
+    contributions,
+    effect,
+    mroas,
+    response_curve,
+    roas,
+)
+from bayescausal.queries.summary import summarize
+from bayescausal.specs.estimand import incremental
+from bayescausal.specs.graph import Edge
+
+_INK, _SOFT, _GRID = "#1e293b", "#64748b", "#e2e8f0"
+_BLUE, _AMBER, _RED = "#1d4ed8", "#b45309", "#b91c1c"
+_WIDTH = 9.4
+_MAX_UNITS = 6
+_MAX_PARAMETERS = 14
+_SVG_LIMIT = 300_000
+_STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": _SOFT,
+    "axes.grid": True,
+    "axes.labelcolor": _SOFT,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": _INK,
+    "figure.facecolor": "white",
+    "font.size": 9,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "text.color": _INK,
+    "text.parse_math": False,  # a column may be called "$cost$"
+    "xtick.color": _SOFT,
+    "xtick.major.size": 0,
+    "ytick.color": _SOFT,
+    "ytick.major.size": 0,
+}
+
+
+def period(fit: Fit) -> str:
+    """Return the word for one period of the data: day, week, month or period."""
+    words = {"daily": "day", "weekly": "week", "monthly": "month"}
+    return words.get(fit.data.frequency, "period")
+
+
+def curved_edges(fit: Fit) -> list[Edge]:
+    """Return the edges that have a response of their own; plain ones of treatments if none has."""
+    curved = [e for e, response in fit.spec.mechanisms.items() if response.transforms]
+    return curved or [e for e in fit.spec.mechanisms if e.source in fit.spec.treatments]
+
+
+def delayed_edges(fit: Fit) -> list[Edge]:
+    """Return the edges whose effect is spread over several periods."""
+    return [e for e, response in fit.spec.mechanisms.items() if response.reach]
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
+    """Observed values against what the model predicts, over time.
+
+    It shows fit, not causation: a graph that misses a confounder fits just as well.
+
+    Parameters
+    ----------
+    fit : Fit
+    node : str, optional
+        A modelled node; the first outcome by default.
+    prob : float
+        Probability inside the predictive band.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Panels of up to six units as small multiples, larger ones as the sum over units.
+
+    Raises
+    ------
+    SpecError
+        The node has no equation.
+    """
+    node = node or fit.spec.graph.outcomes[0]
+    if node not in fit.spec.modelled:
+        raise SpecError(
+            f"'{node}' has no equation, so there is nothing to compare it with. Modelled nodes: "
+            f"{', '.join(fit.spec.modelled)}."
+        )
+    replicas = fit.tree["posterior_predictive"].to_dataset()[node]
+    observed = fit.tree["observed_data"].to_dataset()[node]
+    parts, what = [("", replicas, observed)], node
+    if fit.data.is_panel and len(fit.data.units) <= _MAX_UNITS:
+        parts = [(u, replicas.sel(unit=u), observed.sel(unit=u)) for u in fit.data.units]
+    elif fit.data.is_panel:
+        parts = [("", replicas.sum("unit"), observed.sum("unit"))]
+        what = f"{node}, sum over {len(fit.data.units)} units"
+    tables = [(name, _table(drawn, prob), seen) for name, drawn, seen in parts]
+    inside = [
+        ((seen.to_numpy() >= t["low"]) & (seen.to_numpy() <= t["high"])) for _, t, seen in tables
+    ]
+    sheet, axes = _sheet(
+        fit, len(parts), 1 if len(parts) < 3 else 2, height=2.9 if len(parts) == 1 else 1.9,
+        title=f"{what}: observed against predicted",
+        subtitle=f"Dots: observed. Line and band: posterior predictive mean and {prob:.0%} interval "
+        f"of each {period(fit)}, given its observed causes. {sum(map(np.sum, inside))} of "
+        f"{sum(map(len, inside))} dots lie inside.",
+        sharex=True,
+    )
+    for ax, (name, table, seen) in zip(axes, tables, strict=True):
+        times = fit.data.training
+        _band(ax, times, table)
+        ax.plot(times, seen.to_numpy(), "o", color=_INK, markersize=2.4)
+        ax.set_title(name)
+        ax.set_ylabel(node)
+        _calendar(ax)
+    return sheet
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_contributions(
+    fit: Fit, channels: Sequence[Node] | None = None, prob: float = 0.9
+) -> Figure:
+    """What each channel added over time: factual against ``do(channel = 0)``.
+
+    Small multiples on one scale. Not stacked: contributions overlap when one channel acts through
+    another, and a stack hides how uncertain they are.
+
+    Parameters
+    ----------
+    fit : Fit
+    channels : sequence of str, optional
+        By default every treatment that reaches the outcome, and paid mediators.
+    prob : float
+        Probability inside the bands.
+    """
+    outcome = fit.spec.graph.outcomes[0]
+    names = [channels] if isinstance(channels, str) else list(channels or channels_of(fit, outcome))
+    tables = [_table(_added(fit, name, outcome), prob) for name in names]
+    units = f", sum over {len(fit.data.units)} units" if fit.data.is_panel else ""
+    sheet, axes = _sheet(
+        fit, len(names), 1 if len(names) < 5 else 2, height=1.55,
+        title=f"Contributions to {outcome} per {period(fit)}{units}",
+        subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: mean and {prob:.0%} "
+        "credible interval. One channel at a time; contributions overlap where one channel acts "
+        "through another, so they do not add up.",
+        sharex=True, sharey=True,
+    )
+    for ax, name, table in zip(axes, names, tables, strict=True):
+        _band(ax, fit.data.training, table)
+        ax.axhline(0, color=_SOFT, linewidth=0.8)
+        ax.set_title(name)
+        _calendar(ax)
+    return sheet
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
+    """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability inside the intervals.
+
+    Raises
+    ------
+    DataError
+        No channel has spend.
+    """
+    kinds = (
+        ("ROAS, the average return of what was spent", _table(roas(fit), prob), _BLUE, "o", -0.17),
+        ("mROAS, the return of the next unit spent", _table(mroas(fit), prob), _AMBER, "s", 0.17),
+    )
+    order = list(kinds[0][1]["mean"].sort_values(ascending=False).index)
+    sheet, axes = _sheet(
+        fit, 1, 1, height=0.95 + 0.62 * len(order),
+        title="Return per unit of spend",
+        subtitle=f"Value of incremental {fit.spec.graph.outcome} per unit of the channel's own "
+        f"spend: mean and {prob:.0%} credible interval. Dashed: one back for one spent.",
+    )
+    ax = axes[0]
+    ax.axvline(1, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+    rows = np.arange(len(order))
+    for what, table, color, marker, shift in kinds:
+        table = table.loc[order]
+        ax.hlines(rows + shift, table["low"], table["high"], color=color, linewidth=2.2)
+        ax.plot(table["mean"], rows + shift, marker, color=color, markersize=6.5, label=what)
+        for row, line in zip(rows, table.itertuples(), strict=True):
+            ax.text(
+                1.02, row + shift, f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]",
+                transform=ax.get_yaxis_transform(), va="center", color=color,
+            )
+    ax.set_yticks(rows, order, color=_INK, fontsize=10)
+    ax.set_ylim(len(order) - 0.5, -0.5)
+    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(-0.01, -0.1), ncols=2, handletextpad=0.2)
+    return sheet
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
+    """Saturation: the steady response along each edge to constant exposure.
+
+    Grey beyond the largest observed exposure: there the prior and the form of the curve speak.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability inside the bands.
+    """
+    edges = curved_edges(fit)
+    units = ", mean over units" if fit.data.is_panel else ""
+    sheet, axes = _sheet(
+        fit, len(edges), min(3, len(edges)), height=2.5,
+        title=f"Response curves per {period(fit)}{units}",
+        subtitle="Steady response along one edge to constant exposure, carry-over included: mean "
+        f"and {prob:.0%} credible interval. Ticks: observed exposures. Grey: beyond the largest "
+        "one, an extrapolation.",
+    )
+    for ax, edge in zip(axes, edges, strict=True):
+        draws = response_curve(fit, edge)
+        exposure = draws["exposure"].to_numpy()
+        _band(ax, exposure, _table(draws, prob))
+        scale = fit.data.scale(edge.source)
+        seen = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
+        ax.axvspan(float(scale.mean()), exposure[-1], color=_SOFT, alpha=0.18, linewidth=0)
+        ax.plot(
+            seen.ravel(), np.full(seen.size, 0.02), "|", color=_INK, alpha=0.35, markersize=6,
+            transform=ax.get_xaxis_transform(),
+        )
+        ax.set_xlim(0, exposure[-1])
+        ax.set_title(_arrow(edge))
+        ax.set_xlabel(f"{edge.source} per {period(fit)}")
+        logs = fit.spec.link(edge.target) == "log"
+        ax.set_ylabel(f"change of log {edge.target}" if logs else edge.target)
+    return sheet
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
+    """Carry-over: how the effect of one period's exposure is spread over the periods after it.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability inside the bands.
+
+    Raises
+    ------
+    SpecError
+        No edge has an adstock.
+    """
+    edges = delayed_edges(fit)
+    if not edges:
+        raise SpecError(
+            "No edge of this fit has an adstock, so nothing carries over. Give a treatment "
+            "Response(GeometricAdstock(l_max=8), ...)."
+        )
+    sheet, axes = _sheet(
+        fit, len(edges), min(3, len(edges)), height=2.2,
+        title="Carry-over along each edge",
+        subtitle=f"Share of the adstocked exposure that acts in each {period(fit)} after it: mean "
+        f"and {prob:.0%} credible interval. Shares sum to one.",
+        sharey=True,
+    )
+    for ax, edge in zip(axes, edges, strict=True):
+        draws = adstock_curve(fit, edge)
+        table, lags = _table(draws, prob), draws["lag"].to_numpy()
+        ax.vlines(lags, table["low"], table["high"], color=_BLUE, alpha=0.35, linewidth=5)
+        ax.plot(lags, table["mean"], "o-", color=_BLUE, markersize=4, linewidth=0.8)
+        ax.set_ylim(bottom=0)
+        ax.set_title(_arrow(edge))
+        ax.set_xlabel(f"{period(fit)}s after exposure")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return sheet
+
+
+@matplotlib.rc_context(_STYLE)
+def plot_diagnostics(fit: Fit) -> Figure:
+    """Whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above: total effects, and the parameters with the largest R-hat. Below: ranks of each
+        total effect by chain, which are level when the chains agree (Vehtari et al., 2021).
+    """
+    found = diagnose(fit)
+    effects = found.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
+    ranked = list(effects.index[:_MAX_UNITS])
+    effects.index = [f"effect of {name}" for name in effects.index]
+    table = pd.concat([effects[:_MAX_PARAMETERS], found.parameters[:_MAX_PARAMETERS]])
+    columns = min(3, len(ranked))
+    below = math.ceil(len(ranked) / columns)
+    above = 0.7 + 0.2 * len(table)
+    sheet = _head(
+        fit, above + 1.9 * below,
+        title="Diagnostics of the sampler",
+        subtitle=f"Total effects, and the {min(_MAX_PARAMETERS, len(found.parameters))} parameters "
+        "with the largest R-hat. Dashed: the limits for effects. Below: ranks of the draws of each "
+        "total effect, one line a chain; level within the grey 99% band when chains agree.",
+    )
+    grid = sheet.add_gridspec(1 + below, 6, height_ratios=[above, *[1.9] * below])
+    left = sheet.add_subplot(grid[0, :3])
+    right = sheet.add_subplot(grid[0, 3:], sharey=left)
+    _limits(left, right, table, len(effects[:_MAX_PARAMETERS]))
+    for k, name in enumerate(ranked):
+        span = 6 // columns
+        row, column = 1 + k // columns, span * (k % columns)
+        _ranks(sheet.add_subplot(grid[row, column : column + span]), fit, name)
+    return sheet
+
+
+def _limits(left: Axes, right: Axes, table: pd.DataFrame, effects: int) -> None:
+    rows = np.arange(len(table))
+    colors = [_BLUE] * effects + [_INK] * (len(table) - effects)
+    left.scatter(table["r_hat"], rows, c=colors, s=22)
+    left.axvline(MAX_RHAT, color=_RED, linewidth=1, linestyle=(0, (4, 3)))
+    left.set_xlim(0.999, max(1.012, float(table["r_hat"].max()) * 1.002))
+    left.set_title("R-hat")
+    left.set_yticks(rows, list(table.index), color=_INK)
+    left.set_ylim(len(table) - 0.5, -0.5)
+    right.scatter(table["ess_bulk"], rows, c=colors, s=22, label="bulk")
+    right.scatter(
+        table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail"
+    )
+    right.axvline(MIN_ESS, color=_RED, linewidth=1, linestyle=(0, (4, 3)))
+    right.set_xlim(left=0)
+    right.set_title("Effective sample size (filled: bulk, open: tail)")
+    right.tick_params(labelleft=False)
+
+
+def _ranks(ax: Axes, fit: Fit, treatment: Node) -> None:
+    outcome = next(o for o in fit.spec.graph.outcomes if treatment in reachable(fit.spec, o))
+    draws = effect(fit, incremental(treatment, outcome=outcome)).transpose("chain", "draw")
+    values = draws.to_numpy()
+    ranks = values.ravel().argsort().argsort().reshape(values.shape)
+    bins = min(20, max(2, values.shape[1] // 10))
+    edges = np.linspace(0, values.size, bins + 1)
+    expected = values.shape[1] / bins
+    spread = 2.58 * math.sqrt(expected * (1 - 1 / bins))
+    ax.axhspan(max(0, expected - spread), expected + spread, color=_GRID, linewidth=0)
+    for chain, shade in zip(ranks, np.linspace(0.45, 1, len(ranks)), strict=True):
+        ax.stairs(np.histogram(chain, edges)[0], edges, color=_BLUE, alpha=shade, linewidth=1.1)
+    ax.set_ylim(0, None)
+    ax.set_title(f"ranks: effect of {treatment}")
+    ax.grid(visible=False)
+    ax.set_xticks([])
+    ax.set_ylabel("draws per bin")
+
+
+def channels_of(fit: Fit, outcome: Node) -> list[Node]:
+    """Return what can be credited with the outcome: treatments that reach it, paid mediators."""
+    above = fit.spec.reduced.ancestors(outcome)
+    return sorted({*reachable(fit.spec, outcome), *(c for c in fit.data.spend if c in above)})
+
+
+def _added(fit: Fit, name: Node, outcome: Node) -> Draws:
+    draws = contributions(fit, [name], outcome=outcome).isel(channel=0, drop=True)
+    if not fit.data.is_panel:
+        return draws
+    return draws.sum("unit", keep_attrs=True)
+
+
+def _table(draws: Draws | xr.DataArray, prob: float) -> pd.DataFrame:
+    """Summarize without the warning: the sheet itself says that the fit has not converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)
+        return summarize(draws, prob)
+
+
+def _arrow(edge: Edge) -> str:
+    return f"{edge.source} → {edge.target}" + (f" (lag {edge.lag})" if edge.lag else "")
+
+
+def _band(ax: Axes, x: Any, table: pd.DataFrame) -> None:
+    ax.fill_between(x, table["low"], table["high"], color=_BLUE, alpha=0.22, linewidth=0)
+    ax.plot(x, table["mean"], color=_BLUE, linewidth=1.4)
+
+
+def _calendar(ax: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.margins(x=0.01)
+
+
+def _sheet(
+    fit: Fit, count: int, columns: int, *, height: float, title: str, subtitle: str, **share: bool
+) -> tuple[Figure, list[Axes]]:
+    """Open a figure with `count` panels of that height, and its head."""
+    rows = math.ceil(count / columns)
+    sheet = _head(fit, rows * height, title=title, subtitle=subtitle)
+    axes = list(sheet.subplots(rows, columns, squeeze=False, **share).ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    for ax in axes[max(0, count - columns) : count]:  # the last of each column, also above a gap
+        ax.tick_params(labelbottom=True)
+    return sheet, axes[:count]
+
+
+def _head(fit: Fit, height: float, *, title: str, subtitle: str) -> Figure:
+    state = fit.convergence
+    lines = [(line, _SOFT, 9, "normal") for line in textwrap.wrap(subtitle, 125)]
+    if not state.converged:
+        warning = textwrap.wrap(str(state), 105)
+        lines = [*((line, _RED, 10, "bold") for line in warning), *lines]
+    lines = [*((line, _INK, 12.5, "bold") for line in textwrap.wrap(title, 90)), *lines]
+    top = 0.08 + sum(size / 72 * 1.45 for _, _, size, _ in lines) + 0.06
+    total = height + top
+    sheet = Figure(figsize=(_WIDTH, total), layout="constrained")
+    engine = sheet.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - top / total), h_pad=0.07, w_pad=0.07)
+    at = 0.08
+    for text, color, size, weight in lines:
+        sheet.text(
+            0.008, 1 - at / total, text, color=color, fontsize=size, fontweight=weight, va="top"
+        ).set_in_layout(False)
+        at += size / 72 * 1.45
+    return sheet
+
+
+def encode(sheet: Figure) -> str:
+    """Write a figure as a ``data:`` address: SVG, or PNG when that would be much larger.
+
+    The same figure gives the same text, so that reports can be compared.
+    """
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "bayescausal"}):
+        file = io.BytesIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        sheet.savefig(file, format="svg", metadata=nothing)
+        if file.tell() <= _SVG_LIMIT:
+            return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+        file = io.BytesIO()
+        sheet.savefig(file, format="png", dpi=130, metadata={"Software": None})
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
