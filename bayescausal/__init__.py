@@ -23,7 +23,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         # what is claimed
         "specs.dataset": ["Dataset"],
-        "specs.graph": ["Edge", "Graph"],
+        "specs.edge": ["Edge"],
+        "specs.graph": ["Graph"],
         "specs.prior": ["Prior"],
         "specs.response": ["Coefficient", "MeanContribution", "Response", "ReturnOnSpend"],
         "specs.adstock": [

@@ -23,7 +23,7 @@ from bayescausal.model.predict import predict
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand, incremental
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.spec import Spec
 
 _FORMAT = 1

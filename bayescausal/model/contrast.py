@@ -16,7 +16,7 @@ from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.model.scm import SCM, Mechanism, forward
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 
 
 class Scope(NamedTuple):

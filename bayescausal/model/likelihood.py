@@ -10,7 +10,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
 from bayescausal.model.scm import SCM, Parameter, unit_coefficient
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.noise import StudentTNoise
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.model.scm import SCM, Mechanism, forward
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.noise import StudentTNoise
 from bayescausal.specs.transform import widen
 

@@ -17,7 +17,7 @@ from bayescausal._types import Array, Node, Theta
 from bayescausal.specs.adstock import shift
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
 from bayescausal.specs.spec import Spec

@@ -37,7 +37,7 @@ from bayescausal.queries.effects import (
 )
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 
 _INK, _SOFT, _GRID = "#1e293b", "#64748b", "#e2e8f0"
 _BLUE, _AMBER, _RED = "#1d4ed8", "#b45309", "#b91c1c"

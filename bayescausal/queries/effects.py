@@ -14,7 +14,7 @@ from bayescausal.model.contrast import contrast, divisor, moved_spend, scope, sp
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.worlds import data_coords, label
 from bayescausal.specs.estimand import Estimand, Times, incremental
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 
 _STEP = 1e-4
 

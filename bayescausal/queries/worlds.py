@@ -14,7 +14,7 @@ from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.predict import predict
 from bayescausal.model.scm import Mechanism, forward
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 
 
 def label(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescausal._types import Intervention
 from bayescausal.errors import SpecError
-from bayescausal.specs.graph import Edge
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import check_keys, number
 
 FACTUAL: dict[str, Intervention] = {}

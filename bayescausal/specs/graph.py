@@ -6,53 +6,24 @@ causes. Everything is stored sorted, so no result depends on a hash seed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, combinations, product
-from numbers import Integral
-from typing import Any, NamedTuple
 
 import networkx as nx
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.specs.drawing import svg
+from bayescausal.specs.edge import Edge, checked_edge, checked_name, checked_pair
 from bayescausal.specs.parse import (
     TRUTH,
     Claims,
-    name_problem,
     read_braces,
     read_text,
     write_braces,
     write_text,
 )
-
-
-class Edge(NamedTuple):
-    """A direct effect of `source` on `target`, `lag` periods later.
-
-    Examples
-    --------
-    >>> str(Edge("sales", "paid search", 1)), Edge.parse("tv -> sales")
-    ('sales->paid search@1', Edge(source='tv', target='sales', lag=0))
-    """
-
-    source: str
-    target: str
-    lag: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.source}->{self.target}" + (f"@{self.lag}" if self.lag else "")
-
-    @classmethod
-    def parse(cls, text: str) -> Edge:
-        """Read ``tv->sales`` or ``sales -> tv @ 1``, the inverse of ``str``."""
-        match = re.fullmatch(r"\s*(.+?)\s*->\s*(.+?)\s*(?:@\s*([0-9]+)\s*)?", text)
-        if match is None or (problem := name_problem(match[1]) or name_problem(match[2])):
-            why = f" {problem}" if match else ""
-            raise GraphError(f"{text!r} is not an edge, 'tv->sales' or 'sales->tv@1'.{why}")
-        return cls(match[1], match[2], int(match[3] or 0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,10 +62,10 @@ class Graph:
     isolated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        edges = sorted({_checked_edge(edge) for edge in self.edges})
-        bidirected = sorted({_checked_pair(pair) for pair in self.bidirected})
+        edges = sorted({checked_edge(edge) for edge in self.edges})
+        bidirected = sorted({checked_pair(pair) for pair in self.bidirected})
         linked = {*chain(*(e[:2] for e in edges), *bidirected)}
-        isolated = sorted({_checked_name(v) for v in _names(self.isolated)} - linked)
+        isolated = sorted({checked_name(v) for v in _names(self.isolated)} - linked)
         object.__setattr__(self, "edges", tuple(edges))
         object.__setattr__(self, "bidirected", tuple(bidirected))
         object.__setattr__(self, "latent", frozenset(_names(self.latent)))
@@ -418,39 +389,6 @@ class Graph:
 
 def _names(names: str | Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _checked_name(name: str) -> str:
-    if problem := name_problem(name):
-        raise GraphError(problem)
-    return name
-
-
-def _checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
-    if isinstance(pair, str) or len(pair) != 2:
-        raise GraphError(f"{pair!r} is not a pair of names, as a bidirected edge must be.")
-    a, b = map(_checked_name, pair)
-    if a == b:
-        raise GraphError(f"'{a} <-> {a}' says nothing: a node has its own noise. Delete it.")
-    return min(a, b), max(a, b)
-
-
-def _checked_edge(edge: Any) -> Edge:
-    if isinstance(edge, str) or len(edge) not in (2, 3):
-        raise GraphError(f"{edge!r} is not an edge: write Edge('tv', 'sales'), or Edge.parse.")
-    source, target, lag = Edge(*edge)
-    _checked_name(source), _checked_name(target)
-    if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 0:
-        raise GraphError(
-            f"The lag of '{source} -> {target}' is {lag!r}. A lag is a whole number of periods, "
-            "zero or more: an effect does not precede its cause."
-        )
-    if source == target and not lag:
-        raise GraphError(
-            f"'{source} -> {source}' makes a node its own cause within one period. For the effect "
-            f"of its past write `{source} -> {source} @ 1`, else delete it."
-        )
-    return Edge(source, target, int(lag))
 
 
 def _reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:

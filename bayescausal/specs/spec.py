@@ -14,9 +14,10 @@ import yaml
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
 from bayescausal.specs.baseline import Intercept, Term, term_from_dict
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, node_or_edge
 from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Edge, Graph
+from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import (
     NOISES,
     Noise,

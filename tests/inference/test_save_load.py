@@ -265,7 +265,7 @@ def test_what_is_no_fit_is_refused_with_advice(saved, tmp_path):
         bc.load(tmp_path / "empty.nc")
     short = tmp_path / "short.nc"
     short.write_bytes(saved.read_bytes()[:5000])
-    with pytest.raises(BayesCausalError, match="is not a netCDF file.*truncated"):
+    with pytest.raises(BayesCausalError, match=r"is not a netCDF file.*truncated"):
         bc.load(short)
     pickled = tmp_path / "fit.pickle"
     pickled.write_bytes(pickle.dumps({"spec": 1}))
@@ -273,7 +273,7 @@ def test_what_is_no_fit_is_refused_with_advice(saved, tmp_path):
         bc.load(pickled)
     other = tmp_path / "other.nc"
     xr.Dataset({"tv": ("week", [1.0])}).to_netcdf(other, engine="h5netcdf")
-    with pytest.raises(BayesCausalError, match="was not written by Fit.save"):
+    with pytest.raises(BayesCausalError, match=r"was not written by Fit.save"):
         bc.load(other)
 
 

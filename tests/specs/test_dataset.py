@@ -362,7 +362,7 @@ def test_bad_panel_is_refused_with_advice(case):
 
 
 def test_panel_read_without_unit_is_refused_with_advice():
-    with pytest.raises(DataError, match="twice.*for a panel give unit="):
+    with pytest.raises(DataError, match=r"twice.*for a panel give unit="):
         read(panel())
 
 
@@ -377,13 +377,13 @@ def test_text_is_left_out_of_the_default_columns_and_spend_may_be_zero_in_one_un
 
 def test_constructor_checks_like_the_reader():
     data = read(weekly())
-    with pytest.raises(DataError, match="must be an xarray.Dataset; got DataFrame.*from_frame"):
+    with pytest.raises(DataError, match=r"must be an xarray.Dataset; got DataFrame.*from_frame"):
         Dataset(weekly())
     with pytest.raises(DataError, match="missing or infinite"):
         Dataset(data.table * np.nan)
     with pytest.raises(DataError, match="negative in 8 rows"):
         Dataset(-data.table, {"tv": "tv"})
-    with pytest.raises(DataError, match="spend of 'tv', 'cost'. There are: sales, tv"):
+    with pytest.raises(DataError, match=r"spend of 'tv', 'cost'. There are: sales, tv"):
         replace(data, spend={"tv": "cost"})
     with pytest.raises(DataError, match="history=9"):
         replace(data, history=9)

@@ -135,7 +135,7 @@ def test_latent_mediator_is_projected_out_and_its_edge_takes_a_response():
     graph = Graph.parse("tv -> mood -> sales\nlatent: mood", outcome="sales")
     made = Spec(graph, {"tv->sales": MEDIA})
     assert made.mechanisms == {Edge("tv", "sales"): MEDIA}
-    with pytest.raises(SpecError, match="'mood' is latent; it has no exposure.*tv->sales"):
+    with pytest.raises(SpecError, match=r"'mood' is latent; it has no exposure.*tv->sales"):
         Spec(graph, {"tv->mood": MEDIA})
 
 
@@ -443,7 +443,7 @@ def test_latent_node_in_the_data_is_refused_with_advice():
 
 
 def test_only_a_dataset_is_data():
-    with pytest.raises(DataError, match="must be a Dataset; got DataFrame.*from_frame"):
+    with pytest.raises(DataError, match=r"must be a Dataset; got DataFrame.*from_frame"):
         spec().check(frame())
 
 
@@ -466,7 +466,7 @@ def test_test_in_units_looks_at_those_units_only():
     spec(experiments=measured(TV.within("a"))).check(data)
     with pytest.raises(DataError, match="both worlds have the same 'tv'"):
         spec(experiments=measured(TV.within("b"))).check(data)
-    with pytest.raises(DataError, match="unit 'c' is not in the data. Units: a, b"):
+    with pytest.raises(DataError, match=r"unit 'c' is not in the data. Units: a, b"):
         spec(experiments=measured(TV.within("c"))).check(data)
     shaped = measured(Estimand({"tv": np.ones((2, 30))}))
     spec(experiments=shaped).check(data)
