@@ -132,7 +132,7 @@ class DelayedAdstock(Adstock):
 
 @dataclass(frozen=True)
 class WeibullPDFAdstock(Adstock):
-    """Weibull density at ``l + 1``: ``w_l ~ (z/scale)^(shape-1) exp(-(z/scale)^shape)``, ``z = l+1``.
+    """Weibull density at ``z = l + 1``: ``w_l ~ (z/scale)^(shape-1) exp(-(z/scale)^shape)``.
 
     A ``shape`` above 1 gives a delayed peak, below 1 a decay. Constant factors of the density
     cancel when normalized, and are left out otherwise.
@@ -194,7 +194,7 @@ class NoAdstock(Adstock):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.l_max != 0:
-            raise SpecError("NoAdstock has no carry-over; l_max is 0. Did you mean GeometricAdstock?")
+            raise SpecError("NoAdstock has no carry-over: l_max is 0. Use GeometricAdstock.")
 
     def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
         """A single one."""

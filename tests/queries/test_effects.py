@@ -46,7 +46,7 @@ def by_hand(spec, data, seed=1, chains=2, draws=5):
 
 @pytest.fixture(scope="module")
 def panel():
-    """Two units; tv fills paid search, which costs clicks; a price per unit; two weeks of history."""
+    """Two units; tv fills paid search, which costs clicks; two weeks of history."""
     rng, rows = np.random.default_rng(3), 16
     week = pd.date_range("2024-01-01", periods=rows, freq="7D")
     parts = [
@@ -63,7 +63,8 @@ def panel():
     )
     media = bc.Response(bc.GeometricAdstock(l_max=3), bc.HillSaturation())
     graph = bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales")
-    return by_hand(bc.Spec(graph, {"tv": media, "search": media}, policy={"search": "reacts"}), data)
+    responses = {"tv": media, "search": media}
+    return by_hand(bc.Spec(graph, responses, policy={"search": "reacts"}), data)
 
 
 @pytest.fixture(params=["example", "panel"])

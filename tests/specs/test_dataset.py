@@ -253,7 +253,7 @@ REFUSED = {
         {},
         "'tv' has 1 missing or infinite values, the first at 2024-01-08.*Fill them",
     ),
-    "infinite": (lambda f: f.assign(sales=[1.0] * 7 + [np.inf]), {}, "'sales' has 1 missing or inf"),
+    "infinite": (lambda f: f.assign(sales=[1.0] * 7 + [np.inf]), {}, "'sales' has 1 missing"),
     "NA": (
         lambda f: f.assign(tv=pd.array([1, None, *[3] * 6], dtype="Int64")),
         {},
@@ -265,7 +265,7 @@ REFUSED = {
         "'promo' has 4 missing .* 2024-01-01",
     ),
     "negative spend": (lambda f: f.assign(tv=f["tv"] - 1), {}, "spend of 'tv'.*negative in 1 rows"),
-    "zero spend": (lambda f: f.assign(tv=0), {}, "spend of 'tv'.*zero in every row: .*Leave it out"),
+    "zero spend": (lambda f: f.assign(tv=0), {}, "spend of 'tv'.*zero in every row: .*Leave it"),
     "zero after history": (
         lambda f: f.assign(tv=[3.0, 2, *[0] * 6]),
         {"history": 2},
@@ -288,7 +288,7 @@ REFUSED = {
     "one row": (lambda f: f.iloc[:1], {}, "1 rows; three periods"),
     "two rows": (lambda f: f.iloc[:2], {}, "2 rows; three periods"),
     "no columns": (lambda f: pd.DataFrame(), {}, "no column 'week'. There are: none"),
-    "time in the index": (lambda f: f.set_index("week"), {}, r"'week' is the index.*reset_index\(\)"),
+    "time in the index": (lambda f: f.set_index("week"), {}, "'week' is the index.*reset_index"),
     "time zone": (lambda f: f.assign(week=f["week"].dt.tz_localize("UTC")), {}, "time zone"),
     "missing date": (lambda f: f.assign(week=f["week"].where(f.index > 0)), {}, "1 missing dates"),
     "words for dates": (lambda f: f.assign(week="soon"), {}, "cannot be read as dates.*ISO"),
@@ -329,7 +329,7 @@ def test_bad_table_is_refused_with_advice(case):
         read(change(weekly()), **settings)
 
 
-@pytest.mark.parametrize("frame", [None, {"week": [1]}, [1, 2], weekly()["tv"], weekly().to_numpy()])
+@pytest.mark.parametrize("frame", [None, {"week": [1]}, [1], weekly()["tv"], np.ones((3, 2))])
 def test_only_a_pandas_frame_is_read(frame):
     with pytest.raises(DataError, match=f"must be a pandas DataFrame; got {type(frame).__name__}"):
         Dataset.from_frame(frame, time="week")
@@ -345,9 +345,9 @@ REFUSED_PANELS = {
         ),
         "'south' has 6 periods, 'north' has 6.*2024-01-01",
     ),
-    "row twice": (lambda f: pd.concat([f, f.iloc[[4]]]), "unit 'north' has the period 2024-01-29 tw"),
+    "row twice": (lambda f: pd.concat([f, f.iloc[[4]]]), "unit 'north' has .* 2024-01-29 twice"),
     "unsorted": (lambda f: f.sample(frac=1, random_state=0), "unit '.*' is out of order.*Sort"),
-    "unit missing": (lambda f: f.assign(geo=f["geo"].where(f.index > 0)), "'geo' has 1 missing units"),
+    "unit missing": (lambda f: f.assign(geo=f["geo"].where(f.index > 0)), "1 missing units"),
     "units that look alike": (lambda f: f.assign(geo=[1] * 6 + ["1"] * 6), "unit '1' .* twice"),
     "empty": (lambda f: f.iloc[:0], "0 rows; three periods"),
     "missing value": (lambda f: f.assign(tv=f["tv"].where(f.index != 7)), "1 missing.*2024-01-08"),

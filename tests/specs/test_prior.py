@@ -102,7 +102,7 @@ def test_a_location_may_be_negative():
 
 def test_check_keys_and_number_advise():
     check_keys({"a": 1}, ["a"], "here")
-    with pytest.raises(SpecError, match=r"here: unknown key 'serach'. Known: search, c.*Did you mean 'search'"):
+    with pytest.raises(SpecError, match=r"here: unknown key 'serach'.*Did you mean 'search'"):
         check_keys({"serach": 1}, ["search", "c"], "here")
     with pytest.raises(SpecError, match=r"here must be a mapping; got \['a'\]"):
         check_keys(["a"], ["a"], "here")

@@ -1,4 +1,4 @@
-"""`Spec`: parts that fit each other and the data, round trips, and one clear error for each misfit."""
+"""`Spec`: parts that fit each other and the data, round trips, one clear error a misfit."""
 
 import datetime
 import os
@@ -214,7 +214,7 @@ REFUSED = {
     "policy is text": ({"policy": "held"}, "policy is a mapping.*got 'held'"),
     "experiments=None": ({"experiments": None}, "experiments takes one Experiment.*None"),
     "experiment is a question": ({"experiments": [TV]}, "takes Experiment values; got Estimand"),
-    "two of one name": ({"experiments": [measured()] * 2}, "Two experiments are called 'tv'.*name="),
+    "two of one name": ({"experiments": [measured()] * 2}, "experiments are called 'tv'.*name="),
     "test of no treatment": (
         {"experiments": measured(incremental("price"))},
         "acts on 'price', which is not a treatment. Treatments: tv; mediators: paid search.*treatm",
