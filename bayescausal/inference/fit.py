@@ -148,11 +148,11 @@ def fit(
     seed: int | None = None,
     sampler: str = "nutpie",
     backend: str = "auto",
-    draws: int = 1000,
-    tune: int = 300,
+    draws: int = 500,
+    tune: int = 200,
     chains: int = 4,
     target_accept: float = 0.9,
-    mass_matrix: str = "low_rank",
+    mass_matrix: str = "auto",
     progress: bool = True,
 ) -> Fit:
     """Sample the joint posterior of every structural equation and every lift test.
@@ -175,7 +175,7 @@ def fit(
         Per chain.
     target_accept : float
         Raise it when divergences are reported.
-    mass_matrix : {"low_rank", "diag"}
+    mass_matrix : {"auto", "low_rank", "diag"}
         Of nutpie.
     progress : bool
         Show a progress bar. Ctrl-C stops sampling and keeps the draws so far.
@@ -226,7 +226,7 @@ def fit(
     made.tree.attrs["info"] = json.dumps(
         {
             "seed": seed,
-            "settings": settings.__dict__ | {"engine": settings.engine},
+            "settings": settings.__dict__ | {"engine": settings.engine, "adaptation": settings.adaptation},
             "run": run,
             "versions": {name: version(name) for name in _STACK},
             "data_hash": data.hash,

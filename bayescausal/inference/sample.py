@@ -19,6 +19,7 @@ from bayescausal.inference.compile import compile_jax
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 BACKENDS = ("auto", "jax", "numba")
+MASS_MATRICES = ("auto", "low_rank", "diag")
 _LONG_RUN = 12_000
 
 
@@ -33,8 +34,9 @@ class Settings:
         Of nutpie. JAX compiles in seconds and pays at every step; numba compiles for a minute on
         first use and steps several times faster. ``auto`` takes JAX unless the run is long
         (``chains * (tune + draws)`` above 12,000).
-    mass_matrix : {"low_rank", "diag"}
-        Of nutpie.
+    mass_matrix : {"auto", "low_rank", "diag"}
+        Of nutpie. ``auto`` is diagonal with JAX, whose coordinates are already whitened, and low
+        rank with numba.
     draws, tune, chains : int
     target_accept : float
     progress : bool
@@ -42,16 +44,16 @@ class Settings:
 
     sampler: str = "nutpie"
     backend: str = "auto"
-    mass_matrix: str = "low_rank"
-    draws: int = 1000
-    tune: int = 300
+    mass_matrix: str = "auto"
+    draws: int = 500
+    tune: int = 200
     chains: int = 4
     target_accept: float = 0.9
     progress: bool = True
 
     def __post_init__(self) -> None:
         for label, known in (
-            ("sampler", SAMPLERS), ("backend", BACKENDS), ("mass_matrix", ("low_rank", "diag")),
+            ("sampler", SAMPLERS), ("backend", BACKENDS), ("mass_matrix", MASS_MATRICES),
         ):
             if getattr(self, label) not in known:
                 raise SpecError(
@@ -70,6 +72,13 @@ class Settings:
         if self.backend != "auto":
             return self.backend
         return "numba" if self.chains * (self.tune + self.draws) > _LONG_RUN else "jax"
+
+    @property
+    def adaptation(self) -> str:
+        """The mass matrix that ``auto`` stands for."""
+        if self.mass_matrix != "auto":
+            return self.mass_matrix
+        return "diag" if self.engine == "jax" else "low_rank"
 
 
 def draw_prior(
@@ -137,7 +146,7 @@ def _nutpie(
             tune=settings.tune,
             chains=settings.chains,
             seed=seed,
-            adaptation=settings.mass_matrix,
+            adaptation=settings.adaptation,
             target_accept=settings.target_accept,
             progress_bar=settings.progress,
         )

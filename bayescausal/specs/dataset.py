@@ -211,7 +211,8 @@ class Dataset:
     def array(self, name: str) -> np.ndarray:
         """Read a column in original units, dims ``(time,)`` or ``(unit, time)``; not writable."""
         _require(name, self.columns, "column")
-        values = np.asarray(self.table[name].transpose(*self.dims), dtype=float).view()
+        table = self.table[name].transpose(*self.dims)
+        values = np.ascontiguousarray(table, dtype=float).view()  # sums round alike after loading
         values.flags.writeable = False
         return values
 
@@ -253,7 +254,7 @@ class Dataset:
         digest.update(self.time.to_numpy().astype("datetime64[ns]").tobytes())
         digest.update("\0".join(self.units).encode())
         for name in self.columns:
-            digest.update(name.encode() + np.ascontiguousarray(self.array(name)).tobytes())
+            digest.update(name.encode() + self.array(name).tobytes())
         return digest.hexdigest()
 
     def settings(self) -> dict[str, Any]:

@@ -58,10 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("weeks", 179), ("channels", 2), ("units", 1), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    for name, default in (("draws", 1000), ("tune", 300), ("chains", 4)):
+    for name, default in (("draws", 500), ("tune", 200), ("chains", 4)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--backend", default="auto")
-    parser.add_argument("--mass-matrix", default="low_rank")
+    parser.add_argument("--mass-matrix", default="auto")
     chosen = parser.parse_args()
     spec, data = world(chosen.weeks, chosen.channels, chosen.units, chosen.seed)
     start = time.perf_counter()
@@ -80,7 +80,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "versions": ", ".join(f"{k} {v}" for k, v in fit.info["versions"].items()),
         "size": f"{chosen.weeks} weeks x {chosen.channels} channels x {chosen.units} units",
-        "engine": f"{fit.info['settings']['engine']}, {chosen.mass_matrix}",
+        "engine": f"{fit.info['settings']['engine']}, {fit.info['settings']['adaptation']}",
         "compile seconds": f"{run['compile_seconds']:.1f}",
         "sampling seconds": f"{run['sample_seconds']:.1f}",
         "whole fit, seconds": f"{whole:.1f}",
