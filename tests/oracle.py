@@ -240,8 +240,11 @@ class Oracle:
                 next(
                     v
                     for v in sorted(wanted - set(order))
-                    if all(e.source in order or e.source not in wanted
-                           for e in self.edges if e.target == v)
+                    if all(
+                        e.source in order or e.source not in wanted
+                        for e in self.edges
+                        if e.target == v
+                    )
                 )
             )
         return order
@@ -377,8 +380,11 @@ class Oracle:
     def _units(self, estimand):
         if not self.data.units:
             return self.units
-        return [u for u, name in enumerate(self.data.units)
-                if estimand.units is None or name in estimand.units]
+        return [
+            u
+            for u, name in enumerate(self.data.units)
+            if estimand.units is None or name in estimand.units
+        ]
 
     def counts(self, estimand):
         """Unit-periods that are counted: the window, and the longest path's tail after it."""
@@ -408,8 +414,9 @@ class Oracle:
         """Whole paths of a side of the estimand: by node, and by edge."""
         nodes, edges, acts = {}, {}, self.acts(estimand)
         for key, value in side.items():
-            edge = next((e for e in self.mechanism
-                         if str(e).replace(" ", "") == key.replace(" ", "")), None)
+            edge = next(
+                (e for e in self.mechanism if str(e).replace(" ", "") == key.replace(" ", "")), None
+            )
             factual = self.x[edge.source if edge else key]
             path = [
                 [
@@ -468,8 +475,9 @@ class Oracle:
         a = self.world(*self.set(estimand, estimand.active))
         b = self.world(*self.set(estimand, estimand.control))
         treated = {*estimand.active, *estimand.control}
-        fed = {e: a[e.source] for e in self.mechanism
-               if e.target == outcome and e.source in treated}
+        fed = {
+            e: a[e.source] for e in self.mechanism if e.target == outcome and e.source in treated
+        }
         mean, e = self.mu(outcome, b, fed), self.errors()[outcome]
         mixed = [
             [self.inverse(outcome, mean[u][t] + e[u][t], u) for t in range(len(self.time))]

@@ -76,7 +76,7 @@ def foreign(path):
 def test_the_package_was_found():
     assert {"__init__", "specs.graph", "model.scm", "inference.fit"} <= {module(p) for p in FILES}
     scm = next(p for p in FILES if module(p) == "model.scm")
-    assert {"specs.graph", "_types"} <= set(own(scm))
+    assert {"specs.edge", "_types"} <= set(own(scm))
     assert "numpy" in foreign(scm)
 
 

@@ -61,9 +61,7 @@ def compile_jax(model: pm.Model) -> Compiled:
             x[end - int(np.prod(s)) : end].reshape(s) for s, end in zip(shapes, ends, strict=True)
         ]
 
-    compiled = (
-        jax.jit(jax.value_and_grad(lambda x: density(*unpack(x))[0])).lower(start).compile()
-    )
+    compiled = jax.jit(jax.value_and_grad(lambda x: density(*unpack(x))[0])).lower(start).compile()
 
     def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = compiled(x)
@@ -78,9 +76,7 @@ def compile_jax(model: pm.Model) -> Compiled:
     def begin(seed: int) -> np.ndarray:
         return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(mode))
 
-    outputs = get_jaxified_graph(
-        inputs=frozen.value_vars, outputs=frozen.unobserved_value_vars
-    )
+    outputs = get_jaxified_graph(inputs=frozen.value_vars, outputs=frozen.unobserved_value_vars)
     labels = [v.name for v in frozen.unobserved_value_vars]
 
     def restore(z: np.ndarray) -> dict[str, np.ndarray]:

@@ -92,13 +92,20 @@ def assess(
     for kind, values in (("bulk", bulk), ("tail", tail)):
         least = min(values, key=lambda name: values[name])
         if values[least] < MIN_ESS:
-            problems.append(f"{kind} ESS of the effect of {least} is {values[least]:.0f} "
-                            f"(below {MIN_ESS})")
+            problems.append(
+                f"{kind} ESS of the effect of {least} is {values[least]:.0f} (below {MIN_ESS})"
+            )
     if run["divergences"] > MAX_DIVERGENT * draws:
         problems.append(f"{run['divergences']} of {draws} draws diverged")
     if run["interrupted"]:
         problems.append("sampling was interrupted")
     return Convergence(
-        not problems, hats[worst], worst, min(bulk.values()), min(tail.values()),
-        run["divergences"], draws, tuple(problems),
+        not problems,
+        hats[worst],
+        worst,
+        min(bulk.values()),
+        min(tail.values()),
+        run["divergences"],
+        draws,
+        tuple(problems),
     )

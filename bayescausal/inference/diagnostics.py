@@ -143,12 +143,15 @@ def _predictive(fit: Fit) -> pd.DataFrame:
         checks = {name: (f(drawn), f(observed)) for name, f in _STATISTICS.items()}
         center = drawn.mean(axis=0)
         checks["autocorrelation of errors"] = (
-            _lag_one(drawn - center), _lag_one(observed - center)
+            _lag_one(drawn - center),
+            _lag_one(observed - center),
         )
         for name, (simulated, seen) in checks.items():
             low, high = np.quantile(simulated, [_TAIL, 1 - _TAIL])
             rows[node, name] = {
-                "observed": float(seen), "low": low, "high": high,
+                "observed": float(seen),
+                "low": low,
+                "high": high,
                 "p_value": float((simulated >= seen).mean()),
             }
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -162,8 +165,11 @@ def _experiments(fit: Fit) -> pd.DataFrame:
         draws = total_effect(fit, test.estimand) / divisor(fit.scm, test.estimand)
         spread = float(np.hypot(test.sd, draws.std()))
         rows[test.name] = {
-            "lift": test.lift, "std_error": test.sd, "model": float(draws.mean()),
-            "model_sd": float(draws.std()), "z": (test.lift - float(draws.mean())) / spread,
+            "lift": test.lift,
+            "std_error": test.sd,
+            "model": float(draws.mean()),
+            "model_sd": float(draws.std()),
+            "z": (test.lift - float(draws.mean())) / spread,
         }
     columns = ["lift", "std_error", "model", "model_sd", "z"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("experiment")
@@ -179,8 +185,12 @@ def _energy(fit: Fit) -> pd.Series:
 
 
 def _advice(
-    fit: Fit, state: Convergence, effects: pd.DataFrame, predictive: pd.DataFrame,
-    tests: pd.DataFrame, energy: pd.Series,
+    fit: Fit,
+    state: Convergence,
+    effects: pd.DataFrame,
+    predictive: pd.DataFrame,
+    tests: pd.DataFrame,
+    energy: pd.Series,
 ) -> tuple[str, ...]:
     advice = []
     if state.divergences:

@@ -22,8 +22,8 @@ from bayescausal.model.contrast import contrast
 from bayescausal.model.predict import predict
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.spec import Spec
 
 _FORMAT = 1
@@ -199,9 +199,7 @@ def fit(
     >>> example = bc.load_example()
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
-    settings = Settings(
-        sampler, backend, mass_matrix, draws, tune, chains, target_accept, progress
-    )
+    settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, target_accept, progress)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
     model = build(spec, data)
@@ -212,8 +210,10 @@ def fit(
     tree, run = draw_posterior(model, settings, keys[1])
     posterior = _grouped(
         scm,
-        {p.name: tree["posterior"][p.name].transpose("chain", "draw", ...).to_numpy()
-         for p in scm.parameters},
+        {
+            p.name: tree["posterior"][p.name].transpose("chain", "draw", ...).to_numpy()
+            for p in scm.parameters
+        },
     )
     groups = {
         "prior": prior,
@@ -226,7 +226,8 @@ def fit(
     made.tree.attrs["info"] = json.dumps(
         {
             "seed": seed,
-            "settings": settings.__dict__ | {"engine": settings.engine, "adaptation": settings.adaptation},
+            "settings": settings.__dict__
+            | {"engine": settings.engine, "adaptation": settings.adaptation},
             "run": run,
             "versions": {name: version(name) for name in _STACK},
             "data_hash": data.hash,
@@ -292,8 +293,10 @@ def _replicate(made: Fit, seed: int) -> xr.Dataset:
     dims = ("chain", "draw", *scm.data.dims)
     start = scm.data.history
     return xr.Dataset(
-        {v: (dims, y[..., start:].reshape(chains, per_chain, *y[..., start:].shape[1:]))
-         for v, y in replicas.items()},
+        {
+            v: (dims, y[..., start:].reshape(chains, per_chain, *y[..., start:].shape[1:]))
+            for v, y in replicas.items()
+        },
         coords={**_observed(scm).coords, "draw": kept},
     )
 
@@ -325,13 +328,21 @@ def load(path: str | Path) -> Fit:
     attrs = dict(tree.attrs)
     if "bayescausal_format" not in attrs:
         raise BayesCausalError(f"'{path}' was not written by Fit.save.")
-    if int(attrs.pop("bayescausal_format")) > _FORMAT:
-        raise BayesCausalError(f"'{path}' was written by a newer bayescausal; upgrade to read it.")
-    spec = Spec.from_dict(json.loads(attrs.pop("spec")))
-    data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
-    groups = {name: tree[name].to_dataset() for name in tree.children if name != "data"}
-    made = Fit(spec, data, xr.DataTree.from_dict(groups))
-    made.tree.attrs = attrs
-    if made.info["data_hash"] != data.hash:
+    try:
+        if int(attrs.pop("bayescausal_format")) > _FORMAT:
+            raise BayesCausalError(
+                f"'{path}' was written by a newer bayescausal; upgrade to read it."
+            )
+        spec = Spec.from_dict(json.loads(attrs.pop("spec")))
+        data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
+        groups = {name: tree[name].to_dataset() for name in tree.children if name != "data"}
+        made = Fit(spec, data, xr.DataTree.from_dict(groups))
+        made.tree.attrs = attrs
+        fitted = made.info["data_hash"]
+    except BayesCausalError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise BayesCausalError(f"'{path}' is damaged: {error!r}.") from None
+    if fitted != data.hash:
         raise BayesCausalError(f"The data in '{path}' are not those that were fitted.")
     return made

@@ -53,7 +53,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for label, known in (
-            ("sampler", SAMPLERS), ("backend", BACKENDS), ("mass_matrix", MASS_MATRICES),
+            ("sampler", SAMPLERS),
+            ("backend", BACKENDS),
+            ("mass_matrix", MASS_MATRICES),
         ):
             if getattr(self, label) not in known:
                 raise SpecError(
@@ -127,9 +129,7 @@ def draw_posterior(
     return _finish(tree, settings, 0.0, time.perf_counter() - start, 0)
 
 
-def _nutpie(
-    model: pm.Model, settings: Settings, seed: int
-) -> tuple[xr.DataTree, dict[str, Any]]:
+def _nutpie(model: pm.Model, settings: Settings, seed: int) -> tuple[xr.DataTree, dict[str, Any]]:
     start = time.perf_counter()
     made = compile_jax(model) if settings.engine == "jax" else None
     with warnings.catch_warnings():
@@ -156,8 +156,10 @@ def _nutpie(
     if made:
         z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
         values = made.restore(z.to_numpy())
-        dims = {k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
-                for k, v in values.items()}
+        dims = {
+            k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
+            for k, v in values.items()
+        }
         tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
     return _finish(tree, settings, ready - start, sampled, int(steps))
 
@@ -184,8 +186,12 @@ def _finish(
 def _complete(posterior: xr.Dataset, stats: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """Cut to the draws that every started chain has finished."""
     done = np.stack(
-        [np.isfinite(v.transpose("chain", "draw", ...).to_numpy().reshape(*_sizes(v), -1)).all(-1)
-         for v in posterior.data_vars.values()]
+        [
+            np.isfinite(v.transpose("chain", "draw", ...).to_numpy().reshape(*_sizes(v), -1)).all(
+                -1
+            )
+            for v in posterior.data_vars.values()
+        ]
     ).all(0)
     started = np.flatnonzero(done.any(axis=1))
     if len(started) == 0:

@@ -100,11 +100,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
 def _count(scm: SCM) -> None:
     rows = len(scm.data.training) * max(1, len(scm.data.units))
     for node in scm.spec.modelled:
-        own = [
-            p for p in scm.parameters
-            if p.name.startswith(f"{node}:") or p.name.split(":")[0].split("@")[0].endswith(f"->{node}")
-        ]
-        size = sum(p.size for p in own)
+        into = {str(e) for e in scm.spec.reduced.incoming(node)} | {node}
+        size = sum(p.size for p in scm.parameters if p.name.split(":")[0] in into)
         if size > rows:
             warnings.warn(
                 f"The equation of '{node}' has {size} parameters for {rows} rows: the prior "

@@ -15,8 +15,9 @@ from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.model.scm import SCM, Mechanism, forward
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.saturation import NoSaturation, Saturation
 
 
 class Scope(NamedTuple):
@@ -102,14 +103,43 @@ def resolve(
     for key, value in do.items():
         edge = Edge.parse(key) if "->" in key else None
         path = x[edge.source if edge else key]
-        new = value(path) if callable(value) else np.asarray(value, dtype=float)
-        if not callable(value) and new.ndim and new.shape[-1] != len(scm.data.time):
-            raise DataError(
-                f"do({key}=array): the last dim must be the {len(scm.data.time)} periods of the "
-                f"data; got shape {new.shape}."
-            )
+        new = _applied(scm, key, value, path, xp)
         out[edge or key] = xp.where(acts, new, path)
     return out
+
+
+def _applied(scm: SCM, key: str, value: Intervention, path: Array, xp: Any) -> Array:
+    """Evaluate an intervention and check what it gives; a function gets a copy of the path."""
+    if callable(value) and xp is not np:
+        try:
+            return value(path)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SpecError(
+                f"do({key}=function) failed in the model ({error}). In an experiment a function "
+                "may only use + - * /; write Times(1.1), Plus(5) or the array of its values."
+            ) from None
+    new = np.asarray(value(path.copy()) if callable(value) else value, dtype=float)
+    shape = scm.data.array(key.split("->")[0]).shape
+    if new.shape not in ((), shape, shape[-1:]) or not np.isfinite(new).all():
+        raise DataError(
+            f"do({key}=...) must give finite values in the shape of the data, {shape}; got shape "
+            f"{new.shape}."
+        )
+    if (new < 0).any() and _saturates(scm, key):
+        raise DataError(
+            f"do({key}=...) is negative (down to {new.min():g}), but '{key}' saturates: exposure "
+            "cannot be negative. Set zero or more."
+        )
+    return new
+
+
+def _saturates(scm: SCM, key: str) -> bool:
+    return any(
+        isinstance(step, Saturation) and not isinstance(step, NoSaturation)
+        for edge, response in scm.spec.mechanisms.items()
+        if key in (edge.source, str(edge))
+        for step in response.transforms
+    )
 
 
 def contrast(
@@ -189,9 +219,7 @@ def moved_spend(scm: SCM, estimand: Estimand) -> float:
     """
     acts = scope(scm, estimand).acts
     x = scm.factual
-    active, control = (
-        resolve(scm, x, side, acts) for side in (estimand.active, estimand.control)
-    )
+    active, control = (resolve(scm, x, side, acts) for side in (estimand.active, estimand.control))
     total = 0.0
     for node in estimand.treatments:
         change = active.get(node, x[node]) - control.get(node, x[node])
@@ -208,5 +236,3 @@ def unit_cost(data: Dataset, node: Node) -> np.ndarray:
     spend, exposure = data.spend_of(node), data.array(node)
     mean = spend.sum() / exposure.sum()
     return np.divide(spend, exposure, out=np.full(spend.shape, mean), where=exposure > 0)
-
-

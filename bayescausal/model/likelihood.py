@@ -13,7 +13,6 @@ from bayescausal.model.scm import SCM, Parameter, unit_coefficient
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.noise import StudentTNoise
 
-
 SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Cauchy": (("alpha", "beta"), ()),
     "Exponential": ((), ("lam",)),
@@ -84,9 +83,7 @@ def observe(
     if isinstance(noise, StudentTNoise):
         nu = theta[f"{node}:nu"]
         if log:
-            return pm.CustomDist(
-                node, nu, mu + np.log(scale), sigma, dist=_log_student_t, **where
-            )
+            return pm.CustomDist(node, nu, mu + np.log(scale), sigma, dist=_log_student_t, **where)
         return pm.StudentT(node, nu=nu, mu=scale * mu, sigma=scale * sigma, **where)
     if log:
         return pm.LogNormal(node, mu=mu + np.log(scale), sigma=sigma, **where)

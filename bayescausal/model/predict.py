@@ -54,9 +54,7 @@ def predict(
     return {v: world[v] if generate else out[v] for v in scm.spec.modelled if v in world}
 
 
-def means(
-    scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]
-) -> dict[Node, Array]:
+def means(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:
     """Mean of every modelled node given its observed parents, on the link scale."""
     out: dict[Node, Array] = {}
     x = scm.factual

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.errors import SpecError
 from bayescausal.specs.adstock import shift
+from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
@@ -109,7 +111,9 @@ def _name(node: Node, term: Term, suffix: str) -> str:
 
 def compile_scm(spec: Spec, data: Dataset) -> SCM:
     """Check a spec against data and gather the constants of its equations."""
-    spec.check(data)
+    if not isinstance(spec, Spec):
+        raise SpecError(f"A Spec comes first, then a Dataset; got {type(spec).__name__}.")
+    check(spec, data)
     nodes = (*spec.inputs, *spec.modelled)
     coords: dict[str, Any] = {"time": data.time}
     if data.is_panel:
@@ -137,9 +141,7 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
             response: Response = spec.mechanisms[edge]
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
             parameters.append(Parameter(str(edge), response.strength.prior))
-        parameters += [
-            Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()
-        ]
+        parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
     scale = {v: data.scale(v) for v in nodes}
     return SCM(spec, data, scale, design, tuple(parameters), coords)
 
@@ -291,5 +293,3 @@ def forward(
                 mu = mu + edges[e].beta * (f - edges[e].center)
             world[node] = settle(node, mu)
     return world
-
-

@@ -13,8 +13,8 @@ from bayescausal.inference.fit import Fit, reachable, total_effect, touched
 from bayescausal.model.contrast import contrast, divisor, moved_spend, scope, split, unit_cost
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.worlds import data_coords, label
-from bayescausal.specs.estimand import Estimand, Times, incremental
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand, Times, incremental
 
 _STEP = 1e-4
 
@@ -97,8 +97,13 @@ def contributions(
         values.append(fit.evaluate(added, only=touched(fit.spec, [name])))
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
     return label(
-        fit, np.stack(values, axis=2), ("channel", *dims), {"channel": names, **coords},
-        "contribution", outcome=outcome, world="factual vs do(channel=0)",
+        fit,
+        np.stack(values, axis=2),
+        ("channel", *dims),
+        {"channel": names, **coords},
+        "contribution",
+        outcome=outcome,
+        world="factual vs do(channel=0)",
     )
 
 
@@ -183,7 +188,9 @@ def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
         own = moved_spend(scm, question)
 
         def gained(
-            theta: Theta, edges: dict[Edge, Mechanism], question: Estimand = question,
+            theta: Theta,
+            edges: dict[Edge, Mechanism],
+            question: Estimand = question,
             own: float = own,
         ) -> Array:
             gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
@@ -193,14 +200,17 @@ def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
 
         values.append(fit.evaluate(gained, only=touched(fit.spec, [channel])))
     return label(
-        fit, np.stack(values, axis=2), ("channel",), {"channel": names}, name,
-        outcome=outcome, spend=spend,
+        fit,
+        np.stack(values, axis=2),
+        ("channel",),
+        {"channel": names},
+        name,
+        outcome=outcome,
+        spend=spend,
     )
 
 
-def _induced(
-    fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand
-) -> Array:
+def _induced(fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand) -> Array:
     """Spend that the intervention moves in paid mediators."""
     total = np.zeros(1)
     axes = tuple(range(-fit.scm.depth, 0))
@@ -250,14 +260,16 @@ def decompose(fit: Fit, estimand: Estimand) -> Draws:
     values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
     values = values / divisor(scm, estimand)
     return label(
-        fit, values, ("path",), {"path": ["total", "direct", "indirect"]}, estimand.label,
+        fit,
+        values,
+        ("path",),
+        {"path": ["total", "direct", "indirect"]},
+        estimand.label,
         **_about(fit, estimand),
     )
 
 
-def response_curve(
-    fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2
-) -> Draws:
+def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2) -> Draws:
     """Steady response along one edge to constant exposure, with its uncertainty.
 
     Parameters
@@ -335,6 +347,8 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
 
 
 def _asked(fit: Fit, estimand: Estimand) -> Estimand:
+    if not isinstance(estimand, Estimand):
+        raise SpecError(f"Ask with an Estimand, such as incremental('tv'); got {estimand!r}.")
     estimand = estimand.on(fit.spec.outcome_of(estimand))
     fit.spec.check_estimand(estimand)
     scope(fit.scm, estimand)
@@ -360,9 +374,14 @@ def _channels(
 ) -> list[Node]:
     if channels is None:
         found = list(reachable(fit.spec, outcome) if among is None else among)
+        if not found and among is None:
+            raise SpecError(f"No treatment reaches '{outcome}': nothing contributes to it.")
         if not found:
             raise DataError(
                 "No channel has spend: give Dataset.from_frame(spend={'tv': 'tv_cost'})."
             )
         return found
-    return [channels] if isinstance(channels, str) else list(channels)
+    names = [channels] if isinstance(channels, str) else list(channels)
+    if not names:
+        raise SpecError("channels is empty: name at least one channel, or leave it out for all.")
+    return names

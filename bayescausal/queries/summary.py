@@ -42,14 +42,14 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     >>> summarize(draws)["mean"].item()
     4.5
     """
-    if isinstance(draws, xr.Dataset):
+    if isinstance(draws, xr.Dataset) and draws.data_vars:
         attrs = next(iter(draws.data_vars.values())).attrs
         draws = draws.to_dataarray("node")
         draws.attrs = attrs
-    missing = [d for d in ("chain", "draw") if d not in draws.dims]
-    if missing:
+    dims = draws.dims if isinstance(draws, xr.DataArray) else type(draws).__name__
+    if "chain" not in dims or "draw" not in dims:
         raise BayesCausalError(
-            f"summarize takes draws with dims (chain, draw, ...); got {tuple(draws.dims)}. "
+            f"summarize takes draws with dims (chain, draw, ...); got {dims}. "
             "Give it what effect, contributions, roas, ... return."
         )
     if not 0 < prob < 1:

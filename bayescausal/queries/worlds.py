@@ -13,12 +13,16 @@ from bayescausal.inference.fit import Fit, touched
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.predict import predict
 from bayescausal.model.scm import Mechanism, forward
-from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand
 
 
 def label(
-    fit: Fit, values: np.ndarray, dims: tuple[str, ...], coords: Mapping[str, Any], name: str,
+    fit: Fit,
+    values: np.ndarray,
+    dims: tuple[str, ...],
+    coords: Mapping[str, Any],
+    name: str,
     **attrs: Any,
 ) -> Draws:
     """Name the dims of draws and bind to them whether the fit has converged."""

@@ -12,20 +12,16 @@ panel is partially pooled. A row's date is the *start* of its period.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, ClassVar
 
-import holidays as calendars
 import numpy as np
 import pandas as pd
 
 from bayescausal._types import Array
-from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.dataset import RESERVED
-from bayescausal.specs.parse import name_problem
-from bayescausal.specs.prior import Prior, check_keys, check_prior, number
+from bayescausal.errors import SpecError
+from bayescausal.specs.prior import Prior, check_prior, number
 
 _EPOCH = pd.Timestamp("2000-01-03")
 
@@ -164,7 +160,7 @@ class PiecewiseTrend(Term):
     def __post_init__(self) -> None:
         super().__post_init__()
         if type(self.changepoints) is not int:
-            dates = _timestamps("PiecewiseTrend: changepoints", self.changepoints)
+            dates = timestamps("PiecewiseTrend: changepoints", self.changepoints)
             object.__setattr__(self, "changepoints", dates)
         if self.changepoints == () or self.changepoints in range(-9999, 1):
             raise SpecError("PiecewiseTrend needs at least one changepoint, or use LinearTrend.")
@@ -267,40 +263,7 @@ class WeeklySeasonality(Seasonality):
     order: int = 3
 
 
-def _pulses(
-    time: pd.DatetimeIndex,
-    training: pd.DatetimeIndex,
-    dates: Sequence[pd.Timestamp],
-    window: tuple[int, int, float],
-) -> np.ndarray:
-    """Sum over dates of ``decay^|k|``, for periods ``k`` from ``-before`` to ``after``."""
-    before, after, decay = window
-    step = pd.Timedelta((training[-1] - training[0]) / (len(training) - 1))
-    late = [d for d in dates if time[0] - after * step <= d < time[-1] + (before + 1) * step]
-    out = np.zeros(len(time))
-    for date in late:
-        place = int(np.searchsorted(time, date, side="right")) - 1
-        if place < 0:
-            place = int(np.floor((date - time[0]) / step))
-        elif date >= time[-1] + step:
-            place = len(time) - 1 + int((date - time[-1]) / step)
-        for k in range(-before, after + 1):
-            if 0 <= place + k < len(time):
-                out[place + k] += decay ** abs(k)
-    return out
-
-
-def _check_window(term: Any) -> None:
-    for label in ("before", "after"):
-        count = getattr(term, label)
-        if type(count) is not int or count < 0:
-            raise SpecError(f"{label} counts periods around the date; got {count!r}.")
-    object.__setattr__(term, "decay", number("decay", term.decay))
-    if not 0 < term.decay <= 1:
-        raise SpecError(f"decay is the share that stays a period further on; got {term.decay}.")
-
-
-def _timestamps(what: str, given: Any) -> tuple[pd.Timestamp, ...]:
+def timestamps(what: str, given: Any) -> tuple[pd.Timestamp, ...]:
     """Return one date or several as sorted timestamps without a time zone."""
     dates = [given] if isinstance(given, str | datetime.date) else given
     try:
@@ -312,148 +275,6 @@ def _timestamps(what: str, given: Any) -> tuple[pd.Timestamp, ...]:
     except (TypeError, ValueError):
         raise SpecError(f"{what} takes dates such as '2025-11-28'; got {given!r}.") from None
     return tuple(sorted({d.normalize() for d in stamps}))
-
-
-@dataclass(frozen=True)
-class Event(Term):
-    """A dated event whose effect decays around it: ``sum_dates decay^|t - date|``.
-
-    Parameters
-    ----------
-    label : str
-        Its name; the variable is ``<node>:<label>``.
-    dates : sequence of dates
-        When it happened; one coefficient serves all of them.
-    before, after : int
-        Periods before and after the date that feel it too.
-    decay : float
-        Share that remains a period further from the date.
-    """
-
-    name: ClassVar[str] = "event"
-    label: str
-    dates: tuple[pd.Timestamp, ...]
-    before: int = 0
-    after: int = 0
-    decay: float = 0.5
-    prior: Prior = Prior("Normal", mu=0, sigma=0.3)  # noqa: RUF009 (frozen value)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if problem := name_problem(self.label):
-            raise SpecError(f"Event: {problem}")
-        if self.label in RESERVED:
-            raise SpecError(f"An event cannot be called '{self.label}', the name of a dim.")
-        object.__setattr__(self, "dates", _timestamps(f"Event '{self.label}'", self.dates))
-        if not self.dates:
-            raise SpecError(f"Event '{self.label}' has no dates.")
-        _check_window(self)
-
-    @property
-    def key(self) -> str:
-        """The event's own name."""
-        return self.label
-
-    @property
-    def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """One coefficient."""
-        return {"": (self.prior, True)}
-
-    def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """One column."""
-        return [self.label]
-
-    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """A decaying pulse at each date."""
-        window = (self.before, self.after, self.decay)
-        return _pulses(time, training, self.dates, window)[:, None]
-
-    @property
-    def advice(self) -> str:
-        """No date falls inside the data."""
-        return "None of its dates falls inside the data."
-
-
-@dataclass(frozen=True)
-class Holidays(Term):
-    """Public holidays of a country, one coefficient each, decaying around their dates.
-
-    Parameters
-    ----------
-    country : str
-        ISO code, as the ``holidays`` package has it: ``"US"``, ``"DE"``.
-    subdivision : str, optional
-        State or province.
-    names : sequence of str, optional
-        Only these holidays; all by default.
-    before, after, decay
-        As in `Event`.
-    """
-
-    name: ClassVar[str] = "holidays"
-    country: str
-    subdivision: str | None = None
-    names: tuple[str, ...] | None = None
-    before: int = 0
-    after: int = 0
-    decay: float = 0.5
-    prior: Prior = Prior("Normal", mu=0, sigma=0.1)  # noqa: RUF009 (frozen value)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.country, str):
-            raise SpecError(f"Holidays: country is an ISO code such as 'US'; got {self.country!r}.")
-        if self.names is not None:
-            names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
-            object.__setattr__(self, "names", names)
-        _check_window(self)
-        self._dates((2020,))
-
-    def _dates(self, years: Sequence[int]) -> dict[str, list[pd.Timestamp]]:
-        try:
-            found = calendars.country_holidays(
-                self.country, subdiv=self.subdivision, years=list(years)
-            )
-        except NotImplementedError as error:
-            raise SpecError(f"Holidays: {error}") from None
-        out: dict[str, list[pd.Timestamp]] = {}
-        for date, title in sorted(found.items()):
-            for part in title.split("; "):
-                out.setdefault(part, []).append(pd.Timestamp(date))
-        return out
-
-    def _pulse_by_name(
-        self, time: pd.DatetimeIndex, training: pd.DatetimeIndex
-    ) -> dict[str, np.ndarray]:
-        """Pulses for ``time`` of the holidays that the training data have seen."""
-        whole = time.union(training)
-        dates = self._dates(range(whole[0].year - 1, whole[-1].year + 2))
-        wanted = list(dates) if self.names is None else list(self.names)
-        unknown = [n for n in wanted if n not in dates]
-        if unknown:
-            raise SpecError(
-                f"'{unknown[0]}' is no holiday of {self.country} in these years. "
-                f"There are: {', '.join(dates)}.{did_you_mean(unknown[0], dates)}"
-            )
-        window = (self.before, self.after, self.decay)
-        seen = [n for n in wanted if _pulses(training, training, dates[n], window).any()]
-        return {n: _pulses(time, training, dates[n], window) for n in seen}
-
-    @property
-    def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """One coefficient a holiday."""
-        return {"": (self.prior, True)}
-
-    def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """Names of the holidays that the training data have seen."""
-        return list(self._pulse_by_name(training, training))
-
-    def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """A column of decaying pulses a holiday."""
-        columns = list(self._pulse_by_name(time, training).values())
-        if not columns:
-            raise SpecError(f"{self!r}: no holiday falls inside the data. Leave it out.")
-        return np.column_stack(columns)
 
 
 @dataclass(frozen=True)
@@ -519,37 +340,3 @@ class HSGPTrend(Term):
         amplitude, scale = theta["amplitude"][..., None], theta["lengthscale"][..., None]
         decay = xp.exp(-((scale * self._omega) ** 2) / 4)
         return theta[""] * amplitude * (2 * np.pi) ** 0.25 * xp.sqrt(scale) * decay
-
-
-TERMS: dict[str, type[Term]] = {
-    kind.__name__: kind
-    for kind in (
-        Intercept,
-        LinearTrend,
-        PiecewiseTrend,
-        YearlySeasonality,
-        MonthlySeasonality,
-        WeeklySeasonality,
-        Event,
-        Holidays,
-        HSGPTrend,
-    )
-}
-
-
-def term_from_dict(given: Any) -> Term:
-    """Read what `Term.to_dict` wrote, or a bare kind."""
-    kind = given.get("kind") if isinstance(given, dict) else given
-    if not isinstance(kind, str) or kind not in TERMS:
-        raise SpecError(
-            f"'{kind}' is no baseline term. Known: {', '.join(TERMS)}."
-            f"{did_you_mean(str(kind), TERMS)}"
-        )
-    settings = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
-    check_keys(settings, [item.name for item in fields(TERMS[kind])], kind)
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            settings[key] = Prior.from_dict(value)
-        elif isinstance(value, list):
-            settings[key] = tuple(value)
-    return TERMS[kind](**settings)

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import yaml
 
-from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
-from bayescausal.specs.baseline import Intercept, Term, term_from_dict
-from bayescausal.specs.dataset import Dataset
+from bayescausal.errors import GraphError, SpecError, did_you_mean
+from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, node_or_edge
 from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import (
     NOISES,
     Noise,
     NormalNoise,
-    noise_from_dict,
-    noise_to_dict,
 )
-from bayescausal.specs.prior import check_keys
-from bayescausal.specs.response import Response, ReturnOnSpend
-from bayescausal.specs.saturation import NoSaturation, Saturation
+from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
 POLICIES = ("held", "reacts")
@@ -276,8 +270,11 @@ class Spec:
             raise SpecError(
                 f"{', '.join(loop)} feed back on themselves through lagged edges. This version "
                 "solves equations node by node, not period by period. "
-                + (f"Hold the plan as it was: policy={{'{paid}': 'held'}}." if paid else
-                   "Leave the lagged edge out.")
+                + (
+                    f"Hold the plan as it was: policy={{'{paid}': 'held'}}."
+                    if paid
+                    else "Leave the lagged edge out."
+                )
             )
 
     def _check_policy(self) -> None:
@@ -378,179 +375,20 @@ class Spec:
                     f"conditions on. Name '{source}' in treatments= so that it gets an equation."
                 )
 
-    def check(self, data: Dataset) -> None:
-        """Raise when the data do not fit: a missing, constant or impossible column, a window."""
-        if not isinstance(data, Dataset):
-            raise DataError(
-                f"data must be a Dataset; got {type(data).__name__}. Write "
-                "Dataset.from_frame(frame, time='week')."
-            )
-        for node in sorted(self.graph.latent & {*data.columns}):
-            raise DataError(
-                f"'{node}' is declared latent, but the data have a column of that name. Use it "
-                "(drop 'latent:'), or leave the column out of the data."
-            )
-        for node in dict.fromkeys([*self.inputs, *self.modelled]):
-            self._check_column(node, data)
-        for edge, response in self.mechanisms.items():
-            curved = [t for t in response.transforms if isinstance(t, Saturation)]
-            if any(not isinstance(t, NoSaturation) for t in curved):
-                low = float(data.array(edge.source).min())
-                if low < 0:
-                    raise DataError(
-                        f"'{edge.source}' is negative (down to {low:g}), but the edge {edge} "
-                        "saturates. Exposure cannot be negative: mend the data, or use a plain "
-                        "edge."
-                    )
-            if isinstance(response.strength, ReturnOnSpend) and edge.source not in data.spend:
-                raise DataError(
-                    f"The prior of {edge} is a return on spend, but no spend is given for "
-                    f"'{edge.source}'. Add it to Dataset.from_frame(spend=...)."
-                )
-        for test in self.experiments:
-            self._check_test(test, data)
-
-    def _check_column(self, node: str, data: Dataset) -> None:
-        if node not in data.columns:
-            raise DataError(
-                f"The graph has the node '{node}', but the data have no such column. Columns: "
-                f"{', '.join(data.columns)} (columns of text are left out). Rename the column, "
-                f"or declare 'latent: {node}'."
-                f"{did_you_mean(node, data.columns)}"
-            )
-        x = data.array(node)[..., data.history :]
-        if not np.ptp(x, axis=-1).any():
-            where = " in time" if np.ptp(x) else f" ({x.flat[0]:g})"
-            raise DataError(
-                f"Column '{node}' is constant{where}: it cannot be told from the intercept. Leave "
-                "the node out of the graph."
-            )
-        if self.link(node) == "log" and x.min() <= 0:
-            raise DataError(
-                f"'{node}' has a log link but is {x.min():g} at its lowest; use the identity link."
-            )
-
-    def _check_test(self, test: Experiment, data: Dataset) -> None:
-        question = test.estimand
-        inside = np.ones(len(data.time), bool)
-        if question.window:
-            start, end = question.window
-            inside = np.asarray((data.time >= start) & (data.time <= end))
-            step = data.time[-1] - data.time[-2]
-            if start < data.training[0] or end >= data.time[-1] + step:
-                raise DataError(
-                    f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
-                    f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
-                    "of its own. Extend the data to cover the test."
-                )
-            if not inside.any():
-                raise DataError(
-                    f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
-                    f"{data.frequency} period of the data starts. Give the dates of whole periods."
-                )
-        unknown = [u for u in question.units or () if u not in data.units]
-        if unknown:
-            raise DataError(
-                f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. Units: "
-                f"{', '.join(data.units) or 'none, the data are national'}."
-                f"{did_you_mean(unknown[0], data.units)}"
-            )
-        where = inside & (np.arange(len(data.time)) >= data.history)
-        if question.units:
-            where = where & np.isin(data.units, question.units)[:, None]
-        if not any(self._moves(question, key, data, where) for key in question.keys):
-            nodes = " and ".join(f"'{node}'" for node in question.treatments)
-            raise DataError(
-                f"Experiment '{test.name}': both worlds have the same {nodes} throughout the "
-                "test's window (is it zero there?), so the model's effect is zero whatever was "
-                "measured. Check the window, or write what the test added in Estimand(active=...)."
-            )
-
-    def _moves(self, question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bool:
-        x = data.array(key.split("->")[0])
-        worlds = []
-        for side in (question.active, question.control):
-            value = side.get(key, x)
-            value = np.asarray(value(x.copy()) if callable(value) else value, dtype=float)
-            if value.shape not in ((), x.shape, x.shape[-1:]) or not np.isfinite(value).all():
-                raise DataError(
-                    f"do({key}=...) must give finite values in the shape of the data, {x.shape}; "
-                    f"got shape {value.shape}."
-                )
-            worlds.append(value)
-        return bool(((worlds[0] != worlds[1]) & where).any())
-
     # -- reading, writing, showing -------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict for YAML and JSON."""
-        base: Any = self.baseline
-        base = (
-            {k: [t.to_dict() for t in v] for k, v in base.items()}
-            if isinstance(base, Mapping)
-            else [t.to_dict() for t in base]
-        )
-        noise: Any = self.noise
-        noise = (
-            {k: noise_to_dict(v) for k, v in noise.items()}
-            if isinstance(noise, Mapping)
-            else noise_to_dict(noise)
-        )
-        return {
-            "graph": self.graph.to_text(),
-            "outcome": list(self.graph.outcomes),
-            "responses": {k: r.to_dict() for k, r in self.responses.items()},
-            "baseline": base,
-            "experiments": [e.to_dict() for e in self.experiments],
-            "noise": noise,
-            "links": dict(self.links),
-            "treatments": list(self.treatments),
-            "policy": dict(self.policy),
-        }
+        return write_spec(self)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Spec:
         """Read what `to_dict` wrote, or the ``spec`` part of a YAML file."""
-        known = ["graph", "outcome", *(f.name for f in fields(cls) if f.name != "graph")]
-        check_keys(given, known, "spec")
-        if "graph" not in given:
-            raise SpecError("spec: 'graph' is missing.")
-        if not isinstance(given["graph"], str):
-            raise SpecError(f"spec: 'graph' is text, one statement a line; got {given['graph']!r}.")
-        outcome = _part(given, "outcome", str, list, tuple) or None
-        base: Any = _part(given, "baseline", Mapping, list, tuple)
-        noise: Any = "normal" if given.get("noise") is None else given["noise"]
-        named = isinstance(noise, Mapping) and not isinstance(noise.get("kind"), str)
-        try:
-            return cls(
-                graph=Graph.parse(given["graph"], outcome=outcome),
-                responses={
-                    k: Response.from_dict(v)
-                    for k, v in _part(given, "responses", Mapping).items()
-                },
-                baseline=(
-                    {k: tuple(map(term_from_dict, _part(base, k, list, tuple))) for k in base}
-                    if isinstance(base, Mapping)
-                    else tuple(map(term_from_dict, base))
-                ),
-                experiments=tuple(
-                    map(Experiment.from_dict, _part(given, "experiments", list, tuple))
-                ),
-                noise=(
-                    {k: noise_from_dict(v) for k, v in noise.items()}
-                    if named
-                    else noise_from_dict(noise)
-                ),
-                links=_part(given, "links", Mapping),
-                treatments=_part(given, "treatments", list, tuple, str),
-                policy=_part(given, "policy", Mapping),
-            )
-        except TypeError as error:
-            raise SpecError(f"spec: {error}") from None
+        return cls(**read_spec(given))
 
     def to_yaml(self) -> str:
         """Write YAML that `from_yaml` reads back to an equal value."""
-        return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.to_dict())
 
     @classmethod
     def from_yaml(cls, text: str) -> Spec:
@@ -579,8 +417,12 @@ class Spec:
             prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())
             rows.append((node, "error", f"{type(noise).__name__}, {self.link(node)} link", prior))
         rows.extend(
-            (self.outcome_of(e.estimand), f"lift:{e.name}", f"{e.estimand!r}, {e.design}",
-             f"measured {e.lift:g} +/- {e.sd:g}")
+            (
+                self.outcome_of(e.estimand),
+                f"lift:{e.name}",
+                f"{e.estimand!r}, {e.design}",
+                f"measured {e.lift:g} +/- {e.sd:g}",
+            )
             for e in self.experiments
         )
         return pd.DataFrame(rows, columns=["equation", "part", "form", "prior"])
@@ -593,51 +435,6 @@ class Spec:
 
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False, border=0)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes the graph as a block of lines and tuples as lists."""
-
-
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
-    ),
-)
-_Dumper.add_representer(
-    tuple, lambda dumper, items: dumper.represent_list(list(items))
-)
-
-
-def load_yaml(text: str) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader; every failure is one line."""
-    if not isinstance(text, str):
-        raise SpecError(f"YAML is text; got {type(text).__name__}. Read the file first.")
-    try:
-        given = yaml.safe_load(text)
-    except yaml.constructor.ConstructorError as error:
-        raise SpecError(
-            f"The YAML uses a tag that is not allowed ({error.problem}); tags can run code. "
-            "Write plain values."
-        ) from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"This is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, dict):
-        raise SpecError(f"The YAML must be a mapping of keys; got {type(given).__name__}.")
-    return given
-
-
-def _part(given: Mapping[str, Any], key: str, *kinds: type) -> Any:
-    """Return the value of a key, of one of some kinds, or an empty one."""
-    value = given.get(key)
-    if value is None:
-        return {} if kinds[0] is Mapping else ()
-    if not isinstance(value, kinds):
-        names = {Mapping: "mapping", list: "list", str: "name"}
-        wanted = " or a ".join(names[kind] for kind in kinds if kind in names)
-        raise SpecError(f"spec: '{key}' is a {wanted}; got {value!r}.")
-    return value
 
 
 def _several(given: Any, kind: type, what: str) -> tuple:

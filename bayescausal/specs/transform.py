@@ -65,9 +65,7 @@ class Transform:
             item.name: getattr(self, item.name) for item in fields(self) if item.name != "priors"
         }
         changed = {k: p.to_dict() for k, p in self.priors.items() if p != self.defaults[k]}
-        return {"kind": type(self).__name__, **settings} | (
-            {"priors": changed} if changed else {}
-        )
+        return {"kind": type(self).__name__, **settings} | ({"priors": changed} if changed else {})
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Self:

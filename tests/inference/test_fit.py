@@ -47,7 +47,11 @@ def test_one_seed_gives_one_posterior(small):
 def test_the_fit_keeps_what_a_reader_needs(small):
     fit = bc.fit(*small, seed=1, **SMALL)
     assert set(fit.tree.children) == {
-        "prior", "posterior", "posterior_predictive", "sample_stats", "observed_data"
+        "prior",
+        "posterior",
+        "posterior_predictive",
+        "sample_stats",
+        "observed_data",
     }
     info = json.loads(fit.tree.attrs["info"])
     assert info["seed"] == 1
@@ -112,7 +116,9 @@ def test_ctrl_c_keeps_the_draws_so_far(tmp_path):
         print("kept", fit.shape[1], fit.convergence, flush=True)
     """)
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-W", "ignore", "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout.readline().strip() == "ready"

@@ -30,8 +30,13 @@ def dataset(columns, units=(), spend=()):
         return bc.Dataset.from_frame(frame, time="week", spend=list(spend))
     size = np.shape(next(iter(columns.values())))[1]
     parts = [
-        pd.DataFrame({"week": pd.date_range(START, periods=size, freq="7D"), "unit": u,
-                      **{k: np.asarray(v)[i] for k, v in columns.items()}})
+        pd.DataFrame(
+            {
+                "week": pd.date_range(START, periods=size, freq="7D"),
+                "unit": u,
+                **{k: np.asarray(v)[i] for k, v in columns.items()},
+            }
+        )
         for i, u in enumerate(units)
     ]
     return bc.Dataset.from_frame(pd.concat(parts), time="week", unit="unit", spend=list(spend))
@@ -103,12 +108,12 @@ def funnel(panel=False, link="identity", mediator="plain"):
     """tv acts directly and through search; search may have carry-over and a curve of its own."""
     responses = {"tv": MEDIA, "social": MEDIA}
     if mediator == "media":
-        responses["search->sales"] = bc.Response(
-            bc.GeometricAdstock(l_max=3), bc.TanhSaturation()
-        )
+        responses["search->sales"] = bc.Response(bc.GeometricAdstock(l_max=3), bc.TanhSaturation())
     policy = {"search": "reacts"} if mediator == "media" else {}
     spec = bc.Spec(
-        bc.Graph.parse(FUNNEL, outcome="sales"), responses, links={"sales": link, "search": link},
+        bc.Graph.parse(FUNNEL, outcome="sales"),
+        responses,
+        links={"sales": link, "search": link},
         policy=policy,
     )
     units = ("north", "south", "west") if panel else ()
@@ -120,7 +125,9 @@ def funnel(panel=False, link="identity", mediator="plain"):
 
 FUNNELS = [
     (panel, link, mediator)
-    for panel in (False, True) for link in ("identity", "log") for mediator in ("plain", "media")
+    for panel in (False, True)
+    for link in ("identity", "log")
+    for mediator in ("plain", "media")
 ]
 WINDOW = (week(8), week(15))
 every_funnel = pytest.mark.parametrize(("panel", "link", "mediator"), FUNNELS)
@@ -136,8 +143,6 @@ def test_do_at_the_factual_value_changes_nothing_at_all(panel, link, mediator):
         found = world(scm, draw(scm), {node: scm.factual[node].copy()})
         for v, path in scm.factual.items():
             assert np.array_equal(found[v], path), (node, v)
-
-
 
 
 @pytest.mark.parametrize(("panel", "link", "mediator"), FUNNELS)
@@ -306,8 +311,11 @@ def test_nothing_is_indirect_when_every_parent_of_the_outcome_is_a_treatment():
 def test_effect_does_not_depend_on_what_the_error_absorbs():
     scm = funnel(mediator="media")
     theta = draw(scm)
-    other = theta | {"sales:intercept": np.array(9.0), "sales:sigma": np.array(3.0),
-                     "search:intercept": np.array(-4.0)}
+    other = theta | {
+        "sales:intercept": np.array(9.0),
+        "sales:sigma": np.array(3.0),
+        "search:intercept": np.array(-4.0),
+    }
     for estimand in (bc.incremental("tv"), bc.incremental("social", window=WINDOW)):
         assert effect(scm, theta, estimand) == effect(scm, other, estimand)
 
@@ -362,9 +370,7 @@ def test_a_linear_panel_has_the_effect_of_its_national_sum():
     for key, value in natural.items():
         source, target = key.split("->")
         theta[key] = np.array(value * scales[source] / scales[target])
-        own[key] = np.array(
-            value * nation.scale[source].item() / nation.scale[target].item()
-        )
+        own[key] = np.array(value * nation.scale[source].item() / nation.scale[target].item())
         if f"{key}:alpha" in theta:
             own[f"{key}:alpha"] = theta[f"{key}:alpha"]
     for estimand in (bc.incremental("tv", window=WINDOW), bc.incremental("tv")):
@@ -387,8 +393,11 @@ def test_tail_is_what_carryover_adds(panel, link, mediator):
     assert not cut[..., 16:].any()
     assert found[..., tail].all()
     assert not found[..., 16 + longest :].any()
-    moved = world(scm, theta, {"tv": np.where(np.isin(np.arange(PERIODS), np.arange(8, 16)), 0.0,
-                                              scm.factual["tv"])})["sales"]
+    moved = world(
+        scm,
+        theta,
+        {"tv": np.where(np.isin(np.arange(PERIODS), np.arange(8, 16)), 0.0, scm.factual["tv"])},
+    )["sales"]
     rest = (scm.factual["sales"] - moved)[..., 16 + longest :]
     # The tail that is counted is the whole tail.
     assert np.allclose(rest, 0, atol=TIGHT * scm.factual["sales"].max())
@@ -503,8 +512,10 @@ def test_lagged_linear_effects_are_path_products_at_the_sum_of_their_lags():
 def test_a_pulse_through_geometric_adstock_has_the_finite_tail(normalize):
     """IDENTIFICATION.md 6, case 2: S c (1 - a^(L+1)) / (1 - a); normalizing drops the factor."""
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"),
-                {"tv": carrying(l_max=6, normalize=normalize)}),
+        bc.Spec(
+            bc.Graph.parse("tv -> sales", outcome="sales"),
+            {"tv": carrying(l_max=6, normalize=normalize)},
+        ),
         dataset(random_columns(("tv", "sales"), PERIODS, 9)),
     )
     a, c = 0.6, 2.5
@@ -555,13 +566,18 @@ def test_a_pulse_through_hill_is_a_sum_over_lags():
     tv[[4, 20]] = 50.0, 30.0  # far apart: their tails do not meet
     columns = random_columns(("sales",), PERIODS, 11) | {"tv": tv}
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"),
-                {"tv": carrying(bc.HillSaturation(), l_max=6, normalize=False)}),
+        bc.Spec(
+            bc.Graph.parse("tv -> sales", outcome="sales"),
+            {"tv": carrying(bc.HillSaturation(), l_max=6, normalize=False)},
+        ),
         dataset(columns),
     )
     a, k, s, beta = 0.55, 0.4, 1.8, 12.0
-    theta = draw(scm) | {"tv->sales:alpha": np.array(a), "tv->sales:half": np.array(k),
-                         "tv->sales:slope": np.array(s)}
+    theta = draw(scm) | {
+        "tv->sales:alpha": np.array(a),
+        "tv->sales:half": np.array(k),
+        "tv->sales:slope": np.array(s),
+    }
     theta = with_coefficients(scm, theta, {"tv->sales": beta})
     for when, x in ((4, 1.0), (20, 0.6)):
         curve = [beta * (x * a**lag) ** s / (k**s + (x * a**lag) ** s) for lag in range(7)]
@@ -577,8 +593,10 @@ def test_constant_spend_at_half_saturation_gives_half_of_beta():
     tv[:2] = 0.0, 160.0  # the largest value sets the scale, so that 80 is 0.5 of it
     columns = random_columns(("sales",), PERIODS, 12) | {"tv": tv}
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"),
-                {"tv": carrying(bc.HillSaturation(), l_max=4)}),
+        bc.Spec(
+            bc.Graph.parse("tv -> sales", outcome="sales"),
+            {"tv": carrying(bc.HillSaturation(), l_max=4)},
+        ),
         dataset(columns),
     )
     beta = 31.0
@@ -591,8 +609,10 @@ def test_constant_spend_at_half_saturation_gives_half_of_beta():
 def test_the_marginal_effect_is_the_slope_of_hill():
     """Case 4: beta s k^s x^(s-1) / (k^s + x^s)^2, per unit of scaled exposure."""
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"),
-                {"tv": bc.Response(bc.HillSaturation(), strength=bc.Coefficient())}),
+        bc.Spec(
+            bc.Graph.parse("tv -> sales", outcome="sales"),
+            {"tv": bc.Response(bc.HillSaturation(), strength=bc.Coefficient())},
+        ),
         dataset(random_columns(("tv", "sales"), PERIODS, 13)),
     )
     k, s, beta, step = 0.45, 2.2, 40.0, 1e-4
@@ -611,8 +631,9 @@ def test_the_marginal_effect_is_the_slope_of_hill():
 def test_contribution_under_a_log_link_is_y_times_one_minus_exp_of_minus_delta():
     """Case 5."""
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": MEDIA},
-                links={"sales": "log"}),
+        bc.Spec(
+            bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": MEDIA}, links={"sales": "log"}
+        ),
         dataset(random_columns(("tv", "sales"), PERIODS, 14)),
     )
     theta = draw(scm)
@@ -635,9 +656,7 @@ def test_a_log_link_splits_the_effect_in_the_order_of_the_definition():
     tv, y = scm.factual["tv"], scm.factual["sales"]
     d = 0.3 * tv / scm.scale["tv"]
     m = 0.5 * 0.6 * tv / scm.scale["search"]
-    found = split(
-        scm, theta, scm.factual, calibrate(scm, theta, scm.factual), bc.incremental("tv")
-    )
+    found = split(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), bc.incremental("tv"))
     size = TIGHT * y.max()
     assert np.allclose(found["direct"], y * np.exp(-m) * (1 - np.exp(-d)), atol=size)
     assert np.allclose(found["indirect"], y * (1 - np.exp(-m)), atol=size)
@@ -647,8 +666,11 @@ def test_a_log_link_splits_the_effect_in_the_order_of_the_definition():
 def test_a_multiplicative_effect_of_double_exposure():
     """exp(beta x / scale) under a log link with a plain edge: twice the exposure, its square."""
     scm = compile_scm(
-        bc.Spec(bc.Graph.parse("price -> sales", outcome="sales"), treatments=("price",),
-                links={"sales": "log"}),
+        bc.Spec(
+            bc.Graph.parse("price -> sales", outcome="sales"),
+            treatments=("price",),
+            links={"sales": "log"},
+        ),
         dataset(random_columns(("price", "sales"), PERIODS, 16)),
     )
     theta = draw(scm) | {"price->sales": np.array(-log(2.0))}
@@ -669,8 +691,7 @@ def shared_node():
     columns |= {"a": np.tile([0.0, 4.0], 15), "b": np.tile([4.0, 4.0, 0.0], 10)}
     columns["reach"] = columns["a"] + columns["b"]  # its whole cause: its error is zero
     scm = compile_scm(
-        bc.Spec(graph, {"reach->sales": curve}, treatments=("a", "b"),
-                policy={"reach": "reacts"}),
+        bc.Spec(graph, {"reach->sales": curve}, treatments=("a", "b"), policy={"reach": "reacts"}),
         dataset(columns),
     )
     theta = with_coefficients(
@@ -688,9 +709,7 @@ def test_synergy_through_a_saturated_node_is_joint_less_the_sum_of_solos():
     assert (scm.factual["a"][7], scm.factual["b"][7]) == (4.0, 4.0)
     joint = effect(scm, theta, bc.incremental(["a", "b"], window=both_on))
     last = {c: effect(scm, theta, bc.incremental(c, window=both_on)) for c in "ab"}
-    first = effect(
-        scm, theta, bc.Estimand({"b": 0.0}, {"a": 0.0, "b": 0.0}, window=both_on)
-    )
+    first = effect(scm, theta, bc.Estimand({"b": 0.0}, {"a": 0.0, "b": 0.0}, window=both_on))
     size = TIGHT * scm.factual["sales"].max()
     assert joint == pytest.approx(8.0, abs=size)
     assert last == pytest.approx({"a": 3.0, "b": 3.0}, abs=size)

@@ -29,12 +29,13 @@ def one_edge(noise, experiments=(), response=None, periods=60):
     rng = np.random.default_rng(7)
     x = rng.gamma(3.0, 10.0, periods)
     y = 300.0 + 2.0 * x + rng.normal(0, 40.0, periods)
-    frame = pd.DataFrame(
-        {"week": pd.date_range(START, periods=periods, freq="7D"), "x": x, "y": y}
-    )
+    frame = pd.DataFrame({"week": pd.date_range(START, periods=periods, freq="7D"), "x": x, "y": y})
     spec = bc.Spec(
-        bc.Graph.parse("x -> y", outcome="y"), responses={"x": response} if response else {},
-        experiments=experiments, noise=noise, treatments=("x",),
+        bc.Graph.parse("x -> y", outcome="y"),
+        responses={"x": response} if response else {},
+        experiments=experiments,
+        noise=noise,
+        treatments=("x",),
     )
     return spec, bc.Dataset.from_frame(frame, time="week")
 
@@ -67,8 +68,10 @@ def test_plain_edge_has_the_conjugate_posterior():
     # The effect is the coefficient in other units.
     total = (y.max() * f).sum()
     assert_normal(
-        bc.effect(fit, bc.incremental("x")).to_numpy(), total * mean[1],
-        total * np.sqrt(cov[1, 1]), slack=2e-3,
+        bc.effect(fit, bc.incremental("x")).to_numpy(),
+        total * mean[1],
+        total * np.sqrt(cov[1, 1]),
+        slack=2e-3,
     )
     assert abs(mean[1]) > 2 * np.sqrt(cov[1, 1])  # the data speak: prior and posterior differ
 
@@ -78,9 +81,7 @@ def test_a_lift_alone_gives_the_normal_normal_update():
     prior, window = (0.3, 0.5), ("2024-02-05", "2024-03-31")
     question = bc.incremental("x").during(*window)
     test = bc.Experiment(question, lift=900.0, std_error=250.0, design="did", bias_sd=150.0)
-    response = bc.Response(
-        strength=bc.Coefficient(bc.Prior("Normal", mu=prior[0], sigma=prior[1]))
-    )
+    response = bc.Response(strength=bc.Coefficient(bc.Prior("Normal", mu=prior[0], sigma=prior[1])))
     spec, data = one_edge(known(1e4), (test,), response)
     fit = bc.fit(spec, data, **SETTINGS)
     x = data.array("x")

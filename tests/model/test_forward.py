@@ -22,12 +22,20 @@ from bayescausal.specs.prior import PARAMETERS
 PERIODS = 26
 START = pd.Timestamp("2024-01-01")
 ADSTOCKS = (
-    bc.GeometricAdstock(l_max=4), bc.DelayedAdstock(l_max=5), bc.WeibullPDFAdstock(l_max=3),
-    bc.WeibullCDFAdstock(l_max=3, normalize=False), bc.BinomialAdstock(l_max=4), bc.NoAdstock(),
+    bc.GeometricAdstock(l_max=4),
+    bc.DelayedAdstock(l_max=5),
+    bc.WeibullPDFAdstock(l_max=3),
+    bc.WeibullCDFAdstock(l_max=3, normalize=False),
+    bc.BinomialAdstock(l_max=4),
+    bc.NoAdstock(),
 )
 CURVES = (
-    bc.HillSaturation(), bc.LogisticSaturation(), bc.ExponentialSaturation(),
-    bc.MichaelisMentenSaturation(), bc.TanhSaturation(), bc.RootSaturation(),
+    bc.HillSaturation(),
+    bc.LogisticSaturation(),
+    bc.ExponentialSaturation(),
+    bc.MichaelisMentenSaturation(),
+    bc.TanhSaturation(),
+    bc.RootSaturation(),
 )
 # PyTensor stores a constant such as 2.0 as float32, so PyMC's normalizing constants, gammaln(2.0),
 # are off by up to 1e-7 each. They do not depend on a parameter: the posterior is not touched.
@@ -59,9 +67,12 @@ def table(columns, units=0, history=0, spend=(), seed=0, value=1.0):
     frame = pd.concat(rows)
     frame.loc[(frame["unit"] == "u2"), list(spend)[:1]] = 0.0  # one unit without the first channel
     return bc.Dataset.from_frame(
-        frame if units else frame.drop(columns="unit"), time="week",
-        unit="unit" if units else None, spend={name: f"{name}_cost" for name in spend},
-        history=history, value=value,
+        frame if units else frame.drop(columns="unit"),
+        time="week",
+        unit="unit" if units else None,
+        spend={name: f"{name}_cost" for name in spend},
+        history=history,
+        value=value,
     )
 
 
@@ -70,23 +81,38 @@ def national():
     tests = (
         bc.Experiment(bc.incremental("tv").during(week(5), week(8)), 12.0, 3.0, "geo-rct"),
         bc.Experiment(
-            bc.Estimand({"tv": bc.Times(1.5)}, {"tv": 2.0}, outcome="search", scale="mean",
-                        window=(week(10), week(12)), name="tv on search"),
-            lift=-4.0, std_error=2.0, design="did", bias_sd=1.5, name="clicks",
+            bc.Estimand(
+                {"tv": bc.Times(1.5)},
+                {"tv": 2.0},
+                outcome="search",
+                scale="mean",
+                window=(week(10), week(12)),
+                name="tv on search",
+            ),
+            lift=-4.0,
+            std_error=2.0,
+            design="did",
+            bias_sd=1.5,
+            name="clicks",
         ),
         bc.Experiment(
             bc.incremental("social", scale="per_spend", window=(week(2), week(20))),
-            lift=0.5, std_error=0.2, design="geo-rct",
+            lift=0.5,
+            std_error=0.2,
+            design="geo-rct",
         ),
     )
     spec = bc.Spec(
         bc.Graph.parse(FUNNEL, outcome="sales"),
         responses={
-            "tv": MEDIA, "social": bc.Response(bc.DelayedAdstock(l_max=3), bc.RootSaturation()),
+            "tv": MEDIA,
+            "social": bc.Response(bc.DelayedAdstock(l_max=3), bc.RootSaturation()),
             "search": bc.Response(bc.GeometricAdstock(l_max=2), bc.TanhSaturation()),
         },
-        baseline=(bc.LinearTrend(), bc.YearlySeasonality(2)), experiments=tests,
-        links={"sales": "log"}, policy={"search": "reacts"},
+        baseline=(bc.LinearTrend(), bc.YearlySeasonality(2)),
+        experiments=tests,
+        links={"sales": "log"},
+        policy={"search": "reacts"},
     )
     columns = ("tv", "social", "search", "price", "demand", "sales")
     return spec, table(columns, spend=("tv", "social"))
@@ -99,12 +125,20 @@ def panel():
     )
     spec = bc.Spec(
         bc.Graph.parse(FUNNEL, outcome="sales"),
-        responses={"tv": MEDIA, "social": bc.Response(
-            bc.BinomialAdstock(l_max=3), bc.LogisticSaturation(),
-            strength=bc.Coefficient(bc.Prior("HalfNormal", sigma=0.4)))},
-        baseline={"sales": (bc.Intercept(bc.Prior("Normal", mu=0.5, sigma=0.2)), bc.LinearTrend()),
-                  "search": ()},
-        experiments=(test,), links={"search": "log"},
+        responses={
+            "tv": MEDIA,
+            "social": bc.Response(
+                bc.BinomialAdstock(l_max=3),
+                bc.LogisticSaturation(),
+                strength=bc.Coefficient(bc.Prior("HalfNormal", sigma=0.4)),
+            ),
+        },
+        baseline={
+            "sales": (bc.Intercept(bc.Prior("Normal", mu=0.5, sigma=0.2)), bc.LinearTrend()),
+            "search": (),
+        },
+        experiments=(test,),
+        links={"search": "log"},
     )
     columns = ("tv", "social", "search", "price", "demand", "sales")
     return spec, table(columns, units=3, spend=("tv", "social"), seed=1)
@@ -135,10 +169,14 @@ def paid():
     spec = bc.Spec(
         bc.Graph.parse("tv, social, price -> sales", outcome="sales"),
         responses={
-            "tv": bc.Response(*MEDIA.transforms, strength=bc.ReturnOnSpend(
-                bc.Prior("LogNormal", mu=0.0, sigma=0.5))),
-            "social": bc.Response(bc.LogisticSaturation(), strength=bc.MeanContribution(
-                bc.Prior("Normal", mu=-0.1, sigma=0.1))),
+            "tv": bc.Response(
+                *MEDIA.transforms,
+                strength=bc.ReturnOnSpend(bc.Prior("LogNormal", mu=0.0, sigma=0.5)),
+            ),
+            "social": bc.Response(
+                bc.LogisticSaturation(),
+                strength=bc.MeanContribution(bc.Prior("Normal", mu=-0.1, sigma=0.1)),
+            ),
         },
         experiments=(bc.Experiment(bc.incremental(["tv", "social"]), 20.0, 6.0, "switchback"),),
     )
@@ -150,24 +188,34 @@ def history():
     spec, _ = national()
     data = table(
         ("tv", "social", "search", "price", "demand", "sales"),
-        history=6, spend=("tv", "social"), seed=4,
+        history=6,
+        spend=("tv", "social"),
+        seed=4,
     )
     tests = (bc.Experiment(bc.incremental("tv").during(week(8), week(11)), 12.0, 3.0, "geo-rct"),)
-    return bc.Spec(spec.graph, spec.responses, (bc.LinearTrend(), bc.PiecewiseTrend(2)), tests,
-                   links=spec.links, policy=spec.policy), data
+    return bc.Spec(
+        spec.graph,
+        spec.responses,
+        (bc.LinearTrend(), bc.PiecewiseTrend(2)),
+        tests,
+        links=spec.links,
+        policy=spec.policy,
+    ), data
 
 
 def smooth():
     """Every kind of baseline term, with history rows before the training periods."""
     terms = (
-        bc.HSGPTrend(m=4), bc.MonthlySeasonality(1),
+        bc.HSGPTrend(m=4),
+        bc.MonthlySeasonality(1),
         bc.Event("launch", (week(9), week(17) + pd.Timedelta(days=3)), before=1, after=2),
         bc.Holidays("US", names=("Memorial Day", "Juneteenth National Independence Day"), after=1),
         bc.PiecewiseTrend((week(12), week(20))),
     )
     spec = bc.Spec(
         bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales"),
-        responses={"tv": MEDIA}, baseline=terms,
+        responses={"tv": MEDIA},
+        baseline=terms,
     )
     return spec, table(("tv", "search", "sales"), spend=("tv",), history=3, seed=5)
 
@@ -176,9 +224,14 @@ def student():
     """Heavy tails under both links."""
     spec = bc.Spec(
         bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales"),
-        responses={"tv": MEDIA}, links={"sales": "log"},
-        noise={"sales": bc.StudentTNoise(), "search": bc.StudentTNoise(
-            sigma=bc.Prior("Exponential", lam=3.0), nu=bc.Prior("Gamma", alpha=3, beta=0.2))},
+        responses={"tv": MEDIA},
+        links={"sales": "log"},
+        noise={
+            "sales": bc.StudentTNoise(),
+            "search": bc.StudentTNoise(
+                sigma=bc.Prior("Exponential", lam=3.0), nu=bc.Prior("Gamma", alpha=3, beta=0.2)
+            ),
+        },
     )
     return spec, table(("tv", "search", "sales"), units=2, spend=("tv",), seed=6)
 
@@ -230,7 +283,8 @@ QUESTIONS = {
         bc.incremental(["tv", "social"], window=WINDOW),
     ),
     "history": (
-        bc.incremental("tv"), bc.incremental("tv", window=(week(6), week(7)), scale="per_spend"),
+        bc.incremental("tv"),
+        bc.incremental("tv", window=(week(6), week(7)), scale="per_spend"),
     ),
     "smooth": (bc.incremental("tv", window=WINDOW),),
     "student": (bc.incremental("tv"), bc.Estimand({"search": bc.Times(1.1)}, window=WINDOW)),
@@ -333,7 +387,8 @@ def test_scope_equals_the_oracle(name, k):
     where = scope(scm, estimand)
     shape = scm.factual[second.outcome(estimand)].shape
     for mask, expected in (
-        (where.acts, second.acts(estimand)), (where.counts, second.counts(estimand)),
+        (where.acts, second.acts(estimand)),
+        (where.counts, second.counts(estimand)),
     ):
         pairs = np.argwhere(np.broadcast_to(mask, shape)).tolist()
         assert {(u, t) for u, t in (p if len(p) == 2 else (0, *p) for p in pairs)} == expected
@@ -343,9 +398,7 @@ def test_scope_equals_the_oracle(name, k):
     assert where.truncated == (last + reach(scm, estimand) * estimand.carryover > PERIODS - 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "k"), [(n, k) for n, k in ASKED if splittable(QUESTIONS[n][k])]
-)
+@pytest.mark.parametrize(("name", "k"), [(n, k) for n, k in ASKED if splittable(QUESTIONS[n][k])])
 def test_split_equals_the_oracle(name, k):
     scm, theta, second = case(name)
     estimand, one = QUESTIONS[name][k], first(theta)
@@ -436,11 +489,17 @@ def test_numpy_equals_pytensor(name):
         paths = [contrast(scm, theta, x, edges, q, xp) for q in asked]
         parts = [split(scm, theta, x, edges, q, xp) for q in asked if splittable(q)]
         levels = [scm.baseline(v, theta, xp) for v in scm.spec.modelled]
-        return [*paths, *(p for each in parts for p in each.values()), *levels,
-                *(m.beta for m in edges.values())]
+        return [
+            *paths,
+            *(p for each in parts for p in each.values()),
+            *levels,
+            *(m.beta for m in edges.values()),
+        ]
 
     run = pytensor.function(
-        [*x.values(), *own.values()], outputs(own, x, pt), mode="FAST_COMPILE",
+        [*x.values(), *own.values()],
+        outputs(own, x, pt),
+        mode="FAST_COMPILE",
         on_unused_input="ignore",
     )
     found = run(*scm.factual.values(), *one.values())
@@ -481,12 +540,18 @@ def test_log_density_equals_the_oracle(name):
 
 
 EXAMPLES = {
-    "Beta": {"alpha": 2.0, "beta": 3.0}, "Cauchy": {"alpha": 0.3, "beta": 2.0},
-    "Exponential": {"lam": 2.5}, "Gamma": {"alpha": 2.0, "beta": 0.7},
-    "HalfCauchy": {"beta": 1.3}, "HalfNormal": {"sigma": 0.4},
-    "HalfStudentT": {"nu": 4.0, "sigma": 0.6}, "InverseGamma": {"alpha": 3.0, "beta": 0.8},
-    "Laplace": {"mu": 0.2, "b": 0.5}, "LogNormal": {"mu": -0.3, "sigma": 0.7},
-    "Normal": {"mu": 0.4, "sigma": 1.7}, "StudentT": {"nu": 5.0, "mu": 0.1, "sigma": 0.9},
+    "Beta": {"alpha": 2.0, "beta": 3.0},
+    "Cauchy": {"alpha": 0.3, "beta": 2.0},
+    "Exponential": {"lam": 2.5},
+    "Gamma": {"alpha": 2.0, "beta": 0.7},
+    "HalfCauchy": {"beta": 1.3},
+    "HalfNormal": {"sigma": 0.4},
+    "HalfStudentT": {"nu": 4.0, "sigma": 0.6},
+    "InverseGamma": {"alpha": 3.0, "beta": 0.8},
+    "Laplace": {"mu": 0.2, "b": 0.5},
+    "LogNormal": {"mu": -0.3, "sigma": 0.7},
+    "Normal": {"mu": 0.4, "sigma": 1.7},
+    "StudentT": {"nu": 5.0, "mu": 0.1, "sigma": 0.9},
     "TruncatedNormal": {"mu": 0.5, "sigma": 1.0, "lower": 0.0},
     "Uniform": {"lower": 0.1, "upper": 3.0},
 }

@@ -44,9 +44,7 @@ def strength_draws(example, strength, draws=2000):
 def test_the_prior_holds_for_the_quantity_it_was_put_on(example, view, name):
     """Kolmogorov-Smirnov at 2,000 draws with a fixed seed; p below 1e-4 would be a wrong prior."""
     value, slope, half = strength_draws(example, view(PRIORS[name]))
-    exact = pm.draw(
-        getattr(pm, name).dist(**dict(PRIORS[name].parameters)), 20_000, random_seed=2
-    )
+    exact = pm.draw(getattr(pm, name).dist(**dict(PRIORS[name].parameters)), 20_000, random_seed=2)
     assert stats.ks_2samp(value, exact).pvalue > 1e-4
     for shape in (slope, half):  # and it does not depend on the shape of the curve
         assert abs(stats.spearmanr(value, shape).statistic) < 4 / np.sqrt(len(value))

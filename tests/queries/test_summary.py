@@ -54,8 +54,12 @@ def test_index_is_what_the_draws_are_indexed_by():
     one = draws().isel(channel=0, drop=True)
     assert list(summarize(one).index) == ["effect"]
     assert summarize(one).index.name == "estimand"
-    two = draws(NORMAL.reshape(4, 100, 5, 3), ("chain", "draw", "unit", "channel"),
-                unit=list("vwxyz"), channel=["a", "b", "c"])
+    two = draws(
+        NORMAL.reshape(4, 100, 5, 3),
+        ("chain", "draw", "unit", "channel"),
+        unit=list("vwxyz"),
+        channel=["a", "b", "c"],
+    )
     table = summarize(two)
     assert table.index.names == ["unit", "channel"]
     assert table.loc[("w", "c"), "mean"] == pytest.approx(two.sel(unit="w", channel="c").mean())
@@ -115,7 +119,6 @@ def test_reduced_draws_are_refused_with_advice():
         summarize(draws().mean("draw"))
 
 
-@pytest.mark.xfail(reason="reported: what is no DataArray has no dims", strict=True)
 @pytest.mark.parametrize("given", [None, 3, NORMAL, "tv"])
 def test_what_is_no_draws_is_refused_with_advice(given):
     with pytest.raises(BayesCausalError, match="summarize takes draws"):

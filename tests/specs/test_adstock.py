@@ -1,6 +1,5 @@
 """Laws of adstock: linear, causal, time-invariant, mass-preserving; three readings agree."""
 
-
 import numpy as np
 import oracle
 import pytensor
@@ -225,13 +224,17 @@ def test_numpy_equals_pytensor(kind, normalize):
     own = symbols(theta)
     flat, panel = pt.dvector("flat"), pt.dmatrix("panel")
     outputs = [
-        step.weights(pt, own), step.apply(pt, flat, own), step.apply(pt, panel, own, 2),
+        step.weights(pt, own),
+        step.apply(pt, flat, own),
+        step.apply(pt, panel, own, 2),
         step.apply(pt, panel, own, 1),  # the branch for exposure with draw dims
     ]
     x, y = rng.gamma(2, 3, 11), rng.gamma(2, 3, (3, 11))
     found = compiled([flat, panel, *own.values()], outputs)(x, y, *theta.values())
     expected = [
-        step.weights(np, theta), step.apply(np, x, theta), step.apply(np, y, theta, 2),
+        step.weights(np, theta),
+        step.apply(np, x, theta),
+        step.apply(np, y, theta, 2),
         step.apply(np, y, theta, 1),
     ]
     for a, b in zip(found, expected, strict=True):

@@ -6,9 +6,6 @@ import pytest
 
 from bayescausal.errors import SpecError
 from bayescausal.specs.baseline import (
-    TERMS,
-    Event,
-    Holidays,
     HSGPTrend,
     Intercept,
     LinearTrend,
@@ -16,8 +13,9 @@ from bayescausal.specs.baseline import (
     PiecewiseTrend,
     WeeklySeasonality,
     YearlySeasonality,
-    term_from_dict,
 )
+from bayescausal.specs.events import Event, Holidays
+from bayescausal.specs.files import TERMS, term_from_dict
 from bayescausal.specs.prior import Prior
 
 WEEKS = pd.date_range("2024-01-01", periods=104, freq="7D")

@@ -105,8 +105,19 @@ def test_unbounded_saturation_passes_any_level(kind):
 
 
 @laws
-@given(saturations(["LogisticSaturation", "ExponentialSaturation", "MichaelisMentenSaturation",
-                    "TanhSaturation", "RootSaturation"]), st.floats(0, 4), st.floats(0, 4))
+@given(
+    saturations(
+        [
+            "LogisticSaturation",
+            "ExponentialSaturation",
+            "MichaelisMentenSaturation",
+            "TanhSaturation",
+            "RootSaturation",
+        ]
+    ),
+    st.floats(0, 4),
+    st.floats(0, 4),
+)
 def test_saturation_without_a_slope_has_diminishing_returns(case, x, y):
     step, theta = case
     low, mid, high = step.apply(np, np.array([x, (x + y) / 2, y]), theta)

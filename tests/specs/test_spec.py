@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from bayescausal.errors import DataError, FewerRowsThanParameters, GraphError, SpecError
 from bayescausal.model.build import build
 from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
+from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import (
-    Event,
-    Holidays,
     HSGPTrend,
     Intercept,
     LinearTrend,
@@ -26,13 +25,15 @@ from bayescausal.specs.baseline import (
 )
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.events import Event, Holidays
 from bayescausal.specs.experiment import DESIGNS, Experiment
+from bayescausal.specs.files import load_yaml
 from bayescausal.specs.graph import Edge, Graph
 from bayescausal.specs.noise import NormalNoise, StudentTNoise
 from bayescausal.specs.prior import PARAMETERS, Prior
 from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend
 from bayescausal.specs.saturation import SATURATIONS, HillSaturation
-from bayescausal.specs.spec import Spec, load_yaml
+from bayescausal.specs.spec import Spec
 
 GRAPH = Graph.parse(
     """
@@ -314,12 +315,14 @@ def test_data_that_fit_pass():
         spec(experiments=measured(replace(off(), active={"tv": Plus(5)}))),
         spec(experiments=measured(replace(off(), active={"tv": 1.0}))),
         spec(experiments=measured(replace(off(), control={"tv": lambda x: x + 1}))),
-        spec(experiments=measured(incremental(["tv", "social"], window=off().window)),
-             treatments="social"),
+        spec(
+            experiments=measured(incremental(["tv", "social"], window=off().window)),
+            treatments="social",
+        ),
         spec(experiments=measured(Estimand({"tv": np.ones(30)}))),
         spec(experiments=measured(incremental("paid search"))),
     ):
-        assert made.check(read(frame())) is None
+        assert check(made, read(frame())) is None
 
 
 def test_checking_does_not_change_the_data_even_when_a_function_does():
@@ -328,7 +331,7 @@ def test_checking_does_not_change_the_data_even_when_a_function_does():
         return x
 
     data = read(frame())
-    spec(experiments=measured(Estimand({"tv": cut}))).check(data)
+    check(spec(experiments=measured(Estimand({"tv": cut}))), data)
     assert data.hash == read(frame()).hash
 
 
@@ -426,25 +429,25 @@ MISFITS = {
 def test_data_that_do_not_fit_are_refused_with_advice(case):
     changed, change, words = MISFITS[case]
     with pytest.raises(DataError, match=f"(?s){words}"):
-        spec(**changed).check(read(change(frame()), spend=None))
+        check(spec(**changed), read(change(frame()), spend=None))
 
 
 def test_test_in_the_history_is_outside_the_data():
     made = spec(experiments=measured(TV.during("2024-01-08", "2024-02-01")))
-    made.check(read(frame()))
+    check(made, read(frame()))
     with pytest.raises(DataError, match=r"outside the data \(2024-01-22"):
-        made.check(read(frame(), history=3))
+        check(made, read(frame(), history=3))
 
 
 def test_latent_node_in_the_data_is_refused_with_advice():
     graph = Graph.parse("tv -> social -> sales\nlatent: social", outcome="sales")
     with pytest.raises(DataError, match="'social' is declared latent, but the data have a column"):
-        Spec(graph, {"tv": MEDIA}).check(read(frame()))
+        check(Spec(graph, {"tv": MEDIA}), read(frame()))
 
 
 def test_only_a_dataset_is_data():
     with pytest.raises(DataError, match=r"must be a Dataset; got DataFrame.*from_frame"):
-        spec().check(frame())
+        check(spec(), frame())
 
 
 def panel():
@@ -455,23 +458,23 @@ def panel():
 def test_column_that_differs_between_units_only_is_constant():
     table = panel().assign(price=np.repeat([9.0, 10.0], 30))
     with pytest.raises(DataError, match="'price' is constant in time"):
-        spec().check(read(table, unit="geo"))
+        check(spec(), read(table, unit="geo"))
     varies = table.assign(price=np.where(table["geo"] == "a", 9.0, table["tv"]))
-    spec().check(read(varies, unit="geo"))
+    check(spec(), read(varies, unit="geo"))
 
 
 def test_test_in_units_looks_at_those_units_only():
     table = panel().assign(tv=lambda f: f["tv"].where(f["geo"] == "a", 0.0))
     data = read(table, unit="geo")
-    spec(experiments=measured(TV.within("a"))).check(data)
+    check(spec(experiments=measured(TV.within("a"))), data)
     with pytest.raises(DataError, match="both worlds have the same 'tv'"):
-        spec(experiments=measured(TV.within("b"))).check(data)
+        check(spec(experiments=measured(TV.within("b"))), data)
     with pytest.raises(DataError, match=r"unit 'c' is not in the data. Units: a, b"):
-        spec(experiments=measured(TV.within("c"))).check(data)
+        check(spec(experiments=measured(TV.within("c"))), data)
     shaped = measured(Estimand({"tv": np.ones((2, 30))}))
-    spec(experiments=shaped).check(data)
+    check(spec(experiments=shaped), data)
     with pytest.raises(DataError, match=r"shape of the data, \(2, 30\); got shape \(2,\)"):
-        spec(experiments=measured(Estimand({"tv": [1.0, 2.0]}))).check(data)
+        check(spec(experiments=measured(Estimand({"tv": [1.0, 2.0]}))), data)
 
 
 def test_building_warns_when_rows_are_fewer_than_parameters_and_names_the_numbers():
@@ -536,8 +539,14 @@ terms = st.lists(
             st.floats(0.01, 1),
             priors(),
         ),
-        st.builds(Holidays, st.just("US"), st.sampled_from([None, "NY"]),
-                  st.none() | st.just(("Labor Day", "Christmas Day")), counts, counts),
+        st.builds(
+            Holidays,
+            st.just("US"),
+            st.sampled_from([None, "NY"]),
+            st.none() | st.just(("Labor Day", "Christmas Day")),
+            counts,
+            counts,
+        ),
         st.builds(HSGPTrend, st.integers(1, 20), st.floats(1.01, 3), priors(), priors()),
     ),
     max_size=4,
@@ -546,7 +555,10 @@ terms = st.lists(
 noises = st.builds(NormalNoise, priors()) | st.builds(StudentTNoise, priors(), priors())
 number = st.floats(-1e9, 1e9)
 value = st.one_of(
-    number, st.builds(Times, number), st.builds(Plus, number), st.lists(number, min_size=1),
+    number,
+    st.builds(Times, number),
+    st.builds(Plus, number),
+    st.lists(number, min_size=1),
     st.lists(st.tuples(number, number), min_size=1, max_size=3),
 )
 acts = st.dictionaries(

@@ -1,0 +1,119 @@
+"""Whether a spec and data agree: columns, signs, windows, units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescausal.errors import DataError, did_you_mean
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.response import ReturnOnSpend
+from bayescausal.specs.saturation import NoSaturation, Saturation
+from bayescausal.specs.spec import Spec
+
+
+def check(spec: Spec, data: Dataset) -> None:
+    """Raise when the data do not fit: a missing, constant or impossible column, a window."""
+    if not isinstance(data, Dataset):
+        raise DataError(
+            f"data must be a Dataset; got {type(data).__name__}. Write "
+            "Dataset.from_frame(frame, time='week')."
+        )
+    for node in sorted(spec.graph.latent & {*data.columns}):
+        raise DataError(
+            f"'{node}' is declared latent, but the data have a column of that name. Use it "
+            "(drop 'latent:'), or leave the column out of the data."
+        )
+    for node in dict.fromkeys([*spec.inputs, *spec.modelled]):
+        _check_column(spec, node, data)
+    for edge, response in spec.mechanisms.items():
+        curved = [t for t in response.transforms if isinstance(t, Saturation)]
+        if any(not isinstance(t, NoSaturation) for t in curved):
+            low = float(data.array(edge.source).min())
+            if low < 0:
+                raise DataError(
+                    f"'{edge.source}' is negative (down to {low:g}), but the edge {edge} "
+                    "saturates. Exposure cannot be negative: mend the data, or use a plain "
+                    "edge."
+                )
+        if isinstance(response.strength, ReturnOnSpend) and edge.source not in data.spend:
+            raise DataError(
+                f"The prior of {edge} is a return on spend, but no spend is given for "
+                f"'{edge.source}'. Add it to Dataset.from_frame(spend=...)."
+            )
+    for test in spec.experiments:
+        _check_test(test, data)
+
+
+def _check_column(spec: Spec, node: str, data: Dataset) -> None:
+    if node not in data.columns:
+        raise DataError(
+            f"The graph has the node '{node}', but the data have no such column. Columns: "
+            f"{', '.join(data.columns)} (columns of text are left out). Rename the column, "
+            f"or declare 'latent: {node}'."
+            f"{did_you_mean(node, data.columns)}"
+        )
+    x = data.array(node)[..., data.history :]
+    if not np.ptp(x, axis=-1).any():
+        where = " in time" if np.ptp(x) else f" ({x.flat[0]:g})"
+        raise DataError(
+            f"Column '{node}' is constant{where}: it cannot be told from the intercept. Leave "
+            "the node out of the graph."
+        )
+    if spec.link(node) == "log" and x.min() <= 0:
+        raise DataError(
+            f"'{node}' has a log link but is {x.min():g} at its lowest; use the identity link."
+        )
+
+
+def _check_test(test: Experiment, data: Dataset) -> None:
+    question = test.estimand
+    inside = np.ones(len(data.time), bool)
+    if question.window:
+        start, end = question.window
+        inside = np.asarray((data.time >= start) & (data.time <= end))
+        step = data.time[-1] - data.time[-2]
+        if start < data.training[0] or end >= data.time[-1] + step:
+            raise DataError(
+                f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
+                f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
+                "of its own. Extend the data to cover the test."
+            )
+        if not inside.any():
+            raise DataError(
+                f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
+                f"{data.frequency} period of the data starts. Give the dates of whole periods."
+            )
+    unknown = [u for u in question.units or () if u not in data.units]
+    if unknown:
+        raise DataError(
+            f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. Units: "
+            f"{', '.join(data.units) or 'none, the data are national'}."
+            f"{did_you_mean(unknown[0], data.units)}"
+        )
+    where = inside & (np.arange(len(data.time)) >= data.history)
+    if question.units:
+        where = where & np.isin(data.units, question.units)[:, None]
+    if not any(_moves(question, key, data, where) for key in question.keys):
+        nodes = " and ".join(f"'{node}'" for node in question.treatments)
+        raise DataError(
+            f"Experiment '{test.name}': both worlds have the same {nodes} throughout the "
+            "test's window (is it zero there?), so the model's effect is zero whatever was "
+            "measured. Check the window, or write what the test added in Estimand(active=...)."
+        )
+
+
+def _moves(question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bool:
+    x = data.array(key.split("->")[0])
+    worlds = []
+    for side in (question.active, question.control):
+        value = side.get(key, x)
+        value = np.asarray(value(x.copy()) if callable(value) else value, dtype=float)
+        if value.shape not in ((), x.shape, x.shape[-1:]) or not np.isfinite(value).all():
+            raise DataError(
+                f"do({key}=...) must give finite values in the shape of the data, {x.shape}; "
+                f"got shape {value.shape}."
+            )
+        worlds.append(value)
+    return bool(((worlds[0] != worlds[1]) & where).any())
