@@ -53,19 +53,26 @@ def roas_tests(frame: pd.DataFrame) -> tuple[bc.Experiment, ...]:
         error = TEST_ERROR * lift
         tests.append(
             bc.Experiment(
-                bc.incremental(channel).during(*WINDOW), lift=lift + rng.normal(0, error),
-                std_error=error, design="geo-rct", name=f"dark_{channel}",
+                bc.incremental(channel).during(*WINDOW),
+                lift=lift + rng.normal(0, error),
+                std_error=error,
+                design="geo-rct",
+                name=f"dark_{channel}",
             )
         )
-        print(f"  test {channel}: exact lift {lift:.1f}, measured {tests[-1].lift:.1f} +/- {error:.1f}")
+        print(
+            f"  test {channel}: exact lift {lift:.1f}, measured {tests[-1].lift:.1f} +/- {error:.1f}"
+        )
     return tuple(tests)
 
 
 def show(label: str, fit: bc.Fit, truth: dict[str, float] | None = None) -> None:
     state, run = fit.convergence, fit.info["run"]
-    print(f"\n{label}\n  {state} divergences {state.divergences}; min ESS {state.min_ess_bulk:.0f}; "
-          f"compile {run['compile_seconds']:.0f} s, sample {run['sample_seconds']:.0f} s, "
-          f"{run['leapfrogs']} leapfrogs")
+    print(
+        f"\n{label}\n  {state} divergences {state.divergences}; min ESS {state.min_ess_bulk:.0f}; "
+        f"compile {run['compile_seconds']:.0f} s, sample {run['sample_seconds']:.0f} s, "
+        f"{run['leapfrogs']} leapfrogs"
+    )
     table = bc.summarize(bc.roas(fit))[["mean", "sd", "low", "high"]]
     if truth:
         table["truth"] = pd.Series(truth)
@@ -94,14 +101,26 @@ def roas(folder: Path) -> None:
 
 def robyn(folder: Path) -> None:
     frame = pd.read_csv(folder / "robyn_dt_simulated_weekly.csv", parse_dates=["DATE"])
-    frame = frame.rename(columns={
-        "tv_S": "tv", "ooh_S": "ooh", "print_S": "print", "facebook_I": "facebook",
-        "search_clicks_P": "search", "competitor_sales_B": "competitor",
-    })
+    frame = frame.rename(
+        columns={
+            "tv_S": "tv",
+            "ooh_S": "ooh",
+            "print_S": "print",
+            "facebook_I": "facebook",
+            "search_clicks_P": "search",
+            "competitor_sales_B": "competitor",
+        }
+    )
     data = bc.Dataset.from_frame(
-        frame, time="DATE",
-        spend={"tv": "tv", "ooh": "ooh", "print": "print", "facebook": "facebook_S",
-               "search": "search_S"},
+        frame,
+        time="DATE",
+        spend={
+            "tv": "tv",
+            "ooh": "ooh",
+            "print": "print",
+            "facebook": "facebook_S",
+            "search": "search_S",
+        },
     )
     graph = bc.Graph.parse(
         """
@@ -123,7 +142,10 @@ def geo(folder: Path) -> None:
     frame = frame.rename(columns=lambda c: c.replace("_impression", "").replace("_control", ""))
     paid = ("AwarenessVideo", "PerformanceDisplay", "PerformanceNative")
     data = bc.Dataset.from_frame(
-        frame, time="time", unit="geo", spend={c: f"{c}_spend" for c in paid},
+        frame,
+        time="time",
+        unit="geo",
+        spend={c: f"{c}_spend" for c in paid},
         value="revenue_per_conversion",
     )
     graph = bc.Graph.parse(
@@ -135,7 +157,9 @@ def geo(folder: Path) -> None:
         outcome="conversions",
     )
     spec = bc.Spec(
-        graph, dict.fromkeys(paid, MEDIA), (bc.LinearTrend(), bc.YearlySeasonality(2)),
+        graph,
+        dict.fromkeys(paid, MEDIA),
+        (bc.LinearTrend(), bc.YearlySeasonality(2)),
         policy={"PerformanceDisplay": "held", "PerformanceNative": "held"},
     )
     fit = bc.fit(spec, data, seed=SEED, progress=False)

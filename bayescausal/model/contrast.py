@@ -103,12 +103,14 @@ def resolve(
     for key, value in do.items():
         edge = Edge.parse(key) if "->" in key else None
         path = x[edge.source if edge else key]
-        new = _applied(scm, key, value, path, xp)
+        new = _applied(scm, key, value, path, acts, xp)
         out[edge or key] = xp.where(acts, new, path)
     return out
 
 
-def _applied(scm: SCM, key: str, value: Intervention, path: Array, xp: Any) -> Array:
+def _applied(
+    scm: SCM, key: str, value: Intervention, path: Array, acts: np.ndarray, xp: Any
+) -> Array:
     """Evaluate an intervention and check what it gives; a function gets a copy of the path."""
     if callable(value) and xp is not np:
         try:
@@ -125,7 +127,7 @@ def _applied(scm: SCM, key: str, value: Intervention, path: Array, xp: Any) -> A
             f"do({key}=...) must give finite values in the shape of the data, {shape}; got shape "
             f"{new.shape}."
         )
-    if (new < 0).any() and _saturates(scm, key):
+    if ((new < 0) & acts).any() and _saturates(scm, key):
         raise DataError(
             f"do({key}=...) is negative (down to {new.min():g}), but '{key}' saturates: exposure "
             "cannot be negative. Set zero or more."

@@ -30,12 +30,14 @@ def predict(
     *,
     x: Mapping[Node, Array] | None = None,
     do: Mapping[Node | Edge, Array] | None = None,
+    acts: Array = True,
     generate: bool = False,
 ) -> dict[Node, Array]:
     """Replicate every modelled node with fresh errors.
 
     With ``generate=False`` each node is predicted from its *observed* parents, as the likelihood
-    sees it. With ``generate=True`` replicated causes feed their effects: a simulated world.
+    sees it. With ``generate=True`` replicated causes feed their effects: a simulated world, where
+    a modelled node in ``do`` is set where the mask ``acts`` says and generated elsewhere.
 
     Returns
     -------
@@ -43,15 +45,18 @@ def predict(
         Replicates in original units, draw dims in front.
     """
     x = scm.factual if x is None else x
+    do = do or {}
     out: dict[Node, Array] = {}
 
     def settle(node: Node, mu: Array) -> Array:
-        out[node] = scm.inverse(node, mu + errors(scm, node, theta, mu.shape, rng))
+        drawn = scm.inverse(node, mu + errors(scm, node, theta, mu.shape, rng))
+        out[node] = np.where(acts, do[node], drawn) if node in do else drawn
         return out[node] if generate else x[node]
 
     given = {v: x[v] for v in scm.spec.inputs} if generate else x
-    world = forward(scm, theta, given, edges, do=do, settle=settle)
-    return {v: world[v] if generate else out[v] for v in scm.spec.modelled if v in world}
+    outside = {key: path for key, path in do.items() if key not in scm.spec.modelled}
+    forward(scm, theta, given, edges, do=outside, settle=settle)
+    return out
 
 
 def means(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:

@@ -46,10 +46,10 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         attrs = next(iter(draws.data_vars.values())).attrs
         draws = draws.to_dataarray("node")
         draws.attrs = attrs
-    dims = draws.dims if isinstance(draws, xr.DataArray) else type(draws).__name__
-    if "chain" not in dims or "draw" not in dims:
+    if not isinstance(draws, xr.DataArray) or not {"chain", "draw"} <= set(draws.dims):
+        got = draws.dims if isinstance(draws, xr.DataArray) else type(draws).__name__
         raise BayesCausalError(
-            f"summarize takes draws with dims (chain, draw, ...); got {dims}. "
+            f"summarize takes draws with dims (chain, draw, ...); got {got}. "
             "Give it what effect, contributions, roas, ... return."
         )
     if not 0 < prob < 1:

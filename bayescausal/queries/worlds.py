@@ -133,17 +133,18 @@ def do(
         As `counterfactual`.
     """
     scm, x = fit.scm, fit.scm.factual
-    paths = {}
+    paths, acts = {}, np.ones(1, bool)
     attrs: dict[str, Any] = {"world": "factual", "kind": "interventional", "policy": _policy(fit)}
     if do:
         question = _question(fit, do, where)
-        paths = resolve(scm, x, question.active, scope(scm, question).acts)
+        acts = scope(scm, question).acts
+        paths = resolve(scm, x, question.active, acts)
         attrs["world"] = repr(question)
     rng = np.random.default_rng(seed)
     start, nodes = fit.data.history, fit.spec.modelled
 
     def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        made = predict(scm, theta, edges, rng, do=paths, generate=True)
+        made = predict(scm, theta, edges, rng, do=paths, acts=acts, generate=True)
         draws = len(next(iter(theta.values())))
         full = [np.broadcast_to(made[v], (draws, *x[v].shape))[..., start:] for v in nodes]
         return np.stack(full, axis=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayescausal.errors import DataError, did_you_mean
+from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.response import ReturnOnSpend
@@ -37,13 +38,27 @@ def check(spec: Spec, data: Dataset) -> None:
                     "saturates. Exposure cannot be negative: mend the data, or use a plain "
                     "edge."
                 )
-        if isinstance(response.strength, ReturnOnSpend) and edge.source not in data.spend:
-            raise DataError(
-                f"The prior of {edge} is a return on spend, but no spend is given for "
-                f"'{edge.source}'. Add it to Dataset.from_frame(spend=...)."
-            )
+        if isinstance(response.strength, ReturnOnSpend):
+            _check_return(spec, edge, data)
     for test in spec.experiments:
         _check_test(test, data)
+
+
+def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
+    if edge.source not in data.spend:
+        raise DataError(
+            f"The prior of {edge} is a return on spend, but no spend is given for "
+            f"'{edge.source}'. Add it to Dataset.from_frame(spend=...)."
+        )
+    if spec.link(edge.target) == "log":
+        raise SpecError(
+            f"The prior of {edge} is a return on spend, but '{edge.target}' has a log link, where "
+            "causes multiply and have no fixed return. Use MeanContribution, in log units."
+        )
+    if float(data.array(edge.source).min()) < 0:
+        raise DataError(
+            f"The prior of {edge} is a return on spend, but '{edge.source}' is negative somewhere."
+        )
 
 
 def _check_column(spec: Spec, node: str, data: Dataset) -> None:

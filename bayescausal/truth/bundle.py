@@ -1,6 +1,6 @@
 """The world behind `load_example`, and the command that writes it to the package.
 
-    python -m bayescausal.truth.bundle
+python -m bayescausal.truth.bundle
 """
 
 from __future__ import annotations
@@ -73,14 +73,23 @@ def bundled_inputs(rng: np.random.Generator, weeks: int = 156) -> pd.DataFrame:
     tv = np.where(flights, np.clip(wanted, 0, None), 0)
     social = np.clip(900 * rng.gamma(4, 0.25, weeks) * (1 + 0.25 * season), 0, None)
     price = np.round(
-        9.9 - 1.5 * (rng.random(weeks) < 0.2) + 0.3 * np.linspace(0, 1, weeks)
-        + rng.normal(0, 0.1, weeks), 2,
+        9.9
+        - 1.5 * (rng.random(weeks) < 0.2)
+        + 0.3 * np.linspace(0, 1, weeks)
+        + rng.normal(0, 0.1, weeks),
+        2,
     )
-    return pd.DataFrame({
-        "tv": tv.round(1), "tv_cost": (0.62 * tv).round(2),
-        "social": social.round(0), "social_cost": (0.031 * social).round(2),
-        "price": price, "demand": demand.round(1),
-    }, index=week)
+    return pd.DataFrame(
+        {
+            "tv": tv.round(1),
+            "tv_cost": (0.62 * tv).round(2),
+            "social": social.round(0),
+            "social_cost": (0.031 * social).round(2),
+            "price": price,
+            "demand": demand.round(1),
+        },
+        index=week,
+    )
 
 
 SPEND = {"tv": "tv_cost", "social": "social_cost", "search": "search_cost"}
@@ -95,9 +104,7 @@ def bundled_world(seed: int = SEED) -> World:
     """156 weeks, TV bought when demand is high, search as a mediator, sales as the outcome."""
     rng = np.random.default_rng(seed)
     frame = bundled_inputs(rng).reset_index()
-    data = Dataset.from_frame(
-        frame, time="week", spend={"tv": "tv_cost", "social": "social_cost"}
-    )
+    data = Dataset.from_frame(frame, time="week", spend={"tv": "tv_cost", "social": "social_cost"})
     spec = Spec(
         Graph.parse(GRAPH, outcome="sales"),
         responses={"tv": MEDIA, "social": MEDIA},
@@ -112,18 +119,35 @@ def write(folder: Path = DATA) -> None:
     columns = {name: world.data.array(name) for name in world.data.columns}
     frame = pd.DataFrame(columns, index=world.data.time.rename("week")).reset_index()
     frame["search_cost"] = (CLICK_COST * frame["search"]).round(2)
-    order = ["week", "tv", "tv_cost", "social", "social_cost", "search", "search_cost",
-             "price", "demand", "sales"]
+    order = [
+        "week",
+        "tv",
+        "tv_cost",
+        "social",
+        "social_cost",
+        "search",
+        "search_cost",
+        "price",
+        "demand",
+        "sales",
+    ]
     frame = frame[order].round({"search": 3, "sales": 3})
 
     rng = np.random.default_rng([SEED, 1])
     tests = tuple(
-        Experiment(estimand, round(world.effect(estimand) + rng.normal(0, error), 1), error,
-                   "geo-rct", name=name)
+        Experiment(
+            estimand,
+            round(world.effect(estimand) + rng.normal(0, error), 1),
+            error,
+            "geo-rct",
+            name=name,
+        )
         for name, (estimand, error) in TESTS.items()
     )
     spec = Spec(
-        world.scm.spec.graph, responses={"tv": MEDIA, "social": MEDIA}, baseline=BASELINE,
+        world.scm.spec.graph,
+        responses={"tv": MEDIA, "social": MEDIA},
+        baseline=BASELINE,
         experiments=tests,
     )
     data_settings = {"time": "week", "spend": SPEND}

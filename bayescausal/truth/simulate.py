@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from bayescausal._types import Node
 from bayescausal.model.contrast import contrast, moved_spend, split
 from bayescausal.model.predict import predict
 from bayescausal.model.scm import SCM, calibrate, compile_scm
@@ -22,6 +21,7 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.response import Coefficient, Response
 from bayescausal.specs.spec import Spec
+
 
 @dataclass(frozen=True)
 class World:
@@ -105,8 +105,10 @@ def simulate(
     }
     paths = predict(scm, theta, uncentered, rng, generate=True)
     table = scm.data.table.assign(
-        {v: (scm.data.dims, np.broadcast_to(path, scm.factual[v].shape).copy())
-         for v, path in paths.items()}
+        {
+            v: (scm.data.dims, np.broadcast_to(path, scm.factual[v].shape).copy())
+            for v, path in paths.items()
+        }
     )
     return World(replace(scm, data=replace(scm.data, table=table)), theta)
 

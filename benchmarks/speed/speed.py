@@ -33,24 +33,37 @@ def world(weeks: int, channels: int, units: int, seed: int) -> tuple[bc.Spec, bc
         spend = rng.gamma(2, 50, (weeks, channels)) * (rng.random((weeks, channels)) < 0.7)
         frames.append(pd.DataFrame(spend, columns=names).assign(week=week, unit=f"unit{unit}"))
     data = bc.Dataset.from_frame(
-        pd.concat(frames), time="week", unit="unit" if units > 1 else None, spend=names,
+        pd.concat(frames),
+        time="week",
+        unit="unit" if units > 1 else None,
+        spend=names,
         columns=names,
     )
     spec = bc.Spec(
         bc.Graph.parse(f"{', '.join(names)} -> sales", outcome="sales"),
-        dict.fromkeys(names, MEDIA), (bc.LinearTrend(), bc.YearlySeasonality(2)),
+        dict.fromkeys(names, MEDIA),
+        (bc.LinearTrend(), bc.YearlySeasonality(2)),
     )
-    theta: dict = {"sales:trend": [60.0], "sales:yearly": [40.0, -30.0, 10.0, 5.0],
-                   "sales:sigma": 40.0}
+    theta: dict = {
+        "sales:trend": [60.0],
+        "sales:yearly": [40.0, -30.0, 10.0, 5.0],
+        "sales:sigma": 40.0,
+    }
     if units > 1:
-        theta |= {"sales:intercept:mean": 800.0, "sales:intercept:spread": 80.0,
-                  "sales:intercept": rng.normal(800, 80, units)}
+        theta |= {
+            "sales:intercept:mean": 800.0,
+            "sales:intercept:spread": 80.0,
+            "sales:intercept": rng.normal(800, 80, units),
+        }
     else:
         theta["sales:intercept"] = 800.0
     for name in names:
-        theta |= {f"{name}->sales": rng.uniform(80, 260), f"{name}->sales:alpha": rng.beta(3, 4),
-                  f"{name}->sales:half": rng.uniform(0.2, 0.8),
-                  f"{name}->sales:slope": rng.uniform(0.9, 2.0)}
+        theta |= {
+            f"{name}->sales": rng.uniform(80, 260),
+            f"{name}->sales:alpha": rng.beta(3, 4),
+            f"{name}->sales:half": rng.uniform(0.2, 0.8),
+            f"{name}->sales:slope": rng.uniform(0.9, 2.0),
+        }
     return spec, bc.simulate(spec, data, theta, rng).data
 
 
@@ -66,8 +79,15 @@ def main() -> None:
     spec, data = world(chosen.weeks, chosen.channels, chosen.units, chosen.seed)
     start = time.perf_counter()
     fit = bc.fit(
-        spec, data, seed=chosen.seed, progress=False, backend=chosen.backend, draws=chosen.draws,
-        tune=chosen.tune, chains=chosen.chains, mass_matrix=chosen.mass_matrix,
+        spec,
+        data,
+        seed=chosen.seed,
+        progress=False,
+        backend=chosen.backend,
+        draws=chosen.draws,
+        tune=chosen.tune,
+        chains=chosen.chains,
+        mass_matrix=chosen.mass_matrix,
     )
     whole = time.perf_counter() - start
     start = time.perf_counter()

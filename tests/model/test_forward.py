@@ -256,7 +256,7 @@ QUESTIONS = {
         bc.incremental("tv", window=WINDOW, carryover=False),
         bc.incremental("tv", window=WINDOW, outcome="search", scale="mean"),
         bc.incremental(["tv", "social"], window=WINDOW, scale="per_spend"),
-        bc.Estimand({"tv": bc.Times(1.1)}, {"tv": bc.Plus(-0.5)}, window=WINDOW),
+        bc.Estimand({"tv": bc.Times(1.1)}, {"tv": bc.Plus(0.5)}, window=WINDOW),
         bc.Estimand({"tv": np.linspace(0, 30, PERIODS)}, window=(week(3), week(3))),
         bc.Estimand({"search": bc.Times(1.2)}, {"search": 10.0}, window=WINDOW),
         bc.Estimand({"tv": 30.0, "search": bc.Plus(5)}, {"tv": 0.0, "search": 20.0}),

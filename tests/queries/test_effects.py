@@ -529,3 +529,11 @@ def test_all_contributions_of_a_year_of_draws_take_two_seconds_on_one_core():
     print(measured)
     assert measured["seconds"] < 4
     assert measured["gigabytes"] < 2
+
+
+def test_a_mediator_set_in_a_window_is_generated_outside_it(example_fit):
+    world = bc.do(example_fit, {"search": 50}, window=("2024-03-04", "2024-05-26"), seed=1)
+    spread = world["search"].std(("chain", "draw"))
+    inside = spread.sel(time=slice("2024-03-04", "2024-05-26"))
+    assert float(inside.max()) == 0
+    assert float(spread.drop_sel(time=inside.time).min()) > 0

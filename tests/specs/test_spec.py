@@ -706,3 +706,10 @@ def test_function_in_an_experiment_cannot_be_written_and_says_what_can():
     made = spec(experiments=measured(Estimand({"tv": lambda x: 2 * x})))
     with pytest.raises(SpecError, match=r"use Times\(factor\)"):
         made.to_yaml()
+
+
+def test_a_return_on_spend_needs_an_identity_link():
+    media = Response(GeometricAdstock(), HillSaturation(), strength=ReturnOnSpend(Prior("Normal")))
+    graph = Graph.parse("tv -> sales", outcome="sales")
+    with pytest.raises(SpecError, match="log link"):
+        check(Spec(graph, {"tv": media}, links={"sales": "log"}), read(frame()))
