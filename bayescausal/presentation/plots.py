@@ -1,4 +1,4 @@
-"""Pictures of a fit. Each function returns a matplotlib Figure, and no pyplot state is touched.
+"""Pictures of a fit: each function returns a matplotlib Figure and leaves pyplot alone.
 
 Every picture names its estimand and its interval, and says in red when the sampler has not
 converged. Draws are reduced by `summarize`, here as everywhere.
@@ -6,27 +6,37 @@ converged. Draws are reduced by `summarize`, here as everywhere.
 
 from __future__ import annotations
 
-import base64
-import io
 import math
-import textwrap
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bayescausal._types import Draws, Node
-from bayescausal.errors import NotConverged, SpecError
-from bayescausal.inference.convergence import MAX_RHAT, MIN_ESS
+from bayescausal.errors import SpecError
+from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.inference.diagnostics import diagnose
 from bayescausal.inference.fit import Fit, reachable
+from bayescausal.presentation.sheet import (
+    AMBER,
+    BLUE,
+    DASHED,
+    GRID,
+    INK,
+    SOFT,
+    STYLE,
+    arrow,
+    date_axis,
+    draw_band,
+    open_sheet,
+    period,
+    sheet_with,
+    table_of,
+)
 from bayescausal.queries.effects import (
     adstock_curve,
     contributions,
@@ -35,48 +45,11 @@ from bayescausal.queries.effects import (
     response_curve,
     roas,
 )
-from bayescausal.queries.summary import summarize
-from bayescausal.specs.estimand import incremental
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import incremental
 
-_INK, _SOFT, _GRID = "#1e293b", "#64748b", "#e2e8f0"
-_BLUE, _AMBER, _RED = "#1d4ed8", "#b45309", "#b91c1c"
-_WIDTH = 9.4
 _MAX_UNITS = 6
 _MAX_PARAMETERS = 14
-_SVG_LIMIT = 300_000
-_STYLE: dict[str, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": _SOFT,
-    "axes.grid": True,
-    "axes.labelcolor": _SOFT,
-    "axes.labelsize": 9,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlecolor": _INK,
-    "figure.facecolor": "white",
-    "font.size": 9,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "text.color": _INK,
-    "text.parse_math": False,  # a column may be called "$cost$"
-    "xtick.color": _SOFT,
-    "xtick.major.size": 0,
-    "ytick.color": _SOFT,
-    "ytick.major.size": 0,
-}
-
-
-def period(fit: Fit) -> str:
-    """Return the word for one period of the data: day, week, month or period."""
-    words = {"daily": "day", "weekly": "week", "monthly": "month"}
-    return words.get(fit.data.frequency, "period")
 
 
 def curved_edges(fit: Fit) -> list[Edge]:
@@ -90,7 +63,7 @@ def delayed_edges(fit: Fit) -> list[Edge]:
     return [e for e, response in fit.spec.mechanisms.items() if response.reach]
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     """Observed values against what the model predicts, over time.
 
@@ -128,29 +101,30 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     elif fit.data.is_panel:
         parts = [("", replicas.sum("unit"), observed.sum("unit"))]
         what = f"{node}, sum over {len(fit.data.units)} units"
-    tables = [(name, _table(drawn, prob), seen) for name, drawn, seen in parts]
-    inside = [
-        ((seen.to_numpy() >= t["low"]) & (seen.to_numpy() <= t["high"])) for _, t, seen in tables
-    ]
-    sheet, axes = _sheet(
-        fit, len(parts), 1 if len(parts) < 3 else 2, height=2.9 if len(parts) == 1 else 1.9,
+    tables = [(name, table_of(drawn, prob), seen) for name, drawn, seen in parts]
+    inside = np.ravel([(t["low"] <= y.values) & (y.values <= t["high"]) for _, t, y in tables])
+    sheet, axes = sheet_with(
+        fit,
+        len(parts),
+        1 if len(parts) < 3 else 2,
+        height=2.9 if len(parts) == 1 else 1.9,
         title=f"{what}: observed against predicted",
-        subtitle=f"Dots: observed. Line and band: posterior predictive mean and {prob:.0%} interval "
-        f"of each {period(fit)}, given its observed causes. {sum(map(np.sum, inside))} of "
-        f"{sum(map(len, inside))} dots lie inside.",
+        subtitle=f"Dots: observed. Line and band: posterior predictive mean and {prob:.0%} "
+        f"interval of each {period(fit)}, given its observed causes. {inside.sum()} of "
+        f"{inside.size} dots lie inside.",
         sharex=True,
     )
     for ax, (name, table, seen) in zip(axes, tables, strict=True):
         times = fit.data.training
-        _band(ax, times, table)
-        ax.plot(times, seen.to_numpy(), "o", color=_INK, markersize=2.4)
+        draw_band(ax, times, table)
+        ax.plot(times, seen.to_numpy(), "o", color=INK, markersize=2.4)
         ax.set_title(name)
         ax.set_ylabel(node)
-        _calendar(ax)
+        date_axis(ax)
     return sheet
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_contributions(
     fit: Fit, channels: Sequence[Node] | None = None, prob: float = 0.9
 ) -> Figure:
@@ -169,25 +143,29 @@ def plot_contributions(
     """
     outcome = fit.spec.graph.outcomes[0]
     names = [channels] if isinstance(channels, str) else list(channels or channels_of(fit, outcome))
-    tables = [_table(_added(fit, name, outcome), prob) for name in names]
+    tables = [table_of(_added(fit, name, outcome), prob) for name in names]
     units = f", sum over {len(fit.data.units)} units" if fit.data.is_panel else ""
-    sheet, axes = _sheet(
-        fit, len(names), 1 if len(names) < 5 else 2, height=1.55,
+    sheet, axes = sheet_with(
+        fit,
+        len(names),
+        1 if len(names) < 5 else 2,
+        height=1.55,
         title=f"Contributions to {outcome} per {period(fit)}{units}",
-        subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: mean and {prob:.0%} "
-        "credible interval. One channel at a time; contributions overlap where one channel acts "
-        "through another, so they do not add up.",
-        sharex=True, sharey=True,
+        subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: mean and "
+        f"{prob:.0%} credible interval. One channel at a time; where one acts through another "
+        "their contributions overlap, so they do not add up.",
+        sharex=True,
+        sharey=True,
     )
     for ax, name, table in zip(axes, names, tables, strict=True):
-        _band(ax, fit.data.training, table)
-        ax.axhline(0, color=_SOFT, linewidth=0.8)
+        draw_band(ax, fit.data.training, table)
+        ax.axhline(0, color=SOFT, linewidth=0.8)
         ax.set_title(name)
-        _calendar(ax)
+        date_axis(ax)
     return sheet
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
     """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
 
@@ -203,18 +181,21 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
         No channel has spend.
     """
     kinds = (
-        ("ROAS, the average return of what was spent", _table(roas(fit), prob), _BLUE, "o", -0.17),
-        ("mROAS, the return of the next unit spent", _table(mroas(fit), prob), _AMBER, "s", 0.17),
+        ("ROAS, the average return of what was spent", table_of(roas(fit), prob), BLUE, "o", -0.17),
+        ("mROAS, the return of the next unit spent", table_of(mroas(fit), prob), AMBER, "s", 0.17),
     )
     order = list(kinds[0][1]["mean"].sort_values(ascending=False).index)
-    sheet, axes = _sheet(
-        fit, 1, 1, height=0.95 + 0.62 * len(order),
+    sheet, axes = sheet_with(
+        fit,
+        1,
+        1,
+        height=0.95 + 0.62 * len(order),
         title="Return per unit of spend",
         subtitle=f"Value of incremental {fit.spec.graph.outcome} per unit of the channel's own "
         f"spend: mean and {prob:.0%} credible interval. Dashed: one back for one spent.",
     )
     ax = axes[0]
-    ax.axvline(1, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+    ax.axvline(1, color=INK, **DASHED)
     rows = np.arange(len(order))
     for what, table, color, marker, shift in kinds:
         table = table.loc[order]
@@ -222,10 +203,14 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
         ax.plot(table["mean"], rows + shift, marker, color=color, markersize=6.5, label=what)
         for row, line in zip(rows, table.itertuples(), strict=True):
             ax.text(
-                1.02, row + shift, f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]",
-                transform=ax.get_yaxis_transform(), va="center", color=color,
+                1.02,
+                row + shift,
+                f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]",
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                color=color,
             )
-    ax.set_yticks(rows, order, color=_INK, fontsize=10)
+    ax.set_yticks(rows, order, color=INK, fontsize=10)
     ax.set_ylim(len(order) - 0.5, -0.5)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     ax.grid(axis="y", visible=False)
@@ -233,7 +218,7 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
     return sheet
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     """Saturation: the steady response along each edge to constant exposure.
 
@@ -247,8 +232,11 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     """
     edges = curved_edges(fit)
     units = ", mean over units" if fit.data.is_panel else ""
-    sheet, axes = _sheet(
-        fit, len(edges), min(3, len(edges)), height=2.5,
+    sheet, axes = sheet_with(
+        fit,
+        len(edges),
+        min(3, len(edges)),
+        height=2.5,
         title=f"Response curves per {period(fit)}{units}",
         subtitle="Steady response along one edge to constant exposure, carry-over included: mean "
         f"and {prob:.0%} credible interval. Ticks: observed exposures. Grey: beyond the largest "
@@ -257,23 +245,28 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     for ax, edge in zip(axes, edges, strict=True):
         draws = response_curve(fit, edge)
         exposure = draws["exposure"].to_numpy()
-        _band(ax, exposure, _table(draws, prob))
+        draw_band(ax, exposure, table_of(draws, prob))
         scale = fit.data.scale(edge.source)
         seen = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
-        ax.axvspan(float(scale.mean()), exposure[-1], color=_SOFT, alpha=0.18, linewidth=0)
+        ax.axvspan(float(scale.mean()), exposure[-1], color=SOFT, alpha=0.18, linewidth=0)
         ax.plot(
-            seen.ravel(), np.full(seen.size, 0.02), "|", color=_INK, alpha=0.35, markersize=6,
+            seen.ravel(),
+            np.full(seen.size, 0.02),
+            "|",
+            color=INK,
+            alpha=0.35,
+            markersize=6,
             transform=ax.get_xaxis_transform(),
         )
         ax.set_xlim(0, exposure[-1])
-        ax.set_title(_arrow(edge))
+        ax.set_title(arrow(edge))
         ax.set_xlabel(f"{edge.source} per {period(fit)}")
         logs = fit.spec.link(edge.target) == "log"
         ax.set_ylabel(f"change of log {edge.target}" if logs else edge.target)
     return sheet
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     """Carry-over: how the effect of one period's exposure is spread over the periods after it.
 
@@ -294,8 +287,11 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
             "No edge of this fit has an adstock, so nothing carries over. Give a treatment "
             "Response(GeometricAdstock(l_max=8), ...)."
         )
-    sheet, axes = _sheet(
-        fit, len(edges), min(3, len(edges)), height=2.2,
+    sheet, axes = sheet_with(
+        fit,
+        len(edges),
+        min(3, len(edges)),
+        height=2.2,
         title="Carry-over along each edge",
         subtitle=f"Share of the adstocked exposure that acts in each {period(fit)} after it: mean "
         f"and {prob:.0%} credible interval. Shares sum to one.",
@@ -303,18 +299,18 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     )
     for ax, edge in zip(axes, edges, strict=True):
         draws = adstock_curve(fit, edge)
-        table, lags = _table(draws, prob), draws["lag"].to_numpy()
-        ax.vlines(lags, table["low"], table["high"], color=_BLUE, alpha=0.35, linewidth=5)
-        ax.plot(lags, table["mean"], "o-", color=_BLUE, markersize=4, linewidth=0.8)
-        ax.set_ylim(bottom=0)
-        ax.set_title(_arrow(edge))
+        table, lags = table_of(draws, prob), draws["lag"].to_numpy()
+        ax.vlines(lags, table["low"], table["high"], color=BLUE, alpha=0.35, linewidth=5)
+        ax.plot(lags, table["mean"], "o-", color=BLUE, markersize=4, linewidth=0.8)
+        ax.set_title(arrow(edge))
         ax.set_xlabel(f"{period(fit)}s after exposure")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].set_ylim(bottom=0)
     return sheet
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def plot_diagnostics(fit: Fit) -> Figure:
     """Whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
 
@@ -322,11 +318,9 @@ def plot_diagnostics(fit: Fit) -> Figure:
     ----------
     fit : Fit
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Above: total effects, and the parameters with the largest R-hat. Below: ranks of each
-        total effect by chain, which are level when the chains agree (Vehtari et al., 2021).
+    Notes
+    -----
+    Ranks of the draws by chain are level when the chains agree (Vehtari et al., 2021).
     """
     found = diagnose(fit)
     effects = found.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
@@ -336,12 +330,14 @@ def plot_diagnostics(fit: Fit) -> Figure:
     columns = min(3, len(ranked))
     below = math.ceil(len(ranked) / columns)
     above = 0.7 + 0.2 * len(table)
-    sheet = _head(
-        fit, above + 1.9 * below,
+    sheet = open_sheet(
+        fit,
+        above + 1.9 * below,
         title="Diagnostics of the sampler",
         subtitle=f"Total effects, and the {min(_MAX_PARAMETERS, len(found.parameters))} parameters "
-        "with the largest R-hat. Dashed: the limits for effects. Below: ranks of the draws of each "
-        "total effect, one line a chain; level within the grey 99% band when chains agree.",
+        "with the largest R-hat. Dashed: the limits (in blue for effects). Below: "
+        "ranks of the draws of each total effect, one line a chain; level within the grey 99% "
+        "band when chains agree.",
     )
     grid = sheet.add_gridspec(1 + below, 6, height_ratios=[above, *[1.9] * below])
     left = sheet.add_subplot(grid[0, :3])
@@ -356,18 +352,17 @@ def plot_diagnostics(fit: Fit) -> Figure:
 
 def _limits(left: Axes, right: Axes, table: pd.DataFrame, effects: int) -> None:
     rows = np.arange(len(table))
-    colors = [_BLUE] * effects + [_INK] * (len(table) - effects)
+    colors = [BLUE] * effects + [INK] * (len(table) - effects)
     left.scatter(table["r_hat"], rows, c=colors, s=22)
-    left.axvline(MAX_RHAT, color=_RED, linewidth=1, linestyle=(0, (4, 3)))
-    left.set_xlim(0.999, max(1.012, float(table["r_hat"].max()) * 1.002))
+    left.axvline(MAX_RHAT, color=BLUE, **DASHED)
+    left.axvline(MAX_RHAT_NUISANCE, color=INK, **DASHED)
+    left.set_xlim(0.999, max(1.032, float(table["r_hat"].max()) * 1.002))
     left.set_title("R-hat")
-    left.set_yticks(rows, list(table.index), color=_INK)
+    left.set_yticks(rows, list(table.index), color=INK)
     left.set_ylim(len(table) - 0.5, -0.5)
     right.scatter(table["ess_bulk"], rows, c=colors, s=22, label="bulk")
-    right.scatter(
-        table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail"
-    )
-    right.axvline(MIN_ESS, color=_RED, linewidth=1, linestyle=(0, (4, 3)))
+    right.scatter(table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail")
+    right.axvline(MIN_ESS, color=BLUE, **DASHED)
     right.set_xlim(left=0)
     right.set_title("Effective sample size (filled: bulk, open: tail)")
     right.tick_params(labelleft=False)
@@ -382,9 +377,9 @@ def _ranks(ax: Axes, fit: Fit, treatment: Node) -> None:
     edges = np.linspace(0, values.size, bins + 1)
     expected = values.shape[1] / bins
     spread = 2.58 * math.sqrt(expected * (1 - 1 / bins))
-    ax.axhspan(max(0, expected - spread), expected + spread, color=_GRID, linewidth=0)
+    ax.axhspan(max(0, expected - spread), expected + spread, color=GRID, linewidth=0)
     for chain, shade in zip(ranks, np.linspace(0.45, 1, len(ranks)), strict=True):
-        ax.stairs(np.histogram(chain, edges)[0], edges, color=_BLUE, alpha=shade, linewidth=1.1)
+        ax.stairs(np.histogram(chain, edges)[0], edges, baseline=None, color=BLUE, alpha=shade)
     ax.set_ylim(0, None)
     ax.set_title(f"ranks: effect of {treatment}")
     ax.grid(visible=False)
@@ -400,81 +395,4 @@ def channels_of(fit: Fit, outcome: Node) -> list[Node]:
 
 def _added(fit: Fit, name: Node, outcome: Node) -> Draws:
     draws = contributions(fit, [name], outcome=outcome).isel(channel=0, drop=True)
-    if not fit.data.is_panel:
-        return draws
-    return draws.sum("unit", keep_attrs=True)
-
-
-def _table(draws: Draws | xr.DataArray, prob: float) -> pd.DataFrame:
-    """Summarize without the warning: the sheet itself says that the fit has not converged."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConverged)
-        return summarize(draws, prob)
-
-
-def _arrow(edge: Edge) -> str:
-    return f"{edge.source} → {edge.target}" + (f" (lag {edge.lag})" if edge.lag else "")
-
-
-def _band(ax: Axes, x: Any, table: pd.DataFrame) -> None:
-    ax.fill_between(x, table["low"], table["high"], color=_BLUE, alpha=0.22, linewidth=0)
-    ax.plot(x, table["mean"], color=_BLUE, linewidth=1.4)
-
-
-def _calendar(ax: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=8)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    ax.margins(x=0.01)
-
-
-def _sheet(
-    fit: Fit, count: int, columns: int, *, height: float, title: str, subtitle: str, **share: bool
-) -> tuple[Figure, list[Axes]]:
-    """Open a figure with `count` panels of that height, and its head."""
-    rows = math.ceil(count / columns)
-    sheet = _head(fit, rows * height, title=title, subtitle=subtitle)
-    axes = list(sheet.subplots(rows, columns, squeeze=False, **share).ravel())
-    for spare in axes[count:]:
-        spare.remove()
-    for ax in axes[max(0, count - columns) : count]:  # the last of each column, also above a gap
-        ax.tick_params(labelbottom=True)
-    return sheet, axes[:count]
-
-
-def _head(fit: Fit, height: float, *, title: str, subtitle: str) -> Figure:
-    state = fit.convergence
-    lines = [(line, _SOFT, 9, "normal") for line in textwrap.wrap(subtitle, 125)]
-    if not state.converged:
-        warning = textwrap.wrap(str(state), 105)
-        lines = [*((line, _RED, 10, "bold") for line in warning), *lines]
-    lines = [*((line, _INK, 12.5, "bold") for line in textwrap.wrap(title, 90)), *lines]
-    top = 0.08 + sum(size / 72 * 1.45 for _, _, size, _ in lines) + 0.06
-    total = height + top
-    sheet = Figure(figsize=(_WIDTH, total), layout="constrained")
-    engine = sheet.get_layout_engine()
-    if engine is not None:
-        engine.set(rect=(0, 0, 1, 1 - top / total), h_pad=0.07, w_pad=0.07)
-    at = 0.08
-    for text, color, size, weight in lines:
-        sheet.text(
-            0.008, 1 - at / total, text, color=color, fontsize=size, fontweight=weight, va="top"
-        ).set_in_layout(False)
-        at += size / 72 * 1.45
-    return sheet
-
-
-def encode(sheet: Figure) -> str:
-    """Write a figure as a ``data:`` address: SVG, or PNG when that would be much larger.
-
-    The same figure gives the same text, so that reports can be compared.
-    """
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "bayescausal"}):
-        file = io.BytesIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        sheet.savefig(file, format="svg", metadata=nothing)
-        if file.tell() <= _SVG_LIMIT:
-            return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
-        file = io.BytesIO()
-        sheet.savefig(file, format="png", dpi=130, metadata={"Software": None})
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return draws.sum("unit", keep_attrs=True) if fit.data.is_panel else draws

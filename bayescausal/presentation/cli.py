@@ -1,0 +1,213 @@
+"""`bayescausal demo | validate | fit | effects | report`, driven by one YAML file.
+
+Only light modules load here: ``bc.fit`` and its like come on first use, so that ``--help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lazy_loader
+
+import bayescausal as bc
+from bayescausal.errors import BayesCausalError, NotConverged
+from bayescausal.presentation.words import number
+
+pd: Any = lazy_loader.load("pandas")
+
+_EPILOG = """\
+A model is one YAML file:
+
+  data: {path: weekly.csv, time: week, spend: {tv: tv_cost}}   # unit, value, history, columns
+  spec:
+    graph: |
+      demand -> tv, sales
+      tv -> sales
+    outcome: sales
+    responses:
+      tv: {transforms: [{kind: GeometricAdstock, l_max: 8}, HillSaturation]}
+    baseline: [{kind: LinearTrend}]                            # experiments, noise, links, policy
+  fit: {seed: 1}                                               # draws, tune, chains, sampler, ...
+  output: results                                              # a folder, or a file ending in .nc
+
+`bayescausal demo` writes a complete one.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 2 for a mistake in the input, 130 for Ctrl-C."""
+    args = _parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)  # every command says it itself, once
+        warnings.showwarning = _warn
+        try:
+            args.run(args)
+        except KeyboardInterrupt:
+            print("bayescausal: interrupted", file=sys.stderr)
+            return 130
+        except BayesCausalError as error:
+            return _fail(str(error))
+        except OSError as error:
+            named = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
+            return _fail(named)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bayescausal",
+        description="Causal marketing-mix models: the causal graph is the model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bayescausal {bc.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser("demo", help="fit the bundled data; compare truth and estimates")
+    demo.add_argument("--output", type=Path, default=Path("demo-output"), metavar="DIR")
+    demo.set_defaults(run=_demo)
+
+    validate = commands.add_parser("validate", help="check a YAML file and its data")
+    validate.set_defaults(run=_validate)
+
+    fit = commands.add_parser("fit", help="sample the posterior and save it")
+    fit.add_argument("--output", type=Path, metavar="MODEL.nc", help="overrides the YAML file's")
+    fit.set_defaults(run=_fit)
+
+    effects = commands.add_parser("effects", help="print effects, ROAS and mROAS of a saved model")
+    effects.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    effects.set_defaults(run=_effects)
+
+    report = commands.add_parser("report", help="write the report of a saved model")
+    report.add_argument(
+        "--output", type=Path, metavar="REPORT.html", help="by default beside the model"
+    )
+    report.add_argument("--title")
+    report.set_defaults(run=_report)
+
+    for command in (validate, fit):
+        command.add_argument("config", type=Path, metavar="model.yaml")
+    for command in (demo, fit):
+        command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
+        command.add_argument("--quiet", action="store_true", help="no progress bar")
+    for command in (effects, report):
+        command.add_argument("model", type=Path, metavar="model.nc")
+        command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
+    return parser
+
+
+def _validate(args: argparse.Namespace) -> None:
+    config = bc.Config.read(args.config)
+    print(config.spec)
+    print()
+    print(config.data)
+    print("ok")
+
+
+def _fit(args: argparse.Namespace) -> None:
+    config = bc.Config.read(args.config)
+    path = args.output or config.output
+    path.parent.mkdir(parents=True, exist_ok=True)  # before the sampler runs, not after
+    seed = config.settings.get("seed") if args.seed is None else args.seed
+    settings = {**config.settings, "seed": seed, "progress": not args.quiet}
+    made = bc.fit(config.spec, config.data, **settings)
+    print(made)
+    print(f"Wrote {made.save(path)}")
+    _say_state(made)
+
+
+def _effects(args: argparse.Namespace) -> None:
+    fit = bc.load(args.model)
+    table = bc.effects_table(fit, args.prob)
+    state = fit.convergence
+    if args.format == "csv":
+        print(table.assign(converged=state.converged).to_csv(), end="")
+    elif args.format == "json":
+        rows = table.reset_index().to_dict("records")
+        about = {"prob": args.prob, "converged": state.converged, "convergence": str(state)}
+        print(json.dumps({**about, "effects": rows}, indent=1))
+    else:
+        outcome = fit.spec.graph.outcomes[0]
+        print(f"Effects on {outcome}: factual against do(channel = 0), all periods.")
+        print(f"low and high bound the {args.prob:.0%} credible interval.")
+        print(table.map(number).to_string())
+    _say_state(fit)
+
+
+def _report(args: argparse.Namespace) -> None:
+    fit = bc.load(args.model)
+    path = args.output or args.model.with_name("report.html")
+    print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
+    _say_state(fit)
+
+
+def _demo(args: argparse.Namespace) -> None:
+    folder: Path = args.output
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = 2026 if args.seed is None else args.seed
+    example = bc.load_example()
+    print(example.data)
+    fit = bc.fit(example.spec, example.data, seed=seed, progress=not args.quiet)
+    print(fit)
+    print("\nThe bundled world is simulated, so the answers are known. 90% credible intervals:\n")
+    print(_against(example.truth, bc.effects_table(fit)).to_string(index=False))
+    example.frame.to_csv(folder / "weekly.csv", index=False)
+    time = example.frame.select_dtypes("datetime").columns[0]
+    data = {"path": "weekly.csv", "time": time, **example.data.settings()}
+    bc.Config.write(folder / "model.yaml", example.spec, data, {"seed": seed}, "model.nc")
+    fit.save(folder / "model.nc")
+    bc.report(fit, folder / "report.html")
+    print(f"\nWrote {folder / 'report.html'} (open it), {folder / 'model.nc'},")
+    print(f"{folder / 'model.yaml'} and {folder / 'weekly.csv'}; go on from these two with")
+    print(f"  bayescausal fit {folder / 'model.yaml'}")
+    _say_state(fit)
+
+
+def _against(truth: dict[str, Any], table: Any) -> Any:
+    """Truth beside estimate; direct and indirect only where something mediates."""
+    rows = []
+    for (channel, quantity), line in table.iterrows():
+        known = truth["effects"][channel] | {"roas": truth["roas"][channel]}
+        split = table.loc[(channel, "indirect"), "sd"] > 0
+        if quantity not in known or (quantity in ("direct", "indirect") and not split):
+            continue
+        inside = line["low"] <= known[quantity] <= line["high"]
+        cells = [number(x) for x in (known[quantity], line["mean"], line["low"], line["high"])]
+        rows.append((channel, quantity, *cells, "yes" if inside else "no"))
+    return pd.DataFrame(
+        rows, columns=["channel", "quantity", "true", "estimated", "low", "high", "covered"]
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed; got {text!r}")
+    return int(text)
+
+
+def _say_state(fit: Any) -> None:
+    if not fit.convergence.converged:
+        print(fit.convergence, file=sys.stderr)
+
+
+def _warn(message: Any, *args: Any, **kwargs: Any) -> None:
+    print(f"bayescausal: warning: {_one_line(str(message))}", file=sys.stderr)
+
+
+def _fail(message: str) -> int:
+    print(f"bayescausal: {_one_line(message)}", file=sys.stderr)
+    return 2
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""`Config`: one YAML file that says what is claimed, where the data are, and how to sample."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from bayescausal.errors import DataError, SpecError
+from bayescausal.inference.sample import Settings
+from bayescausal.specs.agreement import check
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.prior import check_keys, number
+from bayescausal.specs.spec import Spec, load_yaml
+
+KEYS = ("data", "spec", "fit", "output")
+DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns")
+FIT_KEYS = ("seed", *(f.name for f in fields(Settings) if f.name != "progress"))
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a YAML file says; the command line is driven by it.
+
+        data: {path: weekly.csv, time: week, spend: {tv: tv_cost}}
+        spec: {graph: "tv -> sales", outcome: sales, responses: {...}}
+        fit: {seed: 1}
+        output: results
+
+    Parameters
+    ----------
+    spec : Spec
+    data : Dataset
+        Read from the CSV file; its path is relative to the YAML file.
+    settings : dict
+        Arguments of `fit`.
+    output : Path
+        Where the fitted model goes.
+
+    See Also
+    --------
+    Config.read : the usual way in.
+    """
+
+    spec: Spec
+    data: Dataset
+    settings: dict[str, Any]
+    output: Path
+
+    @classmethod
+    def read(cls, path: str | Path) -> Config:
+        """Read and check a YAML file, its data included.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        SpecError, DataError, GraphError, OSError
+            A key that nothing reads, or parts that do not fit each other.
+        """
+        path = Path(path)
+        try:
+            given = load_yaml(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise SpecError(f"'{path}' is not text in UTF-8.") from None
+        check_keys(given, KEYS, str(path))
+        for key in ("data", "spec"):
+            if given.get(key) is None:
+                raise SpecError(f"{path}: '{key}' is missing.")
+        settings = _settings(given.get("fit") or {})
+        spec = Spec.from_dict(given["spec"])
+        data = _data(given["data"], path.parent)
+        check(spec, data)
+        return cls(spec, data, settings, _output(given.get("output"), path.parent))
+
+    @staticmethod
+    def write(
+        path: str | Path,
+        spec: Spec,
+        data: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        output: str,
+    ) -> Path:
+        """Write a YAML file that `read` reads back.
+
+        Parameters
+        ----------
+        path : str or Path
+        spec : Spec
+        data : mapping
+            The file's part ``data``: ``path``, ``time``, ``spend``, ...
+        settings : mapping
+            The part ``fit``.
+        output : str
+        """
+        blocks = (
+            yaml.safe_dump({"data": dict(data)}, sort_keys=False, allow_unicode=True),
+            "spec:\n" + textwrap.indent(spec.to_yaml(), "  "),
+            yaml.safe_dump({"fit": dict(settings), "output": output}, sort_keys=False),
+        )
+        path = Path(path)
+        path.write_text("\n".join(blocks), encoding="utf-8")
+        return path
+
+
+def _settings(given: Any) -> dict[str, Any]:
+    check_keys(given, FIT_KEYS, "fit")
+    seed = given.get("seed")
+    if seed is not None and (type(seed) is not int or seed < 0):
+        raise SpecError(f"fit: seed is a whole number from 0 up; got {seed!r}.")
+    if "target_accept" in given:
+        number("fit: target_accept", given["target_accept"])
+    Settings(**{key: value for key, value in given.items() if key != "seed"})
+    return dict(given)
+
+
+def _data(given: Any, folder: Path) -> Dataset:
+    check_keys(given, DATA_KEYS, "data")
+    for key in ("path", "time"):
+        if not isinstance(given.get(key), str):
+            raise SpecError(f"data: '{key}' is missing or no text; got {given.get(key)!r}.")
+    path = folder / given["path"]
+    try:
+        frame = pd.read_csv(path)
+    except ValueError as error:  # the parser's errors, text in another encoding
+        raise DataError(f"'{path}' cannot be read as CSV: {error}") from None
+    rest = {key: value for key, value in given.items() if key != "path" and value is not None}
+    return Dataset.from_frame(frame, **rest)
+
+
+def _output(given: Any, folder: Path) -> Path:
+    if given is None:
+        return folder / "model.nc"
+    if not isinstance(given, str) or Path(given).suffix not in ("", ".nc"):
+        raise SpecError(f"output: a folder, or a file that ends in .nc; got {given!r}.")
+    path = folder / given
+    return path if path.suffix else path / "model.nc"

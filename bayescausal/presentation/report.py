@@ -1,0 +1,377 @@
+"""`report`: one offline HTML file. First what a decision needs, then what it rests on."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bayescausal._types import Draws, Node
+from bayescausal.errors import NotConverged
+from bayescausal.inference.diagnostics import Diagnostics, diagnose
+from bayescausal.inference.fit import Fit
+from bayescausal.presentation.plots import (
+    channels_of,
+    curved_edges,
+    delayed_edges,
+    plot_adstock,
+    plot_contributions,
+    plot_curves,
+    plot_diagnostics,
+    plot_fit,
+    plot_roas,
+)
+from bayescausal.presentation.sheet import encode, period, table_of
+from bayescausal.presentation.words import chance, listed, number, share, verdict
+from bayescausal.queries.effects import decompose, effect, mroas, roas
+from bayescausal.queries.summary import summarize
+from bayescausal.specs.estimand import incremental
+
+type Rows = list[dict[str, Any]]
+type Questions = dict[tuple[Node, str], Draws]
+
+_MAX_FITS = 4
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def report(
+    fit: Fit, path: str | Path = "report.html", *, prob: float = 0.9, title: str | None = None
+) -> Path:
+    """Write one HTML file that needs no network, no script and no other file.
+
+    It says what each channel did and how sure that is, then what the numbers rest on: the graph's
+    assumptions, the lift tests, the fit, the priors, the sampler. It gives no verdict on
+    identification: effects are causal only if the graph is right.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : str or Path
+        A file, or a folder to put ``report.html`` in.
+    prob : float
+        Probability inside all credible intervals.
+    title : str, optional
+
+    Returns
+    -------
+    Path
+        Where it was written. The same fit gives the same bytes.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.report(fit, "report.html")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "report.html"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
+        page = _TEMPLATES.get_template("report.html.j2").render(_page(fit, prob, title))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    if not fit.convergence.converged:
+        warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
+    return path
+
+
+def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> pd.DataFrame:
+    """Everything that is asked of every channel, in one tidy table.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability inside ``low``..``high``.
+    outcome : str, optional
+        The first one by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``channel`` and ``quantity``: ``total, direct, indirect`` in units of the
+        outcome, ``share`` of the outcome, and where there is spend ``roas, induced roas, mroas``;
+        columns as `summarize` gives them.
+    """
+    found = _questions(fit, outcome or fit.spec.graph.outcomes[0])
+    tables = {key: summarize(draws, prob).iloc[0] for key, draws in found.items()}
+    table = pd.DataFrame.from_dict(tables, orient="index")
+    table.index = pd.MultiIndex.from_tuples(tables, names=["channel", "quantity"])
+    return table
+
+
+def _questions(fit: Fit, outcome: Node) -> Questions:
+    found: Questions = {}
+    whole = float(fit.tree["observed_data"][outcome].sum())
+    for channel in channels_of(fit, outcome):
+        parts = decompose(fit, incremental(channel, outcome=outcome))
+        for path in ("total", "direct", "indirect"):
+            found[channel, path] = parts.sel(path=path, drop=True)
+        if whole > 0:
+            total = found[channel, "total"]
+            found[channel, "share"] = (total / whole).assign_attrs(total.attrs)
+        if channel in fit.data.spend and len(fit.spec.graph.outcomes) == 1:
+            for name, draws in (
+                ("roas", roas(fit, [channel])),
+                ("induced roas", roas(fit, [channel], spend="induced")),
+                ("mroas", mroas(fit, [channel])),
+            ):
+                found[channel, name] = draws.isel(channel=0, drop=True)
+    return found
+
+
+def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
+    spec, data, state = fit.spec, fit.data, fit.convergence
+    outcome = spec.graph.outcomes[0]
+    checked = diagnose(fit)
+    asked = {name: _questions(fit, name) for name in spec.graph.outcomes}
+    info = fit.info
+    step = period(fit)
+    units = f" in {len(data.units)} units" if data.is_panel else ""
+    return {
+        "title": title or f"What each channel added to {outcome}",
+        "span": f"{len(data.training)} {step}s{units}, "
+        f"{data.training[0].date()} to {data.training[-1].date()}",
+        "prob": f"{prob:.0%}",
+        "outcome": outcome,
+        "period": step,
+        "state": str(state),
+        "converged": state.converged,
+        "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
+        "edges": [str(edge).replace("->", " → ") for edge in spec.graph.edges],
+        "headlines": _headlines(fit, prob, outcome, asked[outcome]),
+        "outcomes": [_outcome(fit, prob, name, found) for name, found in asked.items()],
+        "assumptions": [line for name in spec.graph.outcomes for line in _assumptions(fit, name)],
+        "roles": _roles(fit),
+        "tests": _tests(fit, prob, checked),
+        "value": f"what the column '{data.value}' says"
+        if isinstance(data.value, str)
+        else number(data.value),
+        "figures": _figures(fit, prob, outcome),
+        "diagnostics": _diagnostics(checked),
+        "spec": spec.table().to_dict("records"),
+        "seed": info["seed"],
+        "hash": info["data_hash"],
+        "appendix": {
+            "Sampler settings": _pairs(info["settings"]),
+            "Run": _pairs(info["run"]),
+            "Versions": _pairs(info["versions"]),
+        },
+    }
+
+
+def _cells(fit: Fit, found: Questions, key: tuple[Node, str], prob: float) -> dict[str, Any]:
+    """Mean and interval of one quantity, as text; the chance that it is above one."""
+    write = share if key[1] == "share" else number
+    line = table_of(found[key], prob).iloc[0]
+    above = float(table_of(found[key] - 1, prob)["p_positive"].iloc[0])
+    draws = fit.shape[0] * fit.shape[1]
+    return {
+        "mean": write(line["mean"]),
+        "interval": f"{write(line['low'])} to {write(line['high'])}",
+        "fixed": line["sd"] == 0,
+        "size": float(line["mean"]),
+        "p_above_one": above,
+        "above_one": chance(above, draws),
+        "positive": chance(float(line["p_positive"]), draws),
+    }
+
+
+def _headlines(fit: Fit, prob: float, outcome: Node, found: Questions) -> Rows:
+    rows = []
+    for channel in channels_of(fit, outcome):
+        asked = {q: _cells(fit, found, (c, q), prob) for c, q in found if c == channel}
+        paid = "roas" in asked
+        lead = asked["roas" if paid else "total"]
+        tests = [e.name for e in fit.spec.experiments if channel in e.estimand.treatments]
+        rows.append(
+            {
+                "channel": channel,
+                "paid": paid,
+                "lead": lead,
+                "verdict": verdict(lead["p_above_one"]),
+                "total": asked["total"],
+                "share": asked.get("share"),
+                "mroas": asked.get("mroas"),
+                "tests": len(tests),
+            }
+        )
+    return sorted(rows, key=lambda row: (not row["paid"], -row["lead"]["size"]))
+
+
+def _outcome(fit: Fit, prob: float, outcome: Node, found: Questions) -> dict[str, Any]:
+    """Tables of effects and returns on one outcome."""
+    rows, returns = [], []
+    for channel in channels_of(fit, outcome):
+        asked = {q: _cells(fit, found, (c, q), prob) for c, q in found if c == channel}
+        rows.append({"channel": channel, "tests": "", **asked})
+        if "roas" in asked:
+            differ = asked["roas"]["mean"] != asked["induced roas"]["mean"]
+            spent = float(fit.data.spend_of(channel)[..., fit.data.history :].sum())
+            returns.append({"channel": channel, "spend": number(spent), "differ": differ, **asked})
+    return {
+        "name": outcome,
+        "rows": rows,
+        "returns": returns,
+        "differ": any(row["differ"] for row in returns),
+        "truncated": any(
+            draws.attrs.get("tail_truncated") for key, draws in found.items() if key[1] == "total"
+        ),
+    }
+
+
+def _assumptions(fit: Fit, outcome: Node) -> Rows:
+    """For each channel, what must hold in the world for its numbers to be causal."""
+    graph = fit.spec.reduced
+    above = {*graph.ancestors(outcome)}
+    rows = []
+    for channel in channels_of(fit, outcome):
+        between = sorted({*graph.descendants(channel)} & above)
+        pairs = [(channel, outcome), *((channel, m) for m in between)]
+        pairs += [(m, outcome) for m in between]
+        alone = graph.do([channel])
+        shared = sorted({*graph.ancestors(channel)} & {*alone.ancestors(outcome)})
+        tests = [str(e.name) for e in fit.spec.experiments if channel in e.estimand.treatments]
+        rows.append(
+            {
+                "channel": channel,
+                "outcome": outcome,
+                "pairs": listed((f"{a} and {b}" for a, b in pairs), last="or"),
+                "common": listed(shared),
+                "through": listed(between),
+                "tests": listed(tests),
+                "tested": bool(tests),
+            }
+        )
+    return rows
+
+
+def _roles(fit: Fit) -> list[tuple[str, str]]:
+    spec = fit.spec
+    outside = [v for v in spec.graph.observed if v not in spec.reduced.nodes]
+    held = [t for t in spec.treatments if t not in spec.modelled]
+    roles = [
+        ("Conditioned on, at their observed values", listed(spec.inputs)),
+        ("Treatments held at their observed path when another channel changes", listed(held)),
+        ("Mediators, which react", listed(spec.mediators)),
+    ]
+    if outside:
+        roles.append(("Left out, since they cause nothing that is measured", listed(outside)))
+    if spec.graph.latent:
+        roles.append(("Declared unobserved", listed(sorted(spec.graph.latent))))
+    return roles
+
+
+def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
+    rows = []
+    for test in fit.spec.experiments:
+        line = table_of(effect(fit, test.estimand), prob).iloc[0]
+        z = float(found.experiments.loc[test.name, "z"])
+        rows.append(
+            {
+                "name": test.name,
+                "estimand": repr(test.estimand).removeprefix("Estimand(").removesuffix(")"),
+                "design": test.design,
+                "lift": f"{number(test.lift)} ± {number(test.sd)}",
+                "mean": number(line["mean"]),
+                "interval": f"{number(line['low'])} to {number(line['high'])}",
+                "z": f"{z:+.1f}",
+                "conflict": abs(z) > 2,
+            }
+        )
+    return rows
+
+
+def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
+    """Every picture as a ``data:`` address with its text for those who cannot see it."""
+    nodes = [*fit.spec.graph.outcomes, *fit.spec.mediators][:_MAX_FITS]
+    figures: dict[str, Any] = {
+        "fits": [
+            _figure(
+                plot_fit(fit, node, prob),
+                f"{node} over time, observed and predicted. The "
+                "table of posterior predictive checks gives the numbers.",
+            )
+            for node in nodes
+        ],
+        "contributions": _figure(
+            plot_contributions(fit, prob=prob),
+            f"Contribution of each channel to {outcome} over time, with intervals. The table of "
+            "effects gives the sums.",
+        ),
+        "diagnostics": _figure(
+            plot_diagnostics(fit),
+            "R-hat, effective sample sizes and rank plots. The table of diagnostics gives the "
+            "numbers.",
+        ),
+        "roas": None,
+        "curves": None,
+        "adstock": None,
+    }
+    if len(fit.spec.graph.outcomes) == 1 and {*channels_of(fit, outcome)} & {*fit.data.spend}:
+        figures["roas"] = _figure(
+            plot_roas(fit, prob),
+            "ROAS and mROAS by channel with intervals. The table of returns gives the numbers.",
+        )
+    if curved_edges(fit):
+        figures["curves"] = _figure(
+            plot_curves(fit, prob),
+            "Response to constant exposure along "
+            f"{listed(f'{e.source} to {e.target}' for e in curved_edges(fit))}, with intervals.",
+        )
+    if delayed_edges(fit):
+        figures["adstock"] = _figure(
+            plot_adstock(fit, prob),
+            "Share of the effect by time since exposure along "
+            f"{listed(f'{e.source} to {e.target}' for e in delayed_edges(fit))}, with intervals.",
+        )
+    return figures
+
+
+def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
+    width, height = sheet.get_size_inches()
+    return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
+
+
+def _diagnostics(found: Diagnostics) -> dict[str, Any]:
+    effects = [
+        {
+            "channel": name,
+            "r_hat": f"{row['r_hat']:.3f}",
+            "bulk": number(row["ess_bulk"]),
+            "tail": number(row["ess_tail"]),
+            "contraction": "above 99%" if row["contraction"] > 0.99 else share(row["contraction"]),
+        }
+        for name, row in found.effects.iterrows()
+    ]
+    checks = [
+        {
+            "node": node,
+            "statistic": statistic,
+            "observed": number(row["observed"]),
+            "interval": f"{number(row['low'])} to {number(row['high'])}",
+            "p": f"{row['p_value']:.2f}",
+            "odd": min(row["p_value"], 1 - row["p_value"]) < 0.025,
+        }
+        for (node, statistic), row in found.predictive.iterrows()
+    ]
+    return {"effects": effects, "checks": checks, "advice": found.advice}
+
+
+def _pairs(given: dict[str, Any]) -> list[tuple[str, str]]:
+    def text(value: Any) -> str:
+        return f"{value:.2f}" if isinstance(value, float) else json.dumps(value).strip('"')
+
+    return [(name.replace("_", " "), text(value)) for name, value in given.items()]
