@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -48,11 +49,14 @@ def main(argv: list[str] | None = None) -> int:
         warnings.showwarning = _warn
         try:
             args.run(args)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             print("bayescausal: interrupted", file=sys.stderr)
             return 130
         except BayesCausalError as error:
             return _fail(str(error))
+        except BrokenPipeError:  # the reader of `effects | head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             named = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
             return _fail(named)
@@ -124,8 +128,9 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _effects(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
-    table = bc.effects_table(fit, args.prob)
-    state = fit.convergence
+    outcomes = fit.spec.graph.outcomes
+    tables = {name: bc.effects_table(fit, args.prob, name) for name in outcomes}
+    table, state = pd.concat(tables, names=["outcome"]), fit.convergence
     if args.format == "csv":
         print(table.assign(converged=state.converged).to_csv(), end="")
     elif args.format == "json":
@@ -133,10 +138,10 @@ def _effects(args: argparse.Namespace) -> None:
         about = {"prob": args.prob, "converged": state.converged, "convergence": str(state)}
         print(json.dumps({**about, "effects": rows}, indent=1))
     else:
-        outcome = fit.spec.graph.outcomes[0]
-        print(f"Effects on {outcome}: factual against do(channel = 0), all periods.")
+        print("Effects of each channel: factual against do(channel = 0), all periods.")
         print(f"low and high bound the {args.prob:.0%} credible interval.")
-        print(table.map(number).to_string())
+        chances = table["p_positive"].map("{:.3f}".format)
+        print(table.map(number).assign(p_positive=chances).to_string())
     _say_state(fit)
 
 

@@ -97,7 +97,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     rows = {
         "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.python_version()}",
         "versions": ", ".join(f"{k} {v}" for k, v in fit.info["versions"].items()),
         "size": f"{chosen.weeks} weeks x {chosen.channels} channels x {chosen.units} units",
         "engine": f"{fit.info['settings']['engine']}, {fit.info['settings']['adaptation']}",

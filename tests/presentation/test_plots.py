@@ -1,0 +1,284 @@
+"""Plots: what is drawn is what the queries say, and every sheet names what it shows."""
+
+import json
+import threading
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from presentation_cases import small_panel, unconverged
+
+import bayescausal as bc
+from bayescausal.errors import SpecError
+from bayescausal.presentation.sheet import RED, encode
+
+PLOTS = {
+    name: getattr(bc, name)
+    for name in (
+        "plot_adstock",
+        "plot_contributions",
+        "plot_curves",
+        "plot_diagnostics",
+        "plot_fit",
+        "plot_roas",
+    )
+}
+WITH_INTERVALS = sorted(set(PLOTS) - {"plot_diagnostics"})
+
+
+def head(figure):
+    """The lines of a sheet's head."""
+    return [text.get_text() for text in figure.texts]
+
+
+def line_of(ax):
+    """The mean that `draw_band` draws: the first line of the axes."""
+    return ax.lines[0].get_ydata()
+
+
+def band_of(ax):
+    """Lower and upper edge of the band, from its polygon."""
+    corners = ax.collections[0].get_paths()[0].vertices
+    low, high = corners[:, 1].min(), corners[:, 1].max()
+    return low, high
+
+
+@pytest.fixture(scope="module")
+def panel_of_three():
+    return small_panel(units=3)
+
+
+@pytest.fixture(scope="module")
+def panel_of_seven():
+    return small_panel(units=7)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_is_a_figure_and_leaves_the_style_of_the_user_alone(example_fit, name):
+    before = dict(matplotlib.rcParams)
+    figure = PLOTS[name](example_fit)
+    assert isinstance(figure, Figure)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_no_plot_needs_pyplot(example_fit):
+    figures = []
+    worker = threading.Thread(target=lambda: figures.append(bc.plot_roas(example_fit)))
+    worker.start()  # pyplot would warn, or fail, outside the main thread
+    worker.join()
+    assert figures[0].canvas.manager is None
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_converged_fit_says_nothing_of_convergence(example_fit, name):
+    assert example_fit.convergence.converged
+    assert not any("CONVERGED" in line for line in head(PLOTS[name](example_fit)))
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_fit_that_has_not_converged_says_so_in_red(example_fit, name):
+    figure = PLOTS[name](unconverged(example_fit))
+    (line,) = [text for text in figure.texts if "NOT CONVERGED" in text.get_text()]
+    assert line.get_color() == RED
+    assert "R-hat of tv is 1.500" in line.get_text()
+    assert line.get_visible()
+
+
+@pytest.mark.parametrize("name", WITH_INTERVALS)
+def test_the_head_names_the_interval_that_is_drawn(example_fit, name):
+    assert "50%" in " ".join(head(PLOTS[name](example_fit, prob=0.5)))
+    assert "90%" in " ".join(head(PLOTS[name](example_fit)))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("plot_fit", "posterior predictive"),
+        ("plot_contributions", "minus sales with the channel at zero"),
+        ("plot_roas", "incremental sales per unit of the channel's own spend"),
+        ("plot_curves", "Steady response along one edge"),
+        ("plot_adstock", "Share of the adstocked exposure"),
+        ("plot_diagnostics", "R-hat"),
+    ],
+)
+def test_the_head_names_the_estimand(example_fit, name, says):
+    assert says in " ".join(head(PLOTS[name](example_fit)))
+
+
+def test_the_fit_is_drawn_from_the_observed_data_and_its_replicas(example_fit, example):
+    figure = bc.plot_fit(example_fit, prob=0.8)
+    (ax,) = figure.axes
+    dots = next(line for line in ax.lines if line.get_linestyle() == "None")
+    np.testing.assert_allclose(dots.get_ydata(), example.frame["sales"])
+    drawn = example_fit.tree["posterior_predictive"]["sales"]
+    table = bc.summarize(drawn, 0.8)
+    np.testing.assert_allclose(line_of(ax), table["mean"])
+    np.testing.assert_allclose(band_of(ax), (table["low"].min(), table["high"].max()))
+    observed = example.frame["sales"].to_numpy()
+    inside = int(((observed >= table["low"]) & (observed <= table["high"])).sum())
+    assert f"{inside} of 156 dots" in " ".join(head(figure))
+
+
+def test_a_mediator_has_a_fit_too_and_an_input_has_none(example_fit, example):
+    figure = bc.plot_fit(example_fit, "search")
+    dots = next(line for line in figure.axes[0].lines if line.get_linestyle() == "None")
+    np.testing.assert_allclose(dots.get_ydata(), example.frame["search"])
+    with pytest.raises(SpecError, match="'price' has no equation"):
+        bc.plot_fit(example_fit, "price")
+
+
+def test_contributions_are_those_of_the_query(example_fit):
+    figure = bc.plot_contributions(example_fit, ["tv", "social"])
+    table = bc.summarize(bc.contributions(example_fit, ["tv", "social"]))
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["tv", "social"]
+    for ax in figure.axes:
+        own = table.loc[ax.get_title(loc="left")]
+        np.testing.assert_allclose(line_of(ax), own["mean"])
+        np.testing.assert_allclose(band_of(ax), (own["low"].min(), own["high"].max()))
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+
+
+def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit):
+    titles = [ax.get_title(loc="left") for ax in bc.plot_contributions(example_fit).axes]
+    assert titles == ["search", "social", "tv"]
+    assert len(bc.plot_contributions(example_fit, "tv").axes) == 1
+
+
+def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
+    (ax,) = bc.plot_roas(example_fit, prob=0.8).axes
+    table = bc.summarize(bc.roas(example_fit), 0.8).sort_values("mean", ascending=False)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(table.index)
+    written = [text.get_text() for text in ax.texts]
+    for query in (bc.roas, bc.mroas):
+        for line in bc.summarize(query(example_fit), 0.8).itertuples():
+            assert f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]" in written
+    dashed = ax.lines[0]
+    assert list(dashed.get_xdata()) == [1, 1]
+    assert dashed.is_dashed()
+
+
+def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(example_fit, example):
+    figure = bc.plot_curves(example_fit)
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert sorted(titles) == ["social → sales", "tv → sales", "tv → search"]
+    for ax in figure.axes:
+        source = ax.get_title(loc="left").split(" → ")[0]
+        edge = ax.get_title(loc="left").replace(" → ", "->")
+        (shade,) = ax.patches
+        assert shade.get_x() == pytest.approx(example.frame[source].max())
+        assert shade.get_x() + shade.get_width() == pytest.approx(ax.get_xlim()[1])
+        draws = bc.response_curve(example_fit, edge)
+        np.testing.assert_allclose(line_of(ax), bc.summarize(draws)["mean"])
+
+
+def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit):
+    for ax in bc.plot_adstock(example_fit).axes:
+        edge = ax.get_title(loc="left").replace(" → ", "->")
+        table = bc.summarize(bc.adstock_curve(example_fit, edge))
+        np.testing.assert_allclose(line_of(ax), table["mean"])
+        assert ax.get_ylim()[0] == 0
+        assert ax.get_ylim()[1] >= table["high"].max()
+
+
+def test_a_fit_without_adstock_says_so(panel_of_three):
+    with pytest.raises(SpecError, match=r"no edge .* adstock|No edge"):
+        bc.plot_adstock(panel_of_three)
+
+
+def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit):
+    figure = bc.plot_diagnostics(example_fit)
+    left, right = figure.axes[:2]
+    names = [label.get_text() for label in left.get_yticklabels()]
+    found = bc.diagnose(example_fit)
+    assert {"effect of tv", "effect of social"} <= {*names}
+    assert found.parameters.index[0] in names
+    at = {name: x for name, (x, _) in zip(names, left.collections[0].get_offsets(), strict=True)}
+    assert at["effect of tv"] == pytest.approx(found.effects.loc["tv", "r_hat"])
+    bulk = {n: x for n, (x, _) in zip(names, right.collections[0].get_offsets(), strict=True)}
+    assert bulk["effect of tv"] == pytest.approx(found.effects.loc["tv", "ess_bulk"])
+
+
+def test_ranks_count_every_draw_once(example_fit):
+    chains, draws = example_fit.shape
+    for ax in bc.plot_diagnostics(example_fit).axes[2:]:
+        counts = [stairs.get_data().values for stairs in ax.patches if hasattr(stairs, "get_data")]
+        assert [c.sum() for c in counts] == [draws] * chains
+        np.testing.assert_allclose(np.sum(counts, axis=0), chains * draws / len(counts[0]), atol=1)
+
+
+def test_ranks_of_chains_that_disagree_leave_the_band(example_fit):
+    tree = example_fit.tree.copy()
+    moved = tree["posterior"].to_dataset()
+    shift = np.where(np.arange(moved.sizes["chain"]) == 0, 3.0, 1.0)[:, None]
+    moved["tv->sales"] = moved["tv->sales"] * shift
+    tree["posterior"] = moved
+    figure = bc.plot_diagnostics(replace(example_fit, tree=tree))
+    ax = next(ax for ax in figure.axes if ax.get_title(loc="left") == "ranks: effect of tv")
+    first, *others = [s.get_data().values for s in ax.patches if hasattr(s, "get_data")]
+    assert first[-1] > 3 * np.mean([o[-1] for o in others])
+
+
+def test_a_small_panel_is_shown_unit_by_unit(panel_of_three):
+    axes = bc.plot_fit(panel_of_three).axes
+    assert [ax.get_title(loc="left") for ax in axes] == ["market 0", "market 1", "market 2"]
+    dots = next(line for line in axes[1].lines if line.get_linestyle() == "None")
+    np.testing.assert_allclose(dots.get_ydata(), panel_of_three.data.array("sales")[1])
+
+
+def test_a_large_panel_is_shown_as_its_sum(panel_of_seven):
+    figure = bc.plot_fit(panel_of_seven)
+    (ax,) = figure.axes
+    dots = next(line for line in ax.lines if line.get_linestyle() == "None")
+    np.testing.assert_allclose(dots.get_ydata(), panel_of_seven.data.array("sales").sum(axis=0))
+    drawn = panel_of_seven.tree["posterior_predictive"]["sales"].sum("unit")
+    np.testing.assert_allclose(line_of(ax), bc.summarize(drawn)["mean"])
+    assert "sum over 7 units" in head(figure)[0]
+
+
+@pytest.mark.filterwarnings("ignore:NOT CONVERGED")
+def test_contributions_of_a_panel_are_summed_before_they_are_reduced(panel_of_three):
+    (ax,) = bc.plot_contributions(panel_of_three).axes
+    draws = bc.contributions(panel_of_three).sum("unit").isel(channel=0)
+    table = bc.summarize(draws)
+    np.testing.assert_allclose(line_of(ax), table["mean"])
+    np.testing.assert_allclose(band_of(ax), (table["low"].min(), table["high"].max()))
+
+
+@pytest.mark.parametrize("name", sorted(set(PLOTS) - {"plot_adstock"}))
+def test_plots_do_not_warn_of_what_they_show(panel_of_three, name, recwarn):
+    figure = PLOTS[name](panel_of_three)
+    assert not panel_of_three.convergence.converged
+    assert "NOT CONVERGED" in " ".join(head(figure))
+    assert not [w for w in recwarn if "CONVERGED" in str(w.message)]
+
+
+def test_names_are_not_read_as_formulas():
+    fit = small_panel(units=2, treatment="$_cost$", outcome="sales $y^2$")
+    for name in ("plot_roas", "plot_fit", "plot_curves", "plot_diagnostics"):
+        figure = PLOTS[name](fit)
+        assert encode(figure).startswith("data:image/svg+xml;base64,")  # mathtext would raise
+        texts = [t for t in figure.findobj(matplotlib.text.Text) if "$" in t.get_text()]
+        assert texts
+        assert not any(t.get_parse_math() for t in texts)
+
+
+def test_a_figure_is_encoded_the_same_way_twice(example_fit):
+    assert encode(bc.plot_roas(example_fit)) == encode(bc.plot_roas(example_fit))
+
+
+def test_a_heavy_figure_becomes_a_picture_of_pixels():
+    figure = Figure()
+    rng = np.random.default_rng(1)
+    figure.subplots().scatter(*rng.normal(size=(2, 20_000)), c=rng.random(20_000))
+    assert encode(figure).startswith("data:image/png;base64,")
+
+
+def test_axes_of_dates_cover_the_data(example_fit):
+    (ax,) = bc.plot_fit(example_fit).axes
+    low, high = (pd.Timestamp(matplotlib.dates.num2date(x)).tz_localize(None) for x in ax.get_xlim())
+    assert low <= example_fit.data.training[0]
+    assert high >= example_fit.data.training[-1]
+    assert json.loads(example_fit.tree.attrs["convergence"])["converged"]
