@@ -60,7 +60,7 @@ def roas_tests(frame: pd.DataFrame) -> tuple[bc.Experiment, ...]:
                 name=f"dark_{channel}",
             )
         )
-        print(
+        seen = f"measured {tests[-1].lift:.1f} +/- {error:.1f}"
         print(f"  test {channel}: exact lift {lift:.1f}, {seen}")
     return tuple(tests)
 
