@@ -22,9 +22,7 @@ def small_panel(units: int, treatment: str = "tv", outcome: str = "sales", **spe
         sales = 100 * (1 + k) + 0.8 * exposure + rng.normal(0, 4, len(weeks))
         columns = {"week": weeks, "market": f"market {k}", treatment: exposure, outcome: sales}
         frames.append(pd.DataFrame(columns))
-    data = bc.Dataset.from_frame(
-        pd.concat(frames), time="week", unit="market", spend=[treatment]
-    )
+    data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=[treatment])
     graph = bc.Graph((bc.Edge(treatment, outcome),), outcomes=(outcome,))
     claimed = bc.Spec(graph, treatments=(treatment,), **spec)
     return bc.fit(claimed, data, seed=1, draws=20, tune=50, chains=2, progress=False)

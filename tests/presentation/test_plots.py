@@ -278,7 +278,9 @@ def test_a_heavy_figure_becomes_a_picture_of_pixels():
 
 def test_axes_of_dates_cover_the_data(example_fit):
     (ax,) = bc.plot_fit(example_fit).axes
-    low, high = (pd.Timestamp(matplotlib.dates.num2date(x)).tz_localize(None) for x in ax.get_xlim())
+    low, high = (
+        pd.Timestamp(matplotlib.dates.num2date(x)).tz_localize(None) for x in ax.get_xlim()
+    )
     assert low <= example_fit.data.training[0]
     assert high >= example_fit.data.training[-1]
     assert json.loads(example_fit.tree.attrs["convergence"])["converged"]

@@ -1,0 +1,342 @@
+"""The command line: what it prints is what the queries say, and mistakes are one line."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from presentation_cases import unconverged
+
+import bayescausal as bc
+from bayescausal.presentation.cli import main
+from bayescausal.presentation.words import number
+
+BUDGET = 0.5
+RUN = [sys.executable, "-m", "bayescausal.presentation.cli"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small YAML file and its data."""
+    rng = np.random.default_rng(4)
+    tv = rng.gamma(2, 10, 40)
+    frame = pd.DataFrame(
+        {
+            "week": pd.date_range("2025-01-06", periods=40, freq="7D"),
+            "tv": tv,
+            "sales": 100 + 2 * tv + rng.normal(0, 5, 40),
+        }
+    )
+    frame.to_csv(tmp_path / "weekly.csv", index=False)
+    write(tmp_path)
+    return tmp_path
+
+
+def write(folder, **parts):
+    """Write model.yaml; a part given as None is left out."""
+    given = {
+        "data": {"path": "weekly.csv", "time": "week", "spend": ["tv"]},
+        "spec": {"graph": "tv -> sales", "outcome": "sales", "treatments": ["tv"]},
+        "fit": {"seed": 5, "draws": 20, "tune": 50, "chains": 2},
+        "output": "results",
+    }
+    given = {key: value for key, value in (given | parts).items() if value is not None}
+    (folder / "model.yaml").write_text(yaml.safe_dump(given))
+    return folder / "model.yaml"
+
+
+@pytest.fixture(scope="module")
+def model(example_fit, tmp_path_factory):
+    """The fit of the bundled data, saved."""
+    return example_fit.save(tmp_path_factory.mktemp("saved") / "model.nc")
+
+
+def fails(capsys, *argv):
+    """Run a command that must fail, and return its single line."""
+    assert main([str(a) for a in argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["demo"], ["report"]])
+def test_help_answers_at_once(command):
+    took = []
+    for _ in range(3):  # the best of three: other jobs share the machine
+        start = time.perf_counter()
+        run = subprocess.run([*RUN, *command, "--help"], capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - start)
+        assert run.stdout.startswith("usage: bayescausal")
+    assert min(took) < BUDGET
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from bayescausal.presentation.cli import _parser; _parser().format_help();"
+        "print(sorted({'numpy', 'pandas', 'pymc', 'matplotlib', 'jinja2'} & {*sys.modules}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"bayescausal {bc.__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["fitt"], ["fit"], ["fit", "m.yaml", "--seed", "x"]])
+def test_a_wrong_command_exits_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: bayescausal")
+
+
+def test_validate_shows_the_spec_and_the_data(folder, capsys):
+    assert main(["validate", str(folder / "model.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "ok"
+    assert "tv->sales" in out
+    assert (
+        "Dataset(40 weekly periods 2025-01-06..2025-10-06; columns sales, tv; spend of tv)" in out
+    )
+    assert not (folder / "results").exists()
+
+
+def test_validate_finds_what_the_data_lack(folder, capsys):
+    path = write(folder, spec={"graph": "tvv -> sales", "outcome": "sales", "treatments": ["tvv"]})
+    line = fails(capsys, "validate", path)
+    assert "Did you mean 'tv'?" in line
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"dta": {}}, "unknown key 'dta'"),
+        ({"data": {"path": "weekly.csv", "tme": "week"}}, "Did you mean 'time'?"),
+        ({"data": {"path": "weekly.csv"}}, "'time' is missing"),
+        ({"data": {"path": "none.csv", "time": "week"}}, "No such file"),
+        ({"data": {"path": "weekly.csv", "time": "week", "spend": ["tvv"]}}, "'tvv'"),
+        ({"data": None}, "'data' is missing"),
+        ({"spec": None}, "'spec' is missing"),
+        ({"spec": {"graf": "tv -> sales"}}, "Did you mean 'graph'?"),
+        ({"fit": {"seeed": 1}}, "Did you mean 'seed'?"),
+        ({"fit": {"seed": "one"}}, "seed is a whole number"),
+        ({"fit": {"draws": 0}}, "draws"),
+        ({"fit": {"sampler": "nutpi"}}, "sampler is one of"),
+        ({"fit": {"target_accept": "high"}}, "target_accept"),
+        ({"fit": ["seed"]}, "fit must be a mapping"),
+        ({"output": "model.pkl"}, "ends in .nc"),
+    ],
+)
+def test_a_mistake_in_the_yaml_is_one_line_with_advice(folder, capsys, parts, says):
+    line = fails(capsys, "validate", write(folder, **parts))
+    assert line.startswith("bayescausal: ")
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"data: [", "not YAML"),
+        (b"- 1", "mapping"),
+        (b"data: !!python/object/apply:os.system [ls]", "tag"),
+        (b"\xff\xfe", "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_model_is_one_line(tmp_path, capsys, content, says):
+    path = tmp_path / "model.yaml"
+    path.write_bytes(content)
+    assert says in fails(capsys, "fit", path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'week,tv\n2025-01-06,"1'])
+def test_a_file_that_is_no_table_is_one_line(folder, capsys, content):
+    (folder / "weekly.csv").write_bytes(content)
+    line = fails(capsys, "validate", folder / "model.yaml")
+    assert "weekly.csv" in line
+
+
+def test_fit_saves_where_the_yaml_says_with_its_settings(folder, capsys):
+    assert main(["fit", str(folder / "model.yaml"), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    fit = bc.load(folder / "results" / "model.nc")
+    assert str(folder / "results" / "model.nc") in out
+    assert fit.shape == (2, 20)
+    assert fit.info["seed"] == 5
+    assert err.startswith("NOT CONVERGED: ")  # 40 draws: it must say so
+    assert err.count("NOT CONVERGED") == 1
+
+
+def test_options_override_the_yaml_and_a_seed_repeats_the_draws(folder, capsys):
+    path = write(folder, output=None)
+    for name in ("a.nc", "b.nc"):
+        target = folder / "new" / name
+        argv = ["fit", str(path), "--quiet", "--seed", "8", "--output", str(target)]
+        assert main(argv) == 0
+    one, two = (bc.load(folder / "new" / name) for name in ("a.nc", "b.nc"))
+    assert one.info["seed"] == 8
+    assert not (folder / "model.nc").exists()
+    np.testing.assert_array_equal(
+        one.tree["posterior"]["tv->sales"], two.tree["posterior"]["tv->sales"]
+    )
+
+
+def test_effects_as_csv_are_those_of_the_table(model, example_fit, capsys):
+    assert main(["effects", str(model), "--format", "csv", "--prob", "0.8"]) == 0
+    out, err = capsys.readouterr()
+    got = pd.read_csv(io.StringIO(out)).set_index(["channel", "quantity"])
+    assert err == ""
+    assert (got.pop("outcome") == "sales").all()
+    assert got.pop("converged").all()
+    pd.testing.assert_frame_equal(got, bc.effects_table(example_fit, 0.8), check_names=False)
+
+
+def test_effects_as_json_carry_their_state(model, example_fit, capsys):
+    assert main(["effects", str(model), "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["prob"] == 0.9
+    assert said["converged"] is True
+    want = bc.effects_table(example_fit).loc[("tv", "mroas")]
+    (row,) = [r for r in said["effects"] if (r["channel"], r["quantity"]) == ("tv", "mroas")]
+    assert row["outcome"] == "sales"
+    assert row["mean"] == pytest.approx(want["mean"])
+    assert row["low"] == pytest.approx(want["low"])
+
+
+def test_effects_as_a_table_are_readable(model, example_fit, capsys):
+    assert main(["effects", str(model)]) == 0
+    out = capsys.readouterr().out
+    roas = bc.summarize(bc.roas(example_fit)).loc["tv"]
+    rows = [line.split() for line in out.splitlines()]
+    assert ["roas", *(number(roas[k]) for k in ("mean", "median", "sd", "low", "high"))] in [
+        row[:-1] for row in rows
+    ]
+    assert "90% credible interval" in out
+
+
+@pytest.mark.parametrize("command", ["effects", "report"])
+def test_what_has_not_converged_says_so_once(example_fit, tmp_path, capsys, command):
+    path = unconverged(example_fit).save(tmp_path / "bad.nc")
+    assert main([command, str(path)]) == 0
+    err = capsys.readouterr().err
+    assert err == "NOT CONVERGED: R-hat of tv is 1.500 (above 1.01).\n"
+
+
+def test_the_report_lies_beside_the_model_or_where_it_is_told(model, tmp_path, capsys):
+    assert main(["report", str(model), "--title", "Q3"]) == 0
+    assert "<h1>Q3</h1>" in model.with_name("report.html").read_text()
+    target = tmp_path / "deep" / "page.html"
+    assert main(["report", str(model), "--output", str(target), "--prob", "0.5"]) == 0
+    assert "50% credible intervals" in target.read_text()
+    assert str(target) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["effects", "report"])
+def test_a_model_that_is_none_is_one_line(tmp_path, capsys, command):
+    (tmp_path / "text.nc").write_text("no model")
+    assert "no file" in fails(capsys, command, tmp_path / "none.nc")
+    assert "not a netCDF file" in fails(capsys, command, tmp_path / "text.nc")
+
+
+def test_a_wrong_probability_is_one_line(model, capsys):
+    assert "prob" in fails(capsys, "effects", model, "--prob", "90")
+
+
+def test_ctrl_c_exits_with_130(folder, capsys, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bc, "fit", stop, raising=False)
+    assert main(["fit", str(folder / "model.yaml")]) == 130
+    assert capsys.readouterr().err == "bayescausal: interrupted\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error(model):
+    run = subprocess.Popen(
+        [*RUN, "effects", str(model), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run.stdout.close()
+    assert run.stderr.read() == ""
+    assert run.wait(timeout=120) == 0
+
+
+@pytest.fixture(scope="module")
+def demo(example_fit, tmp_path_factory):
+    """The demo's files and what it printed, with the shared fit in place of a new one."""
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    asked, said = {}, io.StringIO()
+
+    def fit(spec, data, **settings):
+        asked.update(settings, spec=spec, data=data)
+        return example_fit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bc, "fit", fit, raising=False)
+        patch.setattr(sys, "stdout", said)
+        assert main(["demo", "--output", str(folder), "--seed", "3"]) == 0
+    return folder, said.getvalue(), asked
+
+
+def test_the_demo_sets_estimates_beside_the_truth(demo, example, example_fit):
+    _, said, _ = demo
+    rows = {tuple(line.split()[:2]): line.split()[2:] for line in said.splitlines()}
+    for channel in ("tv", "social", "search"):
+        roas = bc.summarize(bc.roas(example_fit)).loc[channel]
+        true = example.truth["roas"][channel]
+        covered = "yes" if roas["low"] <= true <= roas["high"] else "no"
+        cells = [number(x) for x in (true, roas["mean"], roas["low"], roas["high"])]
+        assert rows[channel, "roas"] == [*cells, covered]
+    paths = bc.summarize(bc.decompose(example_fit, bc.incremental("tv")))
+    for path in ("total", "direct", "indirect"):
+        line, true = paths.loc[path], example.truth["effects"]["tv"][path]
+        assert rows["tv", path][:2] == [number(true), number(line["mean"])]
+    assert ("social", "indirect") not in rows  # nothing mediates: nothing was estimated
+
+
+def test_the_demo_fits_the_bundled_data_with_a_progress_bar(demo, example):
+    _, _, asked = demo
+    assert asked["data"].hash == example.data.hash
+    assert asked["spec"].to_dict() == example.spec.to_dict()
+    assert asked["seed"] == 3
+    assert asked["progress"] is True
+
+
+def test_the_demo_leaves_a_model_to_go_on_from(demo, example):
+    folder, said, _ = demo
+    config = bc.Config.read(folder / "model.yaml")
+    assert config.data.hash == example.data.hash
+    assert config.spec.to_dict() == example.spec.to_dict()
+    assert config.settings == {"seed": 3}
+    assert config.output == folder / "model.nc"
+    assert {p.name for p in Path(folder).iterdir()} == {
+        "model.nc",
+        "model.yaml",
+        "report.html",
+        "weekly.csv",
+    }
+    assert bc.load(folder / "model.nc").data.hash == example.data.hash
+    for path in Path(folder).iterdir():
+        assert str(path) in said
+
+
+@pytest.mark.slow
+def test_the_demo_for_real(tmp_path, capsys):
+    assert main(["demo", "--output", str(tmp_path), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "Converged" in out
+    assert (tmp_path / "report.html").stat().st_size < 3_000_000

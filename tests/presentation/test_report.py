@@ -1,0 +1,393 @@
+"""The report: its numbers are those of the queries, it needs nothing else, and it is honest."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from presentation_cases import renamed, small_panel, unconverged
+
+import bayescausal as bc
+from bayescausal.errors import BayesCausalError, NotConverged
+from bayescausal.presentation.words import chance, number, share
+
+VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect", "polygon", "ellipse"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text, and whether every tag is closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open, self.words, self.tables = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("th", "td"):
+            self.tables[-1][-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" in self.open:
+            return
+        self.words.append(data)
+        if {"th", "td"} & {*self.open}:
+            self.tables[-1][-1][-1] += data if self.open[-1] != "span" else f" [{data}]"
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def table(self, *columns):
+        """The table whose head has these columns, by the first cell of each row."""
+        for rows in self.tables:
+            if {*columns} <= {*rows[0]}:
+                return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+        raise AssertionError(f"no table with {columns}")
+
+
+def shown(line, write=number):
+    """A cell of a table: mean and interval."""
+    return f"{write(line['mean'])} [{write(line['low'])} to {write(line['high'])}]"
+
+
+def rendered(fit, folder, **settings):
+    return bc.report(fit, folder / "report.html", **settings).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(example_fit, tmp_path_factory):
+    return rendered(example_fit, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return small_panel(units=3)
+
+
+def test_every_tag_is_closed_in_its_order(page):
+    assert page.open == []
+
+
+def test_it_loads_nothing_and_runs_nothing(html, page):
+    assert {*re.findall(r"https?://[^\s\"'<>]*", html)} == {"http://www.w3.org/2000/svg"}
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "iframe", "object", "embed", "form", "base"}
+    for tag, attrs in page.tags:
+        assert not [name for name in attrs if name.startswith("on")], (tag, attrs)
+        assert attrs.get("src", "data:").startswith("data:")
+        assert attrs.get("href", "#").startswith("#")
+    assert "@import" not in html
+    assert "url(" not in html
+
+
+def test_pictures_load_nothing_either(page):
+    for tag, attrs in page.tags:
+        if tag == "img" and "svg" in attrs["src"][:30]:
+            svg = base64.b64decode(attrs["src"].split(",")[1]).decode()
+            assert "<script" not in svg
+            links = re.findall(r"(?:href|src)=\"([^\"]*)\"", svg)
+            assert all(link.startswith("#") for link in links)
+
+
+def test_it_stays_small(html):
+    assert len(html.encode()) < 3_000_000
+
+
+def test_the_same_fit_gives_the_same_bytes(example_fit, html, tmp_path):
+    assert rendered(example_fit, tmp_path) == html
+
+
+def test_returns_are_those_of_the_queries(page, example_fit):
+    rows = page.table("Spend", "ROAS")
+    own, marginal = bc.summarize(bc.roas(example_fit)), bc.summarize(bc.mroas(example_fit))
+    induced = bc.summarize(bc.roas(example_fit, spend="induced"))
+    above = bc.summarize(bc.roas(example_fit) - 1)["p_positive"]
+    draws = int(np.prod(example_fit.shape))
+    assert {*rows} == {"tv", "social", "search"}
+    for channel, row in rows.items():
+        assert row["ROAS"] == shown(own.loc[channel])
+        assert row["mROAS (next unit)"] == shown(marginal.loc[channel])
+        assert row["P(ROAS > 1)"] == chance(above[channel], draws)
+        spent = example_fit.data.spend_of(channel).sum()
+        assert row["Spend"] == number(spent)
+    assert rows["tv"]["ROAS, induced spend counted"] == shown(induced.loc["tv"])
+    assert rows["social"]["ROAS, induced spend counted"] == "same"
+
+
+def test_effects_are_those_of_the_queries(page, example_fit):
+    rows = page.table("Contribution (total effect)", "Direct")
+    sales = example_fit.data.array("sales").sum()
+    for channel in ("tv", "social", "search"):
+        table = bc.summarize(bc.decompose(example_fit, bc.incremental(channel)))
+        row = rows[channel]
+        assert row["Contribution (total effect)"] == shown(table.loc["total"])
+        assert row["Share of sales"] == shown(table.loc["total"] / sales, share)
+        assert row["Direct"] == shown(table.loc["direct"])
+        mediated = channel == "tv"
+        assert row["Indirect"] == (shown(table.loc["indirect"]) if mediated else "none")
+
+
+def test_another_probability_changes_the_intervals_and_says_so(page, example_fit, tmp_path):
+    other = Page(rendered(example_fit, tmp_path, prob=0.5))
+    own = bc.summarize(bc.roas(example_fit), 0.5)
+    assert other.table("Spend", "ROAS")["tv"]["ROAS"] == shown(own.loc["tv"])
+    assert "Intervals are 50% credible intervals" in other.text
+    assert "Intervals are 90% credible intervals" in page.text
+
+
+def test_headlines_come_first_with_interval_and_chance(page, example_fit):
+    first = page.text[: page.text.index("What these numbers rest on The graph")]
+    own = bc.summarize(bc.roas(example_fit))
+    for channel, line in own.iterrows():
+        words = f"{channel} {number(line['mean'])} returned per 1 spent (ROAS), 90% interval "
+        assert words + f"{number(line['low'])} to {number(line['high'])}" in first
+    assert "tv almost certainly returned more than it cost" in first
+    assert "effects are causal only if the graph is right" in first
+    assert str(example_fit.convergence) in first
+    order = own["mean"].sort_values(ascending=False).index
+    assert sorted(order, key=lambda c: first.index(f" {c} {number(own.loc[c, 'mean'])}")) == [
+        *order
+    ]
+
+
+def test_a_lift_test_stands_beside_the_model_for_the_same_estimand(page, example_fit):
+    rows = page.table("Test", "Design")
+    assert {*rows} == {"tv_winter", "social_autumn"}
+    found = bc.diagnose(example_fit).experiments
+    for test in example_fit.spec.experiments:
+        row, line = rows[test.name], bc.summarize(bc.effect(example_fit, test.estimand)).iloc[0]
+        assert row["Observed lift ± se"] == f"{number(test.lift)} ± {number(test.std_error)}"
+        assert row["Model, same estimand"] == shown(line)
+        assert row["z"] == f"{found.loc[test.name, 'z']:+.1f}"
+
+
+def test_it_says_what_the_graph_assumes(page):
+    rows = page.table("Channel", "Assumption")
+    assert (
+        "common cause of tv and sales, tv and search or search and sales"
+        in (rows["tv"]["Assumption"])
+    )
+    assert rows["tv"]["Common causes adjusted for"] == "demand"
+    assert rows["tv"]["Acts through"] == "search"
+    assert rows["tv"]["Lift tests"] == "tv_winter"
+    assert rows["search"]["Common causes adjusted for"] == "demand and tv"
+    assert rows["search"]["Lift tests"].startswith("none")
+    assert rows["social"]["Common causes adjusted for"] == "none"
+    assert "Identification has not been assessed by the software in this version" in page.text
+    assert "Conditioned on, at their observed values: demand, price, social and tv" in page.text
+    assert "Mediators, which react: search" in page.text
+
+
+def test_it_never_claims_more_than_it_may(html):
+    assert not re.search(r"\bprove[sn]?\b|true effect", html, re.IGNORECASE)
+
+
+def test_diagnostics_and_the_spec_are_in_it(page, example_fit):
+    found = bc.diagnose(example_fit)
+    rows = page.table("Contraction", "R-hat")
+    assert rows["tv"]["R-hat"] == f"{found.effects.loc['tv', 'r_hat']:.3f}"
+    assert rows["tv"]["ESS, bulk"] == number(found.effects.loc["tv", "ess_bulk"])
+    for line in found.advice:
+        assert line in page.text
+    for prior in example_fit.spec.table()["prior"]:
+        assert " ".join(prior.split()) in page.text
+    info = example_fit.info
+    assert info["data_hash"] in page.text
+    assert f"Seed {info['seed']}" in page.text
+    assert info["versions"]["pymc"] in page.text
+
+
+def test_a_reader_who_cannot_see_gets_every_table_and_picture(page):
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(images) == 7
+    assert all(len(image["alt"]) > 30 for image in images)
+    heads = [attrs for tag, attrs in page.tags if tag == "th"]
+    assert heads
+    assert all(attrs["scope"] in ("row", "col") for attrs in heads)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("table") == tags.count("caption")
+    assert tags.count("h1") == 1
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert {2, 3} <= {*levels}
+    assert dict(page.tags)["html"] == {"lang": "en"}
+    named = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    links = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a"}
+    assert links
+    assert links <= named
+
+
+def test_it_prints(html):
+    assert "@media print" in html
+
+
+def test_a_fit_that_has_not_converged_says_so_first_and_loudly(example_fit, tmp_path):
+    with pytest.warns(NotConverged, match=r"R-hat of tv is 1\.500") as caught:
+        html = rendered(unconverged(example_fit), tmp_path)
+    assert len(caught) == 1
+    page = Page(html)
+    states = [attrs for _, attrs in page.tags if attrs.get("role") == "alert"]
+    assert "bad" in states[0]["class"]
+    assert page.text.index("NOT CONVERGED: R-hat of tv is 1.500") < page.text.index(
+        "returned per 1"
+    )
+    assert "not yet answers" in page.text
+
+
+def test_a_converged_fit_shows_no_alarm(html, page):
+    assert "NOT CONVERGED" not in html
+    assert not [attrs for _, attrs in page.tags if attrs.get("role") == "alert"]
+
+
+def test_the_title_is_text(example_fit, tmp_path):
+    html = rendered(example_fit, tmp_path, title="<script>alert(1)</script> & Söhne")
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne") == 2
+    assert "script" not in {tag for tag, _ in Page(html).tags}
+
+
+def test_names_of_tests_are_text(example_fit, tmp_path):
+    bad = "<script>alert('x')</script>"
+    tests = [replace(t, name=bad) for t in example_fit.spec.experiments if t.name == "tv_winter"]
+    fit = replace(example_fit, spec=replace(example_fit.spec, experiments=tuple(tests)))
+    html = rendered(fit, tmp_path)
+    assert "<script" not in html
+    assert bad in Page(html).table("Test", "Design")
+
+
+def test_names_of_nodes_are_text(example_fit, tmp_path):
+    """A graph refuses ``<`` in names; what it lets through must be harmless too."""
+    with pytest.raises(BayesCausalError, match="holds '<'"):
+        bc.Graph.parse('"<script>" -> sales')
+    fit = renamed(example_fit, {"social": "R&D 'x' onload=alert(1)"})
+    html = rendered(fit, tmp_path)
+    page = Page(html)
+    assert page.open == []
+    assert "R&D 'x' onload=alert(1)" in page.table("Spend", "ROAS")
+    assert "R&D" not in html
+    assert "R&amp;D" in html
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("onload")]
+
+
+def test_units_and_columns_of_a_panel_are_text(tmp_path):
+    """Names of units and of the column that holds the value can be anything."""
+    fit = small_panel(units=2)
+    bad = "<script>alert(2)</script>"
+    table = fit.data.table.assign_coords(unit=[bad, "b"]).rename(tv="tv", sales="sales")
+    table[bad] = table["sales"] * 0 + 2.0
+    data = replace(fit.data, table=table, value=bad)
+    tree = fit.tree.copy()
+    for group in ("posterior_predictive", "observed_data", "prior", "posterior"):
+        tree[group] = tree[group].to_dataset().assign_coords(unit=[bad, "b"])
+    with pytest.warns(NotConverged):
+        html = rendered(replace(fit, data=data, tree=tree), tmp_path)
+    assert "<script" not in html
+    assert bad in Page(html).text  # as the worth of one unit of sales
+
+
+def test_a_panel_has_its_units_in_the_first_lines(panel, tmp_path):
+    with pytest.warns(NotConverged):
+        html = rendered(panel, tmp_path)
+    page = Page(html)
+    assert "30 weeks in 3 units, 2025-01-06 to 2025-07-28" in page.text
+    spent = panel.data.spend_of("tv").sum()
+    assert page.table("Spend", "ROAS")["tv"]["Spend"] == number(spent)
+    assert "No lift test is part of this model." in page.text
+    assert "carry" not in page.text.lower()  # no adstock, so no picture of one
+
+
+def weekly(**columns):
+    rng = np.random.default_rng(5)
+    tv = rng.gamma(2, 10, 40)
+    frame = pd.DataFrame(
+        {
+            "week": pd.date_range("2025-01-06", periods=40, freq="7D"),
+            "tv": tv,
+            "visits": 50 + tv + rng.normal(0, 3, 40),
+            "sales": 200 + 2 * tv + rng.normal(0, 5, 40),
+        }
+    )
+    return frame.assign(**columns)
+
+
+def quick(spec, data):
+    return bc.fit(spec, data, seed=1, draws=20, tune=50, chains=2, progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:NOT CONVERGED")
+def test_without_spend_the_headline_is_the_contribution(tmp_path):
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    fit = quick(
+        bc.Spec(graph, treatments=("tv",), links={"sales": "log"}),
+        bc.Dataset.from_frame(weekly(), time="week"),
+    )
+    page = Page(rendered(fit, tmp_path))
+    line = bc.summarize(bc.effect(fit, bc.incremental("tv"))).iloc[0]
+    assert f"tv {number(line['mean'])} sales added, 90% interval" in page.text
+    assert "No channel has spend" in page.text
+    assert "ROAS" not in page.text
+
+
+@pytest.mark.filterwarnings("ignore:NOT CONVERGED")
+def test_each_of_several_outcomes_has_its_table(tmp_path):
+    graph = bc.Graph.parse("tv -> sales, visits", outcome=["sales", "visits"])
+    data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv"])
+    fit = quick(bc.Spec(graph, treatments=("tv",)), data)
+    page = Page(rendered(fit, tmp_path))
+    for outcome in ("sales", "visits"):
+        row = page.table(f"Share of {outcome}")["tv"]
+        line = bc.summarize(bc.effect(fit, bc.incremental("tv", outcome=outcome))).iloc[0]
+        assert row["Contribution (total effect)"] == shown(line)
+    assert "The graph has several outcomes" in page.text
+
+
+def test_the_table_of_effects_is_that_of_the_queries(example_fit):
+    table = bc.effects_table(example_fit, 0.8)
+    assert table.index.names == ["channel", "quantity"]
+    paths = bc.summarize(bc.decompose(example_fit, bc.incremental("tv")), 0.8)
+    for path in ("total", "direct", "indirect"):
+        pd.testing.assert_series_equal(table.loc[("tv", path)], paths.loc[path], check_names=False)
+    for name, query in (("roas", bc.roas), ("mroas", bc.mroas)):
+        own = bc.summarize(query(example_fit), 0.8)
+        got = table.xs(name, level="quantity").loc[own.index]
+        np.testing.assert_allclose(got.to_numpy(), own.to_numpy())
+    part = table.loc[("tv", "share"), "mean"] * example_fit.data.array("sales").sum()
+    assert part == pytest.approx(table.loc[("tv", "total"), "mean"])
+
+
+def test_the_table_of_effects_warns_when_it_should(example_fit):
+    with pytest.warns(NotConverged):
+        bc.effects_table(unconverged(example_fit))
+
+
+def test_a_folder_is_a_place_and_a_new_folder_is_made(example_fit, tmp_path):
+    assert bc.report(example_fit, tmp_path) == tmp_path / "report.html"
+    deep = tmp_path / "new" / "page.html"
+    assert bc.report(example_fit, deep) == deep
+    assert deep.stat().st_size > 100_000
+
+
+def test_a_wrong_probability_is_refused_before_anything_is_written(example_fit, tmp_path):
+    with pytest.raises(BayesCausalError, match="prob"):
+        bc.report(example_fit, tmp_path / "r.html", prob=90)
+    assert not (tmp_path / "r.html").exists()
