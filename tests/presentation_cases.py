@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 import bayescausal as bc
 
@@ -35,26 +34,3 @@ def unconverged(fit: bc.Fit) -> bc.Fit:
     tree = fit.tree.copy()
     tree.attrs = {**fit.tree.attrs, "convergence": json.dumps(state)}
     return replace(fit, tree=tree)
-
-
-def renamed(fit: bc.Fit, names: dict[str, str]) -> bc.Fit:
-    """The same fit with other names of nodes, in the data, the spec and the draws."""
-
-    def new(text: str) -> str:
-        for old, name in names.items():
-            text = text.replace(old, name)
-        return text
-
-    tree = xr.DataTree.from_dict(
-        {
-            group: node.to_dataset().rename(
-                {v: new(str(v)) for v in node.to_dataset().data_vars if new(str(v)) != v}
-            )
-            for group, node in fit.tree.children.items()
-        }
-    )
-    tree.attrs = dict(fit.tree.attrs)
-    table = fit.data.table.rename({v: new(str(v)) for v in fit.data.table.data_vars})
-    spend = {new(k): new(v) for k, v in fit.data.spend.items()}
-    spec = bc.Spec.from_dict(json.loads(new(json.dumps(fit.spec.to_dict()))))
-    return bc.Fit(spec, replace(fit.data, table=table, spend=spend), tree)
