@@ -11,16 +11,13 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import lazy_loader
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
 from bayescausal.presentation.words import number
-
-pd: Any = lazy_loader.load("pandas")
 
 _EPILOG = """\
 A model is one YAML file:
@@ -128,20 +125,25 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _effects(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
-    outcomes = fit.spec.graph.outcomes
+    state, outcomes = fit.convergence, fit.spec.graph.outcomes
     tables = {name: bc.effects_table(fit, args.prob, name) for name in outcomes}
-    table, state = pd.concat(tables, names=["outcome"]), fit.convergence
-    if args.format == "csv":
-        print(table.assign(converged=state.converged).to_csv(), end="")
-    elif args.format == "json":
-        rows = table.reset_index().to_dict("records")
+    if args.format == "json":
+        rows = [
+            {"outcome": name, **row}
+            for name, table in tables.items()
+            for row in table.reset_index().to_dict("records")
+        ]
         about = {"prob": args.prob, "converged": state.converged, "convergence": str(state)}
         print(json.dumps({**about, "effects": rows}, indent=1))
-    else:
-        print("Effects of each channel: factual against do(channel = 0), all periods.")
-        print(f"low and high bound the {args.prob:.0%} credible interval.")
-        chances = table["p_positive"].map("{:.3f}".format)
-        print(table.map(number).assign(p_positive=chances).to_string())
+    for name, table in tables.items():
+        if args.format == "csv":
+            text = table.assign(outcome=name, converged=state.converged)
+            print(text.to_csv(header=name == outcomes[0]), end="")
+        elif args.format == "table":
+            print(f"Effects on {name}: factual against do(channel = 0), all periods.")
+            print(f"low and high bound the {args.prob:.0%} credible interval.")
+            chances = table["p_positive"].map("{:.3f}".format)
+            print(table.map(number).assign(p_positive=chances).to_string())
     _say_state(fit)
 
 
@@ -161,7 +163,8 @@ def _demo(args: argparse.Namespace) -> None:
     fit = bc.fit(example.spec, example.data, seed=seed, progress=not args.quiet)
     print(fit)
     print("\nThe bundled world is simulated, so the answers are known. 90% credible intervals:\n")
-    print(_against(example.truth, bc.effects_table(fit)).to_string(index=False))
+    for cells in _against(example.truth, bc.effects_table(fit)):
+        print("{:8}{:10}{:>8}{:>11}{:>9}{:>9}  {}".format(*cells))
     example.frame.to_csv(folder / "weekly.csv", index=False)
     time = example.frame.select_dtypes("datetime").columns[0]
     data = {"path": "weekly.csv", "time": time, **example.data.settings()}
@@ -174,20 +177,17 @@ def _demo(args: argparse.Namespace) -> None:
     _say_state(fit)
 
 
-def _against(truth: dict[str, Any], table: Any) -> Any:
-    """Truth beside estimate; direct and indirect only where something mediates."""
-    rows = []
+def _against(truth: dict[str, Any], table: Any) -> Iterator[tuple[str, ...]]:
+    """Lines of truth beside estimate; direct and indirect only where something mediates."""
+    yield "channel", "quantity", "true", "estimated", "low", "high", "covered"
     for (channel, quantity), line in table.iterrows():
         known = truth["effects"][channel] | {"roas": truth["roas"][channel]}
         split = table.loc[(channel, "indirect"), "sd"] > 0
         if quantity not in known or (quantity in ("direct", "indirect") and not split):
             continue
-        inside = line["low"] <= known[quantity] <= line["high"]
-        cells = [number(x) for x in (known[quantity], line["mean"], line["low"], line["high"])]
-        rows.append((channel, quantity, *cells, "yes" if inside else "no"))
-    return pd.DataFrame(
-        rows, columns=["channel", "quantity", "true", "estimated", "low", "high", "covered"]
-    )
+        true, low, high = known[quantity], line["low"], line["high"]
+        cells = [number(x) for x in (true, line["mean"], low, high)]
+        yield channel, quantity, *cells, "yes" if low <= true <= high else "no"
 
 
 def _seed(text: str) -> int:
