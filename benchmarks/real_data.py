@@ -19,6 +19,7 @@ import bayescausal as bc
 
 SEED = 20261122
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=8), bc.HillSaturation())
+LOGISTIC = bc.Response(bc.GeometricAdstock(l_max=8), bc.LogisticSaturation())
 BASELINE = (bc.LinearTrend(), bc.YearlySeasonality(2))
 
 # What made mmm_roas_data.csv; its own columns x1_effect, x2_effect are reproduced to 1e-12 below.
@@ -88,13 +89,13 @@ def roas(folder: Path) -> None:
     tests = roas_tests(frame)
     hidden = bc.Graph.parse("x1, x2 -> y", outcome="y")
     given = bc.Graph.parse("x1, x2, z -> y\nz -> x1", outcome="y")
-    responses = {"x1": MEDIA, "x2": MEDIA}
-    for label, graph, used in (
-        ("z hidden, no test", hidden, ()),
-        ("z given, no test", given, ()),
-        ("z hidden, one test on x1 and one on x2", hidden, tests),
+    for label, graph, media, used in (
+        ("z hidden, no test", hidden, MEDIA, ()),
+        ("z hidden, no test, logistic saturation", hidden, LOGISTIC, ()),
+        ("z given, no test", given, MEDIA, ()),
+        ("z hidden, one test on x1 and one on x2", hidden, MEDIA, tests),
     ):
-        spec = bc.Spec(graph, responses, BASELINE, used)
+        spec = bc.Spec(graph, {"x1": media, "x2": media}, BASELINE, used)
         show(f"mmm_roas_data: {label}", bc.fit(spec, data, seed=SEED, progress=False), ROAS_TRUTH)
 
 
