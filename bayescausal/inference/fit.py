@@ -42,9 +42,9 @@ class Fit:
     spec : Spec
     data : Dataset
     tree : xarray.DataTree
-        Groups ``prior``, ``posterior``, ``posterior_predictive`` (each node given its observed
-        parents), ``sample_stats``, ``observed_data``. The spec, settings, seed, versions, hash of
-        the data and the state of convergence are JSON in its attributes.
+        Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
+        node given its observed parents), ``sample_stats``, ``observed_data``. The spec, settings,
+        seed, versions, hash of the data and the state of convergence are JSON in its attributes.
     """
 
     spec: Spec
@@ -222,7 +222,8 @@ def fit(
         "observed_data": _observed(scm),
     }
     made = Fit(spec, data, xr.DataTree.from_dict(groups))
-    made.tree["posterior_predictive"] = xr.DataTree(_replicate(made, keys[2]))
+    for group in ("prior", "posterior"):
+        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, keys[2]))
     made.tree.attrs["info"] = json.dumps(
         {
             "seed": seed,
@@ -281,15 +282,16 @@ def _observed(scm: SCM) -> xr.Dataset:
     )
 
 
-def _replicate(made: Fit, seed: int) -> xr.Dataset:
-    """Posterior predictive draws of each node given its observed parents, thinned."""
-    scm, (chains, draws) = made.scm, made.shape
+def _replicate(made: Fit, group: str, seed: int) -> xr.Dataset:
+    """Predictive draws of each node given its observed parents, thinned."""
+    drawn = made.tree[group].to_dataset()
+    chains, draws = drawn.sizes["chain"], drawn.sizes["draw"]
     per_chain = min(draws, max(1, _REPLICATES // chains))
     kept = np.linspace(0, draws - 1, per_chain).round().astype(int)
-    thin = made.tree["posterior"].to_dataset().isel(draw=kept)
+    thin = drawn.isel(draw=kept)
+    scm = made.scm
     theta = {p.name: _joined(thin[p.name]) for p in scm.parameters}
-    rng = np.random.default_rng(seed)
-    replicas = predict(scm, theta, calibrate(scm, theta, scm.factual), rng)
+    replicas = predict(scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed))
     dims = ("chain", "draw", *scm.data.dims)
     start = scm.data.history
     return xr.Dataset(

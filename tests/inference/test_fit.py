@@ -38,7 +38,7 @@ def small():
 
 def test_one_seed_gives_one_posterior(small):
     one, two, other = (bc.fit(*small, seed=s, **SMALL) for s in (7, 7, 8))
-    for group in ("prior", "posterior", "posterior_predictive"):
+    for group in ("prior", "prior_predictive", "posterior", "posterior_predictive"):
         assert one.tree[group].to_dataset().identical(two.tree[group].to_dataset())
     same = one.tree["posterior"]["tv->sales"].equals(other.tree["posterior"]["tv->sales"])
     assert not same
@@ -48,6 +48,7 @@ def test_the_fit_keeps_what_a_reader_needs(small):
     fit = bc.fit(*small, seed=1, **SMALL)
     assert set(fit.tree.children) == {
         "prior",
+        "prior_predictive",
         "posterior",
         "posterior_predictive",
         "sample_stats",

@@ -249,6 +249,7 @@ def test_a_fit_that_has_not_converged_says_so_first_and_loudly(example_fit, tmp_
     said = page.text.index("NOT CONVERGED: R-hat of tv is 1.500")
     assert said < page.text.index("returned per 1")
     assert "not yet answers" in page.text
+    assert "almost certainly" not in page.text
 
 
 def test_a_converged_fit_shows_no_alarm(html, page):
