@@ -31,7 +31,7 @@ class Diagnostics:
     convergence : Convergence
         R-hat, ESS, divergences, and the verdict that travels with every number.
     effects : pandas.DataFrame
-        By treatment and paid mediator: R-hat, ESS, and contraction from prior to posterior.
+        By treatment: R-hat, ESS, and contraction from prior to posterior.
     parameters : pandas.DataFrame
         R-hat and ESS of every scalar parameter, worst first.
     predictive : pandas.DataFrame
@@ -103,9 +103,7 @@ def _width(draws: np.ndarray) -> float:
 
 def _effects(fit: Fit) -> pd.DataFrame:
     rows = {}
-    above = fit.spec.reduced.ancestors(fit.spec.graph.outcomes[0])
-    paid = [c for c in fit.data.spend if c in above]
-    for treatment in sorted({*reachable(fit.spec), *paid}):
+    for treatment in reachable(fit.spec):
         question = incremental(treatment)
         draws = total_effect(fit, question)
         prior = total_effect(fit, question, group="prior")
