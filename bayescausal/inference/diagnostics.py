@@ -92,7 +92,7 @@ def diagnose(fit: Fit) -> Diagnostics:
     state = fit.convergence
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
-    advice = _advice(fit, state, effects, predictive, tests, energy)
+    advice = _advice(state, effects, predictive, tests, energy)
     return Diagnostics(state, effects, parameters, predictive, tests, energy, advice)
 
 
@@ -185,7 +185,6 @@ def _energy(fit: Fit) -> pd.Series:
 
 
 def _advice(
-    fit: Fit,
     state: Convergence,
     effects: pd.DataFrame,
     predictive: pd.DataFrame,
