@@ -3,6 +3,7 @@
 Eight nouns, all frozen values
     Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
 Verbs, free functions
+    identify, second_opinion                    may I ask?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
     decompose, counterfactual, do               ask
@@ -54,10 +55,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "YearlySeasonality",
         ],
         "specs.events": ["Event", "Holidays"],
-        "specs.noise": ["NormalNoise", "StudentTNoise"],
+        "specs.noise": ["AR1Noise", "NormalNoise", "StudentTNoise"],
         "specs.estimand": ["Estimand", "Plus", "Times", "incremental"],
         "specs.experiment": ["Experiment"],
         "specs.spec": ["Spec"],
+        # may I ask?
+        "identification.verdicts": ["Identification", "identify"],
+        "identification.ladder": ["Grade", "grade"],
+        "identification.second_opinion": ["SecondOpinion", "compare", "second_opinion"],
         # learn
         "model.build": ["build"],
         "inference.fit": ["Fit", "fit", "load"],

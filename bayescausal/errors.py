@@ -22,6 +22,10 @@ class SpecError(BayesCausalError):
     """The parts of a specification do not fit each other or the data."""
 
 
+class NotIdentified(BayesCausalError):
+    """Data cannot tell the effect, however many there are, given the graph."""
+
+
 class NotConverged(UserWarning):
     """The sampler has not converged: numbers from this fit are not yet answers."""
 

@@ -1,11 +1,40 @@
-"""One real fit of the bundled data, shared by every test that needs a posterior."""
+"""What is dear and wanted by many: made once a session, read by every worker of pytest-xdist."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 import bayescausal as bc
+
+
+def pytest_collection_modifyitems(items):
+    """The longest test goes early: as the last one it would leave the other worker idle."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``shared(name, write)`` is the file of that name, written by the first worker that asks.
+
+    It is put in its place when it is whole: a writer that fails leaves nothing to be read.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+
+    def file(name: str, write: Callable[[Path], object]) -> Path:
+        path = folder / name
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                part = folder / f"part-{name}"
+                write(part)
+                part.replace(path)
+        return path
+
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -15,14 +44,10 @@ def example() -> bc.Example:
 
 
 @pytest.fixture(scope="session")
-def example_fit(example, tmp_path_factory, worker_id) -> bc.Fit:
-    """A real posterior of the bundled world; nothing in it is mocked.
+def example_fit(example, shared) -> bc.Fit:
+    """A real posterior of the bundled world; nothing in it is mocked."""
 
-    One is made a session: the workers of pytest-xdist share it through a file.
-    """
-    root = tmp_path_factory.getbasetemp()
-    shared = (root if worker_id == "master" else root.parent) / "example_fit.nc"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
-            bc.fit(example.spec, example.data, seed=20260301, progress=False).save(shared)
-    return bc.load(shared)
+    def write(path):
+        bc.fit(example.spec, example.data, seed=20260301, progress=False).save(path)
+
+    return bc.load(shared("example_fit.nc", write))

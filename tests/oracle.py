@@ -11,10 +11,12 @@ import math
 from datetime import timedelta
 
 import holidays as calendars
+import numpy as np
 import pandas as pd
 from scipy import stats
 
 from bayescausal.specs.baseline import Intercept
+from bayescausal.specs.confounder import CORRELATION
 from bayescausal.specs.noise import NormalNoise
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
@@ -200,6 +202,71 @@ def term_path(term, node, theta, time, training):
     return out
 
 
+# Errors: shared causes, and memory
+
+
+def factors(causes, theta):
+    """Weights of the unobserved causes, ``[{node: w}, ...]``, in ``sum_k w_vk F_k + eps_v``.
+
+    With one cause alone the correlation of its ends is the parameter: w^2 / (1 + w^2) = |u|; and
+    that of an end with the cause is its loading: w / sqrt(1 + w^2) = l.
+    """
+    out = []
+    for nodes in causes:
+        name = "<->".join(nodes)
+        if len(nodes) == 2:
+            size = math.sqrt(abs(theta[name]) / (1 - abs(theta[name])))
+            out.append({nodes[0]: size, nodes[1]: math.copysign(size, theta[name])})
+        else:
+            loads = {v: theta[f"{name}:{v}"] for v in nodes}
+            out.append({v: load / math.sqrt(1 - load**2) for v, load in loads.items()})
+    return out
+
+
+def correlation_matrix(nodes, weights):
+    """Correlations of ``sum_k w_vk F_k + eps_v``, all of them standard normal."""
+    w = np.array([[factor.get(v, 0.0) for factor in weights] for v in nodes])
+    covariance = w @ w.T + np.eye(len(nodes))
+    size = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(size, size)
+
+
+def stationary(r, sigma, phi, lag=0):
+    """Covariance of e[t + lag] and e[t], ``e[t] = phi e[t-1] + v[t]``, for v with covariance SRS.
+
+    Row v, column w: the sum over k of ``phi_v^(lag + k) phi_w^k`` times the covariance of v, w.
+    """
+    sigma, phi = np.asarray(sigma), np.asarray(phi)
+    return r * np.outer(sigma, sigma) * phi[:, None] ** lag / (1 - np.outer(phi, phi))
+
+
+def errors_log_density(e, r, sigma, phi, nu):
+    """Log density of the errors of a district, ``e[node][time]``, its nodes in causal order.
+
+    Normal errors have one covariance over nodes and periods. With a Student-t shock somewhere,
+    ``v = sigma L eps`` is solved for its independent shocks, period by period.
+    """
+    e = np.asarray(e)
+    count, periods = e.shape
+    if all(one is None for one in nu):
+        blocks = [stationary(r, sigma, phi, lag) for lag in range(periods)]
+        whole = [
+            [blocks[t - s] if t >= s else blocks[s - t].T for s in range(periods)]
+            for t in range(periods)
+        ]
+        return stats.multivariate_normal(np.zeros(e.size), np.block(whole)).logpdf(e.T.ravel())
+    total = 0.0
+    for t in range(periods):
+        covariance = np.outer(sigma, sigma) * r if t else stationary(r, sigma, phi)
+        past = np.asarray(phi) * e[:, t - 1] if t else np.zeros(count)
+        root = np.linalg.cholesky(covariance)
+        shocks = np.linalg.solve(root, e[:, t] - past)
+        for shock, degrees, left in zip(shocks, nu, np.diag(root), strict=True):
+            law = stats.norm if degrees is None else stats.t(degrees)
+            total += law.logpdf(shock) - math.log(left)
+    return total
+
+
 # The structural equations
 
 
@@ -211,43 +278,90 @@ class Oracle:
         self.theta = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in theta.items()}
         self.time, self.training = list(data.time), list(data.time)[data.history :]
         self.units = list(range(max(1, len(data.units))))
-        self.edges = list(spec.reduced.edges)
-        self.modelled = self._modelled()
+        self._structure()
         sources = {e.source for e in self.edges if e.target in self.modelled}
         self.x = {v: self._path(v) for v in sorted({*self.modelled, *sources})}
         self.scale = {v: self._scales(v) for v in self.x}
         self.mechanism = {e: self._mechanism(e) for e in self.edges if e.target in self.modelled}
+        self.levels = {v: self.baseline(v) for v in self.modelled}
 
     # structure
 
-    def _below(self, start):
+    def _structure(self):
+        graph = self.spec.structure
+        self.edges, self.names = list(graph.edges), list(graph.nodes)
+        self.held = self._held()
+        self.order = self._order()
+        self.districts = self._districts(graph.bidirected)
+        self.modelled = self._modelled()
+        self.causes = self._causes()
+
+    def _below(self, start, edges):
         found, waiting = set(), list(start)
         while waiting:
             node = waiting.pop()
-            for edge in self.edges:
+            for edge in edges:
                 if edge.source == node and edge.target not in found:
                     found.add(edge.target)
                     waiting.append(edge.target)
         return found
 
-    def _modelled(self):
-        """Outcomes, and what a treatment moves; causes first."""
-        present = {v for e in self.edges for v in e[:2]}
-        wanted = {*self.spec.graph.outcomes, *self._below(set(self.spec.treatments) & present)}
-        order = []
-        while len(order) < len(wanted):
-            order.append(
-                next(
-                    v
-                    for v in sorted(wanted - set(order))
-                    if all(
-                        e.source in order or e.source not in wanted
-                        for e in self.edges
-                        if e.target == v
-                    )
-                )
+    def _held(self):
+        """Treatments whose plan stays: by their policy, or because it follows its own effects."""
+        return {
+            v
+            for v in self.spec.treatments
+            if v in self.names
+            and (
+                self.spec.policy[v] == "held"
+                if v in self.spec.policy
+                else v in self._below([v], self.edges)
             )
+        }
+
+    def _order(self):
+        """Causes first; lagged edges count unless they close a cycle between nodes."""
+        links = [e for e in self.edges if e.source != e.target]
+        if any(v in self._below([v], links) for v in self.names):
+            links = [e for e in links if not e.lag]
+        order = []
+        while len(order) < len(self.names):
+            ready = (
+                v
+                for v in sorted({*self.names} - {*order})
+                if all(e.source in order for e in links if e.target == v)
+            )
+            order.append(next(ready))
         return order
+
+    def _districts(self, pairs):
+        """Nodes joined by ``<->``, merged pair by pair."""
+        parts = [{v} for v in self.names]
+        for pair in pairs:
+            joined = set().union(*(part for part in parts if part & {*pair}))
+            parts = [*(part for part in parts if not part & {*pair}), joined]
+        return parts
+
+    def _causes(self):
+        """Groups of modelled nodes with an unobserved common cause.
+
+        Written for latents whose children are all observed, and for ``<->`` between observed nodes.
+        """
+        graph = self.spec.graph
+        groups = {tuple(sorted(pair)) for pair in graph.bidirected}
+        for latent in graph.latent:
+            children = {e.target for e in graph.edges if e.source == latent}
+            assert not children & graph.latent
+            groups.add(tuple(sorted(children & {*self.modelled})))
+        return sorted(g for g in groups if len(g) > 1 and {*g} <= {*self.modelled})
+
+    def _modelled(self):
+        """Outcomes, what a treatment moves, and the districts of these, whole; causes first."""
+        moving = [e for e in self.edges if e.target not in self.held]
+        acting = {*self.spec.treatments} & {*self.names}
+        wanted = {*self.spec.graph.outcomes, *self._below(acting, moving)}
+        wanted = set().union(*(part for part in self.districts if part & wanted))
+        return [v for v in self.order if v in wanted]
 
     def response(self, edge):
         for key, value in self.spec.responses.items():
@@ -286,8 +400,10 @@ class Oracle:
         out = []
         for u in self.units:
             x = [value / self.scale[edge.source][u] for value in path[u]]
-            if response is None:
-                out.append([x[t - edge.lag] if t >= edge.lag else 0.0 for t in range(len(x))])
+            if response is None or not response.transforms:
+                seen = [value / self.scale[edge.source][u] for value in self.x[edge.source][u]]
+                mean = math.fsum(seen) / len(seen)  # before the data start: its usual level
+                out.append([x[t - edge.lag] if t >= edge.lag else mean for t in range(len(x))])
             else:
                 own = {k: self.theta[f"{edge}:{k}"] for k in response.priors}
                 out.append(respond(response, own, x, edge.lag))
@@ -326,16 +442,20 @@ class Oracle:
         return out
 
     def mu(self, node, world, fed=None):
-        """Mean of a node given the world's parents, on the link scale; `fed` overrides by edge."""
-        total = self.baseline(node)
+        """Mean of a node given the world's parents, on the link scale; `fed` overrides by edge.
+
+        Over the periods of the world's paths, which may end before the data do.
+        """
+        total = None
         for edge, (beta, center) in self.mechanism.items():
             if edge.target != node:
                 continue
             f = self.curve(edge, (fed or {}).get(edge, world[edge.source]))
+            total = total or [row[: len(f[0])] for row in self.levels[node]]
             for u in self.units:
-                for t in range(len(self.time)):
+                for t in range(len(f[u])):
                     total[u][t] += beta * (f[u][t] - center)
-        return total
+        return total or self.levels[node]
 
     def errors(self):
         """Abduction: the error that each equation needs to reproduce the data."""
@@ -350,17 +470,38 @@ class Oracle:
 
     def world(self, nodes=None, edges=None):
         """Abduction, action, prediction, for whole paths that replace nodes or feed edges."""
-        e, nodes = self.errors(), nodes or {}
-        world = {v: nodes.get(v, path) for v, path in self.x.items()}
-        for node in self.modelled:
-            if node in nodes:
-                continue
-            mean = self.mu(node, world, edges)
-            world[node] = [
-                [self.inverse(node, mean[u][t] + e[node][u][t], u) for t in range(len(self.time))]
-                for u in self.units
-            ]
-        return world
+        return self.unfold(
+            self.errors(), {v: self.x[v] for v in self.held & {*self.x}} | (nodes or {}), edges
+        )
+
+    def unfold(self, e, nodes, edges=None):
+        """Play a world with the errors `e`, period by period: nothing later is known to a period.
+
+        Paths in `nodes` replace equations; paths in `edges` are fed along an edge.
+        """
+        given = {v: nodes.get(v, path) for v, path in self.x.items()}
+        free = [v for v in self.modelled if v not in nodes]
+        whole = len(self.time)
+        inner = [e for e in self.mechanism if e.source in free and e.target in free]
+        if all(free.index(e.source) < free.index(e.target) for e in inner):
+            steps = [whole]  # no cause is read before it is made: all periods at once
+        else:
+            steps = range(1, whole + 1)
+        made = {v: [[] for _ in self.units] for v in free}
+        for last in steps:
+            so_far = {v: [row[:last] for row in path] for v, path in given.items()}
+            fed = {k: [row[:last] for row in path] for k, path in (edges or {}).items()}
+            for node in free:  # what is not settled yet in this period has no value
+                gap = [math.nan] * (last - len(made[node][0]))
+                so_far[node] = [[*row, *gap] for row in made[node]]
+            for node in free:
+                mean = self.mu(node, so_far, fed)
+                for u in self.units:
+                    for t in range(len(made[node][u]), last):
+                        eta = mean[u][t] + e[node][u][t]
+                        made[node][u].append(self.inverse(node, eta, u))
+                so_far[node] = made[node]
+        return {**given, **made}
 
     # estimands
 
@@ -394,20 +535,31 @@ class Oracle:
         return {(u, t) for u in self._units(estimand) for t in range(periods[0], last + 1)}
 
     def reach(self, estimand):
-        """Enumerate directed paths; add up lags and adstock windows along each; take the most."""
+        """Enumerate directed paths of each world; add up lags and windows along each; the most.
+
+        A path ends at a node that the world sets. One that comes back to a node has no last period.
+        """
         target, lengths = self.outcome(estimand), [0]
 
-        def walk(node, length):
+        def walk(node, length, passed, side):
             if node == target:
                 lengths.append(length)
             for edge in self.mechanism:
-                if edge.source == node:
-                    response = self.response(edge)
-                    own = 0 if response is None else response_reach(response)
-                    walk(edge.target, length + edge.lag + own)
+                if edge.source != node or edge.target in side or edge.target in self.held:
+                    continue
+                if edge.target in passed:  # a cycle: it counts if it leads to the outcome
+                    ways = [e for e in self.mechanism if e.target not in {*side, *self.held}]
+                    if target in self._below([edge.target], ways):
+                        lengths.append(len(self.time))
+                    continue
+                response = self.response(edge)
+                own = 0 if response is None else response_reach(response)
+                walk(edge.target, length + edge.lag + own, passed | {edge.target}, side)
 
-        for key in {*estimand.active, *estimand.control}:
-            walk(key.split("->")[0].strip(), 0)
+        for side in (estimand.active, estimand.control):
+            for key in side:
+                start = key.split("->")[0].strip()
+                walk(start, 0, {start}, side)
         return max(lengths)
 
     def set(self, estimand, side):
@@ -478,11 +630,9 @@ class Oracle:
         fed = {
             e: a[e.source] for e in self.mechanism if e.target == outcome and e.source in treated
         }
-        mean, e = self.mu(outcome, b, fed), self.errors()[outcome]
-        mixed = [
-            [self.inverse(outcome, mean[u][t] + e[u][t], u) for t in range(len(self.time))]
-            for u in self.units
-        ]
+        # Y(a, M(b)): every other node keeps the path it has in b; the outcome goes its own way.
+        rest = {v: path for v, path in b.items() if v != outcome}
+        mixed = self.unfold(self.errors(), rest, fed)[outcome]
         return {
             "total": self._counted(estimand, a[outcome], b[outcome]),
             "direct": self._counted(estimand, mixed, b[outcome]),
@@ -491,20 +641,36 @@ class Oracle:
 
     # densities
 
+    def noise(self, nodes):
+        """Correlations, scales, memories, degrees of freedom of the errors of some nodes."""
+        r = correlation_matrix(nodes, factors(self.causes, self.theta))
+        sigma = [self.theta[f"{v}:sigma"] for v in nodes]
+        phi = [self.theta.get(f"{v}:phi", 0.0) for v in nodes]
+        return r, sigma, phi, [self.theta.get(f"{v}:nu") for v in nodes]
+
     def log_likelihood(self):
-        """Log density of the modelled nodes given their observed parents, in original units."""
-        total = 0.0
-        for node in self.modelled:
-            mean, log = self.mu(node, self.x), self.spec.links.get(node) == "log"
-            sigma, nu = self.theta[f"{node}:sigma"], self.theta.get(f"{node}:nu")
+        """Log density of the modelled nodes given their inputs, in original units."""
+        total, e = 0.0, self.errors()
+        for part in self.districts:
+            nodes = [v for v in self.modelled if v in part]
+            for u in self.units if nodes else ():
+                rows = [e[v][u][self.history :] for v in nodes]
+                total += errors_log_density(rows, *self.noise(nodes))
+        for node in self.modelled:  # change of variables from errors to original units
             for u in self.units:
-                for t in range(self.history, len(self.time)):
-                    scale, seen = self.scale[node][u], self.x[node][u][t]
-                    z = (self.link(node, seen, u) - mean[u][t]) / sigma
-                    density = stats.norm.logpdf(z) if nu is None else stats.t.logpdf(z, nu)
-                    # change of variables from z to original units
-                    total += density - math.log(sigma) - math.log(seen if log else scale)
+                for seen in self.x[node][u][self.history :]:
+                    log = self.spec.links.get(node) == "log"
+                    total -= math.log(seen if log else self.scale[node][u])
         return total
+
+    def left_over(self, node):
+        """Share of a node's sigma that the errors before it in its district leave unexplained."""
+        part = next(part for part in self.districts if node in part)
+        nodes = [v for v in self.modelled if v in part]
+        nodes = nodes[: nodes.index(node) + 1]
+        r = self.noise(nodes)[0]
+        # The residual variance of a regression is one over the last entry of the precision.
+        return 1 / math.sqrt(np.linalg.inv(r)[-1, -1])
 
     def log_lifts(self):
         return math.fsum(
@@ -592,6 +758,16 @@ def priors(spec, data, structure=None):
     structure = structure or _Structure(spec)
     time, training = list(data.time), list(data.time)[data.history :]
     out = {}
+    for nodes in structure.causes:
+        name = "<->".join(nodes)
+        prior = spec.correlations.get(name, CORRELATION)
+        if len(nodes) == 2:
+            out[name] = (prior, None, False)
+            continue
+        for v in nodes:  # the loading of the first is positive, or the sign would be free
+            bounds = dict(prior.parameters)
+            bounds["lower"] = max(0.0, bounds["lower"]) if v == nodes[0] else bounds["lower"]
+            out[f"{name}:{v}"] = (Prior(prior.distribution, **bounds), None, False)
     for node in structure.modelled:
         given = spec.baseline.get(node, ()) if isinstance(spec.baseline, dict) else spec.baseline
         level = next((t for t in given if type(t).__name__ == "Intercept"), Intercept())
@@ -627,7 +803,9 @@ def priors(spec, data, structure=None):
                     out[f"{edge}:{k}"] = (prior, None, False)
         noise = spec.noise.get(node) if isinstance(spec.noise, dict) else spec.noise
         out[f"{node}:sigma"] = ((noise or NormalNoise()).sigma, None, False)
-        if type(noise).__name__ == "StudentTNoise":
+        if type(noise).__name__ == "AR1Noise":
+            out[f"{node}:phi"] = (noise.phi, None, False)
+        if getattr(noise, "nu", None) is not None:
             out[f"{node}:nu"] = (noise.nu, None, False)
     return out
 
@@ -636,8 +814,8 @@ class _Structure(Oracle):
     """Only the structure: no data, no parameters."""
 
     def __init__(self, spec):
-        self.spec, self.edges = spec, list(spec.reduced.edges)
-        self.modelled = self._modelled()
+        self.spec = spec
+        self._structure()
 
 
 def draw(spec, data, rng):

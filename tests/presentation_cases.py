@@ -10,9 +10,30 @@ import pandas as pd
 
 import bayescausal as bc
 
+QUICK = {"draws": 20, "tune": 50, "chains": 2}
 
-def small_panel(units: int, treatment: str = "tv", outcome: str = "sales", **spec) -> bc.Fit:
-    """A real fit of a small panel, too short to converge: seconds, and honest about itself."""
+
+def quick(spec: bc.Spec, data: bc.Dataset) -> bc.Fit:
+    """A real fit, too short to converge: seconds, and honest about itself."""
+    return bc.fit(spec, data, seed=1, progress=False, **QUICK)
+
+
+def weekly() -> pd.DataFrame:
+    """Forty weeks in which ``tv`` moves ``visits`` and ``sales``."""
+    rng = np.random.default_rng(5)
+    tv = rng.gamma(2, 10, 40)
+    return pd.DataFrame(
+        {
+            "week": pd.date_range("2025-01-06", periods=40, freq="7D"),
+            "tv": tv,
+            "visits": 50 + tv + rng.normal(0, 3, 40),
+            "sales": 200 + 2 * tv + rng.normal(0, 5, 40),
+        }
+    )
+
+
+def small_panel(units: int, treatment: str = "tv", outcome: str = "sales") -> bc.Fit:
+    """A quick fit of thirty weeks in some markets; spend is the exposure."""
     rng = np.random.default_rng(3)
     weeks = pd.date_range("2025-01-06", periods=30, freq="7D")
     frames = []
@@ -23,14 +44,22 @@ def small_panel(units: int, treatment: str = "tv", outcome: str = "sales", **spe
         frames.append(pd.DataFrame(columns))
     data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=[treatment])
     graph = bc.Graph((bc.Edge(treatment, outcome),), outcomes=(outcome,))
-    claimed = bc.Spec(graph, treatments=(treatment,), **spec)
-    return bc.fit(claimed, data, seed=1, draws=20, tune=50, chains=2, progress=False)
+    return quick(bc.Spec(graph, treatments=(treatment,)), data)
+
+
+def converged(fit: bc.Fit) -> bc.Fit:
+    """The same fit with a sampler that says it has converged."""
+    return _judged(fit, [])
 
 
 def unconverged(fit: bc.Fit) -> bc.Fit:
     """The same fit with a sampler that failed."""
+    return _judged(fit, ["R-hat of tv is 1.500 (above 1.01)"])
+
+
+def _judged(fit: bc.Fit, problems: list[str]) -> bc.Fit:
     state = json.loads(fit.tree.attrs["convergence"])
-    state |= {"converged": False, "problems": ["R-hat of tv is 1.500 (above 1.01)"]}
+    state |= {"converged": not problems, "problems": problems}
     tree = fit.tree.copy()
     tree.attrs = {**fit.tree.attrs, "convergence": json.dumps(state)}
     return replace(fit, tree=tree)

@@ -11,12 +11,22 @@ import bayescausal
 
 ROOT = Path(bayescausal.__file__).parent
 # A layer imports from the layers to its left, and from itself.
-ORDER = ("_types", "errors", "specs", "model", "inference", "queries", "presentation")
+ORDER = (
+    "_types",
+    "errors",
+    "specs",
+    "identification",
+    "model",
+    "inference",
+    "queries",
+    "presentation",
+)
 BELOW = {layer: set(ORDER[: k + 1]) for k, layer in enumerate(ORDER)}
 BELOW["_types"] = BELOW["errors"] = set()
 BELOW["truth"] = {"_types", "errors", "specs", "model", "truth"}
 BELOW["__init__"] = set()  # names only; lazy_loader imports them on first use
 ONLY = {
+    "dowhy": {"identification"},
     "matplotlib": {"presentation"},
     "pymc": {"model", "inference"},
     "pymc_extras": {"model", "inference"},

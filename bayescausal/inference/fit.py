@@ -15,11 +15,13 @@ import xarray as xr
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import BayesCausalError
+from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
+from bayescausal.inference.evidence import graded, require_all
 from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
 from bayescausal.model.build import build
-from bayescausal.model.contrast import contrast
-from bayescausal.model.predict import predict
+from bayescausal.model.contrast import contrast, divisor
+from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
@@ -44,7 +46,7 @@ class Fit:
     tree : xarray.DataTree
         Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
         node given its observed parents), ``sample_stats``, ``observed_data``. The spec, settings,
-        seed, versions, hash of the data and the state of convergence are JSON in its attributes.
+        seed, versions, hash of the data, convergence and evidence are JSON in its attributes.
     """
 
     spec: Spec
@@ -65,6 +67,17 @@ class Fit:
     def convergence(self) -> Convergence:
         """Whether the sampler can be trusted, and why not."""
         return Convergence(**json.loads(self.tree.attrs["convergence"]))
+
+    @property
+    def evidence(self) -> dict[str, dict[str, float]]:
+        """``contraction`` of each treatment's effect, and ``z`` of each test."""
+        return json.loads(self.tree.attrs.get("evidence", '{"contraction": {}, "z": {}}'))
+
+    @cached_property
+    def grades(self) -> dict[Node, Grade]:
+        """The grade of each treatment's total effect, over all periods and units."""
+        treatments = reachable(self.spec)
+        return {t: graded(self.spec, incremental(t), learned=self.evidence) for t in treatments}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -133,6 +146,7 @@ class Fit:
             f"Fit of {', '.join(self.spec.modelled)}: {chains} chains x {draws} draws, seed "
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
+            + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
         )
 
 
@@ -149,16 +163,17 @@ def fit(
     sampler: str = "nutpie",
     backend: str = "auto",
     draws: int = 500,
-    tune: int = 200,
+    tune: int | None = None,
     chains: int = 4,
-    target_accept: float = 0.9,
+    target_accept: float | None = None,
     mass_matrix: str = "auto",
+    strict: bool = False,
     progress: bool = True,
 ) -> Fit:
     """Sample the joint posterior of every structural equation and every lift test.
 
-    A posterior always comes out, also when the data cannot tell an effect: read the convergence,
-    the contraction that `diagnose` reports, and what the graph assumes, before the numbers.
+    A posterior always comes out, also when the data cannot tell an effect. So every number
+    carries the status of its identification and its grade, and ``strict=True`` refuses.
 
     Parameters
     ----------
@@ -172,11 +187,14 @@ def fit(
     backend : {"auto", "jax", "numba"}
         Of nutpie; see `bayescausal.inference.sample.Settings`.
     draws, tune, chains : int
-        Per chain.
+        Per chain. ``tune`` is 150, and 400 when errors share unobserved causes.
     target_accept : float
-        Raise it when divergences are reported.
+        Raise it when divergences are reported. By default 0.85, and 0.95 when errors share
+        unobserved causes: what the graph does not identify makes ridges.
     mass_matrix : {"auto", "low_rank", "diag"}
         Of nutpie.
+    strict : bool
+        Raise when the graph does not identify the total effect of a treatment.
     progress : bool
         Show a progress bar. Ctrl-C stops sampling and keeps the draws so far.
 
@@ -188,6 +206,8 @@ def fit(
     ------
     DataError, SpecError
         The spec and the data do not fit.
+    NotIdentified
+        With ``strict``; the message says what would settle it.
 
     Notes
     -----
@@ -199,15 +219,41 @@ def fit(
     >>> example = bc.load_example()
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
-    settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, target_accept, progress)
+    if strict:
+        require_all(spec, reachable(spec))
+    tied = bool(spec.confounders)
+    tune = tune if tune is not None else (400 if tied else 150)
+    accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
+    settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
     model = build(spec, data)
     scm = compile_scm(spec, data)
     names = [p.name for p in scm.parameters]
     drawn = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
-    prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
     tree, run = draw_posterior(model, settings, keys[1])
+    info = {
+        "seed": seed,
+        "settings": settings.__dict__
+        | {"engine": settings.engine, "adaptation": settings.adaptation},
+        "run": run,
+        "versions": {name: version(name) for name in _STACK},
+        "data_hash": data.hash,
+    }
+    return _finished(spec, data, drawn, tree, info, keys[2])
+
+
+def _finished(
+    spec: Spec,
+    data: Dataset,
+    drawn: dict[str, np.ndarray],
+    tree: xr.DataTree,
+    info: dict[str, Any],
+    seed: int,
+) -> Fit:
+    """Gather the groups of a fit: replicas, convergence, what the data said of each effect."""
+    scm = compile_scm(spec, data)
+    prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
     posterior = _grouped(
         scm,
         {
@@ -223,21 +269,31 @@ def fit(
     }
     made = Fit(spec, data, xr.DataTree.from_dict(groups))
     for group in ("prior", "posterior"):
-        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, keys[2]))
-    made.tree.attrs["info"] = json.dumps(
-        {
-            "seed": seed,
-            "settings": settings.__dict__
-            | {"engine": settings.engine, "adaptation": settings.adaptation},
-            "run": run,
-            "versions": {name: version(name) for name in _STACK},
-            "data_hash": data.hash,
-        }
-    )
+        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seed))
+    made.tree.attrs["info"] = json.dumps(info)
     effects = {t: total_effect(made, incremental(t)) for t in reachable(spec)}
-    state = assess(posterior, effects, run)
+    state = assess(posterior, effects, info["run"])
     made.tree.attrs["convergence"] = json.dumps(state.__dict__)
+    made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
     return made
+
+
+def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
+    """What the data added to the prior of each effect, and how each test agrees."""
+    prior = {t: total_effect(made, incremental(t), group="prior") for t in effects}
+    z = {}
+    for test in made.spec.experiments:
+        draws = total_effect(made, test.estimand) / divisor(made.scm, test.estimand)
+        z[str(test.name)] = float((test.lift - draws.mean()) / np.hypot(test.sd, draws.std()))
+    return {
+        "contraction": {t: 1 - (_width(d) / _width(prior[t])) ** 2 for t, d in effects.items()},
+        "z": z,
+    }
+
+
+def _width(draws: np.ndarray) -> float:
+    low, high = np.quantile(draws, [0.05, 0.95])
+    return float(high - low)
 
 
 def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
@@ -291,14 +347,12 @@ def _replicate(made: Fit, group: str, seed: int) -> xr.Dataset:
     thin = drawn.isel(draw=kept)
     scm = made.scm
     theta = {p.name: _joined(thin[p.name]) for p in scm.parameters}
-    replicas = predict(scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed))
+    replicas = replicate(
+        scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed)
+    )
     dims = ("chain", "draw", *scm.data.dims)
-    start = scm.data.history
     return xr.Dataset(
-        {
-            v: (dims, y[..., start:].reshape(chains, per_chain, *y[..., start:].shape[1:]))
-            for v, y in replicas.items()
-        },
+        {v: (dims, y.reshape(chains, per_chain, *y.shape[1:])) for v, y in replicas.items()},
         coords={**_observed(scm).coords, "draw": kept},
     )
 

@@ -46,9 +46,9 @@ class Settings:
     backend: str = "auto"
     mass_matrix: str = "auto"
     draws: int = 500
-    tune: int = 200
+    tune: int = 150
     chains: int = 4
-    target_accept: float = 0.9
+    target_accept: float = 0.85
     progress: bool = True
 
     def __post_init__(self) -> None:

@@ -11,7 +11,8 @@ from pytensor.tensor.variable import TensorVariable
 from bayescausal._types import Node, Theta
 from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.contrast import contrast, divisor
-from bayescausal.model.likelihood import observe, parameter, strength
+from bayescausal.model.errors import law, mixing
+from bayescausal.model.likelihood import correlation, observe, parameter, spread, strength
 from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
@@ -72,24 +73,35 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
             for v in (*spec.inputs, *spec.modelled)
         }
         theta: Theta = {}
+        causes = {name for cause in spec.confounders for name in cause.priors}
+        theta |= {p.name: correlation(p) for p in scm.parameters if p.name in causes}
+        mix = mixing(scm, theta, pt)
+        tied = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
         media = {str(e): e for e, response in spec.mechanisms.items() if response.transforms}
-        for given in scm.parameters:
-            edge = media.get(given.name)
-            if edge is None:
-                theta[given.name] = parameter(given, theta)
-            else:
+        for given in (p for p in scm.parameters if p.name not in causes):
+            if given.name in media:
+                edge = media[given.name]
                 f = scm.curve(edge, theta, path[edge.source], pt)
                 theta[given.name] = strength(scm, edge, given, f)
+            elif given.name in tied:
+                node = tied[given.name]
+                theta[given.name] = spread(node, given, mix[node][node])
+            else:
+                theta[given.name] = parameter(given, theta)
         edges = calibrate(scm, theta, path, pt)
+        shocks: Theta = {}
 
         def settle(node: Node, mu: TensorVariable) -> TensorVariable:
             seen = path[node][..., start:]
-            variable = observe(scm, node, mu[..., start:], theta, seen)
+            made = law(scm, theta, mix, shocks, node, mu[..., start:], seen, pt)
+            shocks[node] = made.shock
+            variable = observe(scm, node, made, theta, seen)
             before = path[node][..., :start]
             return pt.concatenate([before, variable], axis=-1) if start else variable
 
         inputs = {v: path[v] for v in spec.inputs}
-        forward(scm, theta, inputs, edges, pt, settle=settle)
+        observed = {v: path[v] for v in scm.feedback((), everything=True)}
+        forward(scm, theta, inputs, edges, pt, settle=settle, guess=observed)
         for test in spec.experiments:
             total = contrast(scm, theta, path, edges, test.estimand, pt).sum()
             effect = total / divisor(scm, test.estimand)
@@ -98,15 +110,28 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
 
 
 def _count(scm: SCM) -> None:
-    rows = len(scm.data.training) * max(1, len(scm.data.units))
-    for node in scm.spec.modelled:
-        into = {str(e) for e in scm.spec.reduced.incoming(node)} | {node}
-        size = sum(p.size for p in scm.parameters if p.name.split(":")[0] in into)
-        if size > rows:
-            warnings.warn(
-                f"The equation of '{node}' has {size} parameters for {rows} rows: the prior "
-                "decides much of the answer. Use fewer baseline terms or plainer responses, or "
-                "more data.",
-                FewerRowsThanParameters,
-                stacklevel=3,
+    spec, rows = scm.spec, len(scm.data.training) * max(1, len(scm.data.units))
+    sizes = {}
+    for node in spec.modelled:
+        into = {str(e) for e in spec.structure.incoming(node)} | {node}
+        sizes[node] = sum(p.size for p in scm.parameters if p.name.split(":")[0] in into)
+        if sizes[node] > rows:
+            _warn(f"The equation of '{node}' has {sizes[node]} parameters for {rows} rows")
+    for district in spec.structure.districts:
+        tied = [v for v in district if v in sizes]
+        own = [p for c in spec.confounders if {*c.nodes} <= {*tied} for p in c.priors]
+        total = sum(sizes[v] for v in tied) + len(own)
+        if len(tied) > 1 and total > rows and max(sizes[v] for v in tied) <= rows:
+            _warn(
+                f"Unobserved causes tie {', '.join(tied)} together: {total} parameters, "
+                f"{len(own)} of them for the causes, learn from {rows} rows"
             )
+
+
+def _warn(what: str) -> None:
+    warnings.warn(
+        f"{what}: the prior decides much of the answer. Use fewer baseline terms, plainer "
+        "responses or fewer <->, or more data.",
+        FewerRowsThanParameters,
+        stacklevel=4,
+    )

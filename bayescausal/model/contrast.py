@@ -13,7 +13,7 @@ import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.errors import DataError, SpecError, did_you_mean
-from bayescausal.model.scm import SCM, Mechanism, forward
+from bayescausal.model.scm import SCM, Mechanism, evolve
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
@@ -27,6 +27,12 @@ class Scope(NamedTuple):
     counts: np.ndarray
     periods: int
     truncated: bool
+
+    @property
+    def span(self) -> int:
+        """Periods from the first that is counted to the last."""
+        counted = np.flatnonzero(self.counts.reshape(-1, self.counts.shape[-1]).any(axis=0))
+        return int(counted[-1] - counted[0]) + 1
 
 
 def scope(scm: SCM, estimand: Estimand) -> Scope:
@@ -75,13 +81,27 @@ def _units(data: Dataset, estimand: Estimand) -> np.ndarray:
 
 
 def reach(scm: SCM, estimand: Estimand) -> int:
-    """Periods over which the intervention still moves the outcome: the longest path's lags."""
+    """Periods over which the intervention still moves the outcome: the longest path's lags.
+
+    With feedback that the intervention leaves whole there is no last one: to the end of the data.
+    """
     outcome = scm.spec.outcome_of(estimand)
+    return max(_reach(scm, side, outcome) for side in (estimand.active, estimand.control))
+
+
+def _reach(scm: SCM, do: Mapping[str, Intervention], outcome: Node) -> int:
+    """Reach of one world, against the factual one; a path ends at a node that the world sets."""
+    spec, nodes = scm.spec, [key for key in do if "->" not in key]
+    treatments = {key.split("->")[0].strip() for key in do}
+    graph = spec.reduced.do(nodes)
+    between = {*graph.descendants(*treatments)} & {outcome, *graph.ancestors(outcome)}
+    if between & {*scm.feedback(nodes)}:
+        return len(scm.data.time)
     far: dict[Node, int] = {}
-    for node in scm.spec.modelled:
-        for edge in scm.spec.reduced.incoming(node):
-            own = edge.lag + scm.spec.mechanisms[edge].reach
-            if edge.source in estimand.treatments:
+    for node in spec.modelled:
+        for edge in graph.incoming(node):
+            own = edge.lag + spec.mechanisms[edge].reach
+            if edge.source in treatments:
                 far[node] = max(far.get(node, 0), own)
             if edge.source in far:
                 far[node] = max(far.get(node, 0), own + far[edge.source])
@@ -163,8 +183,9 @@ def contrast(
         Draw dims, then ``(time,)`` or ``(unit, time)``; in units of the outcome.
     """
     where = scope(scm, estimand)
+    span = where.span
     active, control = (
-        forward(scm, theta, x, edges, xp, do=resolve(scm, x, side, where.acts, xp))
+        evolve(scm, theta, x, edges, xp, do=resolve(scm, x, side, where.acts, xp), periods=span)
         for side in (estimand.active, estimand.control)
     )
     outcome = scm.spec.outcome_of(estimand)
@@ -191,7 +212,7 @@ def split(
     control = resolve(scm, x, estimand.control, where.acts, xp)
     if any(isinstance(key, Edge) for key in (*active, *control)):
         raise SpecError("A direct/indirect split is asked of nodes; an edge is already one path.")
-    world = forward(scm, theta, x, edges, xp, do=active)
+    world = evolve(scm, theta, x, edges, xp, do=active, periods=where.span)
     direct: dict[Node | Edge, Array] = {
         edge: world[edge.source]
         for edge in scm.spec.reduced.incoming(outcome)
@@ -199,7 +220,8 @@ def split(
     }
     both = world[outcome]
     mixed, neither = (
-        forward(scm, theta, x, edges, xp, do=do)[outcome] for do in (control | direct, control)
+        evolve(scm, theta, x, edges, xp, do=do, periods=where.span)[outcome]
+        for do in (control | direct, control)
     )
     parts = {"total": both - neither, "direct": mixed - neither, "indirect": both - mixed}
     return {name: xp.where(where.counts, part, 0.0) for name, part in parts.items()}

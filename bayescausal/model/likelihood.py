@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
 from pymc_extras.prior import Prior as PyMCPrior
 from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
+from bayescausal.model.errors import Law
 from bayescausal.model.scm import SCM, Parameter, unit_coefficient
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.noise import StudentTNoise
+from bayescausal.specs.prior import Prior
 
 SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Cauchy": (("alpha", "beta"), ()),
@@ -57,37 +59,85 @@ def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> Tenso
     variance = ((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
     sd = pt.sqrt(variance + _FLAT)
     times = unit_coefficient(scm, edge, f) * sd
-    prior = given.prior
-    if prior.distribution not in SCALES:
+    if given.prior.distribution not in SCALES:
         return parameter(given, {})
+    return pm.Deterministic(str(edge), _scaled(f"{edge}:swing", given.prior, times) / times)
+
+
+def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:
+    """Make ``factor * value`` with ``value ~ prior`` of a scale family."""
     multiplied, divided = SCALES[prior.distribution]
     scaled = {
-        name: value * times if name in multiplied else value / times if name in divided else value
-        for name, value in prior.parameters
+        key: number * factor if key in multiplied else number / factor if key in divided else number
+        for key, number in prior.parameters
     }
-    swing = getattr(pm, prior.distribution)(f"{edge}:swing", **scaled)
-    return pm.Deterministic(str(edge), swing / times)
+    return getattr(pm, prior.distribution)(name, **scaled)
+
+
+def correlation(given: Parameter) -> TensorVariable:
+    """Make the correlation of two errors, sampled through `Control` when all of (-1, 1) is open."""
+    bounds = dict(given.prior.parameters)
+    whole = (bounds.get("lower"), bounds.get("upper")) == (-1, 1)
+    chosen = {"default_transform": Control()} if whole else {}
+    return getattr(pm, given.prior.distribution)(given.name, **bounds, **chosen)
+
+
+class Control(Transform):
+    """Sample a correlation through the slope of its control function.
+
+        z = rho / sqrt(1 - rho^2)
+
+    The regression of one error on the other has the slope ``z tau / sigma_x`` with ``tau`` the
+    spread that is left. The data pin down the sum of it and of the effect, so in ``z`` the
+    ridge of what cannot be told apart is straight, and a linear map takes it away.
+    """
+
+    name = "control"
+
+    def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        """Correlation to slope."""
+        return value / pt.sqrt(1 - value**2)
+
+    def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        """Slope to correlation."""
+        return value / pt.sqrt(1 + value**2)
+
+    def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
+        """``log |d rho / d z|``."""
+        return -1.5 * pt.log1p(value**2)
+
+
+def spread(node: Node, given: Parameter, alone: TensorVariable) -> TensorVariable:
+    """Make the scale of a node's errors, sampled through what shared causes leave of it.
+
+        tau = sigma sqrt(1 - R^2)
+
+    The data pin down ``tau``, the spread given the nodes before it in its district, not
+    ``sigma``. The prior stays on ``sigma``: of a scale family, ``tau`` has the scaled one.
+    """
+    if given.prior.distribution not in SCALES:
+        return parameter(given, {})
+    left = _scaled(f"{node}:tau", given.prior, alone)
+    return pm.Deterministic(given.name, left / alone)
 
 
 def observe(
-    scm: SCM, node: Node, mu: TensorVariable, theta: Theta, observed: TensorVariable
+    scm: SCM, node: Node, made: Law, theta: Theta, observed: TensorVariable
 ) -> TensorVariable:
-    """Make the observed random variable of a node: ``g(x) ~ Noise(mu)``, in original units.
+    """Make the observed random variable of a node: ``g(x) ~ Noise(law)``, in original units.
 
-    ``mu`` is on the link scale; both ``mu`` and ``observed`` cover the training periods.
+    ``made`` is on the link scale; it and ``observed`` cover the training periods.
     """
-    noise, scale = scm.spec.noise_of(node), scm.scale[node]
-    sigma = theta[f"{node}:sigma"]
-    log = scm.spec.link(node) == "log"
+    scale, nu = scm.scale[node], theta.get(f"{node}:nu")
     where = {"observed": observed, "dims": scm.data.dims}
-    if isinstance(noise, StudentTNoise):
-        nu = theta[f"{node}:nu"]
-        if log:
-            return pm.CustomDist(node, nu, mu + np.log(scale), sigma, dist=_log_student_t, **where)
-        return pm.StudentT(node, nu=nu, mu=scale * mu, sigma=scale * sigma, **where)
-    if log:
-        return pm.LogNormal(node, mu=mu + np.log(scale), sigma=sigma, **where)
-    return pm.Normal(node, mu=scale * mu, sigma=scale * sigma, **where)
+    mu, sigma = made.location, made.spread
+    if scm.spec.link(node) == "log":
+        if nu is None:
+            return pm.LogNormal(node, mu=mu + np.log(scale), sigma=sigma, **where)
+        return pm.CustomDist(node, nu, mu + np.log(scale), sigma, dist=_log_student_t, **where)
+    if nu is None:
+        return pm.Normal(node, mu=scale * mu, sigma=scale * sigma, **where)
+    return pm.StudentT(node, nu=nu, mu=scale * mu, sigma=scale * sigma, **where)
 
 
 def _log_student_t(

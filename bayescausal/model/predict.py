@@ -7,66 +7,80 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.model.scm import SCM, Mechanism, forward
+from bayescausal.model.errors import fresh, law, mixing
+from bayescausal.model.scm import SCM, Mechanism, evolve, forward
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.noise import StudentTNoise
 from bayescausal.specs.transform import widen
 
 
-def errors(scm: SCM, node: Node, theta: Theta, shape: tuple, rng: np.random.Generator) -> Array:
-    """Draw the errors of a node's equation, on the link scale."""
-    sigma = widen(np.asarray(theta[f"{node}:sigma"]), scm.depth)
-    if isinstance(scm.spec.noise_of(node), StudentTNoise):
-        nu = widen(np.asarray(theta[f"{node}:nu"]), scm.depth)
-        return sigma * rng.standard_t(np.broadcast_to(nu, shape))
-    return sigma * rng.standard_normal(shape)
+def replicate(
+    scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism], rng: np.random.Generator
+) -> dict[Node, Array]:
+    """Replicate every modelled node as the likelihood sees it.
+
+    Each is drawn given its *observed* parents, the observed errors of nodes that share a cause
+    with it and come before it, and, with AR(1) errors, its own observed past: one step ahead.
+
+    Returns
+    -------
+    dict of node to array
+        In original units, draw dims in front, training periods only.
+    """
+    x, start = scm.factual, scm.data.history
+    mix = mixing(scm, theta)
+    shocks: dict[Node, Array] = {}
+    out: dict[Node, Array] = {}
+
+    def settle(node: Node, mu: Array) -> Array:
+        seen = x[node][..., start:]
+        made = law(scm, theta, mix, shocks, node, mu[..., start:], seen)
+        shocks[node] = made.shock
+        draws = np.shape(theta[f"{node}:sigma"])
+        noise = _unit(scm, theta, node, (*draws, *seen.shape), rng)
+        out[node] = scm.inverse(node, made.location + made.spread * noise)
+        return x[node]
+
+    forward(scm, theta, x, edges, settle=settle)
+    return out
 
 
-def predict(
+def _unit(scm: SCM, theta: Theta, node: Node, shape: tuple, rng: np.random.Generator) -> Array:
+    nu = theta.get(f"{node}:nu")
+    if nu is None:
+        return rng.standard_normal(shape)
+    return rng.standard_t(np.broadcast_to(widen(np.asarray(nu), scm.depth), shape))
+
+
+def generate(
     scm: SCM,
     theta: Theta,
     edges: Mapping[Edge, Mechanism],
     rng: np.random.Generator,
     *,
-    x: Mapping[Node, Array] | None = None,
     do: Mapping[Node | Edge, Array] | None = None,
     acts: Array = True,
-    generate: bool = False,
 ) -> dict[Node, Array]:
-    """Replicate every modelled node with fresh errors.
+    """Simulate a world: fresh errors, and generated causes feed their effects.
 
-    With ``generate=False`` each node is predicted from its *observed* parents, as the likelihood
-    sees it. With ``generate=True`` replicated causes feed their effects: a simulated world, where
-    a modelled node in ``do`` is set where the mask ``acts`` says and generated elsewhere.
+    A modelled node in ``do`` is set where the mask ``acts`` says and generated elsewhere; budgets
+    that follow past effects follow the generated ones.
 
     Returns
     -------
     dict of node to array
-        Replicates in original units, draw dims in front.
+        Paths of the modelled nodes in original units, draw dims in front.
     """
-    x = scm.factual if x is None else x
-    do = do or {}
-    out: dict[Node, Array] = {}
+    x, do = scm.factual, do or {}
+    size = next(iter(x.values())).shape
+    draws = np.shape(theta[f"{scm.spec.modelled[0]}:sigma"])
+    noise = fresh(scm, theta, (*draws, *size), rng)
 
     def settle(node: Node, mu: Array) -> Array:
-        drawn = scm.inverse(node, mu + errors(scm, node, theta, mu.shape, rng))
-        out[node] = np.where(acts, do[node], drawn) if node in do else drawn
-        return out[node] if generate else x[node]
+        drawn = scm.inverse(node, mu + noise[node])
+        return np.where(acts, do[node], drawn) if node in do else drawn
 
-    given = {v: x[v] for v in scm.spec.inputs} if generate else x
+    given = {v: x[v] for v in scm.spec.inputs}
+    guess = {v: x[v] for v in scm.feedback((), everything=True)}
     outside = {key: path for key, path in do.items() if key not in scm.spec.modelled}
-    forward(scm, theta, given, edges, do=outside, settle=settle)
-    return out
-
-
-def means(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:
-    """Mean of every modelled node given its observed parents, on the link scale."""
-    out: dict[Node, Array] = {}
-    x = scm.factual
-
-    def settle(node: Node, mu: Array) -> Array:
-        out[node] = mu
-        return x[node]
-
-    forward(scm, theta, x, edges, settle=settle)
-    return out
+    world = evolve(scm, theta, given, edges, do=outside, settle=settle, guess=guess)
+    return {v: world[v] for v in scm.spec.modelled}

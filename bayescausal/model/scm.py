@@ -56,6 +56,8 @@ class SCM:
         Every free parameter, in the order of the equations.
     coords : dict
         Labels of the dims.
+    before : dict of str to array
+        By node that acts plainly and later: its scaled level before the data start.
     """
 
     spec: Spec
@@ -64,6 +66,7 @@ class SCM:
     design: dict[Node, dict[str, np.ndarray]]
     parameters: tuple[Parameter, ...]
     coords: dict[str, Any]
+    before: dict[Node, np.ndarray]
 
     @property
     def depth(self) -> int:
@@ -74,6 +77,14 @@ class SCM:
     def factual(self) -> dict[Node, np.ndarray]:
         """The observed path of every node, in original units."""
         return {v: self.data.array(v) for v in (*self.spec.inputs, *self.spec.modelled)}
+
+    def feedback(self, do: Collection[Node | Edge], everything: bool = False) -> tuple[Node, ...]:
+        """Modelled nodes on a cycle that an intervention leaves whole."""
+        graph = self.spec.structure if everything else self.spec.reduced
+        if not graph.has_feedback:
+            return ()
+        cut = graph.do([v for v in do if not isinstance(v, Edge)])
+        return tuple(v for v in self.spec.modelled if v in cut.ancestors(v))
 
     def link(self, node: Node, x: Array, xp: Any = np) -> Array:
         """To the scale on which causes add up."""
@@ -96,13 +107,15 @@ class SCM:
             own = {suffix: theta[_name(node, term, suffix)] for suffix in term.priors}
             path = xp.dot(term.coefficients(xp, own), self.design[node][term.key])
             total = total + (path[..., None, :] if self.data.is_panel else path)
-        return total
+        return total + np.zeros(len(self.data.time))
 
     def curve(self, edge: Edge, theta: Theta, x: Array, xp: Any = np) -> Array:
         """``f(x)`` of an edge: its transforms on the scaled, lagged source; no coefficient."""
         response = self.spec.mechanisms[edge]
         own = {name: theta[f"{edge}:{name}"] for name in response.priors}
-        return response.curve(xp, shift(xp, x / self.scale[edge.source], edge.lag), own, self.depth)
+        first = None if response.transforms else self.before.get(edge.source)
+        delayed = shift(xp, x / self.scale[edge.source], edge.lag, first)
+        return response.curve(xp, delayed, own, self.depth)
 
 
 def _name(node: Node, term: Term, suffix: str) -> str:
@@ -119,7 +132,7 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
     if data.is_panel:
         coords = {"unit": list(data.units), **coords}
     design: dict[Node, dict[str, np.ndarray]] = {}
-    parameters: list[Parameter] = []
+    parameters = [Parameter(k, p) for cause in spec.confounders for k, p in cause.priors.items()]
     for node in spec.modelled:
         design[node] = {}
         for term in spec.terms(node):
@@ -137,13 +150,15 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
                 else Parameter(_name(node, term, suffix), prior)
                 for suffix, (prior, each) in term.priors.items()
             ]
-        for edge in spec.reduced.incoming(node):
+        for edge in spec.structure.incoming(node):
             response: Response = spec.mechanisms[edge]
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
             parameters.append(Parameter(str(edge), response.strength.prior))
         parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
     scale = {v: data.scale(v) for v in nodes}
-    return SCM(spec, data, scale, design, tuple(parameters), coords)
+    late = {e.source for e in spec.mechanisms if e.lag}
+    before = {v: data.array(v).mean(axis=-1, keepdims=True) / scale[v] for v in late}
+    return SCM(spec, data, scale, design, tuple(parameters), coords, before)
 
 
 def _levels(node: Node, term: Intercept, data: Dataset) -> list[Parameter]:
@@ -231,6 +246,7 @@ def forward(
     *,
     do: Mapping[Node | Edge, Array] | None = None,
     settle: Callable[[Node, Array], Array] | None = None,
+    guess: Mapping[Node, Array] | None = None,
 ) -> dict[Node, Array]:
     """Evaluate the structural equations once, causes first.
 
@@ -244,7 +260,9 @@ def forward(
     * ``settle(v, mu_v)`` returns the value of ``v``: the likelihood returns an observed random
       variable, the simulator adds fresh errors.
 
-    It is pure: nothing is drawn, cached or changed here.
+    It is pure: nothing is drawn, cached or changed here. A lagged edge that closes a cycle reads a
+    node before it is evaluated: then its path in ``guess``, or in ``x``, is used; `evolve` repeats
+    until guess and result agree.
 
     Parameters
     ----------
@@ -253,7 +271,7 @@ def forward(
         Parameters by name, with leading draw dims or none.
     x : mapping of node to array
         Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; with ``settle``
-        those of the input nodes are enough.
+        those of the input nodes are enough when no lagged edge closes a cycle.
     edges : mapping of Edge to Mechanism
         From `calibrate`.
     xp : module
@@ -262,6 +280,8 @@ def forward(
         Whole paths that replace a node's value, or that are fed along one edge only.
     settle : callable, optional
         ``(node, mu) -> value``, called for modelled nodes in causal order.
+    guess : mapping of node to array, optional
+        Paths of nodes on a feedback cycle.
 
     Returns
     -------
@@ -273,11 +293,13 @@ def forward(
     Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
     """
     do = do or {}
-    world = {**x, **{v: path for v, path in do.items() if not isinstance(v, Edge)}}
+    set_to = {v: path for v, path in do.items() if not isinstance(v, Edge)}
+    world = {**x, **(guess or {}), **set_to}
+    graph = scm.spec.reduced if settle is None else scm.spec.structure
     for node in scm.spec.modelled:
         if node in do:
             continue
-        incoming = scm.spec.reduced.incoming(node)
+        incoming = graph.incoming(node)
         fed = {e: do.get(e, world[e.source]) for e in incoming}
         if settle is None:
             moved = [e for e in incoming if fed[e] is not x[e.source]]
@@ -292,4 +314,46 @@ def forward(
                 f = edges[e].factual if same else scm.curve(e, theta, fed[e], xp)
                 mu = mu + edges[e].beta * (f - edges[e].center)
             world[node] = settle(node, mu)
+    return world
+
+
+def evolve(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    xp: Any = np,
+    *,
+    do: Mapping[Node | Edge, Array] | None = None,
+    settle: Callable[[Node, Array], Array] | None = None,
+    guess: Mapping[Node, Array] | None = None,
+    periods: int | None = None,
+) -> dict[Node, Array]:
+    """Evaluate a world, period by period where it feeds back on itself.
+
+    Without feedback this is `forward`. With it, each round of `forward` settles at least one more
+    lag of the cycle, since an effect never precedes its cause; ``periods`` rounds are exact, and
+    numbers stop as soon as a round changes nothing.
+
+    Parameters
+    ----------
+    scm, theta, x, edges, xp, do, settle, guess
+        As `forward`; ``settle`` must give the same errors in each round.
+    periods : int, optional
+        Periods from the first intervention to the last that is counted; all by default.
+
+    Returns
+    -------
+    dict of node to array
+        As `forward`.
+    """
+    loops = scm.feedback(do or {}, everything=settle is not None)
+    world = forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=guess)
+    for _ in range(periods or len(scm.data.time)) if loops else ():
+        last = {v: world[v] for v in loops}
+        if settle is None and all(last[v] is x[v] for v in loops):
+            break  # no cycle was moved
+        world = forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=last)
+        if xp is np and all(np.array_equal(world[v], last[v]) for v in loops):
+            break
     return world

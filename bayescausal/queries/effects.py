@@ -9,6 +9,8 @@ import numpy as np
 
 from bayescausal._types import Array, Draws, Node, Theta
 from bayescausal.errors import DataError, SpecError
+from bayescausal.identification.ladder import Grade
+from bayescausal.inference.evidence import advice, graded, require_identified, verdict
 from bayescausal.inference.fit import Fit, reachable, total_effect, touched
 from bayescausal.model.contrast import contrast, divisor, moved_spend, scope, split, unit_cost
 from bayescausal.model.scm import Mechanism
@@ -19,7 +21,7 @@ from bayescausal.specs.estimand import Estimand, Times, incremental
 _STEP = 1e-4
 
 
-def effect(fit: Fit, estimand: Estimand) -> Draws:
+def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     """Posterior draws of a causal effect.
 
         sum over the window, its tail and units of (Y_active - Y_control), on the estimand's scale
@@ -30,18 +32,23 @@ def effect(fit: Fit, estimand: Estimand) -> Draws:
     ----------
     fit : Fit
     estimand : Estimand
+    strict : bool
+        Raise when the graph does not identify the effect.
 
     Returns
     -------
     xarray.DataArray
         Dims ``(chain, draw)``; units of the outcome (``total``), per period and unit (``mean``),
-        or per unit of spend moved (``per_spend``). The attributes name the estimand, say whether
-        the tail is cut by the end of the data, and whether the fit has converged.
+        or per unit of spend moved (``per_spend``). The coords ``status`` and ``grade`` say what it
+        rests on; the attributes name the estimand, say whether the tail is cut by the end of the
+        data, and whether the fit has converged.
 
     Raises
     ------
     SpecError, DataError
         The graph has no such path, or the window or units are not in the data.
+    NotIdentified
+        With ``strict``; the message says what would settle it.
 
     Examples
     --------
@@ -49,8 +56,9 @@ def effect(fit: Fit, estimand: Estimand) -> Draws:
     >>> bc.summarize(bc.effect(fit, bc.incremental("tv")))  # doctest: +SKIP
     """
     estimand = _asked(fit, estimand)
+    grade = _graded(fit, estimand, strict)
     values = total_effect(fit, estimand) / divisor(fit.scm, estimand)
-    return label(fit, values, (), {}, estimand.label, **_about(fit, estimand))
+    return label(fit, values, (), {}, estimand.label, grades=grade, **_about(fit, estimand, grade))
 
 
 def contributions(
@@ -59,6 +67,7 @@ def contributions(
     *,
     outcome: Node | None = None,
     total: bool = False,
+    strict: bool = False,
 ) -> Draws:
     """What each channel added: factual against ``do(channel = 0)``, one channel at a time.
 
@@ -74,6 +83,8 @@ def contributions(
         Needed when the graph has several.
     total : bool
         Sum over time and units; keeps large panels in memory.
+    strict : bool
+        As in `effect`, for every channel.
 
     Returns
     -------
@@ -84,9 +95,10 @@ def contributions(
     outcome = outcome or fit.spec.graph.outcome
     names = _channels(fit, channels, outcome)
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
-    values = []
+    values, grades = [], []
     for name in names:
         estimand = _asked(fit, incremental(name, outcome=outcome))
+        grades.append(_graded(fit, estimand, strict))
 
         def added(
             theta: Theta, edges: dict[Edge, Mechanism], estimand: Estimand = estimand
@@ -102,6 +114,7 @@ def contributions(
         ("channel", *dims),
         {"channel": names, **coords},
         "contribution",
+        grades={"channel": grades},
         outcome=outcome,
         world="factual vs do(channel=0)",
     )
@@ -113,6 +126,7 @@ def roas(
     *,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
+    strict: bool = False,
 ) -> Draws:
     """Return on ad spend: incremental value of the outcome per unit of incremental spend.
 
@@ -129,6 +143,8 @@ def roas(
         Divide by the channel's own spend, or also by the spend it induces in paid mediators (TV
         that fills paid search costs search clicks too).
     window : (start, end), optional
+    strict : bool
+        As in `effect`, for every channel.
 
     Returns
     -------
@@ -139,8 +155,14 @@ def roas(
     ------
     DataError
         A channel without spend.
+    NotIdentified
+        With ``strict``.
     """
-    return _returns(fit, channels, spend, lambda name: incremental(name, window=window), "roas")
+
+    def off(name: Node) -> Estimand:
+        return incremental(name, window=window)
+
+    return _returns(fit, channels, spend, off, "roas", strict)
 
 
 def mroas(
@@ -149,6 +171,7 @@ def mroas(
     *,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
+    strict: bool = False,
 ) -> Draws:
     """Marginal return: of the next unit of spend, in proportion to the spend that there was.
 
@@ -158,7 +181,7 @@ def mroas(
 
     Parameters
     ----------
-    fit, channels, spend, window
+    fit, channels, spend, window, strict
         As in `roas`.
 
     Returns
@@ -170,10 +193,12 @@ def mroas(
     def nudge(name: Node) -> Estimand:
         return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, window=window)
 
-    return _returns(fit, channels, spend, nudge, "mroas")
+    return _returns(fit, channels, spend, nudge, "mroas", strict)
 
 
-def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
+def _returns(
+    fit: Fit, channels: Any, spend: str, ask: Any, name: str, strict: bool = False
+) -> Draws:
     if spend not in ("own", "induced"):
         raise SpecError(f"spend is 'own' or 'induced'; got {spend!r}.")
     outcome = fit.spec.graph.outcome
@@ -182,9 +207,10 @@ def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
     names = _channels(fit, channels, outcome, among=paid)
     worth, axes = data.value_of_outcome(), tuple(range(-scm.depth, 0))
     x = scm.factual
-    values = []
+    values, grades = [], []
     for channel in names:
         question = _asked(fit, ask(channel))
+        grades.append(_graded(fit, question, strict))
         own = moved_spend(scm, question)
 
         def gained(
@@ -205,6 +231,7 @@ def _returns(fit: Fit, channels: Any, spend: str, ask: Any, name: str) -> Draws:
         ("channel",),
         {"channel": names},
         name,
+        grades={"channel": grades},
         outcome=outcome,
         spend=spend,
     )
@@ -223,7 +250,7 @@ def _induced(fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Est
     return total
 
 
-def decompose(fit: Fit, estimand: Estimand) -> Draws:
+def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     """Split a total effect into what acts directly and what flows through mediators.
 
         TE = NDE + NIE,   NDE = Y(a, M(b)) - Y(b, M(b)),   NIE = Y(a, M(a)) - Y(a, M(b))
@@ -236,12 +263,16 @@ def decompose(fit: Fit, estimand: Estimand) -> Draws:
     fit : Fit
     estimand : Estimand
         Interventions on nodes.
+    strict : bool
+        Raise when the total or the split is not identified.
 
     Returns
     -------
     xarray.DataArray
         Dims ``(chain, draw, path)`` with paths ``total, direct, indirect``, on the estimand's
-        scale; total = direct + indirect in every draw.
+        scale; total = direct + indirect in every draw. Each path has its own ``status`` and
+        ``grade``: where the total is identified and the split is not, the attribute ``advice``
+        says how to ask for the total alone.
 
     Notes
     -----
@@ -257,15 +288,19 @@ def decompose(fit: Fit, estimand: Estimand) -> Draws:
         sums = [np.broadcast_to(p.sum(axis=axes), (size,)) for p in found.values()]
         return np.stack(sums, axis=1)
 
+    paths = ["total", "direct", "indirect"]
+    grades = [_graded(fit, estimand, strict, part) for part in paths]
     values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
     values = values / divisor(scm, estimand)
+    weak = next((g for g in grades if g.letter == "X"), grades[0])
     return label(
         fit,
         values,
         ("path",),
-        {"path": ["total", "direct", "indirect"]},
+        {"path": paths},
         estimand.label,
-        **_about(fit, estimand),
+        grades={"path": grades},
+        **_about(fit, estimand, weak, paths[grades.index(weak)]),
     )
 
 
@@ -355,13 +390,23 @@ def _asked(fit: Fit, estimand: Estimand) -> Estimand:
     return estimand
 
 
-def _about(fit: Fit, estimand: Estimand) -> dict[str, Any]:
-    return {
+def _graded(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") -> Grade:
+    if strict:
+        require_identified(fit.spec, estimand, part)
+    return graded(fit.spec, estimand, part, fit.evidence)
+
+
+def _about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> dict[str, Any]:
+    about = {
         "estimand": repr(estimand),
         "outcome": estimand.outcome,
         "scale": estimand.scale,
         "tail_truncated": int(scope(fit.scm, estimand).truncated),
+        "rests_on": str(grade),
     }
+    if grade.letter == "X":
+        about["advice"] = advice(verdict(fit.spec, estimand), part)
+    return about
 
 
 def _paid(fit: Fit, outcome: Node) -> tuple[Node, ...]:

@@ -28,8 +28,9 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by what the draws are indexed by (``channel``, ``path``, ``time``, ...), columns
-        ``mean, median, sd, low, high, p_positive``. When the fit has not converged the columns
-        are headed by that, and a warning says why.
+        ``mean, median, sd, low, high, p_positive``, and for effects ``status`` and ``grade``: what
+        the graph lets data tell, and what the number rests on. When the fit has not converged, or
+        a number is not identified, the columns are headed by that.
 
     Raises
     ------
@@ -67,7 +68,12 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         "p_positive": (values > 0).mean(axis=0),
     }
     table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, rest))
+    for key in ("status", "grade"):
+        if key in draws.coords:
+            table[key] = np.ravel(stacked[key].broadcast_like(stacked[{"chain": 0, "draw": 0}]))
     table.attrs = {"prob": prob, **draws.attrs}
+    if "status" in table and (table["status"] == "not identified").any():
+        table.columns.name = "NOT IDENTIFIED"
     if not draws.attrs.get("converged", 1):
         warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=2)
         table.columns.name = "NOT CONVERGED"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescausal._types import Array, Draws, Intervention, Theta
+from bayescausal.identification.ladder import Grade
 from bayescausal.inference.fit import Fit, touched
 from bayescausal.model.contrast import resolve, scope
-from bayescausal.model.predict import predict
-from bayescausal.model.scm import Mechanism, forward
+from bayescausal.model.predict import generate
+from bayescausal.model.scm import Mechanism, evolve
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 
@@ -23,9 +24,15 @@ def label(
     dims: tuple[str, ...],
     coords: Mapping[str, Any],
     name: str,
+    *,
+    grades: Mapping[str, Sequence[Grade]] | Grade | None = None,
     **attrs: Any,
 ) -> Draws:
-    """Name the dims of draws and bind to them whether the fit has converged."""
+    """Name the dims of draws and bind to them what they rest on, and whether the fit converged.
+
+    ``grades`` is the grade of all draws, or by dim one for each label of it; they become the
+    coords ``status`` and ``grade``.
+    """
     chains, draws = fit.shape
     state = fit.convergence
     out = xr.DataArray(
@@ -34,6 +41,12 @@ def label(
         coords={"chain": np.arange(chains), "draw": np.arange(draws), **coords},
         name=name,
     )
+    if isinstance(grades, Grade):
+        out = out.assign_coords(status=grades.status, grade=grades.letter)
+    for dim, several in grades.items() if isinstance(grades, Mapping) else ():
+        out = out.assign_coords(
+            status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
+        )
     out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
     return out
 
@@ -95,12 +108,13 @@ def counterfactual(fit: Fit, do: Mapping[str, Intervention], **where: Any) -> xr
 
     def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
         draws = len(next(iter(theta.values())))
-        made = forward(scm, theta, x, edges, do=paths)
+        made = evolve(scm, theta, x, edges, do=paths)
         full = [np.broadcast_to(made[v], (draws, *x[v].shape))[..., start:] for v in nodes]
         return np.stack(full, axis=1)
 
     values = fit.evaluate(world, only=touched(fit.spec, question.treatments))
-    attrs = {"world": repr(question), "kind": "counterfactual", "policy": _policy(fit)}
+    attrs: dict[str, Any] = {"world": repr(question), "kind": "counterfactual"}
+    attrs["policy"] = _policy(fit)
     return xr.Dataset(
         {
             v: label(fit, values[:, :, k], fit.data.dims, data_coords(fit), v, **attrs)
@@ -144,7 +158,7 @@ def do(
     start, nodes = fit.data.history, fit.spec.modelled
 
     def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        made = predict(scm, theta, edges, rng, do=paths, acts=acts, generate=True)
+        made = generate(scm, theta, edges, rng, do=paths, acts=acts)
         draws = len(next(iter(theta.values())))
         full = [np.broadcast_to(made[v], (draws, *x[v].shape))[..., start:] for v in nodes]
         return np.stack(full, axis=1)
@@ -160,4 +174,5 @@ def do(
 
 def _policy(fit: Fit) -> str:
     reacts = ", ".join(fit.spec.mediators) or "none"
-    return f"treatments held at their factual path; mediators react ({reacts})"
+    held = f" ({', '.join(sorted(fit.spec.held))} too)" if fit.spec.held else ""
+    return f"treatments held at their factual path{held}; mediators react ({reacts})"

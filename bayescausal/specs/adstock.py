@@ -82,11 +82,14 @@ class Adstock(Transform):
         return out
 
 
-def shift(xp: Any, x: Array, lag: int) -> Array:
-    """Move ``x`` (time last) ``lag`` periods later; what lies before the data is zero."""
+def shift(xp: Any, x: Array, lag: int, before: Array | None = None) -> Array:
+    """Move ``x`` (time last) ``lag`` periods later; ``before`` the data it is zero, or as given."""
     if lag == 0:
         return x
-    return xp.concatenate([xp.zeros_like(x[..., :lag]), x[..., :-lag]], axis=-1)
+    first = xp.zeros_like(x[..., :lag])
+    if before is not None:
+        first = first + before
+    return xp.concatenate([first, x[..., :-lag]], axis=-1)
 
 
 def lags(xp: Any, x: Array, l_max: int) -> Array:

@@ -6,7 +6,7 @@ understanding of hierarchical system structures. The same graph always gives the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from math import hypot
@@ -17,6 +17,15 @@ from bayescausal.specs.parse import Claims
 
 _HEIGHT, _ROW, _LANE, _GAP, _MARGIN = 34, 60, 34, 84, 18
 _INK, _SOFT, _CONFOUNDED, _OUTCOME = "#1e293b", "#64748b", "#b45309", "#1d4ed8"
+_CAPTIONS = {
+    "treatment": "#047857",
+    "outcome": _OUTCOME,
+    "mediator": "#7c3aed",
+    "adjust for": "#0e7490",
+    "held": "#475569",
+    "do not adjust": "#b91c1c",
+}
+_CROSSED, _CROSS = "#b91c1c", "\u2715"
 
 type _Point = tuple[float, float]
 type _Pair = tuple[str, str]
@@ -34,10 +43,19 @@ class _Stroke(NamedTuple):
     label: str = ""
     label_at: float = 0.5  # of its middle piece
     confounding: bool = False
+    crossed: bool = False
 
 
-def svg(claims: Claims, order: Sequence[str]) -> str:
+def svg(
+    claims: Claims,
+    order: Sequence[str],
+    roles: Mapping[str, str] | None = None,
+    crossed: Collection[_Pair] = (),
+) -> str:
     """Draw a graph: latents dashed, outcomes filled, ``<->`` dashed, lags as labels ``@1``.
+
+    A role stands as a caption below its node (``treatment``, ``mediator``, ``adjust for``, ...)
+    and colors its border; the edges in `crossed` are red and carry a cross, with a legend below.
 
     Examples
     --------
@@ -51,32 +69,46 @@ def svg(claims: Claims, order: Sequence[str]) -> str:
     forward = {pair for pair in lags if rank[pair[0]] < rank[pair[1]]}
     layers = _layers(order, forward)
     boxes = _boxes(_columns(layers, sorted(forward)))
+    roles = roles or {}
     floor = max(box.y for box in boxes.values()) + _HEIGHT
     strokes = []
     for (a, b), found in sorted(lags.items()):
         label = ", ".join(f"@{lag}" for lag in found) if any(found) else ""
+        bad = (a, b) in crossed
         if (a, b) in forward:
             bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
-            strokes.append(_Stroke(_forward([boxes[a], *bends, boxes[b]]), label, 0.3))
+            points = _forward([boxes[a], *bends, boxes[b]])
+            strokes.append(_Stroke(points, label, 0.3, crossed=bad))
         else:
-            strokes.append(_Stroke(_feedback(boxes[a], boxes[b], floor), label))
+            strokes.append(_Stroke(_feedback(boxes[a], boxes[b], floor), label, crossed=bad))
             floor += 24 * (a != b)
     shown = [boxes[v] for v in order]
     for a, b in claims.bidirected:
         strokes.append(_Stroke(_arc(boxes[a], boxes[b], shown), confounding=True))
-    nodes = [_node(v, boxes[v], v in claims.latent, v in claims.outcomes) for v in order]
+    nodes = [
+        _node(v, boxes[v], v in claims.latent, v in claims.outcomes, roles.get(v, ""))
+        for v in order
+    ]
     corners = [(b.x + i * b.width / 2, b.y + i * _HEIGHT / 2) for b in shown for i in (-1, 1)]
     pieces = [piece for stroke in strokes for piece in _pieces(stroke.points)]
     xs, ys = zip(*corners, *(_on(piece, t / 4) for piece in pieces for t in range(5)), strict=True)
     left, top = min(xs) - _MARGIN, min(ys) - _MARGIN
     width, height = max(xs) + _MARGIN - left, max(ys) + _MARGIN - top
+    legend = ""
+    if crossed:
+        legend = (
+            f'<text x="{left + 10:.1f}" y="{top + height + 4:.1f}" font-size="11" fill="{_INK}" '
+            f'text-anchor="start">{_CROSS} not identified from data</text>'
+        )
+        width, height = max(width, 190.0), height + 16
+    height += 8 * bool(roles)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" role="img" '
         'font-family="system-ui, sans-serif" font-size="13" text-anchor="middle">'
         f"<title>Causal graph of {escape(', '.join(sorted(order)))}</title>"
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="8" '
-        f'fill="#fff"/>{"".join(map(_curve, strokes))}{"".join(nodes)}</svg>'
+        f'fill="#fff"/>{"".join(map(_curve, strokes))}{"".join(nodes)}{legend}</svg>'
     )
 
 
@@ -170,6 +202,7 @@ def _on(piece: list[_Point], t: float) -> _Point:
 
 def _curve(stroke: _Stroke) -> str:
     points, color = stroke.points, _CONFOUNDED if stroke.confounding else _SOFT
+    color = _CROSSED if stroke.crossed else color
     start, *rest = (f"{x:.1f},{y:.1f}" for x, y in points)
     dash = ' stroke-dasharray="5 4"' if stroke.confounding else ""
     parts = [
@@ -185,6 +218,12 @@ def _curve(stroke: _Stroke) -> str:
             f'<text x="{x:.1f}" y="{y + 4:.1f}" font-size="11" fill="{_INK}" stroke="#fff" '
             f'stroke-width="4" paint-order="stroke">{stroke.label}</text>'
         )
+    if stroke.crossed:
+        x, y = _on(_pieces(points)[len(points) // 6], 0.5)
+        parts.append(
+            f'<text x="{x:.1f}" y="{y + 5:.1f}" font-size="15" fill="{color}" stroke="#fff" '
+            f'stroke-width="3" paint-order="stroke">{_CROSS}</text>'
+        )
     return "".join(parts)
 
 
@@ -196,7 +235,7 @@ def _head(before: _Point, tip: _Point, color: str) -> str:
     return f'<polygon points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in corners)}" fill="{color}"/>'
 
 
-def _node(name: str, box: _Box, latent: bool, outcome: bool) -> str:
+def _node(name: str, box: _Box, latent: bool, outcome: bool, role: str) -> str:
     fill, ink, weight = (_OUTCOME, "#fff", "600") if outcome else ("#f8fafc", _INK, "400")
     x, y, rx, ry = box.x, box.y, box.width / 2, _HEIGHT / 2
     if latent:
@@ -206,8 +245,13 @@ def _node(name: str, box: _Box, latent: bool, outcome: bool) -> str:
             f'<rect x="{x - rx:.1f}" y="{y - ry:.1f}" width="{box.width:.1f}" height="{_HEIGHT}" '
             'rx="8"'
         )
+    border = _CAPTIONS.get(role, _OUTCOME if outcome else _SOFT)
+    caption = (
+        f'<text x="{x:.1f}" y="{y + ry + 11:.1f}" font-size="10" fill="{border}" stroke="#fff" '
+        f'stroke-width="3" paint-order="stroke">{escape(role)}</text>'
+    )
     return (
-        f'{shape} fill="{fill}" stroke="{_OUTCOME if outcome else _SOFT}" stroke-width="1.4"/>'
+        f'{shape} fill="{fill}" stroke="{border}" stroke-width="{2.4 if role else 1.4}"/>'
         f'<text x="{x:.1f}" y="{y + 4.5:.1f}" fill="{ink}" font-weight="{weight}">'
-        f"{escape(name)}</text>"
+        f"{escape(name)}</text>{caption if role else ''}"
     )

@@ -36,6 +36,7 @@ KEYS = (
     "links",
     "treatments",
     "policy",
+    "correlations",
 )
 TERMS: dict[str, type[Term]] = {
     kind.__name__: kind
@@ -95,6 +96,7 @@ def write_spec(spec: Any) -> dict[str, Any]:
         "links": dict(spec.links),
         "treatments": list(spec.treatments),
         "policy": dict(spec.policy),
+        "correlations": {k: p.to_dict() for k, p in spec.correlations.items()},
     }
 
 
@@ -131,6 +133,9 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
             "links": _part(given, "links", Mapping),
             "treatments": _part(given, "treatments", list, tuple, str),
             "policy": _part(given, "policy", Mapping),
+            "correlations": {
+                k: Prior.from_dict(v) for k, v in _part(given, "correlations", Mapping).items()
+            },
         }
     except TypeError as error:
         raise SpecError(f"spec: {error}") from None

@@ -6,10 +6,10 @@ causes. Everything is stored sorted, so no result depends on a hash seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, combinations, product
+from itertools import chain
 
 import networkx as nx
 
@@ -24,6 +24,8 @@ from bayescausal.specs.parse import (
     write_braces,
     write_text,
 )
+from bayescausal.specs.projection import eliminate, reach, shared_causes
+from bayescausal.specs.separation import Mixed
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,19 +77,7 @@ class Graph:
             raise GraphError("The graph has no node. Write at least one edge: 'tv -> sales'.")
         self._known(self.latent, "The latent ")
         self._known(self.outcomes, "The outcome ")
-        if both := self.latent.intersection(self.outcomes):
-            raise GraphError(
-                f"The outcome {min(both)!r} is declared latent, so there are no data to explain. "
-                "Take it out of `latent`, or name an observed outcome."
-            )
-        today = _digraph(self.nodes, (e for e in self.edges if not e.lag))
-        if not nx.is_directed_acyclic_graph(today):
-            cycle = [source for source, _ in nx.find_cycle(today)]
-            raise GraphError(
-                f"The edges without lag form a cycle: {' -> '.join([*cycle, cycle[0]])}. Within "
-                "one period a cause cannot be its own effect. Lag one edge "
-                f"(`{cycle[-1]} -> {cycle[0]} @ 1`), or write `<->` for an unobserved common cause."
-            )
+        _check(self)
 
     @classmethod
     def parse(cls, text: str, outcome: str | Iterable[str] | None = None) -> Graph:
@@ -139,23 +129,7 @@ class Graph:
         Read are the edge attribute ``lag``, the node attributes ``latent=True`` or
         ``observed=False`` (or "no"), and what `to_networkx` keeps in ``graph.graph``.
         """
-        if not graph.is_directed():
-            raise GraphError(
-                "An undirected networkx graph makes no causal claim. Pass a DiGraph, and pairs "
-                "that share an unobserved cause as `bidirected`."
-            )
-        hidden = list(_names(latent))
-        for node, attributes in graph.nodes(data=True):
-            for key, told in (("latent", True), ("observed", False)):
-                value = str(attributes.get(key, not told)).lower()
-                if value not in TRUTH:
-                    raise GraphError(f"{key}={value!r} of {node!r} is neither yes nor no.")
-                if TRUTH[value] == told:
-                    hidden.append(node)
-        edges = [(a, b, of.get("lag", 0)) for a, b, of in graph.edges(data=True)]
-        pairs = [*bidirected, *graph.graph.get("bidirected", ())]
-        outcomes = list(graph.graph.get("outcomes", ()))
-        return cls._from_claims(Claims(edges, pairs, hidden, outcomes, list(graph)), outcome)
+        return cls._from_claims(_read_networkx(graph, bidirected, latent), outcome)
 
     def to_text(self) -> str:
         """Write the text grammar, which `Graph.parse` reads back."""
@@ -254,11 +228,11 @@ class Graph:
         >>> graph.ancestors("sales"), graph.ancestors("search", "sales")
         (('search', 'tv'), ('search', 'tv'))
         """
-        return tuple(sorted(_reach(self._known(nodes), self.parents)))
+        return tuple(sorted(reach(self._known(nodes), self.parents)))
 
     def descendants(self, *nodes: str) -> tuple[str, ...]:
         """Return what has a directed path from one of `nodes`; strict, as in `ancestors`."""
-        return tuple(sorted(_reach(self._known(nodes), self.children)))
+        return tuple(sorted(reach(self._known(nodes), self.children)))
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -279,7 +253,7 @@ class Graph:
     @cached_property
     def districts(self) -> tuple[tuple[str, ...], ...]:
         """The connected components of ``<->``, single nodes included."""
-        return tuple(sorted({tuple(sorted({v, *_reach([v], self.siblings)})) for v in self.nodes}))
+        return tuple(sorted({tuple(sorted({v, *reach([v], self.siblings)})) for v in self.nodes}))
 
     def district(self, node: str) -> tuple[str, ...]:
         """Return the district that holds `node`."""
@@ -317,31 +291,49 @@ class Graph:
             raise GraphError(
                 f"The outcome {min(lost)!r} cannot be marginalized: it is the question."
             )
-        self._check_lags_end(hidden)
-        edges, arcs = set(self.edges), set(self.bidirected)
-        for node in sorted(hidden):  # one at a time: elimination commutes
-            into = [e for e in edges if e.target == node != e.source]
-            out = [e for e in edges if e.source == node != e.target]
-            spouses = {v for pair in arcs if node in pair for v in pair} - {node}
-            children = {e.target for e in out}
-            joined = chain(combinations(children, 2), product(spouses, children))
-            edges = {e for e in edges if node not in e[:2]}
-            edges |= {Edge(i.source, o.target, i.lag + o.lag) for i, o in product(into, out)}
-            arcs = {p for p in arcs if node not in p}
-            arcs |= {(min(pair), max(pair)) for pair in joined if pair[0] != pair[1]}
+        edges, arcs = eliminate(self.edges, self.bidirected, hidden)
         stay = tuple(v for v in self.nodes if v not in hidden)
         return Graph(tuple(edges), tuple(arcs), frozenset(), self.outcomes, stay)
 
-    def _check_lags_end(self, hidden: frozenset[str]) -> None:
-        for node in sorted(hidden):
-            above = _reach([node], lambda v: self.parents(v) if v in hidden else ())
-            below = _reach([node], lambda v: self.children(v) if v in hidden else ())
-            if node in above and above - hidden and below - hidden:
-                raise GraphError(
-                    f"{node!r} cannot be marginalized: it feeds back on itself and carries the "
-                    f"effect of {min(above - hidden)!r} on {min(below - hidden)!r}, at lags "
-                    "without end. Observe it, or drop one of its lagged edges."
-                )
+    @cached_property
+    def common_causes(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of observed nodes that share one unobserved cause.
+
+        Declared latents give groups of any size, a bare ``<->`` a pair. Their pairs are the
+        bidirected edges of `project`.
+
+        Examples
+        --------
+        >>> Graph(bidirected=(("a", "b"), ("b", "c"))).common_causes
+        (('a', 'b'), ('b', 'c'))
+        """
+        return shared_causes(self.edges, self.bidirected, self.latent)
+
+    @cached_property
+    def mixed(self) -> Mixed:
+        """The graph of whole series: lags merged, own memory left out; no cycle allowed."""
+        pairs = (e[:2] for e in self.edges if e.source != e.target)
+        return Mixed.of(self.nodes, pairs, self.bidirected)
+
+    def d_separated(
+        self, a: str | Iterable[str], b: str | Iterable[str], given: str | Iterable[str] = ()
+    ) -> bool:
+        """Return whether `given` blocks every path between `a` and `b`: m-separation.
+
+        A path is blocked by an inner non-collider in `given`, or by a collider that has no
+        descendant in `given`. Nodes are whole series; a GraphError when lagged edges close a
+        cycle. It is a claim of the graph, not a test on data. A node in `given` is constant.
+
+        Source: Richardson (2003), Markov properties for ADMGs, Scand. J. Stat. 30.
+
+        Examples
+        --------
+        >>> graph = Graph.parse("sales <- demand -> tv -> visits")
+        >>> graph.d_separated("visits", "sales"), graph.d_separated("visits", "sales", "tv")
+        (False, True)
+        """
+        sides = [self.mixed.mask(self._known(names)) for names in (a, b, given)]
+        return self.mixed.separated(*sides)
 
     def do(self, nodes: str | Iterable[str]) -> Graph:
         """Cut what determines `nodes`: their incoming edges, and ``<->`` at them.
@@ -391,19 +383,45 @@ def _names(names: str | Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
-    """Return what one step or more from `start` lead to."""
-    found: set[str] = set()
-    waiting = list(start)
-    while waiting:
-        new = set(step(waiting.pop())) - found
-        found |= new
-        waiting += new
-    return found
-
-
 def _digraph(nodes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
     graph = nx.DiGraph()
     graph.add_nodes_from(nodes)
     graph.add_edges_from(edge[:2] for edge in edges)
     return graph
+
+
+def _check(graph: Graph) -> None:
+    if both := graph.latent.intersection(graph.outcomes):
+        raise GraphError(
+            f"The outcome {min(both)!r} is declared latent, so there are no data to explain. "
+            "Take it out of `latent`, or name an observed outcome."
+        )
+    today = _digraph(graph.nodes, (e for e in graph.edges if not e.lag))
+    if not nx.is_directed_acyclic_graph(today):
+        cycle = [source for source, _ in nx.find_cycle(today)]
+        raise GraphError(
+            f"The edges without lag form a cycle: {' -> '.join([*cycle, cycle[0]])}. Within "
+            "one period a cause cannot be its own effect. Lag one edge "
+            f"(`{cycle[-1]} -> {cycle[0]} @ 1`), or write `<->` for an unobserved common cause."
+        )
+
+
+def _read_networkx(
+    graph: nx.DiGraph, bidirected: Iterable[tuple[str, str]], latent: str | Iterable[str]
+) -> Claims:
+    if not graph.is_directed():
+        raise GraphError(
+            "An undirected networkx graph makes no causal claim. Pass a DiGraph, and pairs "
+            "that share an unobserved cause as `bidirected`."
+        )
+    hidden = list(_names(latent))
+    for node, attributes in graph.nodes(data=True):
+        for key, told in (("latent", True), ("observed", False)):
+            value = str(attributes.get(key, not told)).lower()
+            if value not in TRUTH:
+                raise GraphError(f"{key}={value!r} of {node!r} is neither yes nor no.")
+            if TRUTH[value] == told:
+                hidden.append(node)
+    edges = [(a, b, of.get("lag", 0)) for a, b, of in graph.edges(data=True)]
+    pairs = [*bidirected, *graph.graph.get("bidirected", ())]
+    return Claims(edges, pairs, hidden, list(graph.graph.get("outcomes", ())), list(graph))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
 
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.prior import Prior, check_keys, check_prior
 
 _SIGMA = Prior("HalfNormal", sigma=0.3)
+_PHI = Prior("TruncatedNormal", mu=0.4, sigma=0.3, lower=-1, upper=1)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,51 @@ class StudentTNoise:
         return {"sigma": self.sigma, "nu": self.nu}
 
 
-type Noise = NormalNoise | StudentTNoise
-NOISES: dict[str, type] = {"normal": NormalNoise, "student_t": StudentTNoise}
+@dataclass(frozen=True)
+class AR1Noise:
+    """Errors that remember: ``e_t = phi e_{t-1} + v_t``, stationary from the first period on.
+
+    What moves the outcome and is in no equation (weather, a rival's promotion) lasts for weeks.
+    Taken for independent errors it makes intervals too narrow and, when spend follows past sales,
+    biases effects. Not a lagged effect of the outcome on itself (``sales -> sales @ 1``), through
+    which interventions would live on.
+
+    Parameters
+    ----------
+    sigma : Prior
+        Scale of the innovation ``v_t``; the error itself is wider, ``sigma / sqrt(1 - phi^2)``.
+    phi : Prior
+        Autocorrelation, between -1 and 1.
+    nu : Prior, optional
+        Makes the innovations Student-t with these degrees of freedom.
+
+    Source: Cochrane and Orcutt (1949); Prais and Winsten (1954) for the first period.
+    """
+
+    sigma: Prior = _SIGMA
+    phi: Prior = _PHI
+    nu: Prior | None = None
+
+    def __post_init__(self) -> None:
+        for name, prior in self.priors.items():
+            check_prior(f"AR1Noise: {name}", prior)
+        bounds = dict(self.phi.parameters)
+        low, high = bounds.get("lower", -np.inf), bounds.get("upper", np.inf)
+        if not -1 <= low < high <= 1:
+            raise SpecError(
+                f"AR1Noise: phi lies between -1 and 1; got the prior {self.phi!r}. Write "
+                "Prior('TruncatedNormal', mu=0.4, sigma=0.3, lower=-1, upper=1)."
+            )
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the parameters, by parameter."""
+        priors = {"sigma": self.sigma, "phi": self.phi}
+        return priors if self.nu is None else {**priors, "nu": self.nu}
+
+
+type Noise = NormalNoise | StudentTNoise | AR1Noise
+NOISES: dict[str, type] = {"normal": NormalNoise, "student_t": StudentTNoise, "ar1": AR1Noise}
 
 
 def noise_to_dict(noise: Noise) -> dict[str, Any]:
@@ -76,5 +122,6 @@ def noise_from_dict(given: Mapping[str, Any] | str) -> Noise:
             f"noise is one of {', '.join(NOISES)}; got {kind!r}.{did_you_mean(str(kind), NOISES)}"
         )
     priors = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
-    check_keys(priors, NOISES[kind]().priors, f"noise {kind}")
+    known = [item.name for item in fields(NOISES[kind])]
+    check_keys(priors, known, f"noise {kind}")
     return NOISES[kind](**{k: Prior.from_dict(v) for k, v in priors.items()})

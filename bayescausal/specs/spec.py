@@ -9,34 +9,33 @@ from typing import Any
 
 import pandas as pd
 
-from bayescausal.errors import GraphError, SpecError, did_you_mean
+from bayescausal.errors import SpecError
+from bayescausal.specs import rules
 from bayescausal.specs.baseline import Intercept, Term
+from bayescausal.specs.confounder import CORRELATION, Confounder
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, node_or_edge
+from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph
-from bayescausal.specs.noise import (
-    NOISES,
-    Noise,
-    NormalNoise,
-)
+from bayescausal.specs.noise import Noise, NormalNoise
+from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
-
-LINKS = ("identity", "log")
-POLICIES = ("held", "reacts")
 
 
 @dataclass(frozen=True)
 class Spec:
     """Everything that is claimed, checked as a whole.
 
-    For each modelled node ``v`` (an outcome, or a node between a treatment and an outcome)
+    For each modelled node ``v`` (an outcome, a node between a treatment and an outcome, or one
+    that shares an unobserved cause with such a node)
 
         g_v(x_v) = baseline_v + sum_{p -> v} r_pv(x_p) + e_v
 
-    and every other node is conditioned on. Nodes that are no ancestor of an outcome, or of a
-    node that an experiment measures, are left out: adjusting for them could open a path.
+    with errors that are correlated where the graph has ``<->``. Every other node is conditioned
+    on. A treatment that shares an unobserved cause with the outcome so gets an equation too, its
+    budget rule, whose residual is the control function. Nodes that are no ancestor of an outcome,
+    or of a node that an experiment measures, are left out: adjusting for them could open a path.
 
     Parameters
     ----------
@@ -49,15 +48,20 @@ class Spec:
         For every equation, or equation by equation. Each has an intercept anyway.
     experiments : sequence of Experiment
         Lift tests, as likelihood terms.
-    noise : NormalNoise, StudentTNoise, or mapping of node to one
+    noise : NormalNoise, StudentTNoise, AR1Noise, or mapping of node to one
         The errors.
     links : mapping of node to {"identity", "log"}
         ``log`` for a positive node whose causes multiply.
     treatments : sequence of str
         Nodes that can be acted on, besides those that have a response of their own.
     policy : mapping of node to {"held", "reacts"}
-        Needed for a treatment that other treatments move (media that drive media, a budget that
-        follows sales): does it keep its plan when they change, or react as a mediator does?
+        Needed for a treatment that other treatments move (media that drive media): does it keep
+        its plan when they change, or react as a mediator does? A budget that follows past sales
+        (``sales -> tv @ 1``) is held unless it says ``reacts``.
+    correlations : mapping of str to Prior
+        Of the errors of a pair with an unobserved common cause, ``"search<->tv"``, or of the
+        loadings of a cause of several nodes, ``"a<->b<->c"``. By default
+        ``TruncatedNormal(0, 0.5)`` on (-1, 1).
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Spec:
     links: Mapping[str, str] = field(default_factory=dict)
     treatments: tuple[str, ...] = ()
     policy: Mapping[str, str] = field(default_factory=dict)
+    correlations: Mapping[str, Prior] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash((self.graph, self.treatments, frozenset(self.responses)))
@@ -102,11 +107,16 @@ class Spec:
                 "The graph has no outcome: write Graph.parse(text, outcome='sales'). "
                 f"Nodes: {', '.join(self.graph.nodes)}."
             )
-        for what in ("responses", "links", "policy"):
+        for what in ("responses", "links", "policy", "correlations"):
             given = getattr(self, what)
             if not isinstance(given, Mapping):
                 raise SpecError(f"{what} is a mapping, such as {{'tv': ...}}; got {given!r}.")
             object.__setattr__(self, what, dict(given))
+        tidy = {
+            "<->".join(sorted(name.strip() for name in str(key).split("<->"))): prior
+            for key, prior in self.correlations.items()
+        }
+        object.__setattr__(self, "correlations", tidy)
         terms: Any = (
             {k: _several(v, Term, f"baseline['{k}']") for k, v in self.baseline.items()}
             if isinstance(self.baseline, Mapping)
@@ -117,36 +127,56 @@ class Spec:
             object.__setattr__(self, "noise", dict(self.noise))
         tests = _several(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
-        self._check_responses()
+        object.__setattr__(self, "responses", rules.tidy_responses(self))
         own = [key.split("->")[0] for key in self.responses]
         acting = {*_several(self.treatments, str, "treatments"), *own}
         object.__setattr__(self, "treatments", tuple(sorted(acting)))
-        self._check_policy()
-        self._check_graph()
-        self._check_equations()
-        self._check_experiments()
+        rules.check_policy(self)
+        rules.check_graph(self)
+        rules.check_equations(self)
+        rules.check_confounding(self)
+        rules.check_experiments(self)
 
     # -- what follows from the graph -----------------------------------------------------------
 
     @cached_property
-    def reduced(self) -> Graph:
-        """The graph of the model: latents projected out, only ancestors of what is measured.
-
-        Edges into treatments that are held are left out: they set a plan that worlds do not change.
-        """
+    def structure(self) -> Graph:
+        """The graph of the equations: latents projected out, only ancestors of what is measured."""
         observed = self.graph.project()
         targets = {*observed.outcomes, *(self.outcome_of(e.estimand) for e in self.experiments)}
-        inside = observed.restrict({*targets, *observed.ancestors(*targets)})
-        held = {node for node, policy in self.policy.items() if policy == "held"}
-        return replace(inside, edges=tuple(e for e in inside.edges if e.target not in held))
+        return observed.restrict({*targets, *observed.ancestors(*targets)})
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Treatments that keep their plan in every world.
+
+        Those with that policy, and those without one that follow the past of their own effects.
+        """
+        loops = {t for t in self.treatments if t in self.structure.nodes and self._follows(t)}
+        return frozenset(t for t in loops | {*self.policy} if self.policy.get(t, "held") == "held")
+
+    def _follows(self, node: str) -> bool:
+        return node in self.structure.ancestors(node)
+
+    @cached_property
+    def reduced(self) -> Graph:
+        """The causal graph of every world: `structure` without the edges into what is held."""
+        graph = self.structure
+        return replace(
+            graph,
+            edges=tuple(e for e in graph.edges if e.target not in self.held),
+            isolated=graph.nodes,
+        )
 
     @cached_property
     def modelled(self) -> tuple[str, ...]:
-        """Nodes with a structural equation, causes first."""
+        """Nodes with a structural equation, causes first; districts are modelled whole."""
         graph = self.reduced
         acting = [t for t in self.treatments if t in graph.nodes]
         below = {*graph.descendants(*acting)} if acting else set()
-        return tuple(v for v in graph.order if v in below or v in graph.outcomes)
+        wanted = {v for v in graph.nodes if v in below or v in graph.outcomes}
+        whole = {v for district in graph.districts if wanted & {*district} for v in district}
+        return tuple(v for v in self.structure.order if v in wanted | whole)
 
     @cached_property
     def mechanisms(self) -> dict[Edge, Response]:
@@ -155,8 +185,17 @@ class Spec:
         return {
             edge: self.responses.get(str(edge), self.responses.get(edge.source, plain))
             for node in self.modelled
-            for edge in self.reduced.incoming(node)
+            for edge in self.structure.incoming(node)
         }
+
+    @cached_property
+    def confounders(self) -> tuple[Confounder, ...]:
+        """Unobserved causes of two modelled nodes or more."""
+        groups = {tuple(v for v in g if v in self.modelled) for g in self.graph.common_causes}
+        sizable = sorted(g for g in groups if len(g) > 1)
+        return tuple(
+            Confounder(g, self.correlations.get("<->".join(g), CORRELATION)) for g in sizable
+        )
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -166,8 +205,10 @@ class Spec:
 
     @property
     def mediators(self) -> tuple[str, ...]:
-        """Modelled nodes that are no outcome."""
-        return tuple(v for v in self.modelled if v not in self.graph.outcomes)
+        """Nodes between a treatment and an outcome, which react."""
+        graph = self.reduced
+        between = {*graph.descendants(*(t for t in self.treatments if t in graph.nodes))}
+        return tuple(v for v in self.modelled if v in between and v not in graph.outcomes)
 
     def terms(self, node: str) -> tuple[Term, ...]:
         """Baseline terms of a node's equation, its intercept first."""
@@ -193,187 +234,9 @@ class Spec:
         """The node whose change an estimand counts."""
         return estimand.outcome or self.graph.outcome
 
-    # -- checks --------------------------------------------------------------------------------
-
-    def _check_responses(self) -> None:
-        tidy: dict[str, Response] = {}
-        edges = {str(e) for e in (*self.graph.edges, *self.graph.project().edges)}
-        for given, response in self.responses.items():
-            key = node_or_edge(given)
-            if not isinstance(response, Response):
-                raise SpecError(
-                    f"responses['{key}'] must be a Response; got {response!r}. "
-                    "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
-                )
-            if "->" not in key:
-                self._require_node(key, f"responses['{key}']")
-            elif key not in edges:
-                raise SpecError(
-                    f"responses['{key}']: there is no such edge. Edges: "
-                    f"{', '.join(sorted(edges))}.{did_you_mean(key, edges)}"
-                )
-            if key in tidy:
-                raise SpecError(f"responses names '{key}' twice.")
-            tidy[key] = response
-            hidden = [v for v in key.split("@")[0].split("->") if v in self.graph.latent]
-            if hidden:
-                raise SpecError(
-                    f"responses['{key}']: '{hidden[0]}' is latent; it has no exposure and no "
-                    "equation. Give the response to an observed node or edge: "
-                    f"{', '.join(map(str, self.graph.project().edges))}."
-                )
-        object.__setattr__(self, "responses", tidy)
-
-    def _require_node(self, name: str, where: str) -> None:
-        if name not in self.graph.nodes:
-            raise SpecError(
-                f"{where}: '{name}' is not in the graph. Nodes: {', '.join(self.graph.nodes)}."
-                f"{did_you_mean(name, self.graph.nodes)}"
-            )
-
-    def _check_graph(self) -> None:
-        for node in self.treatments:
-            self._require_node(node, "treatments")
-            if node in self.graph.latent:
-                raise SpecError(f"treatments: '{node}' is latent; it cannot be set.")
-        for outcome in self.graph.outcomes:
-            if not self.graph.parents(outcome):
-                raise GraphError(
-                    f"The outcome '{outcome}' has no parents: nothing in the graph acts on it. "
-                    f"Add an edge such as 'tv -> {outcome}'."
-                )
-        if not self.treatments:
-            raise SpecError(
-                "No treatment: give at least one node a Response, e.g. responses={'tv': "
-                "Response(GeometricAdstock(), HillSaturation())}, or name it in treatments=."
-            )
-        for node in self.treatments:
-            if node not in self.reduced.nodes or not self.reduced.descendants(node):
-                raise GraphError(
-                    f"The treatment '{node}' reaches no outcome "
-                    f"({', '.join(self.graph.outcomes)}): there is no directed path, so its effect "
-                    "is zero by your graph. Add the missing edge, or drop the treatment."
-                )
-        for node in self.modelled:
-            district = self.reduced.district(node)
-            if len(district) > 1:
-                raise SpecError(
-                    f"'{node}' shares an unobserved cause with "
-                    f"{', '.join(d for d in district if d != node)}. This version does not model "
-                    "correlated errors, and ignoring them would sell an association as an effect. "
-                    "Observe the common cause, or leave a confounded mediator out with "
-                    "graph.project(latent={...})."
-                )
-        loop = [v for v in self.modelled if v in self.reduced.ancestors(v)]
-        if loop:
-            paid = next((v for v in loop if v in self.treatments), None)
-            raise SpecError(
-                f"{', '.join(loop)} feed back on themselves through lagged edges. This version "
-                "solves equations node by node, not period by period. "
-                + (
-                    f"Hold the plan as it was: policy={{'{paid}': 'held'}}."
-                    if paid
-                    else "Leave the lagged edge out."
-                )
-            )
-
-    def _check_policy(self) -> None:
-        for node, policy in self.policy.items():
-            self._require_node(node, "policy")
-            if policy not in POLICIES:
-                raise SpecError(
-                    f"policy['{node}'] is one of {', '.join(POLICIES)}; got {policy!r}."
-                )
-            if node not in self.treatments:
-                raise SpecError(
-                    f"policy['{node}']: only a treatment has a plan that can be held. Treatments: "
-                    f"{', '.join(self.treatments)}."
-                )
-        graph = self.reduced
-        for node in self.treatments:
-            above = graph.ancestors(node) if node in graph.nodes else ()
-            movers = [t for t in self.treatments if t in above]
-            if movers and node not in self.policy:
-                raise SpecError(
-                    f"'{node}' is a treatment and is itself moved by {', '.join(movers)}. When "
-                    f"they change, does it react, or is its plan held? The effects differ: say "
-                    f"policy={{'{node}': 'reacts'}} or policy={{'{node}': 'held'}}."
-                )
-
-    def _check_equations(self) -> None:
-        for what in ("baseline", "noise", "links"):
-            given = getattr(self, what)
-            for node in given if isinstance(given, Mapping) else ():
-                self._require_node(node, what)
-                if node not in self.modelled:
-                    raise SpecError(
-                        f"{what}['{node}']: '{node}' has no equation; it is conditioned on. "
-                        f"Modelled nodes: {', '.join(self.modelled)}."
-                    )
-        for node, link in self.links.items():
-            if link not in LINKS:
-                raise SpecError(f"links['{node}'] is one of {', '.join(LINKS)}; got {link!r}.")
-        for node in self.modelled:
-            if not isinstance(self.noise_of(node), tuple(NOISES.values())):
-                raise SpecError(f"noise: NormalNoise() or StudentTNoise(); got {self.noise!r}.")
-            keys = [t.key for t in self.terms(node)]
-            taken = sorted({*keys} & {*self.graph.nodes})
-            if taken:
-                raise SpecError(
-                    f"baseline: the term '{taken[0]}' has the name of a node. Rename the "
-                    "event, or the node and its column."
-                )
-            twice = sorted({k for k in keys if keys.count(k) > 1} | ({"sigma", "nu"} & {*keys}))
-            if twice:
-                raise SpecError(f"baseline: two terms of '{node}' are called '{twice[0]}'.")
-
-    def _check_experiments(self) -> None:
-        names = [e.name for e in self.experiments]
-        twice = sorted({str(n) for n in names if names.count(n) > 1})
-        if twice:
-            raise SpecError(f"Two experiments are called '{twice[0]}'; give each its own name=.")
-        for test in self.experiments:
-            self.check_estimand(test.estimand)
-            for node in test.estimand.treatments:
-                if node not in (*self.treatments, *self.mediators):
-                    raise SpecError(
-                        f"Experiment '{test.name}' acts on '{node}', which is not a treatment. "
-                        f"Treatments: {', '.join(self.treatments)}; mediators: "
-                        f"{', '.join(self.mediators) or 'none'}. If it can be set, add it to "
-                        f"treatments=.{did_you_mean(node, self.treatments)}"
-                    )
-
     def check_estimand(self, estimand: Estimand) -> None:
         """Raise when the model cannot answer, or when the answer is zero by construction."""
-        graph, outcome = self.reduced, self.outcome_of(estimand)
-        self._require_node(outcome, "outcome")
-        if outcome not in self.modelled:
-            raise SpecError(
-                f"'{outcome}' has no equation in this model, so no effect on it can be told. "
-                f"Modelled nodes: {', '.join(self.modelled)}."
-            )
-        for key in estimand.keys:
-            source = key.split("->")[0].strip()
-            self._require_node(source, f"do({key}=...)")
-            if "->" in key and Edge.parse(key) not in graph.edges:
-                raise SpecError(
-                    f"do({key}=...): there is no such edge. Edges: "
-                    f"{', '.join(map(str, graph.edges))}."
-                )
-            if source in self.graph.latent:
-                raise SpecError(f"do({key}=...): '{source}' is latent; it cannot be set.")
-            if source == outcome or outcome not in graph.descendants(source):
-                raise SpecError(
-                    f"do({key}=...): there is no directed path from '{source}' to '{outcome}', so "
-                    "the effect is zero by your graph."
-                )
-            between = {*graph.descendants(source)} & {*graph.ancestors(outcome)}
-            frozen = sorted(between - {*self.modelled} - {*self.treatments})
-            if frozen:
-                raise SpecError(
-                    f"do({key}=...): '{source}' acts through '{frozen[0]}', which this model "
-                    f"conditions on. Name '{source}' in treatments= so that it gets an equation."
-                )
+        rules.check_estimand(self, estimand)
 
     # -- reading, writing, showing -------------------------------------------------------------
 
@@ -407,7 +270,7 @@ class Spec:
                         (f"{k}: " if k else "") + repr(p) for k, (p, _) in term.priors.items()
                     )
                     rows.append((node, term.key, type(term).__name__, prior))
-            for edge in self.reduced.incoming(node):
+            for edge in self.structure.incoming(node):
                 response = self.mechanisms[edge]
                 form = " > ".join(type(t).__name__ for t in response.transforms) or "plain"
                 view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
@@ -416,6 +279,11 @@ class Spec:
             noise = self.noise_of(node)
             prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())
             rows.append((node, "error", f"{type(noise).__name__}, {self.link(node)} link", prior))
+        rows.extend(
+            (c.nodes[-1], name, "unobserved common cause", repr(prior))
+            for c in self.confounders
+            for name, prior in c.priors.items()
+        )
         rows.extend(
             (
                 self.outcome_of(e.estimand),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bayescausal.model.contrast import contrast, moved_spend, split
-from bayescausal.model.predict import predict
+from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
@@ -103,7 +103,7 @@ def simulate(
         edge: made._replace(center=np.zeros(1))
         for edge, made in calibrate(scm, theta, scm.factual).items()
     }
-    paths = predict(scm, theta, uncentered, rng, generate=True)
+    paths = generate(scm, theta, uncentered, rng)
     table = scm.data.table.assign(
         {
             v: (scm.data.dims, np.broadcast_to(path, scm.factual[v].shape).copy())

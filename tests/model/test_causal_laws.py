@@ -435,6 +435,32 @@ def test_a_tail_that_the_data_cut_is_said_to_be_cut():
     assert not scope(scm, short).truncated
 
 
+def test_feedback_elsewhere_does_not_cut_a_tail():
+    """Search lives on without end, but only tv moves it: social is gone after its own window."""
+    graph = bc.Graph.parse(
+        "tv -> search -> sales\nsearch -> search @ 1\nsocial -> sales", outcome="sales"
+    )
+    spec = bc.Spec(graph, {"tv": carrying(), "social": carrying(l_max=3)})
+    columns = random_columns(("tv", "search", "social", "sales"), PERIODS, 20)
+    scm = compile_scm(spec, dataset(columns))
+    where = scope(scm, bc.incremental("social", window=WINDOW))
+    assert np.flatnonzero(where.counts).tolist() == list(range(8, 19))
+    assert not where.truncated
+    where = scope(scm, bc.incremental("tv", window=WINDOW))
+    assert np.flatnonzero(where.counts).tolist() == list(range(8, PERIODS))
+    assert where.truncated
+
+
+def test_a_path_through_what_only_the_other_world_sets_is_counted():
+    graph = bc.Graph.parse("tv -> search @ 3\nsearch -> sales", outcome="sales")
+    spec = bc.Spec(graph, treatments=("tv", "search"), policy={"search": "reacts"})
+    columns = random_columns(("tv", "search", "sales"), PERIODS, 21)
+    scm = compile_scm(spec, dataset(columns))
+    estimand = bc.Estimand({"tv": 1.0}, {"search": 1.0}, window=WINDOW)
+    assert np.flatnonzero(scope(scm, estimand).counts).tolist() == list(range(8, 19))
+    assert np.flatnonzero(paths(scm, draw(scm), estimand)).tolist() == list(range(8, 19))
+
+
 def test_history_feeds_adstock_and_is_not_acted_on():
     columns = random_columns(("tv", "sales"), PERIODS, 6)
     frame = pd.DataFrame({"week": pd.date_range(START, periods=PERIODS, freq="7D"), **columns})

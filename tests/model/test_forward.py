@@ -1,6 +1,7 @@
 """`forward`, its contrasts and the log density, against the loops of `tests/oracle.py`."""
 
 import warnings
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,8 +16,9 @@ from pymc.model.transform.conditioning import remove_value_transforms
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, divisor, reach, scope, split
 from bayescausal.model.likelihood import parameter, strength
-from bayescausal.model.predict import means, predict
-from bayescausal.model.scm import Parameter, calibrate, compile_scm, forward
+from bayescausal.model.predict import generate
+from bayescausal.model.scm import Parameter, calibrate, compile_scm, evolve, forward
+from bayescausal.specs.noise import AR1Noise
 from bayescausal.specs.prior import PARAMETERS
 
 PERIODS = 26
@@ -248,7 +250,92 @@ def zoo():
     return bc.Spec(graph, responses), table((*names, "m6", "sales"), spend=names, seed=7)
 
 
+def confounded():
+    """Unobserved causes of a channel and the outcome, and of the mediator and the outcome."""
+    graph = f"{FUNNEL}\ntv <-> sales\nsearch <-> sales"
+    test = bc.Experiment(bc.incremental("tv").during(week(5), week(8)), 12.0, 3.0, "geo-rct")
+    spec = bc.Spec(
+        bc.Graph.parse(graph, outcome="sales"),
+        responses={"tv": MEDIA, "social": MEDIA},
+        experiments=(test,),
+        correlations={"sales<->search": bc.Prior("Uniform", lower=-0.8, upper=0.9)},
+    )
+    columns = ("tv", "social", "search", "price", "demand", "sales")
+    return spec, table(columns, spend=("tv", "social"), seed=9)
+
+
+def confounded_panel():
+    """The same in units, one of them without tv; history, and a level of each unit."""
+    spec, _ = confounded()
+    columns = ("tv", "social", "search", "price", "demand", "sales")
+    data = table(columns, units=3, spend=("social",), history=3, seed=10)
+    return replace(spec, experiments=(), baseline=(bc.LinearTrend(),)), data
+
+
+def common():
+    """A latent with three modelled children, and a bare pair among them."""
+    graph = """
+    latent: weather
+    weather -> search, visits, sales
+    tv -> search, visits, sales
+    search, visits -> sales
+    search <-> visits
+    """
+    spec = bc.Spec(bc.Graph.parse(graph, outcome="sales"), {"tv": MEDIA}, links={"visits": "log"})
+    return spec, table(("tv", "search", "visits", "sales"), spend=("tv",), seed=11)
+
+
+def remembering():
+    """Memory of two nodes of a district: one Student-t, one under a log link; a third without."""
+    graph = """
+    tv -> search, visits, sales
+    search, visits -> sales
+    search <-> visits
+    visits <-> sales
+    """
+    spec = bc.Spec(
+        bc.Graph.parse(graph, outcome="sales"),
+        {"tv": MEDIA},
+        links={"sales": "log"},
+        noise={
+            "search": AR1Noise(nu=bc.Prior("Gamma", alpha=4, beta=0.5)),
+            "sales": AR1Noise(sigma=bc.Prior("LogNormal", mu=-1.0, sigma=0.5)),
+        },
+    )
+    return spec, table(("tv", "search", "visits", "sales"), spend=("tv",), history=2, seed=12)
+
+
+def persistent():
+    """Memory of normal errors in a district of units, and alone."""
+    graph = "tv -> search, visits, sales\nsearch, visits -> sales\nsearch <-> sales"
+    spec = bc.Spec(bc.Graph.parse(graph, outcome="sales"), {"tv": MEDIA}, noise=AR1Noise())
+    return spec, table(("tv", "search", "visits", "sales"), units=2, spend=("tv",), seed=13)
+
+
+def feedback():
+    """A budget that follows past sales and reacts, sales that live on, an experiment."""
+    spec, data = held()
+    test = bc.Experiment(
+        bc.incremental("social").during(week(20), week(21)), 5.0, 2.0, "switchback"
+    )
+    return replace(spec, policy={"tv": "reacts"}, experiments=(test,)), data
+
+
+def held():
+    """A budget that follows past sales: its equation is fitted, in other worlds it is a plan."""
+    graph = """
+    tv, social, price -> sales
+    sales -> sales @ 1
+    sales -> tv @ 1
+    tv <-> sales
+    """
+    responses = {"tv": MEDIA, "social": bc.Response(bc.DelayedAdstock(l_max=2))}
+    spec = bc.Spec(bc.Graph.parse(graph, outcome="sales"), responses)
+    return spec, table(("tv", "social", "price", "sales"), seed=14)
+
+
 WINDOW = (week(8), week(13))
+LATE = (week(18), week(20))
 QUESTIONS = {
     "national": (
         bc.incremental("tv"),
@@ -263,6 +350,8 @@ QUESTIONS = {
         bc.Estimand(control={"tv->search": 0.0}, window=WINDOW),
         bc.Estimand(control={"tv->sales": 0.0, "search -> sales": 1.0}, window=WINDOW),
         bc.incremental("tv", window=(week(24), week(30))),  # the tail is cut by the data
+        # Each world sets a node of the other's paths: tv still acts through search in its own.
+        bc.Estimand({"tv": 3.0}, {"search": bc.Times(1.2)}, window=WINDOW),
     ),
     "panel": (
         bc.incremental("tv"),
@@ -289,8 +378,35 @@ QUESTIONS = {
     "smooth": (bc.incremental("tv", window=WINDOW),),
     "student": (bc.incremental("tv"), bc.Estimand({"search": bc.Times(1.1)}, window=WINDOW)),
     "zoo": tuple(bc.incremental(f"m{k}", window=WINDOW) for k in range(7)),
+    "confounded": (
+        bc.incremental("tv", window=WINDOW),
+        bc.Estimand({"search": bc.Times(1.2)}, {"tv": 3.0}, window=WINDOW),
+        bc.Estimand(control={"tv->search": 0.0}, window=WINDOW),
+    ),
+    "confounded_panel": (bc.incremental("tv", window=WINDOW, units=("u0", "u2")),),
+    "common": (bc.incremental("tv", window=WINDOW), bc.incremental("tv", outcome="visits")),
+    "remembering": (bc.incremental("tv", window=WINDOW),),
+    "persistent": (bc.incremental("tv", window=WINDOW, scale="mean"),),
+    "feedback": (
+        bc.incremental("social", window=LATE),
+        bc.incremental("tv", window=LATE),
+        bc.Estimand(control={"tv->sales": 0.0}, window=LATE),
+        bc.Estimand({"social": bc.Times(2.0)}, {"tv": 3.0}, window=LATE, scale="mean"),
+        bc.incremental("social", outcome="tv", window=(week(19), week(19))),
+    ),
+    "held": (
+        bc.incremental("social", window=LATE),
+        bc.incremental("tv", window=LATE),
+        bc.Estimand(control={"tv->sales": 0.0}, window=LATE),
+    ),
 }
-MAKERS = {f.__name__: f for f in (national, panel, lagged, paid, history, smooth, student, zoo)}
+MAKERS = {
+    f.__name__: f
+    for f in (
+        *(national, panel, lagged, paid, history, smooth, student, zoo),
+        *(confounded, confounded_panel, common, remembering, persistent, feedback, held),
+    )
+}
 CASES = sorted(MAKERS)
 ASKED = [(name, k) for name in CASES for k in range(len(QUESTIONS[name]))]
 
@@ -301,12 +417,26 @@ def case(name):
     spec, data = MAKERS[name]()
     rng = np.random.default_rng([11, CASES.index(name)])
     draws = [oracle.draw(spec, data, rng) for _ in range(3)]
+    for one in draws:  # feedback that dies out: growing paths would hide what is small
+        one |= {k: 0.3 * v for k, v in one.items() if k in ("sales->sales@1", "sales->tv@1")}
     theta = {k: np.stack([np.asarray(d[k], dtype=float) for d in draws]) for k in draws[0]}
     return compile_scm(spec, data), theta, oracle.Oracle(spec, data, draws[0])
 
 
 def first(theta):
     return {k: v[0] for k, v in theta.items()}
+
+
+def means(scm, theta, edges):
+    """Mean of every modelled node given its observed parents, on the link scale."""
+    out = {}
+
+    def settle(node, mu):
+        out[node] = mu
+        return scm.factual[node]
+
+    forward(scm, theta, scm.factual, edges, settle=settle)
+    return out
 
 
 def flat(scm, path):
@@ -398,7 +528,16 @@ def test_scope_equals_the_oracle(name, k):
     assert where.truncated == (last + reach(scm, estimand) * estimand.carryover > PERIODS - 1)
 
 
-@pytest.mark.parametrize(("name", "k"), [(n, k) for n, k in ASKED if splittable(QUESTIONS[n][k])])
+# A mediator that follows the past of the outcome (sales -> tv @ 1): the formula holds it at M(b).
+FOLLOWS = pytest.mark.xfail(reason="split lets the mediator follow Y(a, M(b))", strict=True)
+SPLIT = [
+    pytest.param(n, k, marks=FOLLOWS) if (n, k) == ("feedback", 0) else (n, k)
+    for n, k in ASKED
+    if splittable(QUESTIONS[n][k])
+]
+
+
+@pytest.mark.parametrize(("name", "k"), SPLIT)
 def test_split_equals_the_oracle(name, k):
     scm, theta, second = case(name)
     estimand, one = QUESTIONS[name][k], first(theta)
@@ -414,7 +553,7 @@ def test_every_node_of_a_world_equals_the_oracle(name):
     scm, theta, second = case(name)
     one, treatment = first(theta), scm.spec.treatments[0]
     halved = scm.factual[treatment] / 2
-    found = forward(scm, one, scm.factual, calibrate(scm, one, scm.factual), do={treatment: halved})
+    found = evolve(scm, one, scm.factual, calibrate(scm, one, scm.factual), do={treatment: halved})
     rows = halved if scm.data.is_panel else halved[None]
     for node, path in second.world({treatment: rows.tolist()}).items():
         expected = flat(scm, path)
@@ -426,7 +565,7 @@ def test_an_interventional_world_without_noise_follows_the_means():
     one = first(theta) | {"search:sigma": np.array(1e-14), "sales:sigma": np.array(1e-14)}
     edges = calibrate(scm, one, scm.factual)
     do = {"tv": np.zeros(PERIODS)}
-    found = predict(scm, one, edges, np.random.default_rng(0), do=do, generate=True)
+    found = generate(scm, one, edges, np.random.default_rng(0), do=do)
     world = dict(second.x, tv=[[0.0] * PERIODS])
     for node in second.modelled:
         world[node] = [[second.inverse(node, m, 0) for m in second.mu(node, world)[0]]]
@@ -439,8 +578,7 @@ def test_an_interventional_world_may_set_a_mediator():
     one = first(theta)
     edges = calibrate(scm, one, scm.factual)
     fixed = np.full(PERIODS, 25.0)
-    rng = np.random.default_rng(0)
-    found = predict(scm, one, edges, rng, do={"search": fixed}, generate=True)
+    found = generate(scm, one, edges, np.random.default_rng(0), do={"search": fixed})
     assert np.array_equal(found["search"], fixed)
 
 
@@ -521,21 +659,30 @@ def test_log_density_equals_the_oracle(name):
     terms = plain.logp(jacobian=False, sum=False)
     names = [v.name for v in (*plain.free_RVs, *plain.observed_RVs)]
     lifts = [f"lift:{test.name}" for test in scm.spec.experiments]
-    # Some strengths are sampled through their swing; what the oracle reads is the strength.
+    # Some strengths are sampled through their swing, and some sigmas through what the errors of
+    # earlier nodes leave of them; what the oracle reads is the strength, and sigma.
     swings = {f"{e}:swing": e for e in scm.spec.mechanisms if f"{e}:swing" in names}
-    free = {*theta, *swings} - {str(edge) for edge in swings.values()}
+    taus = {f"{v}:tau": v for v in scm.spec.modelled if f"{v}:tau" in names}
+    derived = {*map(str, swings.values()), *(f"{v}:sigma" for v in taus.values())}
+    free = {*theta, *swings, *taus} - derived
     assert set(names) == {*free, *scm.spec.modelled, *lifts}
     run = plain.compile_fn([term.sum() for term in terms], mode="FAST_COMPILE")
     for d in range(2):
         one = {k: v[d] for k, v in theta.items()}
         again = second if d == 0 else oracle.Oracle(scm.spec, scm.data, one)
-        point = {k: again.swing(swings[k]) if k in swings else one[k] for k in free}
+        left = {k: again.left_over(v) for k, v in taus.items()}
+        point = {k: one[k] for k in free & {*theta}}
+        point |= {k: again.swing(edge) for k, edge in swings.items()}
+        point |= {k: one[f"{v}:sigma"] * left[k] for k, v in taus.items()}
         found = dict(zip(names, run(point), strict=True))
         nodes = sum(found[v] for v in scm.spec.modelled)
         assert nodes == pytest.approx(again.log_likelihood(), rel=1e-8)
-        assert sum(found[v] for v in lifts) == pytest.approx(again.log_lifts(), rel=1e-8)
-        # The change of variables is exact: p(swing) d swing = p(value) d value.
-        prior = sum(found[v] for v in free) + sum(map(again.log_jacobian, swings.values()))
+        constants = 2 * FLOAT32 * len(lifts)
+        measured = pytest.approx(again.log_lifts(), rel=1e-8, abs=constants)
+        assert sum(found[v] for v in lifts) == measured
+        # The change of variables is exact: p(swing) d swing = p(value) d value, and with tau.
+        jacobian = sum(map(again.log_jacobian, swings.values())) + sum(map(np.log, left.values()))
+        prior = sum(found[v] for v in free) + jacobian
         assert prior == pytest.approx(again.log_prior(), rel=1e-8, abs=FLOAT32 * len(theta))
 
 

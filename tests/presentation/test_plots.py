@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from presentation_cases import small_panel, unconverged
+from presentation_cases import unconverged
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
@@ -25,6 +25,7 @@ PLOTS = {
     )
 }
 WITH_INTERVALS = sorted(set(PLOTS) - {"plot_diagnostics"})
+pytestmark = pytest.mark.xdist_group("plots")  # one worker: `sheets` are drawn once
 
 
 def head(figure):
@@ -45,13 +46,9 @@ def band_of(ax):
 
 
 @pytest.fixture(scope="module")
-def panel_of_three():
-    return small_panel(units=3)
-
-
-@pytest.fixture(scope="module")
-def panel_of_seven():
-    return small_panel(units=7)
+def sheets(example_fit):
+    """Every plot of the shared fit with its defaults; not to be changed."""
+    return {name: plot(example_fit) for name, plot in PLOTS.items()}
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -71,9 +68,9 @@ def test_no_plot_needs_pyplot(example_fit):
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_a_converged_fit_says_nothing_of_convergence(example_fit, name):
+def test_a_converged_fit_says_nothing_of_convergence(example_fit, sheets, name):
     assert example_fit.convergence.converged
-    assert not any("CONVERGED" in line for line in head(PLOTS[name](example_fit)))
+    assert not any("CONVERGED" in line for line in head(sheets[name]))
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -86,9 +83,9 @@ def test_a_fit_that_has_not_converged_says_so_in_red(example_fit, name):
 
 
 @pytest.mark.parametrize("name", WITH_INTERVALS)
-def test_the_head_names_the_interval_that_is_drawn(example_fit, name):
+def test_the_head_names_the_interval_that_is_drawn(example_fit, sheets, name):
     assert "50%" in " ".join(head(PLOTS[name](example_fit, prob=0.5)))
-    assert "90%" in " ".join(head(PLOTS[name](example_fit)))
+    assert "90%" in " ".join(head(sheets[name]))
 
 
 @pytest.mark.parametrize(
@@ -102,8 +99,8 @@ def test_the_head_names_the_interval_that_is_drawn(example_fit, name):
         ("plot_diagnostics", "R-hat"),
     ],
 )
-def test_the_head_names_the_estimand(example_fit, name, says):
-    assert says in " ".join(head(PLOTS[name](example_fit)))
+def test_the_head_names_the_estimand(sheets, name, says):
+    assert says in " ".join(head(sheets[name]))
 
 
 def test_the_fit_is_drawn_from_the_observed_data_and_its_replicas(example_fit, example):
@@ -139,8 +136,8 @@ def test_contributions_are_those_of_the_query(example_fit):
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
 
 
-def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit):
-    titles = [ax.get_title(loc="left") for ax in bc.plot_contributions(example_fit).axes]
+def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit, sheets):
+    titles = [ax.get_title(loc="left") for ax in sheets["plot_contributions"].axes]
     assert titles == ["search", "social", "tv"]
     assert len(bc.plot_contributions(example_fit, "tv").axes) == 1
 
@@ -158,8 +155,10 @@ def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
     assert dashed.is_dashed()
 
 
-def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(example_fit, example):
-    figure = bc.plot_curves(example_fit)
+def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
+    example_fit, sheets, example
+):
+    figure = sheets["plot_curves"]
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert sorted(titles) == ["social → sales", "tv → sales", "tv → search"]
     for ax in figure.axes:
@@ -172,8 +171,8 @@ def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(example_
         np.testing.assert_allclose(line_of(ax), bc.summarize(draws)["mean"])
 
 
-def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit):
-    for ax in bc.plot_adstock(example_fit).axes:
+def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit, sheets):
+    for ax in sheets["plot_adstock"].axes:
         edge = ax.get_title(loc="left").replace(" → ", "->")
         table = bc.summarize(bc.adstock_curve(example_fit, edge))
         np.testing.assert_allclose(line_of(ax), table["mean"])
@@ -186,8 +185,8 @@ def test_a_fit_without_adstock_says_so(panel_of_three):
         bc.plot_adstock(panel_of_three)
 
 
-def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit):
-    figure = bc.plot_diagnostics(example_fit)
+def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit, sheets):
+    figure = sheets["plot_diagnostics"]
     left, right = figure.axes[:2]
     names = [label.get_text() for label in left.get_yticklabels()]
     found = bc.diagnose(example_fit)
@@ -199,9 +198,9 @@ def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit):
     assert bulk["effect of tv"] == pytest.approx(found.effects.loc["tv", "ess_bulk"])
 
 
-def test_ranks_count_every_draw_once(example_fit):
+def test_ranks_count_every_draw_once(example_fit, sheets):
     chains, draws = example_fit.shape
-    for ax in bc.plot_diagnostics(example_fit).axes[2:]:
+    for ax in sheets["plot_diagnostics"].axes[2:]:
         counts = [stairs.get_data().values for stairs in ax.patches if hasattr(stairs, "get_data")]
         assert [c.sum() for c in counts] == [draws] * chains
         np.testing.assert_allclose(np.sum(counts, axis=0), chains * draws / len(counts[0]), atol=1)
@@ -253,10 +252,9 @@ def test_plots_do_not_warn_of_what_they_show(panel_of_three, name, recwarn):
     assert not [w for w in recwarn if "CONVERGED" in str(w.message)]
 
 
-def test_names_are_not_read_as_formulas():
-    fit = small_panel(units=2, treatment="$_cost$", outcome="sales $y^2$")
+def test_names_are_not_read_as_formulas(oddly_named):
     for name in ("plot_roas", "plot_fit", "plot_curves", "plot_diagnostics"):
-        figure = PLOTS[name](fit)
+        figure = PLOTS[name](oddly_named)
         assert encode(figure).startswith("data:image/svg+xml;base64,")  # mathtext would raise
         texts = [t for t in figure.findobj(matplotlib.text.Text) if "$" in t.get_text()]
         assert texts
@@ -264,18 +262,19 @@ def test_names_are_not_read_as_formulas():
 
 
 def test_a_figure_is_encoded_the_same_way_twice(example_fit):
-    assert encode(bc.plot_roas(example_fit)) == encode(bc.plot_roas(example_fit))
+    first, second = (encode(bc.plot_roas(example_fit)) for _ in range(2))
+    assert first == second
 
 
 def test_a_heavy_figure_becomes_a_picture_of_pixels():
     figure = Figure()
     rng = np.random.default_rng(1)
-    figure.subplots().scatter(*rng.normal(size=(2, 20_000)), c=rng.random(20_000))
+    figure.subplots().scatter(*rng.normal(size=(2, 5_000)), c=rng.random(5_000))
     assert encode(figure).startswith("data:image/png;base64,")
 
 
-def test_axes_of_dates_cover_the_data(example_fit):
-    (ax,) = bc.plot_fit(example_fit).axes
+def test_axes_of_dates_cover_the_data(example_fit, sheets):
+    (ax,) = sheets["plot_fit"].axes
     low, high = matplotlib.dates.num2date(ax.get_xlim())
     times = example_fit.data.training.tz_localize("UTC")
     assert low <= times[0] < times[-1] <= high

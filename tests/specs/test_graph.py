@@ -363,6 +363,40 @@ def test_projection_preserves_separations(graph, data):
         assert nx.is_d_separator(after, {x}, {y}, given) == told
 
 
+# Groups that share an unobserved cause
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("u -> a, b, c\nlatent: u", [("a", "b", "c")]),
+        ("a <-> b\nb <-> c", [("a", "b"), ("b", "c")]),
+        ("u -> a, b\nv -> u\nv -> c\nlatent: u, v", [("a", "b", "c")]),  # v reaches all of u's
+        ("u -> a, b\nv -> b, c\nlatent: u, v", [("a", "b"), ("b", "c")]),
+        ("u -> a, b, c\na <-> b\nlatent: u", [("a", "b"), ("a", "b", "c")]),  # two causes
+        ("u -> a, b\na <-> b\nlatent: u", [("a", "b")]),
+        ("a -> u -> b\nlatent: u", []),
+        ("a -> u -> b, c\nlatent: u", [("b", "c")]),
+        ("a <-> u\nu -> b, c\nlatent: u", [("a", "b", "c")]),
+        ("u <-> v\nu -> a\nv -> b\nlatent: u, v", [("a", "b")]),
+        ("a <-> u\nlatent: u", []),
+        ("u -> u @ 1\nu -> a, b\nlatent: u", [("a", "b")]),
+        ("a -> b", []),
+    ],
+)
+def test_common_causes(text, groups):
+    assert list(Graph.parse(text).common_causes) == groups
+
+
+@laws
+@given(graphs(letters, size=7, feedback=False))
+def test_pairs_of_common_causes_are_the_bidirected_edges_of_the_projection(graph):
+    assume(graph.observed)
+    pairs = {pair for group in graph.common_causes for pair in combinations(group, 2)}
+    assert tuple(sorted(pairs)) == graph.project().bidirected
+    assert all(set(group) <= set(graph.observed) for group in graph.common_causes)
+
+
 # do and restrict
 
 
@@ -541,6 +575,7 @@ def test_unknown_nodes_are_named_with_advice():
     questions = (
         *(graph.parents, graph.children, graph.siblings, graph.ancestors, graph.descendants),
         *(graph.incoming, graph.outgoing, graph.district, graph.do, graph.restrict, graph.project),
+        lambda name: graph.d_separated("tv", "sales", name),
     )
     for question in questions:
         with pytest.raises(GraphError) as error:
@@ -593,6 +628,7 @@ graph = Graph.parse('''
 ''', outcome="sales")
 small = graph.project(["search"])
 print(repr(graph), graph.order, graph.districts, repr(small), small.order, small.to_dot())
+print(graph.common_causes, small.do("tv").d_separated("social", "sales", "price"))
 print(graph.ancestors("sales"), graph.to_dagitty(), graph._repr_svg_(), small._repr_svg_())
 """
     outputs = {

@@ -29,7 +29,7 @@ from bayescausal.specs.events import Event, Holidays
 from bayescausal.specs.experiment import DESIGNS, Experiment
 from bayescausal.specs.files import load_yaml
 from bayescausal.specs.graph import Edge, Graph
-from bayescausal.specs.noise import NormalNoise, StudentTNoise
+from bayescausal.specs.noise import AR1Noise, NormalNoise, StudentTNoise
 from bayescausal.specs.prior import PARAMETERS, Prior
 from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend
 from bayescausal.specs.saturation import SATURATIONS, HillSaturation
@@ -204,7 +204,7 @@ REFUSED = {
     "intercept twice": ({"baseline": [Intercept(), Intercept()]}, "two terms of .*'intercept'"),
     "event called sigma": ({"baseline": Event("sigma", "2024-01-01")}, "are called 'sigma'"),
     "event called like a node": ({"baseline": Event("price", "2024-01-01")}, "name of a node"),
-    "noise=None": ({"noise": None}, r"noise: NormalNoise\(\) or StudentTNoise\(\); got None"),
+    "noise=None": ({"noise": None}, r"noise: NormalNoise\(\).*AR1Noise\(\); got None"),
     "noise is text": ({"noise": "normal"}, "noise: NormalNoise.*got 'normal'"),
     "noise is a class": ({"noise": NormalNoise}, "noise: NormalNoise.*got <class"),
     "noise of an unknown node": ({"noise": {"salse": NormalNoise()}}, "Did you mean 'sales'"),
@@ -280,10 +280,101 @@ def test_latent_node_is_no_treatment():
         Spec(graph, treatments="mood")
 
 
-def test_confounded_pair_is_refused_rather_than_sold_as_an_effect():
+# Unobserved causes and feedback
+
+
+def test_a_treatment_confounded_with_the_outcome_gets_a_budget_equation():
+    graph = Graph.parse("season -> tv\ntv -> sales\ntv <-> sales", outcome="sales")
+    claimed = Spec(graph, {"tv": MEDIA})
+    assert claimed.modelled == ("tv", "sales")
+    assert claimed.inputs == ("season",)
+    assert [c.name for c in claimed.confounders] == ["sales<->tv"]
+    assert claimed.mediators == ()
+
+
+def test_a_district_is_modelled_whole_and_only_if_it_touches_a_modelled_node():
+    """M-bias: a node that is no ancestor of the outcome is marginalized, not conditioned on."""
+    away = Graph.parse("tv -> sales\ntv <-> m <-> sales", outcome="sales")
+    assert Spec(away, {"tv": MEDIA}).modelled == ("sales",)
+    above = Graph.parse("m, tv -> sales\ntv <-> m <-> sales", outcome="sales")
+    assert set(Spec(above, {"tv": MEDIA}).modelled) == {"m", "tv", "sales"}
+    apart = Graph.parse("a, b, tv -> sales\na <-> b", outcome="sales")
+    assert Spec(apart, {"tv": MEDIA}).modelled == ("sales",)
+
+
+def test_a_latent_cause_of_three_nodes_is_one_factor():
+    text = "u -> tv, search, sales\ntv -> search -> sales\nlatent: u"
+    graph = Graph.parse(text, outcome="sales")
+    (cause,) = Spec(graph, {"tv": MEDIA}).confounders
+    assert cause.name == "sales<->search<->tv"
+    assert list(cause.priors) == [f"{cause.name}:{v}" for v in ("sales", "search", "tv")]
+    assert dict(cause.priors[f"{cause.name}:sales"].parameters)["lower"] == 0  # settles the sign
+
+
+@pytest.mark.parametrize(
+    ("priors", "words"),
+    [
+        ({"tv<->salse": Prior("Uniform", lower=-1, upper=1)}, "Did you mean 'sales<->tv'"),
+        ({"sales<->tv": Prior("Normal", mu=0, sigma=1)}, "lies between -1 and 1"),
+        ({"sales<->tv": 0.3}, "correlation sales<->tv"),
+        ("wide", "correlations is a mapping"),
+    ],
+)
+def test_a_prior_on_a_correlation_is_checked(priors, words):
     graph = Graph.parse("tv -> sales\ntv <-> sales", outcome="sales")
-    with pytest.raises(SpecError, match="shares an unobserved cause with tv"):
-        Spec(graph, {"tv": MEDIA})
+    with pytest.raises(SpecError, match=words):
+        Spec(graph, {"tv": MEDIA}, correlations=priors)
+
+
+def test_correlations_and_memory_survive_yaml():
+    graph = Graph.parse("tv -> sales\ntv <-> sales", outcome="sales")
+    claimed = Spec(
+        graph,
+        {"tv": MEDIA},
+        noise=AR1Noise(nu=Prior("Gamma", alpha=2, beta=0.1)),
+        correlations={"tv <-> sales": Prior("Uniform", lower=0, upper=1)},
+    )
+    assert claimed.confounders[0].prior == Prior("Uniform", lower=0, upper=1)  # in either order
+    again = Spec.from_yaml(claimed.to_yaml())
+    assert again == claimed
+    assert again.confounders == claimed.confounders
+
+
+@pytest.mark.parametrize("low", [-1.5, None])
+def test_memory_outside_the_stationary_range_is_refused(low):
+    bounds = {} if low is None else {"lower": low, "upper": 1}
+    with pytest.raises(SpecError, match="phi lies between -1 and 1"):
+        AR1Noise(phi=Prior("TruncatedNormal" if bounds else "Normal", mu=0, sigma=1, **bounds))
+
+
+def test_a_district_too_large_for_its_data_is_named_with_numbers():
+    names = [f"x{k}" for k in range(6)]
+    pairs = "\n".join(f"{name} <-> sales" for name in names)
+    graph = Graph.parse(f"{', '.join(names)} -> sales\n{pairs}", outcome="sales")
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame({name: rng.gamma(3, 1, 24) for name in [*names, "sales"]})
+    table["week"] = pd.date_range("2024-01-01", periods=24, freq="7D")
+    data = Dataset.from_frame(table, time="week")
+    with pytest.warns(FewerRowsThanParameters, match="26 parameters, 6 of them for the causes"):
+        build(Spec(graph, dict.fromkeys(names, Response())), data)
+
+
+def test_a_budget_that_follows_sales_is_held_unless_it_reacts():
+    graph = Graph.parse("tv, social -> sales\nsales -> tv @ 1", outcome="sales")
+    held = Spec(graph, {"tv": MEDIA, "social": MEDIA})
+    assert held.held == {"tv"}
+    assert held.modelled == ("sales",)
+    reacts = Spec(graph, {"tv": MEDIA, "social": MEDIA}, policy={"tv": "reacts"})
+    assert reacts.held == frozenset()
+    assert reacts.modelled == ("tv", "sales")
+
+
+def test_a_held_budget_that_is_confounded_is_modelled_and_still_held():
+    graph = Graph.parse("tv, social -> sales\nsales -> tv @ 1\ntv <-> sales", outcome="sales")
+    claimed = Spec(graph, {"tv": MEDIA, "social": MEDIA})
+    assert claimed.modelled == ("tv", "sales")
+    assert Edge("sales", "tv", 1) in claimed.mechanisms
+    assert Edge("sales", "tv", 1) not in claimed.reduced.edges
 
 
 # Specs meet data

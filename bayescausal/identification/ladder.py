@@ -1,0 +1,299 @@
+"""The ladder of evidence: what a number rests on, and what a report must then say.
+
+A grade belongs to one effect of one treatment in one window and set of units, never to a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bayescausal.identification.edges import weakest
+from bayescausal.identification.totals import RANDOMIZED, path_edges
+from bayescausal.identification.verdicts import Identification
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.experiment import Experiment
+
+LETTERS = "ABCDEFGX"
+"""Grades, strongest first."""
+LOW_CONTRACTION = 0.1
+WEAK_FIRST_STAGE = 10.0
+_CONFLICT = 2.0
+_LADDER = (
+    "Order of the causal ladder: randomized experiment, instrument, difference in differences or "
+    "synthetic control, discontinuity, calibrated model, observational model. Many econometricians "
+    "put discontinuities above differences in differences."
+)
+
+
+class Rung(NamedTuple):
+    """A grade: when it is given, what a report must say with it, where that comes from."""
+
+    title: str
+    when: str
+    statements: tuple[str, ...]
+    source: str
+
+
+GRADES: dict[str, Rung] = {
+    "A": Rung(
+        "randomized lift test in scope",
+        "A randomized test measured this treatment inside this window and these units.",
+        (
+            "When and where it was randomized, over how many units, with which interval.",
+            "Compliance is assumed, and that treated units do not spill over to others.",
+            "Whether the model agrees with the test (z-score).",
+        ),
+        _LADDER + " Randomization: Fisher (1935), The Design of Experiments.",
+    ),
+    "B": Rung(
+        "instrument",
+        "The graph has a valid instrument, and its first stage is not weak.",
+        (
+            "The exclusion restriction is assumed, not tested.",
+            "It is the effect of the variation that the instrument moves, under linearity.",
+            "The strength of the first stage (F, robust to autocorrelation, should exceed 10).",
+        ),
+        _LADDER + " Imbens and Angrist (1994); Stock and Yogo (2005) for weak instruments.",
+    ),
+    "C": Rung(
+        "difference in differences or synthetic control",
+        "A test without randomization measured this treatment inside this scope.",
+        (
+            "Parallel trends are assumed: without the test, treated and control units would have "
+            "moved alike.",
+            "The fit before the test and the result of a placebo.",
+        ),
+        _LADDER + " Abadie, Diamond and Hainmueller (2010) for synthetic controls.",
+    ),
+    "D": Rung(
+        "discontinuity",
+        "A threshold assigned the treatment inside this scope.",
+        ("It is local to the threshold.", "The bandwidth, and that nobody chose their side."),
+        _LADDER + " Thistlethwaite and Campbell (1960).",
+    ),
+    "E": Rung(
+        "calibrated model",
+        "The treatment has a test, but outside this exact window, units or change of spend.",
+        (
+            "Which number comes from the test and which is extrapolated in time, place or spend.",
+            "The effect is assumed stable, and to follow the model's curves between.",
+            "The test anchors this treatment only.",
+        ),
+        _LADDER,
+    ),
+    "F": Rung(
+        "observational, identified under the graph",
+        "The graph identifies the effect from data, and the data speak.",
+        (
+            "It assumes no unmeasured driver of both the treatment and the outcome beyond the "
+            "adjustment set.",
+            "What variation identifies it, in words.",
+            "How strong a hidden driver would have to be to change the conclusion.",
+            "The functional form is assumed.",
+        ),
+        _LADDER + " Pearl (2009), Causality; Cinelli and Hazlett (2020) for hidden drivers.",
+    ),
+    "G": Rung(
+        "observational, weak",
+        "As F, but the data barely move the prior, or an implication of the graph is rejected.",
+        (
+            "The number is mostly prior or extrapolation.",
+            "Do not use it as an absolute return; rankings only with caution.",
+        ),
+        _LADDER,
+    ),
+    "X": Rung(
+        "not identified",
+        "The graph does not identify the effect, and no test measures it.",
+        (
+            "Data cannot answer this, even without end, given the graph.",
+            "The open paths, and what to observe or to test.",
+            "The interval is as wide as the priors make it.",
+        ),
+        "Shpitser and Pearl (2006), Identification of joint interventional distributions.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What one number rests on.
+
+    Parameters
+    ----------
+    letter : str
+        A key of `GRADES`.
+    effect : str
+    status : str
+        Of its identification.
+    window, units : str
+        The scope of the number, in words.
+    source : str
+        The strategy or test that it comes from.
+    reasons : tuple of str
+        What moved the grade.
+    conflict : bool
+        Whether a test disagrees with the fitted model.
+    extrapolated : bool
+        Whether it goes beyond what a test measured.
+    """
+
+    letter: str
+    effect: str
+    status: str
+    window: str
+    units: str
+    source: str
+    reasons: tuple[str, ...] = ()
+    conflict: bool = False
+    extrapolated: bool = False
+
+    @property
+    def title(self) -> str:
+        """The grade in words."""
+        return GRADES[self.letter].title
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What a report must say with this number."""
+        return GRADES[self.letter].statements
+
+    def __str__(self) -> str:
+        why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
+        return f"{self.letter}, {self.title}: {self.source}{why}"
+
+
+def weaker(*letters: str) -> str:
+    """Return the weakest grade: a derived effect is as good as the worst part of its path.
+
+    Examples
+    --------
+    >>> weaker("A", "F", "B")
+    'F'
+    """
+    return max(letters, key=LETTERS.index)
+
+
+def grade(
+    found: Identification,
+    experiments: Sequence[Experiment] = (),
+    *,
+    part: str = "total",
+    contraction: float | None = None,
+    z: Mapping[str, float] | None = None,
+    first_stage: float | None = None,
+) -> Grade:
+    """Grade one effect.
+
+    Not a quality of the model: another treatment of the same model has its own grade, and a test
+    never lifts a treatment that it did not move.
+
+    Parameters
+    ----------
+    found : Identification
+        Of the effect, as it is asked.
+    experiments : sequence of Experiment
+        Those in the likelihood.
+    part : {"total", "direct", "indirect"}
+        A part takes the weakest edge on its paths.
+    contraction : float, optional
+        ``1 - (posterior width / prior width)^2`` of the effect; below 0.1 data barely speak.
+    z : mapping of test name to float, optional
+        Of each test against the fitted model; beyond 2 it contradicts.
+    first_stage : float, optional
+        F statistic of the instrument.
+
+    Returns
+    -------
+    Grade
+
+    Notes
+    -----
+    Source: MODEL.md section 8; the rules and statements are data in `GRADES`.
+
+    Examples
+    --------
+    >>> from bayescausal.identification.verdicts import identify
+    >>> from bayescausal.specs.graph import Graph
+    >>> str(grade(identify(Graph.parse("tv -> sales", outcome="sales"), "tv")))
+    'F, observational, identified under the graph: nothing to adjust for'
+    """
+    asked, status = found.estimand, found.status
+    reasons: list[str] = []
+    if part != "total":
+        status, source = _part_status(found, part)
+    else:
+        source = found.strategies[0].words if found.strategies else "no strategy"
+    letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
+    tests = [t for t in experiments if _same_effect(t, found)] if part == "total" else []
+    inside = [(_rung(t), t) for t in tests if _covers(t.estimand, asked)]
+    extrapolated = bool(tests) and not inside
+    if inside:
+        letter, best = min(inside, key=lambda pair: LETTERS.index(pair[0]))
+        source = f"'{best.name}' ({best.design})"
+    elif tests:
+        letter = "E"
+        source = f"{', '.join(repr(t.name) for t in tests)}, and the model beyond"
+    if letter == "B" and first_stage is not None and first_stage < WEAK_FIRST_STAGE:
+        letter = "G"
+        reasons.append(f"weak instrument, F = {first_stage:.1f}")
+    if letter == "F" and contraction is not None and contraction < LOW_CONTRACTION:
+        letter = "G"
+        reasons.append(f"the data narrow the prior by {max(contraction, 0):.0%} only")
+    against = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > _CONFLICT]
+    if against:
+        letter = weaker(letter, "E")
+        reasons.append(f"the model contradicts {', '.join(repr(name) for name in against)}")
+    window = "all periods"
+    if asked.window:
+        window = f"{asked.window[0].date()} to {asked.window[1].date()}"
+    return Grade(
+        letter=letter,
+        effect=f"{part} effect of {', '.join(found.treatments)} on {found.outcome}",
+        status=status,
+        window=window,
+        units=", ".join(asked.units) if asked.units else "all units",
+        source=source,
+        reasons=tuple(reasons),
+        conflict=bool(against),
+        extrapolated=extrapolated,
+    )
+
+
+def _part_status(found: Identification, part: str) -> tuple[str, str]:
+    """Return the weakest status among the edges of a part, and the edges that have it."""
+    edges = [
+        edge
+        for edge in path_edges(found.question)
+        if (edge.source in found.treatments and edge.target == found.outcome) == (part == "direct")
+    ]
+    status = weakest(found.edges[e].status for e in edges)
+    weak = ", ".join(str(e) for e in edges if found.edges[e].status == status)
+    return status, f"{status}: {weak}" if weak else "no such path"
+
+
+def _same_effect(test: Experiment, found: Identification) -> bool:
+    outcome = test.estimand.outcome or found.outcome
+    same = test.estimand.keys == found.estimand.keys and outcome == found.outcome
+    return same and test.design != "prior-belief"
+
+
+def _covers(tested: Estimand, asked: Estimand) -> bool:
+    """Whether what is asked lies inside what was tested: worlds, window and units."""
+    worlds = ((asked.active, asked.control), (asked.control, asked.active))
+    if (tested.active, tested.control) not in worlds:
+        return False
+    if tested.window is not None:
+        if asked.window is None:
+            return False
+        if asked.window[0] < tested.window[0] or asked.window[1] > tested.window[1]:
+            return False
+    return tested.units is None or (asked.units is not None and {*asked.units} <= {*tested.units})
+
+
+def _rung(test: Experiment) -> str:
+    if test.design in RANDOMIZED:
+        return "A"
+    return {"instrument": "B", "regression-discontinuity": "D"}.get(test.design, "C")

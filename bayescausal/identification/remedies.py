@@ -1,0 +1,136 @@
+"""What would settle a question: each remedy is checked on the mended graph before it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
+
+from bayescausal.identification.adjustment import Question
+from bayescausal.identification.edges import WEAK, edge_verdicts, hedge_of, weakest
+from bayescausal.identification.strategies import find_front_door
+from bayescausal.identification.totals import path_edges, total
+from bayescausal.identification.unroll import Compiled
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.graph import Graph
+
+MOST_MENDED = 30
+"""Combinations of unobserved causes tried, of each size; all of them together always are."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Something that would identify what is not.
+
+    Parameters
+    ----------
+    action : {"observe", "lift test", "project"}
+    nodes : what to observe, to run the test on, or to leave out
+    words : the advice in a sentence
+    status : the verdict once it is done, as re-computed
+    settles : {"total", "split"}
+    """
+
+    action: str
+    nodes: tuple[str, ...]
+    words: str
+    status: str
+    settles: str
+
+
+def for_total(question: Question, asked: Estimand) -> tuple[Remedy, ...]:
+    """Return remedies for a total effect that data do not identify by themselves."""
+    found = list(_observations(question, _status, "total"))
+    test = Experiment(replace(asked, name=None), lift=0.0, std_error=1.0, design="geo-rct")
+    status = total(question, asked, [test]).status
+    on = " and ".join(question.treatments)
+    if status not in WEAK:
+        words = f"Run a lift test on {on}: a randomized test measures this very effect."
+        found.append(Remedy("lift test", question.treatments, words, status, "total"))
+    return tuple(found)
+
+
+def _observations(
+    question: Question, verdict: Callable[[Question], str], settles: str
+) -> Iterator[Remedy]:
+    """Yield what to observe, alone or, when nothing alone will do, together."""
+    graph = question.at.graph
+    hidden: list[tuple[str, str, tuple[str, str] | None]] = [
+        (v, v, None) for v in sorted(graph.latent)
+    ]
+    hidden += [
+        (f"{a} <-> {b}", f"what moves both {a} and {b}", (a, b)) for a, b in graph.bidirected
+    ]
+    for size in sorted({1, 2, len(hidden)} & {*range(1, len(hidden) + 1)}):
+        settled = False
+        for some in islice(combinations(hidden, size), MOST_MENDED):
+            status = verdict(replace(question, at=Compiled(_observed(graph, some))))
+            if status in WEAK:
+                continue
+            settled = True
+            aim = "Observe" if settles == "total" else "For the split, observe"
+            words = f"{aim} {' and '.join(text for _, text, _ in some)}."
+            yield Remedy("observe", tuple(name for name, _, _ in some), words, status, settles)
+        if settled:
+            return
+
+
+def _observed(graph: Graph, some: Sequence[tuple[str, str, tuple[str, str] | None]]) -> Graph:
+    seen = {name for name, _, pair in some if pair is None}
+    pairs = [pair for _, _, pair in some if pair is not None]
+    new = []
+    for a, b in pairs:
+        cause = f"cause of {a} and {b}"
+        while cause in graph.nodes:
+            cause += "."
+        new += [Edge(cause, a), Edge(cause, b)]
+    return replace(
+        graph,
+        edges=(*graph.edges, *new),
+        bidirected=tuple(p for p in graph.bidirected if p not in pairs),
+        latent=graph.latent - seen,
+        isolated=graph.nodes,
+    )
+
+
+def _status(question: Question) -> str:
+    """Return the status without experiments and instruments."""
+    if question.minimal_sets:
+        return "backdoor"
+    if hedge_of(question) is not None:
+        return "not identified"
+    return "frontdoor" if find_front_door(question) else "id"
+
+
+def for_split(
+    question: Question, measured: Sequence[tuple[str, str]], mediators: Sequence[str]
+) -> tuple[Remedy, ...]:
+    """Return remedies for a split between paths that is not identified."""
+    graph = question.at.graph
+    found = list(_observations(question, lambda q: split_status(q, measured), "split"))
+    for node in mediators:
+        status = split_status(question, [*measured, (node, question.outcome)])
+        if status not in WEAK:
+            words = f"For the split, run a lift test on {node}."
+            found.append(Remedy("lift test", (node,), words, status, "split"))
+    free = [v for v in mediators if v not in graph.outcomes]
+    for size in sorted({1, 2, len(free)}):
+        before = len(found)
+        for left_out in combinations(free, size):
+            smaller = graph.project(latent=left_out)
+            status = split_status(replace(question, at=Compiled(smaller)), measured)
+            if status not in WEAK:
+                names = ", ".join(f"'{v}'" for v in left_out)
+                words = f"Or give up the split: graph.project(latent=[{names}])."
+                found.append(Remedy("project", left_out, words, status, "split"))
+        if len(found) > before:
+            break
+    return tuple(found)
+
+
+def split_status(question: Question, measured: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the weakest status among the edges on the causal paths."""
+    verdicts = edge_verdicts(question.at, path_edges(question), measured)
+    return weakest(v.status for v in verdicts.values())

@@ -1,0 +1,189 @@
+"""Ways beyond adjustment: the ID algorithm, the front door, instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from bayescausal.identification.adjustment import Question, between
+from bayescausal.identification.unroll import Compiled
+from bayescausal.specs.separation import Mixed, bits, closure, union
+
+MOST_MEDIATORS = 3
+"""Front doors of more mediators are looked for only as all causes, or all effects, on the way."""
+
+
+def find_hedge(graph: Mixed, x: int, y: int, within: int = -1) -> tuple[int, int] | None:
+    """Return the hedge (F, F') that shows P(y | do(x)) is not identified, None if it is.
+
+    The ID algorithm without its formula, which makes it sound and complete for "is it
+    identified?". The hedge is two districts, F' without treatment inside F with some: the two
+    models that agree on the data and not on the effect live there.
+
+    References
+    ----------
+    Shpitser and Pearl (2006), Identification of joint interventional distributions in recursive
+    semi-Markovian causal models, AAAI. Tian and Pearl (2002), AAAI.
+
+    Examples
+    --------
+    >>> bow = Mixed.of("xy", [("x", "y")], [("x", "y")])
+    >>> find_hedge(bow, bow.mask("x"), bow.mask("y"))
+    (3, 2)
+    """
+    within &= graph.everything
+    while True:
+        within = closure(y, graph.parents, within)
+        x &= within
+        if not x:
+            return None
+        x |= within & ~closure(y, graph.parents, within & ~x)  # acting on these changes nothing
+        parts = graph.districts(within & ~x)
+        if len(parts) > 1:
+            for part in parts:
+                if found := find_hedge(graph, within & ~part, part, within):
+                    return found
+            return None
+        inner = parts[0]
+        outer = closure(inner, graph.siblings, within)
+        if outer == within:
+            return within, inner
+        if outer == inner:
+            return None
+        within, x = outer, x & outer
+
+
+@dataclass(frozen=True, order=True)
+class Instrument:
+    """An observed `node` that moves the treatment and, `given` some, the outcome only through it.
+
+    Examples
+    --------
+    >>> str(Instrument("rain", ("season",)))
+    'rain | season'
+    """
+
+    node: str
+    given: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.node} | {', '.join(self.given)}" if self.given else self.node
+
+
+def find_instruments(question: Question) -> tuple[Instrument, ...]:
+    """Return every instrument for the total effect of a single treatment.
+
+    z given W: z is connected to the treatment given W, and separated from the outcome given W
+    once the causal paths are cut at the treatment; no node of W descends from the treatment or
+    the outcome. W is made of ancestors of z and the outcome, the smallest that serves.
+
+    References
+    ----------
+    Brito and Pearl (2002), Generalized instrumental variables, UAI. van der Zander, Textor and
+    Liskiewicz (2015), Efficiently finding conditional instruments, IJCAI.
+    """
+    at = question.at
+    if len(question.treatments) + len(question.held) != 1:
+        return ()
+    after = at.grouped(at.seen.descendants(question.x | question.y))
+    return tuple(
+        _instruments(at, question.backdoor, question.x, at.bits([question.outcome]), after)
+    )
+
+
+def edge_instruments(at: Compiled, source: str, target: str) -> tuple[Instrument, ...]:
+    """Return every instrument for one edge: as above, with only this edge cut.
+
+    Not searched for in a graph with feedback.
+    """
+    if at.unrolled is not None:
+        return ()
+    x, y = at.bits([source]), at.bits([target])
+    return tuple(_instruments(at, at.seen.cut(x, y), x, y, at.seen.descendants(y)))
+
+
+def _instruments(at: Compiled, cut: Mixed, x: int, y: int, after: int) -> Iterator[Instrument]:
+    """Yield instruments; `x` over slices, `y` and `after` (never an instrument) over nodes."""
+    everything = (1 << len(at.names)) - 1
+    nodes = everything & ~after & ~at.grouped(x) & ~y
+    for i in bits(nodes):
+        z = 1 << i
+        others = nodes & ~z
+
+        sets = between(at, cut, z, y, others, 50)
+        for w in sorted(sets, key=lambda w: (w.bit_count(), at.words(w))):
+            given = at.slices(w)
+            if not cut.separated(at.slices(z), at.slices(y), given):
+                continue
+            if not at.seen.separated(at.slices(z), x, given):
+                yield Instrument(at.names[i], at.words(w))
+                break
+
+
+@dataclass(frozen=True, order=True)
+class FrontDoor:
+    """Observed `mediators` that carry the whole effect, unconfounded `given` some."""
+
+    mediators: tuple[str, ...]
+    given: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        through = ", ".join(self.mediators)
+        return f"{through} | {', '.join(self.given)}" if self.given else through
+
+
+def find_front_door(question: Question) -> FrontDoor | None:
+    """Return the front door with the fewest mediators, then the fewest covariates.
+
+    Mediators M intercept every directed path; covariates W, no descendants of the treatment,
+    close the backdoor paths from treatment to M; W and the treatment close those from M to the
+    outcome. Not searched for in a graph with feedback, where `find_hedge` speaks.
+
+    References
+    ----------
+    Pearl (2009), Causality, section 3.3.2; with covariates Fulcher et al. (2020), JRSS B 82.
+    """
+    at, seen, x, y = question.at, question.at.seen, question.x, question.y
+    if at.unrolled is not None or union(seen.children, x) & y:
+        return None
+    way = question.causal & ~y
+    clear = seen.everything & ~seen.descendants(x) & ~y
+    without_x = seen.cut(x, seen.everything)
+    for m in _mediators(seen, x, y, way):
+        if closure(union(seen.children, x), seen.children, seen.everything & ~m) & y:
+            continue
+        without_m = seen.cut(m, seen.everything)
+        for w in _covariates(at, without_x, without_m, x, m, y, clear):
+            if without_x.separated(x, m, w) and without_m.separated(m, y, x | w):
+                return FrontDoor(at.words(m), at.words(_pruned(without_x, without_m, x, m, y, w)))
+    return None
+
+
+def _mediators(seen: Mixed, x: int, y: int, way: int) -> list[int]:
+    nodes = list(bits(way))
+    found = [
+        sum(1 << i for i in some)
+        for size in range(1, MOST_MEDIATORS + 1)
+        for some in combinations(nodes, size)
+    ]
+    return [*found, union(seen.parents, y) & way, union(seen.children, x) & way]
+
+
+def _covariates(
+    at: Compiled, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
+) -> list[int]:
+    """Return candidates for W, smallest first: what separates each pair, and their unions."""
+    first = between(at, without_x, x, m, clear, 20)
+    second = [w & ~x for w in between(at, without_m, m, y, clear | x, 20)]
+    ancestors = at.seen.ancestors(x | m | y) & clear
+    found = {0, ancestors, *first, *second, *(a | b for a in first for b in second)}
+    return sorted(found, key=lambda w: (w.bit_count(), at.words(w)))
+
+
+def _pruned(without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, w: int) -> int:
+    for i in bits(w):
+        less = w & ~(1 << i)
+        if without_x.separated(x, m, less) and without_m.separated(m, y, x | less):
+            w = less
+    return w

@@ -1,0 +1,338 @@
+"""`identify`: whether, and how, the graph lets data tell an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from bayescausal.errors import GraphError
+from bayescausal.identification.adjustment import MOST_SETS, Question
+from bayescausal.identification.asking import (
+    as_estimand,
+    ask,
+    asked_edges,
+    check_adjustment,
+    check_experiments,
+)
+from bayescausal.identification.edges import WEAK, EdgeVerdict, edge_verdicts, weakest
+from bayescausal.identification.implications import Implication, implications
+from bayescausal.identification.page import as_dict, markdown, picture
+from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
+from bayescausal.identification.remedies import Remedy, for_split, for_total
+from bayescausal.identification.strategies import Instrument
+from bayescausal.identification.totals import (
+    Hedge,
+    Strategy,
+    assumptions,
+    composed,
+    measurements,
+    path_edges,
+    total,
+)
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.graph import Graph
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Identification:
+    """The verdict on one effect, with its reasons. Made by `identify`.
+
+    A status says what the *graph* lets data tell; it does not test the graph, nor say how precise
+    an answer would be.
+
+    Parameters
+    ----------
+    status : str
+        ``randomized`` (a randomized test measured this very estimand), ``backdoor``,
+        ``frontdoor``, ``id`` (by the ID algorithm otherwise), ``experiment`` (only because a test
+        measures it), ``instrument`` (only under linearity), ``not identified``.
+    strategies : all that work, strongest first
+    adjustment_sets : every minimal one, by size and then by names
+    optimal : the one of least asymptotic variance, or None
+    open_paths : backdoor paths open when nothing is adjusted for
+    unblockable : those of them that no observed node can close
+    mediators, forbidden : nodes on the causal paths; nodes not to adjust for, with the reason
+    instruments : of the total effect; edges have their own
+    hedge : witness that data alone do not identify, a pair (F, F') of node sets, or None
+    edges : a verdict for every direct effect among observed nodes
+    split, split_reason : the weakest status on the causal paths, which decides whether direct
+        and indirect effects can be told apart, and where it comes from
+    implications : separations that data can contradict
+    remedies : what would settle it, each checked on the mended graph
+    g_computation : whether confounding over time is itself affected by the treatment
+    """
+
+    graph: Graph
+    estimand: Estimand
+    outcome: str
+    treatments: tuple[str, ...]
+    held: tuple[str, ...]
+    status: str
+    strategies: tuple[Strategy, ...]
+    adjustment_sets: list[frozenset[str]]
+    optimal: frozenset[str] | None
+    open_paths: list[str]
+    unblockable: list[str]
+    mediators: tuple[str, ...]
+    forbidden: dict[str, str]
+    instruments: tuple[Instrument, ...]
+    hedge: Hedge | None
+    edges: dict[Edge, EdgeVerdict]
+    split: str
+    split_reason: str
+    implications: tuple[Implication, ...]
+    remedies: tuple[Remedy, ...]
+    assumptions: tuple[str, ...]
+    g_computation: bool
+    notes: tuple[str, ...]
+    paths: tuple[Path, ...] = field(default=())
+
+    @cached_property
+    def question(self) -> Question:
+        """The question, compiled."""
+        return ask(self.graph, self.estimand, self.held)
+
+    def check_adjustment(self, nodes: str | Iterable[str]) -> None:
+        """Return quietly when `nodes` are an adjustment set for the total effect.
+
+        Raises
+        ------
+        GraphError
+            For a mediator, a descendant or a collider, with the path that it blocks or opens; for
+            a set that leaves a path open, with that path; for unknown and latent names.
+
+        Examples
+        --------
+        >>> graph = Graph.parse("tv -> search -> sales", outcome="sales")
+        >>> identify(graph, "tv").check_adjustment([])
+        """
+        check_adjustment(self.question, nodes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict that JSON can hold."""
+        return as_dict(self)
+
+    def to_markdown(self) -> str:
+        """Return the page as Markdown."""
+        return markdown(self)
+
+    def draw(self, adjust: Iterable[str] | None = None) -> str:
+        """Return the graph as SVG: roles as captions, confounded edges crossed.
+
+        `adjust` is the set that is marked, by default the first minimal adjustment set.
+        """
+        return picture(self, adjust)
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def __str__(self) -> str:
+        return self.to_markdown().replace("**", "").replace("`", "")
+
+    def __repr__(self) -> str:
+        on = f"{', '.join(self.treatments)} on {self.outcome}"
+        return f"Identification({on}: {self.status}; split: {self.split})"
+
+
+def identify(
+    graph: Graph,
+    estimand: Estimand | str,
+    experiments: Sequence[Experiment] = (),
+    *,
+    held: str | Iterable[str] = (),
+) -> Identification:
+    """Return the verdict of a graph on an effect, sound and complete for yes or no.
+
+    Without feedback the nodes are whole series, all lags merged. When lagged edges close a cycle
+    the graph is unrolled in time (`unroll`), and the joint intervention on all periods of the
+    treatment is asked. Instruments and edges by difference go beyond the ID algorithm, under
+    linearity, and are labeled so.
+
+    Parameters
+    ----------
+    graph : Graph
+    estimand : Estimand, or the name of a treatment
+        A name is short for ``incremental(name)``. Several treatments are one joint intervention;
+        a key ``"tv->search"`` asks for the effect along that edge.
+    experiments : sequence of Experiment
+    held : nodes whose plan is held at its factual values while the treatments change
+
+    Raises
+    ------
+    GraphError
+        Unknown or latent names, an outcome that is a treatment, an effect that is zero by the
+        graph.
+
+    References
+    ----------
+    Shpitser and Pearl (2006), AAAI; van der Zander, Liskiewicz and Textor (2019), AIJ 270.
+
+    Examples
+    --------
+    >>> graph = Graph.parse("tv <- season -> sales <- tv", outcome="sales")
+    >>> found = identify(graph, "tv")
+    >>> found, found.adjustment_sets, found.open_paths
+    (Identification(tv on sales: backdoor; split: backdoor), [frozenset({'season'})], \
+['tv <- season -> sales'])
+    """
+    if not isinstance(graph, Graph):
+        raise GraphError(f"identify asks a Graph; got {graph!r}. Write Graph.parse('tv -> sales').")
+    asked = as_estimand(estimand)
+    tests = (experiments,) if isinstance(experiments, Experiment) else tuple(experiments)
+    check_experiments(graph, tests)
+    along = asked_edges(question := ask(graph, asked, held), asked)
+    default = graph.outcomes[0] if len(graph.outcomes) == 1 else None
+    own = [] if question.held else measurements(asked, question.outcome, default, tests)
+    measured = _measured(tests, default)
+    verdicts = edge_verdicts(question.at, question.at.edges, measured)
+    on_path = {e: verdicts[e] for e in path_edges(question)}
+    found = composed(total(question, asked, own), on_path)
+    status, strategies = found.status, found.strategies
+    if along:
+        rest = status if any("->" not in key for key in asked.keys) else "randomized"
+        status, strategies = _along(question, along, verdicts, strategies, rest)
+    split = weakest(v.status for v in on_path.values())
+    paths, more = open_paths(question)
+    at, sets = question.at, question.minimal_sets
+    return Identification(
+        graph=graph,
+        estimand=asked,
+        outcome=question.outcome,
+        treatments=question.treatments,
+        held=question.held,
+        status=status,
+        strategies=strategies,
+        adjustment_sets=[frozenset(at.words(z)) for z in sets[:MOST_SETS]],
+        optimal=None if question.optimal is None else frozenset(at.words(question.optimal)),
+        open_paths=[str(path) for path in paths],
+        unblockable=_unblockable(question, paths),
+        mediators=question.mediators,
+        forbidden=forbidden(question),
+        instruments=found.instruments,
+        hedge=found.hedge,
+        edges=verdicts,
+        split=split,
+        split_reason=_split_reason(split, on_path),
+        implications=implications(at),
+        remedies=_remedies(question, asked, status, split, measured),
+        assumptions=assumptions(question, status, replace(found, strategies=strategies)),
+        g_computation=found.g_computation,
+        notes=(
+            *_notes(question, len(paths) if more else 0, len(sets) > MOST_SETS, along),
+            *_unused(question, tests, own, {e[:2] for e in verdicts}, default),
+        ),
+        paths=tuple(paths),
+    )
+
+
+def _measured(tests: Sequence[Experiment], default: str | None) -> list[tuple[str, str]]:
+    """Return the (cause, effect) pairs whose total effect, or whose edge, a test measured."""
+    pairs = []
+    for test in tests:
+        outcome = test.estimand.outcome or default
+        if test.design == "prior-belief" or len(test.estimand.keys) != 1 or outcome is None:
+            continue
+        if "->" not in test.estimand.keys[0]:
+            pairs.append((test.estimand.keys[0], outcome))
+    return pairs
+
+
+def _along(
+    question: Question,
+    along: Sequence[Edge],
+    verdicts: Mapping[Edge, EdgeVerdict],
+    strategies: tuple[Strategy, ...],
+    rest: str,
+) -> tuple[str, tuple[Strategy, ...]]:
+    """Return the status of an effect along edges: the weakest of what it passes, and `rest`."""
+    measured = tuple(s for s in strategies if s.kind in ("randomized", "experiment"))
+    passed = set(along)
+    for edge in along:
+        if edge.target != question.outcome:
+            passed.update(path_edges(replace(question, treatments=(edge.target,))))
+    kinds = {e: verdicts[e].status for e in sorted(passed)}
+    kind = weakest([*kinds.values(), rest])
+    if measured and measured[0].kind == "randomized":
+        return "randomized", measured
+    if kind in WEAK and measured:
+        return "experiment", measured
+    if kind == "not identified":
+        return kind, ()
+    words = f"edge by edge: {', '.join(f'{e} ({k})' for e, k in kinds.items())}"
+    return kind, (Strategy(kind, words), *measured)
+
+
+def _remedies(
+    question: Question,
+    asked: Estimand,
+    status: str,
+    split: str,
+    measured: Sequence[tuple[str, str]],
+) -> tuple[Remedy, ...]:
+    along = any("->" in key for key in asked.keys)
+    if status in WEAK and not along:
+        return for_total(question, asked)
+    if split in WEAK and question.mediators:
+        return for_split(question, measured, question.mediators)
+    return ()
+
+
+def _unblockable(question: Question, paths: Sequence[Path]) -> list[str]:
+    """Return the open paths that no allowed node lies on; else one open given all of them."""
+    allowed = {*question.at.words(question.allowed)}
+    found = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]
+    if found or question.minimal_sets:
+        return found
+    above = question.at.grouped(question.at.seen.ancestors(question.x | question.y))
+    path = path_given(question, above & question.allowed)
+    return [str(path)] if path else []
+
+
+def _split_reason(split: str, on_path: Mapping[Edge, EdgeVerdict]) -> str:
+    weak = [e for e, v in on_path.items() if v.status == split]
+    if split not in WEAK:
+        return "every edge on the causal paths is identified"
+    return "; ".join(f"{e}: {on_path[e].reason}" for e in weak)
+
+
+def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> tuple[str, ...]:
+    notes = []
+    if question.at.unrolled is not None:
+        count = len(question.at.unrolled.slices[question.outcome])
+        notes.append(
+            f"Lagged edges feed back, so the graph is unrolled over {count} periods; sets to "
+            "adjust for hold all periods of a node. Implications are not listed."
+        )
+        notes.extend(question.at.unrolled.notes)
+    else:
+        notes.append("Nodes are whole series, all lags merged. Verma constraints are not listed.")
+    if shown:
+        notes.append(f"There are more open paths; only the {shown} shortest are listed.")
+    if cut:
+        notes.append(f"There are more than {MOST_SETS} minimal adjustment sets; these are some.")
+    if along:
+        notes.append("Adjustment sets and paths are those of the treatment's total effect.")
+    return tuple(notes)
+
+
+def _unused(
+    question: Question,
+    tests: Sequence[Experiment],
+    own: Sequence[Experiment],
+    pairs: set[tuple[str, str]],
+    default: str | None,
+) -> Iterator[str]:
+    """Yield a sentence for the experiments that play no part."""
+    for test in tests:
+        measured = _measured([test], default)
+        if test.design == "prior-belief":
+            yield f"'{test.name}' is a prior belief: it identifies nothing."
+        elif question.held and measured == [(question.treatments[0], question.outcome)]:
+            free = ", ".join(question.held)
+            yield f"'{test.name}' measured the effect with {free} free to react."
+        elif test not in own and not pairs.intersection(measured):
+            yield f"'{test.name}' measured another effect and is not used."

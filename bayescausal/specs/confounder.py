@@ -1,0 +1,68 @@
+"""Unobserved common causes as the model sees them: factors of correlated errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayescausal._types import Node
+from bayescausal.errors import SpecError
+from bayescausal.specs.prior import Prior, check_prior
+
+CORRELATION = Prior("TruncatedNormal", mu=0.0, sigma=0.5, lower=-1, upper=1)
+"""Of a correlation of errors: most likely moderate, of either sign, any value possible."""
+
+
+@dataclass(frozen=True)
+class Confounder:
+    """One unobserved cause of two nodes or more, as a factor of their errors.
+
+        e_v = sigma_v (sum_k w_vk F_k + eps_v) / sqrt(1 + sum_k w_vk^2)
+
+    A pair has one parameter, ``search<->tv``: the correlation of its two errors when neither node
+    has another unobserved cause. With more causes at a node their shares add up to less than its
+    variance: ``rho_k = u_k / sqrt(D_v D_w)``, ``D_v = 1 + (1 - |u_k|) sum_{j != k} w_vj^2``. A
+    factor of three nodes or more has one loading each, ``a<->b<->c:b``, the correlation of the
+    error of ``b`` with the cause, again when it is the only one; the first is positive, which
+    settles the sign. The covariance is positive definite for all parameters in (-1, 1), and
+    nodes that share no cause stay uncorrelated.
+
+    Parameters
+    ----------
+    nodes : tuple of str
+        Sorted.
+    prior : Prior
+        Of the correlation, or of each loading.
+
+    Source: MODEL.md section 4.
+    """
+
+    nodes: tuple[Node, ...]
+    prior: Prior = CORRELATION
+
+    def __post_init__(self) -> None:
+        check_prior(f"The correlation {self.name}", self.prior)
+        bounds = dict(self.prior.parameters)
+        if not -1 <= bounds.get("lower", -2) < bounds.get("upper", 2) <= 1:
+            raise SpecError(
+                f"correlations['{self.name}'] lies between -1 and 1; got the prior "
+                f"{self.prior!r}. Write Prior('Uniform', lower=-1, upper=1), or {CORRELATION!r}."
+            )
+
+    @property
+    def name(self) -> str:
+        """The nodes joined by ``<->``; names the parameter of a pair."""
+        return "<->".join(self.nodes)
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the parameters, by full name."""
+        if len(self.nodes) == 2:
+            return {self.name: self.prior}
+        first, *rest = self.nodes
+        bounds = dict(self.prior.parameters)
+        bounds["lower"] = max(0.0, bounds["lower"])
+        positive = Prior(self.prior.distribution, **bounds)
+        return {
+            f"{self.name}:{first}": positive,
+            **{f"{self.name}:{v}": self.prior for v in rest},
+        }

@@ -1,0 +1,216 @@
+"""What the parts of a `Spec` must satisfy together; every error names the part and the way out.
+
+`Spec` calls these on itself, so its type is not imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import networkx as nx
+
+from bayescausal.errors import GraphError, SpecError, did_you_mean
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand, node_or_edge
+from bayescausal.specs.noise import NOISES
+from bayescausal.specs.response import Response
+
+LINKS = ("identity", "log")
+POLICIES = ("held", "reacts")
+_RESERVED = {"sigma", "nu", "phi", "intercept"}
+
+
+def tidy_responses(spec: Any) -> dict[str, Response]:
+    """Return the responses under tidy keys, or raise."""
+    tidy: dict[str, Response] = {}
+    projected = spec.graph.project().edges
+    edges = {str(e) for e in (*spec.graph.edges, *projected)}
+    for given, response in spec.responses.items():
+        key = node_or_edge(given)
+        if not isinstance(response, Response):
+            raise SpecError(
+                f"responses['{key}'] must be a Response; got {response!r}. "
+                "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
+            )
+        if "->" not in key:
+            require_node(spec, key, f"responses['{key}']")
+        elif key not in edges:
+            raise SpecError(
+                f"responses['{key}']: there is no such edge. Edges: "
+                f"{', '.join(sorted(edges))}.{did_you_mean(key, edges)}"
+            )
+        if key in tidy:
+            raise SpecError(f"responses names '{key}' twice.")
+        tidy[key] = response
+        hidden = [v for v in key.split("@")[0].split("->") if v in spec.graph.latent]
+        if hidden:
+            raise SpecError(
+                f"responses['{key}']: '{hidden[0]}' is latent; it has no exposure and no "
+                "equation. Give the response to an observed node or edge: "
+                f"{', '.join(map(str, projected))}."
+            )
+    return tidy
+
+
+def require_node(spec: Any, name: str, where: str) -> None:
+    """Raise unless the graph has the node."""
+    if name not in spec.graph.nodes:
+        raise SpecError(
+            f"{where}: '{name}' is not in the graph. Nodes: {', '.join(spec.graph.nodes)}."
+            f"{did_you_mean(name, spec.graph.nodes)}"
+        )
+
+
+def check_policy(spec: Any) -> None:
+    """Raise when a plan that other treatments move is neither held nor reacts."""
+    for node, policy in spec.policy.items():
+        require_node(spec, node, "policy")
+        if policy not in POLICIES:
+            raise SpecError(f"policy['{node}'] is one of {', '.join(POLICIES)}; got {policy!r}.")
+        if node not in spec.treatments:
+            raise SpecError(
+                f"policy['{node}']: only a treatment has a plan that can be held. Treatments: "
+                f"{', '.join(spec.treatments)}."
+            )
+    graph = spec.structure
+    present = [t for t in spec.treatments if t in graph.nodes]
+    for node in present:
+        movers = sorted({*present} & {*_before_feedback(spec, node)})
+        if movers and node not in spec.policy:
+            raise SpecError(
+                f"'{node}' is a treatment and is itself moved by {', '.join(movers)}. When "
+                f"they change, does it react, or is its plan held? The effects differ: say "
+                f"policy={{'{node}': 'reacts'}} or policy={{'{node}': 'held'}}."
+            )
+
+
+def _before_feedback(spec: Any, node: str) -> tuple[str, ...]:
+    """Ancestors of a node by edges that close no cycle: not through its own effects."""
+    graph = spec.structure
+    inner = [e for e in graph.edges if not (e.lag and e.source in (e.target, *_below(spec, e)))]
+    forward = nx.DiGraph([e[:2] for e in inner])
+    return tuple(nx.ancestors(forward, node)) if node in forward else ()
+
+
+def _below(spec: Any, edge: Edge) -> tuple[str, ...]:
+    return spec.structure.descendants(edge.target)
+
+
+def check_graph(spec: Any) -> None:
+    """Raise when a treatment cannot act, or an outcome is acted on by nothing."""
+    for node in spec.treatments:
+        require_node(spec, node, "treatments")
+        if node in spec.graph.latent:
+            raise SpecError(f"treatments: '{node}' is latent; it cannot be set.")
+    for outcome in spec.graph.outcomes:
+        if not spec.graph.parents(outcome):
+            raise GraphError(
+                f"The outcome '{outcome}' has no parents: nothing in the graph acts on it. "
+                f"Add an edge such as 'tv -> {outcome}'."
+            )
+    if not spec.treatments:
+        raise SpecError(
+            "No treatment: give at least one node a Response, e.g. responses={'tv': "
+            "Response(GeometricAdstock(), HillSaturation())}, or name it in treatments=."
+        )
+    for node in spec.treatments:
+        if node not in spec.reduced.nodes or not spec.reduced.descendants(node):
+            raise GraphError(
+                f"The treatment '{node}' reaches no outcome "
+                f"({', '.join(spec.graph.outcomes)}): there is no directed path, so its effect "
+                "is zero by your graph. Add the missing edge, or drop the treatment."
+            )
+
+
+def check_equations(spec: Any) -> None:
+    """Raise when settings name a node without an equation, or two parameters share a name."""
+    for what in ("baseline", "noise", "links"):
+        given = getattr(spec, what)
+        for node in given if isinstance(given, Mapping) else ():
+            require_node(spec, node, what)
+            if node not in spec.modelled:
+                raise SpecError(
+                    f"{what}['{node}']: '{node}' has no equation; it is conditioned on. "
+                    f"Modelled nodes: {', '.join(spec.modelled)}."
+                )
+    for node, link in spec.links.items():
+        if link not in LINKS:
+            raise SpecError(f"links['{node}'] is one of {', '.join(LINKS)}; got {link!r}.")
+    for node in spec.modelled:
+        if not isinstance(spec.noise_of(node), tuple(NOISES.values())):
+            raise SpecError(
+                f"noise: NormalNoise(), StudentTNoise() or AR1Noise(); got {spec.noise!r}."
+            )
+        keys = [t.key for t in spec.terms(node)]
+        taken = sorted({*keys} & {*spec.graph.nodes})
+        if taken:
+            raise SpecError(
+                f"baseline: the term '{taken[0]}' has the name of a node. Rename the "
+                "event, or the node and its column."
+            )
+        own = [k for k in keys if k != "intercept"]
+        twice = sorted({k for k in keys if keys.count(k) > 1} | (_RESERVED & {*own}))
+        if twice:
+            raise SpecError(f"baseline: two terms of '{node}' are called '{twice[0]}'.")
+
+
+def check_confounding(spec: Any) -> None:
+    """Raise when a prior on a correlation belongs to no pair of correlated errors."""
+    names = [factor.name for factor in spec.confounders]
+    for key in spec.correlations:
+        if key not in names:
+            raise SpecError(
+                f"correlations['{key}']: no unobserved cause of these modelled nodes. There is "
+                f"{', '.join(names) or 'none'}.{did_you_mean(key, names)}"
+            )
+
+
+def check_experiments(spec: Any) -> None:
+    """Raise when an experiment asks what the model cannot answer, or two share a name."""
+    names = [e.name for e in spec.experiments]
+    twice = sorted({str(n) for n in names if names.count(n) > 1})
+    if twice:
+        raise SpecError(f"Two experiments are called '{twice[0]}'; give each its own name=.")
+    for test in spec.experiments:
+        check_estimand(spec, test.estimand)
+        for node in test.estimand.treatments:
+            if node not in (*spec.treatments, *spec.mediators):
+                raise SpecError(
+                    f"Experiment '{test.name}' acts on '{node}', which is not a treatment. "
+                    f"Treatments: {', '.join(spec.treatments)}; mediators: "
+                    f"{', '.join(spec.mediators) or 'none'}. If it can be set, add it to "
+                    f"treatments=.{did_you_mean(node, spec.treatments)}"
+                )
+
+
+def check_estimand(spec: Any, estimand: Estimand) -> None:
+    """Raise when the model cannot answer, or when the answer is zero by construction."""
+    graph, outcome = spec.reduced, spec.outcome_of(estimand)
+    require_node(spec, outcome, "outcome")
+    if outcome not in spec.modelled:
+        raise SpecError(
+            f"'{outcome}' has no equation in this model, so no effect on it can be told. "
+            f"Modelled nodes: {', '.join(spec.modelled)}."
+        )
+    for key in estimand.keys:
+        source = key.split("->")[0].strip()
+        require_node(spec, source, f"do({key}=...)")
+        if "->" in key and Edge.parse(key) not in graph.edges:
+            raise SpecError(
+                f"do({key}=...): there is no such edge. Edges: {', '.join(map(str, graph.edges))}."
+            )
+        if source in spec.graph.latent:
+            raise SpecError(f"do({key}=...): '{source}' is latent; it cannot be set.")
+        if source == outcome or outcome not in graph.descendants(source):
+            raise SpecError(
+                f"do({key}=...): there is no directed path from '{source}' to '{outcome}', so "
+                "the effect is zero by your graph."
+            )
+        between = {*graph.descendants(source)} & {*graph.ancestors(outcome)}
+        frozen = sorted(between - {*spec.modelled} - {*spec.treatments})
+        if frozen:
+            raise SpecError(
+                f"do({key}=...): '{source}' acts through '{frozen[0]}', which this model "
+                f"conditions on. Name '{source}' in treatments= so that it gets an equation."
+            )
