@@ -60,7 +60,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "specs.experiment": ["Experiment"],
         "specs.spec": ["Spec"],
         # may I ask?
-        "identification.verdicts": ["Identification", "identify"],
+        "identification.identification": ["Identification"],
+        "identification.verdicts": ["identify"],
         "identification.ladder": ["Grade", "grade"],
         "identification.second_opinion": ["SecondOpinion", "compare", "second_opinion"],
         # learn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from bayescausal.identification.rungs import GRADES
 from bayescausal.specs.drawing import svg
 from bayescausal.specs.parse import Claims
 
@@ -32,7 +33,8 @@ def headline(found: Any) -> str:
 def markdown(found: Any) -> str:
     """Return the page as Markdown."""
     t, y = ", ".join(found.treatments), found.outcome
-    lines = [f"# Effect of {t} on {y}", "", f"**{headline(found)}**"]
+    grade = f"Grade {found.grade}, {GRADES[found.grade].title}."
+    lines = [f"# Effect of {t} on {y}", "", f"**{headline(found)}** {grade}"]
     for title, items in _sections(found, t, y):
         rows = list(items)
         if rows:
@@ -58,7 +60,7 @@ def _sections(found: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]]]
     yield "Never adjust for", (f"{v}: {why}" for v, why in found.forbidden.items())
     yield "Open backdoor paths", (f"`{path}`: {path.words}" for path in found.paths)
     if not sets:
-        yield "No observed node closes", (f"`{path}`" for path in found.unblockable)
+        yield "No observed node closes", (f"`{path}`" for path in found.stubborn)
     through = [f"mediators: {', '.join(found.mediators)}"] if found.mediators else []
     if through:
         through.append(f"split between direct and indirect: {found.split}")
@@ -96,6 +98,7 @@ def as_dict(found: Any) -> dict[str, Any]:
         "estimand": repr(found.estimand),
         "status": found.status,
         "verdict": headline(found),
+        "grade": found.grade,
         "strategies": [
             {"kind": s.kind, "words": s.words, "given": list(s.given), "through": list(s.through)}
             for s in found.strategies
@@ -105,7 +108,7 @@ def as_dict(found: Any) -> dict[str, Any]:
         "optimal": None if found.optimal is None else sorted(found.optimal),
         "forbidden": dict(found.forbidden),
         "open_paths": list(found.open_paths),
-        "unblockable": list(found.unblockable),
+        "stubborn": list(found.stubborn),
         "mediators": list(found.mediators),
         "split": found.split,
         "split_reason": found.split_reason,

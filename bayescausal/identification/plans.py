@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bayescausal.errors import GraphError, did_you_mean
+from bayescausal.identification.identification import Identification
 from bayescausal.identification.linear_design import METHODS, Method, Plan
-from bayescausal.identification.verdicts import Identification, identify
+from bayescausal.identification.verdicts import identify
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.graph import Graph
 

@@ -60,7 +60,7 @@ class Estimate:
 class SecondOpinion:
     """DoWhy's estimate of an estimand, with a block-bootstrap interval.
 
-    Attributes
+    Parameters
     ----------
     estimand : Estimand
     method : str

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 from bayescausal.errors import GraphError
 from bayescausal.identification.adjustment import MOST_SETS, Question
@@ -13,17 +11,15 @@ from bayescausal.identification.asking import (
     as_estimand,
     ask,
     asked_edges,
-    check_adjustment,
     check_experiments,
 )
 from bayescausal.identification.edges import WEAK, EdgeVerdict, edge_verdicts, weakest
-from bayescausal.identification.implications import Implication, implications
-from bayescausal.identification.page import as_dict, markdown, picture
+from bayescausal.identification.identification import Identification
+from bayescausal.identification.implications import implications
+from bayescausal.identification.ladder import grade
 from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
 from bayescausal.identification.remedies import Remedy, for_split, for_total
-from bayescausal.identification.strategies import Instrument
 from bayescausal.identification.totals import (
-    Hedge,
     Strategy,
     assumptions,
     composed,
@@ -35,107 +31,6 @@ from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Identification:
-    """The verdict on one effect, with its reasons. Made by `identify`.
-
-    A status says what the *graph* lets data tell; it does not test the graph, nor say how precise
-    an answer would be.
-
-    Parameters
-    ----------
-    status : str
-        ``randomized`` (a randomized test measured this very estimand), ``backdoor``,
-        ``frontdoor``, ``id`` (by the ID algorithm otherwise), ``experiment`` (only because a test
-        measures it), ``instrument`` (only under linearity), ``not identified``.
-    strategies : all that work, strongest first
-    adjustment_sets : every minimal one, by size and then by names
-    optimal : the one of least asymptotic variance, or None
-    open_paths : backdoor paths open when nothing is adjusted for
-    unblockable : those of them that no observed node can close
-    mediators, forbidden : nodes on the causal paths; nodes not to adjust for, with the reason
-    instruments : of the total effect; edges have their own
-    hedge : witness that data alone do not identify, a pair (F, F') of node sets, or None
-    edges : a verdict for every direct effect among observed nodes
-    split, split_reason : the weakest status on the causal paths, which decides whether direct
-        and indirect effects can be told apart, and where it comes from
-    implications : separations that data can contradict
-    remedies : what would settle it, each checked on the mended graph
-    g_computation : whether confounding over time is itself affected by the treatment
-    """
-
-    graph: Graph
-    estimand: Estimand
-    outcome: str
-    treatments: tuple[str, ...]
-    held: tuple[str, ...]
-    status: str
-    strategies: tuple[Strategy, ...]
-    adjustment_sets: list[frozenset[str]]
-    optimal: frozenset[str] | None
-    open_paths: list[str]
-    unblockable: list[str]
-    mediators: tuple[str, ...]
-    forbidden: dict[str, str]
-    instruments: tuple[Instrument, ...]
-    hedge: Hedge | None
-    edges: dict[Edge, EdgeVerdict]
-    split: str
-    split_reason: str
-    implications: tuple[Implication, ...]
-    remedies: tuple[Remedy, ...]
-    assumptions: tuple[str, ...]
-    g_computation: bool
-    notes: tuple[str, ...]
-    paths: tuple[Path, ...] = field(default=())
-
-    @cached_property
-    def question(self) -> Question:
-        """The question, compiled."""
-        return ask(self.graph, self.estimand, self.held)
-
-    def check_adjustment(self, nodes: str | Iterable[str]) -> None:
-        """Return quietly when `nodes` are an adjustment set for the total effect.
-
-        Raises
-        ------
-        GraphError
-            For a mediator, a descendant or a collider, with the path that it blocks or opens; for
-            a set that leaves a path open, with that path; for unknown and latent names.
-
-        Examples
-        --------
-        >>> graph = Graph.parse("tv -> search -> sales", outcome="sales")
-        >>> identify(graph, "tv").check_adjustment([])
-        """
-        check_adjustment(self.question, nodes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a plain dict that JSON can hold."""
-        return as_dict(self)
-
-    def to_markdown(self) -> str:
-        """Return the page as Markdown."""
-        return markdown(self)
-
-    def draw(self, adjust: Iterable[str] | None = None) -> str:
-        """Return the graph as SVG: roles as captions, confounded edges crossed.
-
-        `adjust` is the set that is marked, by default the first minimal adjustment set.
-        """
-        return picture(self, adjust)
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
-
-    def __str__(self) -> str:
-        return self.to_markdown().replace("**", "").replace("`", "")
-
-    def __repr__(self) -> str:
-        on = f"{', '.join(self.treatments)} on {self.outcome}"
-        return f"Identification({on}: {self.status}; split: {self.split})"
 
 
 def identify(
@@ -198,7 +93,7 @@ def identify(
     split = weakest(v.status for v in on_path.values())
     paths, more = open_paths(question)
     at, sets = question.at, question.minimal_sets
-    return Identification(
+    made = Identification(
         graph=graph,
         estimand=asked,
         outcome=question.outcome,
@@ -209,7 +104,7 @@ def identify(
         adjustment_sets=[frozenset(at.words(z)) for z in sets[:MOST_SETS]],
         optimal=None if question.optimal is None else frozenset(at.words(question.optimal)),
         open_paths=[str(path) for path in paths],
-        unblockable=_unblockable(question, paths),
+        stubborn=_stubborn(question, paths),
         mediators=question.mediators,
         forbidden=forbidden(question),
         instruments=found.instruments,
@@ -227,6 +122,7 @@ def identify(
         ),
         paths=tuple(paths),
     )
+    return replace(made, grade=grade(made, tests).letter)
 
 
 def _measured(tests: Sequence[Experiment], default: str | None) -> list[tuple[str, str]]:
@@ -281,7 +177,7 @@ def _remedies(
     return ()
 
 
-def _unblockable(question: Question, paths: Sequence[Path]) -> list[str]:
+def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
     """Return the open paths that no allowed node lies on; else one open given all of them."""
     allowed = {*question.at.words(question.allowed)}
     found = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]

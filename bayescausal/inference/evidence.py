@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from bayescausal._types import Node
 from bayescausal.errors import NotIdentified
+from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
-from bayescausal.identification.verdicts import Identification, identify
+from bayescausal.identification.verdicts import identify
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph

@@ -1,1 +1,5 @@
-"""Plots, tables, the report and the command line."""
+"""Plots, tables, the report and the command line; modules load on first use."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(__name__, submodules=["basis", "workshop"])

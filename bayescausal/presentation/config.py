@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from bayescausal.errors import DataError, SpecError
-from bayescausal.inference.sample import Settings
+from bayescausal.inference.settings import Settings
 from bayescausal.specs.agreement import check
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.prior import check_keys, number
@@ -20,7 +20,8 @@ from bayescausal.specs.spec import Spec, load_yaml
 
 KEYS = ("data", "spec", "fit", "output")
 DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns")
-FIT_KEYS = ("seed", *(f.name for f in fields(Settings) if f.name != "progress"))
+_BY_FIT = ("tune", "target_accept")  # when they are left out the spec decides
+FIT_KEYS = ("seed", "strict", *(f.name for f in fields(Settings) if f.name != "progress"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Config:
     data : Dataset
         Read from the CSV file; its path is relative to the YAML file.
     settings : dict
-        Arguments of `fit`.
+        Arguments of `fit`; what is left out, `fit` decides.
     output : Path
         Where the fitted model goes.
 
@@ -66,19 +67,27 @@ class Config:
             A key that nothing reads, or parts that do not fit each other.
         """
         path = Path(path)
-        try:
-            given = load_yaml(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError:
-            raise SpecError(f"'{path}' is not text in UTF-8.") from None
-        check_keys(given, KEYS, str(path))
-        for key in ("data", "spec"):
-            if given.get(key) is None:
-                raise SpecError(f"{path}: '{key}' is missing.")
+        given = _parts(path, needed=("data", "spec"))
         settings = _settings(given.get("fit") or {})
         spec = Spec.from_dict(given["spec"])
         data = _data(given["data"], path.parent)
         check(spec, data)
         return cls(spec, data, settings, _output(given.get("output"), path.parent))
+
+    @staticmethod
+    def read_spec(path: str | Path) -> Spec:
+        """Read only what is claimed: the part ``spec``. No data are opened, none need exist.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        SpecError, GraphError, OSError
+            As in `read`.
+        """
+        return Spec.from_dict(_parts(Path(path), needed=("spec",))["spec"])
 
     @staticmethod
     def write(
@@ -110,15 +119,30 @@ class Config:
         return path
 
 
+def _parts(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        given = load_yaml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SpecError(f"'{path}' is not text in UTF-8.") from None
+    check_keys(given, KEYS, str(path))
+    for key in needed:
+        if given.get(key) is None:
+            raise SpecError(f"{path}: '{key}' is missing.")
+    return given
+
+
 def _settings(given: Any) -> dict[str, Any]:
     check_keys(given, FIT_KEYS, "fit")
     seed = given.get("seed")
     if seed is not None and (type(seed) is not int or seed < 0):
         raise SpecError(f"fit: seed is a whole number from 0 up; got {seed!r}.")
-    if "target_accept" in given:
-        number("fit: target_accept", given["target_accept"])
-    Settings(**{key: value for key, value in given.items() if key != "seed"})
-    return dict(given)
+    if not isinstance(given.get("strict", False), bool):
+        raise SpecError(f"fit: strict is true or false; got {given['strict']!r}.")
+    kept = {k: v for k, v in given.items() if not (v is None and k in _BY_FIT)}
+    if "target_accept" in kept:
+        number("fit: target_accept", kept["target_accept"])
+    Settings(**{key: value for key, value in kept.items() if key not in ("seed", "strict")})
+    return kept
 
 
 def _data(given: Any, folder: Path) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -72,6 +73,58 @@ def verdict(p: float) -> str:
         if p >= least:
             return words
     return "almost certainly returned less than it cost"
+
+
+PLAIN = {
+    "A": "measured by a randomized test",
+    "B": "rests on an outside nudge to the channel (an instrument)",
+    "C": "measured by a test without randomization",
+    "D": "measured at a threshold",
+    "E": "a model that a test anchors",
+    "F": "no test: from the data, if the graph is right",
+    "G": "weak: mostly the prior, barely the data",
+    "X": "not identified: the data cannot tell it",
+}
+"""Grades of evidence for those who do not know the ladder."""
+
+
+def standing(letter: str) -> str:
+    """What a number rests on, in plain words; the letter is a key of `ladder.GRADES`.
+
+    Examples
+    --------
+    >>> standing("E"), standing("X")
+    ('Grade E: a model that a test anchors', 'Not identified (X): the data cannot tell it')
+    """
+    if letter == "X":
+        return "Not identified (X): the data cannot tell it"
+    return f"Grade {letter}: {PLAIN[letter]}"
+
+
+def marked(name: str, letter: str) -> str:
+    """A name with its grade; what is not identified says so.
+
+    Examples
+    --------
+    >>> marked("tv", "E"), marked("tv", "X"), marked("tv", "")
+    ('tv (E)', 'tv (X): not identified', 'tv')
+    """
+    if not letter:
+        return name
+    return f"{name} ({letter}){': not identified' if letter == 'X' else ''}"
+
+
+def code(text: str) -> str:
+    """Text that Markdown must show as it stands: a name, a line of a graph.
+
+    Examples
+    --------
+    >>> code("tv -> sales"), code("a`b"), code("`")
+    ('`tv -> sales`', '``a`b``', '`` ` ``')
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:

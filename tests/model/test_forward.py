@@ -350,6 +350,7 @@ QUESTIONS = {
         bc.Estimand(control={"tv->search": 0.0}, window=WINDOW),
         bc.Estimand(control={"tv->sales": 0.0, "search -> sales": 1.0}, window=WINDOW),
         bc.incremental("tv", window=(week(24), week(30))),  # the tail is cut by the data
+        bc.Estimand(control={"tv": 2.0, "search": 20.0}, window=WINDOW),  # tv only acts directly
         # Each world sets a node of the other's paths: tv still acts through search in its own.
         bc.Estimand({"tv": 3.0}, {"search": bc.Times(1.2)}, window=WINDOW),
     ),

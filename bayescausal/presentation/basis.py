@@ -1,0 +1,187 @@
+"""What a number rests on, in words: for the report, and for `bayescausal identify`.
+
+Needs no data and no PyMC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayescausal._types import Node
+from bayescausal.identification.ladder import GRADES, LETTERS, Grade
+from bayescausal.identification.page import MOST_LINES, headline, named
+from bayescausal.identification.paths import Path
+from bayescausal.identification.verdicts import Identification
+from bayescausal.inference.evidence import graded, verdict
+from bayescausal.presentation.words import listed, standing
+from bayescausal.specs.estimand import incremental
+from bayescausal.specs.spec import Spec
+
+type Judged = tuple[Identification, Grade]
+
+_ARROWS = (("<->", "↔"), ("<-", "←"), ("->", "→"))
+_SPLITS = {
+    "randomized": "tests measure both",
+    "backdoor": "the data can tell them apart",
+    "frontdoor": "the data can tell them apart",
+    "id": "the data can tell them apart",
+    "experiment": "only a test tells them apart",
+    "instrument": "told apart only under linearity",
+    "not identified": "not identified: the data cannot tell them apart",
+}
+
+
+def judge(
+    spec: Spec,
+    treatment: Node,
+    outcome: Node,
+    learned: Mapping[str, Mapping[str, float]] | None = None,
+) -> Judged:
+    """Return verdict and grade of what a treatment added to an outcome, over all periods."""
+    asked = incremental(treatment, outcome=outcome)
+    return verdict(spec, asked), graded(spec, asked, learned=learned)
+
+
+def verdicts(spec: Spec, treatment: Node | None = None) -> list[Judged]:
+    """Return verdict and grade of every treatment, or of one node, on every outcome it reaches.
+
+    The grade is the one before any data: whether they narrow the prior is not known yet.
+
+    Raises
+    ------
+    GraphError
+        The node is not in the graph, or reaches no outcome.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.graph import Graph
+    >>> spec = Spec(Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    >>> [(found.treatments, grade.letter) for found, grade in verdicts(spec)]
+    [(('tv',), 'F')]
+    """
+    outcomes = spec.graph.outcomes
+    asked = spec.treatments if treatment is None else (treatment,)
+    pairs = [
+        (node, outcome)
+        for outcome in outcomes
+        for node in asked
+        if node in spec.reduced.ancestors(outcome)
+    ]
+    return [judge(spec, *pair) for pair in pairs or [(asked[0], outcomes[0])]]
+
+
+def as_text(found: Identification, grade: Grade) -> str:
+    """Return the page of a verdict, and its grade before any data, as text."""
+    return f"{found}\nBefore any data: grade {grade}.\n"
+
+
+def as_dict(found: Identification, grade: Grade) -> dict[str, Any]:
+    """Return a verdict and its grade before any data as lists, dicts and text."""
+    about = {"letter": grade.letter, "title": grade.title, "source": grade.source}
+    return {**found.to_dict(), "grade": {**about, "reasons": list(grade.reasons)}}
+
+
+def remedy(found: Identification) -> str:
+    """Say what would settle an effect, or that nothing was found that would."""
+    words = " Or: ".join(r.words for r in found.remedies if r.settles == "total")
+    if words:
+        return f"What would settle it: {words}"
+    return "Nothing that was tried would settle it: ask for another effect."
+
+
+def arrows(text: object) -> str:
+    """Write the arrows of a path or an edge for a reader: ``tv ← demand → sales``."""
+    shown = str(text)
+    for plain, drawn in _ARROWS:
+        shown = shown.replace(plain, drawn)
+    return shown
+
+
+def paths(found: Identification) -> list[tuple[str, str]]:
+    """Return the backdoor paths, drawn and in words, each with what becomes of it.
+
+    Examples
+    --------
+    >>> from bayescausal.identification.verdicts import identify
+    >>> from bayescausal.specs.graph import Graph
+    >>> paths(identify(Graph.parse("tv <- season -> sales <- tv", outcome="sales"), "tv"))
+    [('tv ← season → sales', 'season moves both tv and sales: closed by adjusting for season')]
+    """
+    rows = [
+        (arrows(path), f"{path.words}: {_fate(found, path)}") for path in found.paths[:MOST_LINES]
+    ]
+    if left := len(found.paths) - len(rows):
+        rows.append((f"and {left} more", "`bayescausal identify --json` lists all"))
+    return rows
+
+
+def _fate(found: Identification, path: Path) -> str:
+    inner = {*path.nodes[1:-1]}
+    if found.adjustment_sets:
+        closing = sorted(inner & found.adjustment_sets[0])
+        if closing:
+            return f"closed by adjusting for {listed(closing)}"
+        return "closed once the periods are told apart"
+    if found.status == "not identified":
+        return "stays open" if str(path) in found.stubborn else "could be closed, others cannot"
+    kinds = {
+        "randomized": "open in the data; the test goes around it",
+        "experiment": "open in the data; the test goes around it",
+        "instrument": "open; the instrument goes around it",
+        "frontdoor": "open; the front door goes around it",
+    }
+    return kinds.get(found.status, "accounted for by simulating all equations together")
+
+
+def split(found: Identification) -> str:
+    """Say whether direct and indirect effects can be told apart; empty when nothing mediates."""
+    if not found.mediators:
+        return ""
+    weak = found.split in ("instrument", "not identified")
+    why = f" ({arrows(found.split_reason)})" if weak else ""
+    return f"Direct part and part through {listed(found.mediators)}: {_SPLITS[found.split]}{why}."
+
+
+def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]:
+    """Return what a report says of one effect, as text."""
+    channel = found.treatments[0]
+    tests = [e for e in spec.experiments if channel in e.estimand.treatments]
+    return {
+        "channel": channel,
+        "outcome": found.outcome,
+        "identified": grade.letter != "X",
+        "verdict": headline(found),
+        "standing": standing(grade.letter),
+        "source": arrows(grade.source),
+        "reasons": listed(grade.reasons) if grade.reasons else "",
+        "assumptions": found.assumptions,
+        "adjust": named(found.adjustment_sets[0]) if found.adjustment_sets else None,
+        "never": [(node, arrows(why)) for node, why in found.forbidden.items()][:MOST_LINES],
+        "paths": paths(found),
+        "split": split(found),
+        "remedy": remedy(found) if grade.letter == "X" else "",
+        "split_remedies": [r.words for r in found.remedies if r.settles == "split"],
+        "tests": [f"{e.name} ({e.design})" for e in tests],
+        "drawing": found.draw(),
+    }
+
+
+def rungs(letters: set[str]) -> list[dict[str, Any]]:
+    """Return, once for each grade that occurs, what it means and what must be said with it."""
+    return [
+        {"letter": letter, "plain": standing(letter), **GRADES[letter]._asdict()}
+        for letter in LETTERS
+        if letter in letters
+    ]
+
+
+def with_and_without_test(spec: Spec, channels: list[Node]) -> tuple[list[str], list[str]]:
+    """Return the channels that an experiment measured, and the others; a belief measures none."""
+    measured = {
+        node
+        for test in spec.experiments
+        if test.design != "prior-belief"
+        for node in test.estimand.treatments
+    }
+    return [c for c in channels if c in measured], [c for c in channels if c not in measured]

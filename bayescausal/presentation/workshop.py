@@ -1,0 +1,331 @@
+"""`workshop`: what the graph cannot know, as questions for the people who do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from bayescausal.errors import GraphError
+from bayescausal.identification.asking import ask
+from bayescausal.identification.edges import edge_verdicts, weakest
+from bayescausal.identification.page import MOST_LINES, headline
+from bayescausal.identification.totals import composed, path_edges, total
+from bayescausal.identification.verdicts import Identification, identify
+from bayescausal.presentation.words import code, listed
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import incremental
+from bayescausal.specs.graph import Graph
+from bayescausal.specs.parse import Claims, write_text
+
+_BLANK = "_" * 40
+_STATUS = {
+    "backdoor": "identified by adjustment",
+    "frontdoor": "identified by the front door",
+    "id": "identified by simulating all equations together",
+    "instrument": "identified only under linearity",
+    "not identified": "not identified",
+}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What to ask, what the graph says of it, and what an answer would change."""
+
+    words: str
+    changes: tuple[str, ...] = ()
+
+    def lines(self, number: int) -> Iterator[str]:
+        yield f"{number}. {self.words}"
+        yield f"   - Answer: {_BLANK}"
+        yield from (f"   - {change}" for change in self.changes)
+
+
+def workshop(graph: Graph, treatments: str | Iterable[str]) -> str:
+    """Return the questions on which the effects rest, for the people who set the budgets.
+
+    Derived from the graph, not a fixed list: every missing arrow or ``<->`` that could matter is
+    asked about, with the line of the graph that a "yes" would add and the verdict that follows,
+    as `identify` gives it. It asks; it tests nothing.
+
+    Parameters
+    ----------
+    graph : Graph
+    treatments : str or sequence of str
+
+    Returns
+    -------
+    str
+        Markdown, with a line for each answer.
+
+    Raises
+    ------
+    GraphError
+        No treatment, an unknown or latent one, one that reaches no outcome, or no outcome.
+
+    Examples
+    --------
+    >>> print(workshop(Graph.parse("tv -> sales", outcome="sales"), "tv")[:63])
+    # Questions before the numbers
+    <BLANKLINE>
+    Write an answer to each: a
+    """
+    names = (treatments,) if isinstance(treatments, str) else tuple(sorted(set(treatments)))
+    if not names:
+        raise GraphError(
+            f"workshop asks about treatments; none was given. Nodes: {', '.join(graph.nodes)}."
+        )
+    pairs = [(t, y) for t in names for y in _outcomes(graph, t)]
+    found = {pair: identify(graph, incremental(pair[0], outcome=pair[1])) for pair in pairs}
+    lines = [
+        "# Questions before the numbers",
+        "",
+        "Write an answer to each: a yes, a no, or who knows it. Below it stands what an answer",
+        "would change in the text of the graph, and the verdict that would follow.",
+    ]
+    for (t, y), verdict in found.items():
+        lines += ["", f"## Effect of {code(t)} on {code(y)}", "", f"Now: {_now(verdict)}", ""]
+        for number, question in enumerate(_about_one(verdict, t), 1):
+            lines += question.lines(number)
+    together = list(_about_pairs(graph, names))
+    if together:
+        lines += ["", "## Treatments together", ""]
+        for number, question in enumerate(together, 1):
+            lines += question.lines(number)
+    return "\n".join(lines) + "\n"
+
+
+def _outcomes(graph: Graph, treatment: str) -> list[str]:
+    """Return the outcomes that a treatment reaches; the first when it reaches none."""
+    below = graph.descendants(treatment)
+    return [y for y in graph.outcomes if y in below] or [*graph.outcomes[:1]] or [graph.outcome]
+
+
+def _now(found: Identification) -> str:
+    words = headline(found).removesuffix(".")
+    split = f"; direct and indirect parts {_STATUS[found.split]}" if found.mediators else ""
+    return f"{words}{split}."
+
+
+def _about_one(found: Identification, t: str) -> Iterator[_Question]:
+    yield from _why_high(found, t)
+    yield from _open_paths(found)
+    yield from _unobserved(found, t)
+    yield from _mediators(found, t)
+    yield from _instruments(found, t)
+    yield from _edges(found, t)
+
+
+def _why_high(found: Identification, t: str) -> Iterator[_Question]:
+    graph, y = found.graph, found.outcome
+    known = graph.parents(t)
+    said = f"The graph says: {_codes(known)}." if known else "The graph names no reason."
+    past = [v for v in (y, *found.mediators) if v not in known]
+    below = {t, *graph.descendants(t)}
+    drivers = [
+        v for v in graph.observed if v in graph.ancestors(y) and v not in below and v not in known
+    ]
+    changes = [
+        *_consequences(found, [(v, t, 1) for v in past], "If the budget followed the past"),
+        *_consequences(found, [(v, t, 0) for v in drivers], "If it was the reason"),
+        "If it was something that is not in the graph (a season, a holiday, a planner's rule) "
+        f"and moves {code(y)} too: add it as a node with arrows to both, and its column.",
+    ]
+    yield _Question(f"Why was {code(t)} high in the periods when it was high? {said}", (*changes,))
+
+
+def _open_paths(found: Identification) -> Iterator[_Question]:
+    chosen = found.adjustment_sets[0] if found.adjustment_sets else frozenset[str]()
+    for path in found.paths[:MOST_LINES]:
+        closing = sorted(chosen.intersection(path.nodes[1:-1]))
+        fate = f"It is closed by adjusting for {_codes(closing)}." if closing else ""
+        if str(path) in found.stubborn:
+            fate = "Nothing that is observed closes it."
+        changes = ["If an arrow of it is not real, delete it from the graph."]
+        if closing:
+            changes.append(
+                f"If {_codes(closing)} is not measured as the graph means it, declare it: "
+                f"{code(write_text(Claims(latent=closing)))}."
+            )
+        words = f"Is the path {code(str(path))} real ({_plain(path.words)})? {fate}"
+        yield _Question(words.rstrip(), (*changes,))
+    if left := len(found.paths) - MOST_LINES:
+        if left > 0:
+            yield _Question(
+                f"{left} longer open paths are not asked about here: `found.open_paths` of "
+                "`identify` lists them. Does one of them rest on an arrow that is not real?"
+            )
+
+
+def _unobserved(found: Identification, t: str) -> Iterator[_Question]:
+    graph, y = found.graph, found.outcome
+    ends = [v for v in (y, *found.mediators)]
+    for a, b in [*((t, v) for v in ends), *((m, y) for m in found.mediators)]:
+        hidden = _hidden(graph, a, b)
+        if hidden:
+            yield _Question(
+                f"The graph says that something unobserved moves both {code(a)} and {code(b)}"
+                f"{hidden}. What is it, since when, and who could measure it?",
+                tuple(r.words for r in found.remedies),
+            )
+            continue
+        yield _Question(
+            f"Does anything unobserved move both {code(a)} and {code(b)}? The graph says no.",
+            tuple(_consequences(found, [(a, b)], "If yes")),
+        )
+    for a, b in combinations(found.mediators, 2):
+        if not _hidden(graph, a, b):
+            yield _Question(
+                f"Does anything unobserved move both {code(a)} and {code(b)}? The graph says no.",
+                tuple(_consequences(found, [(a, b)], "If yes")),
+            )
+
+
+def _hidden(graph: Graph, a: str, b: str) -> str:
+    """Name the unobserved cause of a pair, ``""`` when the graph has none."""
+    if not any({a, b} <= {*group} for group in graph.common_causes):
+        return ""
+    shared = {*graph.ancestors(a)} & {*graph.ancestors(b)} & graph.latent
+    return f": {_codes(shared)}" if shared else " (a bare `<->`)"
+
+
+def _mediators(found: Identification, t: str) -> Iterator[_Question]:
+    graph, y = found.graph, found.outcome
+    way = (*found.mediators, y)
+    missing = [v for v in way if v not in graph.children(t)]
+    for v in missing:
+        through = [m for m in found.mediators if m in graph.children(t)]
+        yield _Question(
+            f"Does {code(t)} move {code(v)} in a way other than through {_codes(through)}? The "
+            "graph says no.",
+            tuple(_consequences(found, [(t, v, 0)], "If yes")),
+        )
+    for m in found.mediators:
+        below = {m, *graph.descendants(m)}
+        others = [
+            v
+            for v in graph.observed
+            if v not in below and v not in graph.parents(m) and v in graph.ancestors(y)
+        ]
+        yield _Question(
+            f"What else moves {code(m)}? The graph says: {_codes(graph.parents(m))}.",
+            tuple(_consequences(found, [(v, m, 0) for v in others], "If it does")),
+        )
+
+
+def _instruments(found: Identification, t: str) -> Iterator[_Question]:
+    on_way = (found.edges[e].instruments for e in path_edges(found.question))
+    every = {*found.instruments, *(z for several in on_way for z in several)}
+    for node in sorted({z.node for z in every} - {t}):
+        y = found.outcome
+        changes: list[tuple[str, str, int] | tuple[str, str]] = []
+        if y not in found.graph.children(node):
+            changes.append((node, y, 0))
+        if not _hidden(found.graph, node, y):
+            changes.append((node, y))
+        yield _Question(
+            f"{code(node)} can serve as an instrument only if it moves {code(y)} through "
+            f"{code(t)} alone, and shares no cause with it. Is that so? Data cannot tell.",
+            tuple(_consequences(found, changes, "If not")),
+        )
+
+
+def _edges(found: Identification, t: str) -> Iterator[_Question]:
+    graph, y = found.graph, found.outcome
+    below, above = {t, *graph.descendants(t)}, {y, *graph.ancestors(y)}
+    for edge in graph.edges:
+        a, b, lag = edge
+        if a == b or b == t or a == y or not {a, b} <= below & above:
+            continue
+        shown = code(_text((a, b, lag)))
+        if lag:
+            words = f"{shown}: is there really no effect before {lag} periods have passed?"
+            change = f"If there is one at once, write {code(_text((a, b, 0)))}"
+        else:
+            words = f"{shown}: can it act within the same period?"
+            change = f"If the first effect comes a period later, write {code(_text((a, b, 1)))}"
+        back = [] if a in graph.children(b) else [(b, a, 1)]
+        changes = [f"{change} in its place.", *_consequences(found, back, "If it also runs back")]
+        yield _Question(words, (*changes,))
+
+
+def _about_pairs(graph: Graph, names: Collection[str]) -> Iterator[_Question]:
+    apart = []
+    for a, b in combinations(names, 2):
+        shared = sorted({*graph.ancestors(a)} & {*graph.ancestors(b)})
+        ties = [f"both follow {_codes(shared)}"] if shared else []
+        if hidden := _hidden(graph, a, b):
+            ties.append(f"something unobserved moves both{hidden}")
+        for first, second in ((a, b), (b, a)):
+            if second in graph.children(first):
+                ties.append(f"{code(first)} moves {code(second)}")
+        if not ties:
+            apart.append((a, b))
+            continue
+        yield _Question(
+            f"{code(a)} and {code(b)}: {listed(ties)}. When did one run without the other?",
+            ("If never, the data tell only what both do together: plan a test of one of them.",),
+        )
+    if apart:
+        pairs = listed(f"{code(a)} and {code(b)}" for a, b in apart)
+        lines = ", ".join(code(_text(pair)) for pair in apart)
+        yield _Question(
+            f"The graph says that nothing ties these plans together: {pairs}. Is that so?",
+            (f"If one plan or budget moves both: {lines}, or that plan as a node.",),
+        )
+
+
+def _consequences(
+    found: Identification,
+    additions: Iterable[tuple[str, str, int] | tuple[str, str]],
+    when: str,
+) -> Iterator[str]:
+    """Yield what edges ``(a, b, lag)`` or pairs ``(a, b)`` would change, each alone, by verdict."""
+    by_verdict: dict[str, list[str]] = {}
+    for added in additions:
+        by_verdict.setdefault(_after(found, added), []).append(code(_text(added)))
+    for words, lines in by_verdict.items():
+        yield f"{when}, write {listed(lines, last='or')}: {words}."
+
+
+def _after(found: Identification, added: tuple[str, str, int] | tuple[str, str]) -> str:
+    graph = found.graph
+    if len(added) == 3:
+        changed = replace(graph, edges=(*graph.edges, Edge(*added)))
+    else:
+        changed = replace(graph, bidirected=(*graph.bidirected, added))
+    status, split = _statuses(changed, found)
+    words = []
+    if status != found.status:
+        words.append(f"the total effect would be {_STATUS[status]}")
+    if split != found.split and found.mediators:
+        words.append(f"the direct and indirect parts would be {_STATUS[split]}")
+    if words:
+        return " and ".join(words)
+    if status == "backdoor" and len(added) == 3 and added[1] in found.treatments:
+        return f"one more reason to adjust for; still {_STATUS[status]}"
+    return f"still {_STATUS[status]}"
+
+
+def _statuses(graph: Graph, found: Identification) -> tuple[str, str]:
+    """Return the status of the total effect and of the split, as `identify` would."""
+    question = ask(graph, found.estimand)
+    verdicts = edge_verdicts(question.at, path_edges(question))
+    status = composed(total(question, found.estimand), verdicts).status
+    return status, weakest(v.status for v in verdicts.values())
+
+
+def _text(claim: tuple[str, str, int] | tuple[str, str]) -> str:
+    """Write one claim in the grammar of the graph."""
+    if len(claim) == 3:
+        return write_text(Claims([claim]))
+    return write_text(Claims(bidirected=[(min(claim), max(claim))]))
+
+
+def _codes(names: Iterable[str]) -> str:
+    return listed(map(code, sorted(names)))
+
+
+def _plain(words: str) -> str:
+    """Words for running Markdown text: what could be read as markup is escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>~|&" else c for c in words)
