@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def show(label: str, fit: bc.Fit, truth: dict[str, float] | None = None) -> None
         f"compile {run['compile_seconds']:.0f} s, sample {run['sample_seconds']:.0f} s, "
         f"{run['leapfrogs']} leapfrogs"
     )
-    table = bc.summarize(bc.roas(fit))[["mean", "sd", "low", "high"]]
+    table = bc.summarize(bc.roas(fit)).drop(columns=["median", "p_positive"])
     if truth:
         table["truth"] = pd.Series(truth)
         table["covers"] = table["truth"].between(table["low"], table["high"])
@@ -89,11 +90,16 @@ def roas(folder: Path) -> None:
     tests = roas_tests(frame)
     hidden = bc.Graph.parse("x1, x2 -> y", outcome="y")
     given = bc.Graph.parse("x1, x2, z -> y\nz -> x1", outcome="y")
+    told = bc.Graph.parse("x1, x2 -> y\nx1 <-> y", outcome="y")
     for label, graph, media, used in (
         ("z hidden, no test", hidden, MEDIA, ()),
         ("z hidden, no test, logistic saturation", hidden, LOGISTIC, ()),
         ("z given, no test", given, MEDIA, ()),
         ("z hidden, one test on x1 and one on x2", hidden, MEDIA, tests),
+        ("x1 <-> y told, no test", told, MEDIA, ()),
+        ("x1 <-> y told, no test, logistic saturation", told, LOGISTIC, ()),
+        ("x1 <-> y told, one test on x1 and one on x2", told, MEDIA, tests),
+        ("x1 <-> y told, both tests, logistic saturation", told, LOGISTIC, tests),
     ):
         spec = bc.Spec(graph, {"x1": media, "x2": media}, BASELINE, used)
         show(f"mmm_roas_data: {label}", bc.fit(spec, data, seed=SEED, progress=False), ROAS_TRUTH)
@@ -162,10 +168,11 @@ def geo(folder: Path) -> None:
         (bc.LinearTrend(), bc.YearlySeasonality(2)),
         policy={"PerformanceDisplay": "held", "PerformanceNative": "held"},
     )
-    fit = bc.fit(spec, data, seed=SEED, progress=False)
-    show("geo_full_funnel_data, 20 units", fit)
-    split = bc.decompose(fit, bc.incremental("AwarenessVideo"))
-    print(bc.summarize(split)[["mean", "sd", "low", "high"]].to_string())
+    for label, noise in (("independent errors", bc.NormalNoise()), ("AR(1) errors", bc.AR1Noise())):
+        fit = bc.fit(replace(spec, noise=noise), data, seed=SEED, progress=False)
+        show(f"geo_full_funnel_data, 20 units, {label}", fit)
+        split = bc.decompose(fit, bc.incremental("AwarenessVideo"))
+        print(bc.summarize(split).drop(columns=["median", "p_positive"]).to_string())
 
 
 def main() -> None:

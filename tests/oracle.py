@@ -402,6 +402,7 @@ class Oracle:
             x = [value / self.scale[edge.source][u] for value in path[u]]
             if response is None or not response.transforms:
                 seen = [value / self.scale[edge.source][u] for value in self.x[edge.source][u]]
+                seen = seen[self.history :]
                 mean = math.fsum(seen) / len(seen)  # before the data start: its usual level
                 out.append([x[t - edge.lag] if t >= edge.lag else mean for t in range(len(x))])
             else:

@@ -47,6 +47,16 @@ def small_panel(units: int, treatment: str = "tv", outcome: str = "sales") -> bc
     return quick(bc.Spec(graph, treatments=(treatment,)), data)
 
 
+CONFOUNDED = "tv -> visits -> sales\ntv -> sales\nvisits <-> sales"
+
+
+def half_known() -> bc.Fit:
+    """A quick fit of forty weeks whose graph identifies the total of tv, not its split."""
+    graph = bc.Graph.parse(CONFOUNDED, outcome="sales")
+    data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv", "visits"])
+    return quick(bc.Spec(graph, treatments=("tv",)), data)
+
+
 def converged(fit: bc.Fit) -> bc.Fit:
     """The same fit with a sampler that says it has converged."""
     return _judged(fit, [])

@@ -162,7 +162,7 @@ def fit(
     seed: int | None = None,
     sampler: str = "nutpie",
     backend: str = "auto",
-    draws: int = 500,
+    draws: int | None = None,
     tune: int | None = None,
     chains: int = 4,
     target_accept: float | None = None,
@@ -187,10 +187,11 @@ def fit(
     backend : {"auto", "jax", "numba"}
         Of nutpie; see `bayescausal.inference.sample.Settings`.
     draws, tune, chains : int
-        Per chain. ``tune`` is 150, and 400 when errors share unobserved causes.
+        Per chain. ``draws`` are 500 after a ``tune`` of 150, and 1000 after 400 when errors share
+        unobserved causes: what the graph does not identify makes ridges.
     target_accept : float
         Raise it when divergences are reported. By default 0.85, and 0.95 when errors share
-        unobserved causes: what the graph does not identify makes ridges.
+        unobserved causes.
     mass_matrix : {"auto", "low_rank", "diag"}
         Of nutpie.
     strict : bool
@@ -222,6 +223,7 @@ def fit(
     if strict:
         require_all(spec, reachable(spec))
     tied = bool(spec.confounders)
+    draws = draws if draws is not None else (1000 if tied else 500)
     tune = tune if tune is not None else (400 if tied else 150)
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
     settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)

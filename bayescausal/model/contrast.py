@@ -218,11 +218,10 @@ def split(
         for edge in scm.spec.reduced.incoming(outcome)
         if edge.source in estimand.treatments
     }
-    both = world[outcome]
-    mixed, neither = (
-        evolve(scm, theta, x, edges, xp, do=do, periods=where.span)[outcome]
-        for do in (control | direct, control)
-    )
+    below = evolve(scm, theta, x, edges, xp, do=control, periods=where.span)
+    still: dict[Node | Edge, Array] = {v: path for v, path in below.items() if v != outcome}
+    mixed = evolve(scm, theta, x, edges, xp, do=still | direct, periods=where.span)[outcome]
+    both, neither = world[outcome], below[outcome]
     parts = {"total": both - neither, "direct": mixed - neither, "indirect": both - mixed}
     return {name: xp.where(where.counts, part, 0.0) for name, part in parts.items()}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytensor
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import SpecError
@@ -157,7 +158,8 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
         parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
     scale = {v: data.scale(v) for v in nodes}
     late = {e.source for e in spec.mechanisms if e.lag}
-    before = {v: data.array(v).mean(axis=-1, keepdims=True) / scale[v] for v in late}
+    start = data.history
+    before = {v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in late}
     return SCM(spec, data, scale, design, tuple(parameters), coords, before)
 
 
@@ -347,13 +349,63 @@ def evolve(
     dict of node to array
         As `forward`.
     """
+    rounds = periods or len(scm.data.time)
     loops = scm.feedback(do or {}, everything=settle is not None)
-    world = forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=guess)
-    for _ in range(periods or len(scm.data.time)) if loops else ():
-        last = {v: world[v] for v in loops}
-        if settle is None and all(last[v] is x[v] for v in loops):
-            break  # no cycle was moved
-        world = forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=last)
-        if xp is np and all(np.array_equal(world[v], last[v]) for v in loops):
-            break
-    return world
+
+    def again(last: Mapping[Node, Array] | None) -> dict[Node, Array]:
+        return forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=last)
+
+    world = again(guess)
+    last = {v: world[v] for v in loops}
+    if settle is None and all(last[v] is x[v] for v in loops):
+        return world  # there is no cycle, or none was moved
+    if xp is np:
+        for _ in range(rounds):
+            world = again(last)
+            if all(np.array_equal(world[v], last[v]) for v in loops):
+                break
+            last = {v: world[v] for v in loops}
+        return world
+    return again(_repeated(scm, theta, x, edges, xp, do or {}, last, rounds))
+
+
+def _repeated(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    xp: Any,
+    do: Mapping[Node | Edge, Array],
+    first: Mapping[Node, Array],
+    rounds: int,
+) -> dict[Node, Array]:
+    """Repeat `forward` as a symbolic loop: one round is compiled, however many are run.
+
+    Everything that a round reads is handed in: what it would only close over, PyMC could not
+    replace by values.
+    """
+    parts = [part for made in edges.values() for part in made]
+    given = [xp.as_tensor(v) for v in (*theta.values(), *x.values(), *do.values(), *parts)]
+    once = list(dict.fromkeys(given))
+
+    def step(*args: Array) -> list[Array]:
+        paths, seen = args[: len(first)], dict(zip(once, args[len(first) :], strict=True))
+        rest = (seen[v] for v in given)
+        inside = {name: next(rest) for name in theta}
+        known = {v: next(rest) for v in x}
+        fixed = {key: next(rest) for key in do}
+        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in edges}
+        guess = dict(zip(first, paths, strict=True))
+        made = forward(scm, inside, known, ways, xp, do=fixed, guess=guess)
+        return [made[v] for v in first]
+
+    paths = pytensor.scan(
+        step,
+        outputs_info=[*first.values()],
+        non_sequences=once,
+        n_steps=rounds,
+        strict=True,
+        return_updates=False,
+    )
+    several = paths if isinstance(paths, list) else [paths]
+    return {v: path[-1] for v, path in zip(first, several, strict=True)}

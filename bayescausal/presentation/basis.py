@@ -5,15 +5,16 @@ Needs no data and no PyMC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bayescausal._types import Node
-from bayescausal.identification.ladder import GRADES, LETTERS, Grade
+from bayescausal.identification.identification import Identification
+from bayescausal.identification.ladder import Grade
 from bayescausal.identification.page import MOST_LINES, headline, named
 from bayescausal.identification.paths import Path
-from bayescausal.identification.verdicts import Identification
-from bayescausal.inference.evidence import graded, verdict
+from bayescausal.identification.rungs import GRADES, LETTERS
+from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.presentation.words import listed, standing
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.spec import Spec
@@ -43,8 +44,14 @@ def judge(
     return verdict(spec, asked), graded(spec, asked, learned=learned)
 
 
-def verdicts(spec: Spec, treatment: Node | None = None) -> list[Judged]:
-    """Return verdict and grade of every treatment, or of one node, on every outcome it reaches.
+def channels(spec: Spec, outcome: Node, spend: Iterable[Node] = ()) -> list[Node]:
+    """Return what can be credited with an outcome: treatments that reach it, paid mediators."""
+    above = {*spec.reduced.ancestors(outcome)}
+    return sorted({*spec.treatments, *spend} & above)
+
+
+def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = ()) -> list[Judged]:
+    """Return verdict and grade of every channel, or of one node, on every outcome it reaches.
 
     The grade is the one before any data: whether they narrow the prior is not known yet.
 
@@ -61,25 +68,15 @@ def verdicts(spec: Spec, treatment: Node | None = None) -> list[Judged]:
     [(('tv',), 'F')]
     """
     outcomes = spec.graph.outcomes
-    asked = spec.treatments if treatment is None else (treatment,)
-    pairs = [
-        (node, outcome)
-        for outcome in outcomes
-        for node in asked
-        if node in spec.reduced.ancestors(outcome)
-    ]
-    return [judge(spec, *pair) for pair in pairs or [(asked[0], outcomes[0])]]
+    if treatment is None:
+        return [judge(spec, node, y) for y in outcomes for node in channels(spec, y, spend)]
+    reached = [y for y in outcomes if treatment in spec.reduced.ancestors(y)]
+    return [judge(spec, treatment, y) for y in reached or outcomes[:1]]
 
 
-def as_text(found: Identification, grade: Grade) -> str:
-    """Return the page of a verdict, and its grade before any data, as text."""
-    return f"{found}\nBefore any data: grade {grade}.\n"
-
-
-def as_dict(found: Identification, grade: Grade) -> dict[str, Any]:
-    """Return a verdict and its grade before any data as lists, dicts and text."""
-    about = {"letter": grade.letter, "title": grade.title, "source": grade.source}
-    return {**found.to_dict(), "grade": {**about, "reasons": list(grade.reasons)}}
+def unidentified(judged: Iterable[Judged]) -> list[str]:
+    """Say of each effect without a strategy and without a test why, and what would settle it."""
+    return [advice(found) for found, grade in judged if grade.letter == "X"]
 
 
 def remedy(found: Identification) -> str:
@@ -88,6 +85,12 @@ def remedy(found: Identification) -> str:
     if words:
         return f"What would settle it: {words}"
     return "Nothing that was tried would settle it: ask for another effect."
+
+
+def why(found: Identification) -> str:
+    """Say in words which path keeps an effect from being identified, when one does."""
+    stubborn = [path.words for path in found.paths if str(path) in found.stubborn]
+    return f"{stubborn[0][:1].upper()}{stubborn[0][1:]}." if stubborn else ""
 
 
 def arrows(text: object) -> str:
@@ -109,14 +112,15 @@ def paths(found: Identification) -> list[tuple[str, str]]:
     [('tv ← season → sales', 'season moves both tv and sales: closed by adjusting for season')]
     """
     rows = [
-        (arrows(path), f"{path.words}: {_fate(found, path)}") for path in found.paths[:MOST_LINES]
+        (arrows(path), f"{path.words}: {fate(found, path)}") for path in found.paths[:MOST_LINES]
     ]
     if left := len(found.paths) - len(rows):
         rows.append((f"and {left} more", "`bayescausal identify --json` lists all"))
     return rows
 
 
-def _fate(found: Identification, path: Path) -> str:
+def fate(found: Identification, path: Path) -> str:
+    """Say what becomes of a backdoor path: closed, gone around, or open."""
     inner = {*path.nodes[1:-1]}
     if found.adjustment_sets:
         closing = sorted(inner & found.adjustment_sets[0])
@@ -124,7 +128,8 @@ def _fate(found: Identification, path: Path) -> str:
             return f"closed by adjusting for {listed(closing)}"
         return "closed once the periods are told apart"
     if found.status == "not identified":
-        return "stays open" if str(path) in found.stubborn else "could be closed, others cannot"
+        closable = "open; adjusting could close it, but not another path"
+        return "open" if str(path) in found.stubborn else closable
     kinds = {
         "randomized": "open in the data; the test goes around it",
         "experiment": "open in the data; the test goes around it",
@@ -146,14 +151,14 @@ def split(found: Identification) -> str:
 def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]:
     """Return what a report says of one effect, as text."""
     channel = found.treatments[0]
+    known = ("", *(strategy.words for strategy in found.strategies[:1]))  # the verdict says these
     tests = [e for e in spec.experiments if channel in e.estimand.treatments]
     return {
         "channel": channel,
         "outcome": found.outcome,
-        "identified": grade.letter != "X",
         "verdict": headline(found),
         "standing": standing(grade.letter),
-        "source": arrows(grade.source),
+        "source": "" if grade.source in known or grade.letter == "X" else grade.source,
         "reasons": listed(grade.reasons) if grade.reasons else "",
         "assumptions": found.assumptions,
         "adjust": named(found.adjustment_sets[0]) if found.adjustment_sets else None,
@@ -164,6 +169,7 @@ def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]
         "split_remedies": [r.words for r in found.remedies if r.settles == "split"],
         "tests": [f"{e.name} ({e.design})" for e in tests],
         "drawing": found.draw(),
+        "crossed": any(v.status == "not identified" for v in found.edges.values()),
     }
 
 
@@ -176,7 +182,25 @@ def rungs(letters: set[str]) -> list[dict[str, Any]]:
     ]
 
 
-def with_and_without_test(spec: Spec, channels: list[Node]) -> tuple[list[str], list[str]]:
+def implied(spec: Spec, outcome: Node) -> list[str]:
+    """Return what the graph implies and data could contradict, in words.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.graph import Graph
+    >>> graph = Graph.parse("price -> sales <- tv <- season", outcome="sales")
+    >>> implied(Spec(graph, treatments=("tv",)), "sales")[0]
+    'price and season are unrelated'
+    """
+    asked = channels(spec, outcome)
+    found = verdict(spec, incremental(asked[0], outcome=outcome)) if asked else None
+    return [
+        f"{c.a} and {c.b} are unrelated" + (f" once {listed(c.given)} is fixed" if c.given else "")
+        for c in (found.implications if found else ())
+    ]
+
+
+def with_and_without_test(spec: Spec, names: Sequence[Node]) -> tuple[list[str], list[str]]:
     """Return the channels that an experiment measured, and the others; a belief measures none."""
     measured = {
         node
@@ -184,4 +208,4 @@ def with_and_without_test(spec: Spec, channels: list[Node]) -> tuple[list[str], 
         if test.design != "prior-belief"
         for node in test.estimand.treatments
     }
-    return [c for c in channels if c in measured], [c for c in channels if c not in measured]
+    return [c for c in names if c in measured], [c for c in names if c not in measured]

@@ -1,4 +1,4 @@
-"""`bayescausal demo | validate | fit | effects | report`, driven by one YAML file.
+"""`bayescausal demo | validate | identify | workshop | fit | effects | report`, from one YAML file.
 
 Only light modules load here: ``bc.fit`` and its like come on first use, so that ``--help``
 answers at once.
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import bayescausal as bc
-from bayescausal.errors import BayesCausalError, NotConverged
+from bayescausal import presentation
+from bayescausal.errors import BayesCausalError, NotConverged, NotIdentified
 from bayescausal.presentation.words import number
 
 _EPILOG = """\
@@ -31,7 +32,7 @@ A model is one YAML file:
     responses:
       tv: {transforms: [{kind: GeometricAdstock, l_max: 8}, HillSaturation]}
     baseline: [{kind: LinearTrend}]                            # experiments, noise, links, policy
-  fit: {seed: 1}                                               # draws, tune, chains, sampler, ...
+  fit: {seed: 1}                                               # draws, chains, strict, ...
   output: results                                              # a folder, or a file ending in .nc
 
 `bayescausal demo` writes a complete one.
@@ -39,7 +40,11 @@ A model is one YAML file:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 2 for a mistake in the input, 130 for Ctrl-C."""
+    """Run one command.
+
+    0 when it worked, 1 when ``strict`` and an effect is not identified, 2 for a mistake in the
+    input, 130 for Ctrl-C.
+    """
     args = _parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # every command says it itself, once
@@ -50,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("bayescausal: interrupted", file=sys.stderr)
             return 130
+        except NotIdentified as error:
+            return _fail(str(error), code=1)
         except BayesCausalError as error:
             return _fail(str(error))
         except BrokenPipeError:  # the reader of `effects | head` has seen enough
@@ -77,6 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check a YAML file and its data")
     validate.set_defaults(run=_validate)
 
+    identify = commands.add_parser("identify", help="say what the graph lets data tell; no data")
+    identify.add_argument("--json", action="store_true", help="everything, for machines")
+    identify.add_argument(
+        "--strict", action="store_true", help="exit with 1 when a total effect is not identified"
+    )
+    identify.set_defaults(run=_identify)
+
+    workshop = commands.add_parser("workshop", help="questions for those who set the budgets")
+    workshop.set_defaults(run=_workshop)
+
     fit = commands.add_parser("fit", help="sample the posterior and save it")
     fit.add_argument("--output", type=Path, metavar="MODEL.nc", help="overrides the YAML file's")
     fit.set_defaults(run=_fit)
@@ -92,8 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--title")
     report.set_defaults(run=_report)
 
-    for command in (validate, fit):
+    for command in (validate, identify, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
+    for command in (identify, workshop):
+        command.add_argument("--treatment", metavar="NODE", help="of one only")
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -111,6 +130,22 @@ def _validate(args: argparse.Namespace) -> None:
     print("ok")
 
 
+def _identify(args: argparse.Namespace) -> None:
+    found = presentation.basis.verdicts(bc.Config.read_spec(args.config), args.treatment)
+    if args.json:
+        print(json.dumps({"effects": [page.to_dict() for page, _ in found]}, indent=1))
+    else:
+        print("\n".join(str(page) for page, _ in found), end="")
+    weak = presentation.basis.unidentified(found)
+    if args.strict and weak:
+        raise NotIdentified(" ".join(weak))
+
+
+def _workshop(args: argparse.Namespace) -> None:
+    spec = bc.Config.read_spec(args.config)
+    print(presentation.workshop.workshop(spec.graph, args.treatment or spec.treatments), end="")
+
+
 def _fit(args: argparse.Namespace) -> None:
     config = bc.Config.read(args.config)
     path = args.output or config.output
@@ -121,6 +156,7 @@ def _fit(args: argparse.Namespace) -> None:
     print(made)
     print(f"Wrote {made.save(path)}")
     _say_state(made)
+    _say_unidentified(made)
 
 
 def _effects(args: argparse.Namespace) -> None:
@@ -142,9 +178,13 @@ def _effects(args: argparse.Namespace) -> None:
         elif args.format == "table":
             print(f"Effects on {name}: factual against do(channel = 0), all periods.")
             print(f"low and high bound the {args.prob:.0%} credible interval.")
+            print("status: what the graph lets data tell. grade: A (randomized test) to G, or X:")
+            print("not identified, the priors set the number.")
             chances = table["p_positive"].map("{:.3f}".format)
-            print(table.map(number).assign(p_positive=chances).to_string())
+            numbers = table.select_dtypes("number").apply(lambda column: column.map(number))
+            print(table.assign(**numbers).assign(p_positive=chances).to_string())
     _say_state(fit)
+    _say_unidentified(fit)
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -152,6 +192,7 @@ def _report(args: argparse.Namespace) -> None:
     path = args.output or args.model.with_name("report.html")
     print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
     _say_state(fit)
+    _say_unidentified(fit)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -201,13 +242,19 @@ def _say_state(fit: Any) -> None:
         print(fit.convergence, file=sys.stderr)
 
 
+def _say_unidentified(fit: Any) -> None:
+    judged = presentation.basis.verdicts(fit.spec, spend=fit.data.spend)
+    for advice in presentation.basis.unidentified(judged):
+        print(f"NOT IDENTIFIED: {advice}", file=sys.stderr)
+
+
 def _warn(message: Any, *args: Any, **kwargs: Any) -> None:
     print(f"bayescausal: warning: {_one_line(str(message))}", file=sys.stderr)
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     print(f"bayescausal: {_one_line(message)}", file=sys.stderr)
-    return 2
+    return code
 
 
 def _one_line(text: str) -> str:

@@ -18,13 +18,16 @@ from matplotlib.ticker import MaxNLocator
 
 from bayescausal._types import Draws, Node
 from bayescausal.errors import SpecError
+from bayescausal.identification.verdicts import identify
 from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.inference.diagnostics import diagnose
 from bayescausal.inference.fit import Fit, reachable
+from bayescausal.presentation.basis import channels
 from bayescausal.presentation.sheet import (
     AMBER,
     BLUE,
     DASHED,
+    GRADED,
     GRID,
     INK,
     SOFT,
@@ -37,6 +40,7 @@ from bayescausal.presentation.sheet import (
     sheet_with,
     table_of,
 )
+from bayescausal.presentation.words import marked
 from bayescausal.queries.effects import (
     adstock_curve,
     contributions,
@@ -46,7 +50,7 @@ from bayescausal.queries.effects import (
     roas,
 )
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import incremental
+from bayescausal.specs.estimand import Estimand, incremental
 
 _MAX_UNITS = 6
 _MAX_PARAMETERS = 14
@@ -131,7 +135,8 @@ def plot_contributions(
     """What each channel added over time: factual against ``do(channel = 0)``.
 
     Small multiples on one scale. Not stacked: contributions overlap when one channel acts through
-    another, and a stack hides how uncertain they are.
+    another, and a stack hides how uncertain they are. Beside each name stands its grade; a band
+    that is not identified is hatched and says so.
 
     Parameters
     ----------
@@ -153,14 +158,15 @@ def plot_contributions(
         title=f"Contributions to {outcome} per {period(fit)}{units}",
         subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: mean and "
         f"{prob:.0%} credible interval. One channel at a time; where one acts through another "
-        "their contributions overlap, so they do not add up.",
+        f"their contributions overlap, so they do not add up. {GRADED}",
         sharex=True,
         sharey=True,
     )
     for ax, name, table in zip(axes, names, tables, strict=True):
-        draw_band(ax, fit.data.training, table)
+        letter = str(table["grade"].iloc[0])
+        draw_band(ax, fit.data.training, table, unknown=letter == "X")
         ax.axhline(0, color=SOFT, linewidth=0.8)
-        ax.set_title(name)
+        ax.set_title(marked(name, letter))
         date_axis(ax)
     return sheet
 
@@ -168,6 +174,8 @@ def plot_contributions(
 @matplotlib.rc_context(STYLE)
 def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
     """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
+
+    Beside each name stands its grade; what is not identified says so, and its markers are open.
 
     Parameters
     ----------
@@ -192,16 +200,22 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
         height=0.95 + 0.62 * len(order),
         title="Return per unit of spend",
         subtitle=f"Value of incremental {fit.spec.graph.outcome} per unit of the channel's own "
-        f"spend: mean and {prob:.0%} credible interval. Dashed: one back for one spent.",
+        f"spend: mean and {prob:.0%} credible interval. Dashed line: one back for one spent. "
+        f"{GRADED}",
     )
     ax = axes[0]
     ax.axvline(1, color=INK, **DASHED)
     rows = np.arange(len(order))
     for what, table, color, marker, shift in kinds:
         table = table.loc[order]
-        ax.hlines(rows + shift, table["low"], table["high"], color=color, linewidth=2.2)
-        ax.plot(table["mean"], rows + shift, marker, color=color, markersize=6.5, label=what)
+        ax.plot([], [], marker, color=color, markersize=6.5, label=what)
         for row, line in zip(rows, table.itertuples(), strict=True):
+            weak = line.grade == "X"
+            style = (0, (2, 2)) if weak else "solid"
+            ends = (line.low, line.high)
+            ax.hlines(row + shift, *ends, color=color, linewidth=2.2, linestyle=style)
+            fill = "white" if weak else color
+            ax.plot(line.mean, row + shift, marker, color=color, mfc=fill, markersize=6.5)
             ax.text(
                 1.02,
                 row + shift,
@@ -210,7 +224,9 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
                 va="center",
                 color=color,
             )
-    ax.set_yticks(rows, order, color=INK, fontsize=10)
+    letters = kinds[0][1]["grade"]
+    names = [marked(name, letters[name]).replace(": ", ":\n") for name in order]
+    ax.set_yticks(rows, names, color=INK, fontsize=10)
     ax.set_ylim(len(order) - 0.5, -0.5)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     ax.grid(axis="y", visible=False)
@@ -223,6 +239,8 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     """Saturation: the steady response along each edge to constant exposure.
 
     Grey beyond the largest observed exposure: there the prior and the form of the curve speak.
+    Beside each edge stands its grade by the graph and the tests; a band that is not identified is
+    hatched and says so.
 
     Parameters
     ----------
@@ -240,12 +258,13 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
         title=f"Response curves per {period(fit)}{units}",
         subtitle="Steady response along one edge to constant exposure, carry-over included: mean "
         f"and {prob:.0%} credible interval. Ticks: observed exposures. Grey: beyond the largest "
-        "one, an extrapolation.",
+        f"one, an extrapolation. {GRADED}",
     )
-    for ax, edge in zip(axes, edges, strict=True):
+    weak = _edge_titles(fit, axes, edges)
+    for ax, edge, unknown in zip(axes, edges, weak, strict=True):
         draws = response_curve(fit, edge)
         exposure = draws["exposure"].to_numpy()
-        draw_band(ax, exposure, table_of(draws, prob))
+        draw_band(ax, exposure, table_of(draws, prob), unknown=unknown)
         scale = fit.data.scale(edge.source)
         seen = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
         ax.axvspan(float(scale.mean()), exposure[-1], color=SOFT, alpha=0.18, linewidth=0)
@@ -259,7 +278,6 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
             transform=ax.get_xaxis_transform(),
         )
         ax.set_xlim(0, exposure[-1])
-        ax.set_title(arrow(edge))
         ax.set_xlabel(f"{edge.source} per {period(fit)}")
         logs = fit.spec.link(edge.target) == "log"
         ax.set_ylabel(f"change of log {edge.target}" if logs else edge.target)
@@ -294,15 +312,16 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
         height=2.2,
         title="Carry-over along each edge",
         subtitle=f"Share of the adstocked exposure that acts in each {period(fit)} after it: mean "
-        f"and {prob:.0%} credible interval. Shares sum to one.",
+        f"and {prob:.0%} credible interval. Shares sum to one. {GRADED}",
         sharey=True,
     )
-    for ax, edge in zip(axes, edges, strict=True):
+    weak = _edge_titles(fit, axes, edges)
+    for ax, edge, unknown in zip(axes, edges, weak, strict=True):
         draws = adstock_curve(fit, edge)
         table, lags = table_of(draws, prob), draws["lag"].to_numpy()
         ax.vlines(lags, table["low"], table["high"], color=BLUE, alpha=0.35, linewidth=5)
-        ax.plot(lags, table["mean"], "o-", color=BLUE, markersize=4, linewidth=0.8)
-        ax.set_title(arrow(edge))
+        fill = "white" if unknown else BLUE
+        ax.plot(lags, table["mean"], "o-", color=BLUE, mfc=fill, markersize=4, linewidth=0.8)
         ax.set_xlabel(f"{period(fit)}s after exposure")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -389,10 +408,25 @@ def _ranks(ax: Axes, fit: Fit, treatment: Node) -> None:
 
 def channels_of(fit: Fit, outcome: Node) -> list[Node]:
     """Return what can be credited with the outcome: treatments that reach it, paid mediators."""
-    above = fit.spec.reduced.ancestors(outcome)
-    return sorted({*reachable(fit.spec, outcome), *(c for c in fit.data.spend if c in above)})
+    return channels(fit.spec, outcome, fit.data.spend)
+
+
+def edge_grade(fit: Fit, edge: Edge) -> str:
+    """Return the grade of an edge as the graph and the tests give it, before any data."""
+    if edge.source == edge.target:  # memory: not told apart from noise that persists
+        return "X"
+    asked = Estimand(control={str(edge): 0.0}, outcome=edge.target)
+    return identify(fit.spec.graph, asked, fit.spec.experiments).grade
+
+
+def _edge_titles(fit: Fit, axes: Sequence[Axes], edges: Sequence[Edge]) -> list[bool]:
+    """Write the edge and its grade above each panel; return which are not identified."""
+    letters = [edge_grade(fit, edge) for edge in edges]
+    for ax, edge, letter in zip(axes, edges, letters, strict=True):
+        ax.set_title(marked(arrow(edge), letter))
+    return [letter == "X" for letter in letters]
 
 
 def _added(fit: Fit, name: Node, outcome: Node) -> Draws:
-    draws = contributions(fit, [name], outcome=outcome).isel(channel=0, drop=True)
+    draws = contributions(fit, [name], outcome=outcome).isel(channel=0).drop_vars("channel")
     return draws.sum("unit", keep_attrs=True) if fit.data.is_panel else draws

@@ -16,6 +16,15 @@ from bayescausal._types import Draws, Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.diagnostics import Diagnostics, diagnose
 from bayescausal.inference.fit import Fit
+from bayescausal.presentation.basis import (
+    described,
+    implied,
+    judge,
+    remedy,
+    rungs,
+    why,
+    with_and_without_test,
+)
 from bayescausal.presentation.plots import (
     channels_of,
     curved_edges,
@@ -27,8 +36,8 @@ from bayescausal.presentation.plots import (
     plot_fit,
     plot_roas,
 )
-from bayescausal.presentation.sheet import encode, period, table_of
-from bayescausal.presentation.words import chance, listed, number, share, verdict
+from bayescausal.presentation.sheet import arrow, encode, period, table_of
+from bayescausal.presentation.words import chance, listed, number, share, standing, verdict
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import incremental
@@ -51,9 +60,10 @@ def report(
 ) -> Path:
     """Write one HTML file that needs no network, no script and no other file.
 
-    It says what each channel did and how sure that is, then what the numbers rest on: the graph's
-    assumptions, the lift tests, the fit, the priors, the sampler. It gives no verdict on
-    identification: effects are causal only if the graph is right.
+    It says what each channel did and how sure that is, each number with its grade of evidence;
+    then what the numbers rest on: the verdict of the graph on every channel, the lift tests, the
+    fit, the priors, the sampler. A number that is not identified is never shown without saying so.
+    Effects are causal only if the graph is right.
 
     Parameters
     ----------
@@ -103,12 +113,17 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
     pandas.DataFrame
         Indexed by ``channel`` and ``quantity``: ``total, direct, indirect`` in units of the
         outcome, ``share`` of the outcome, and where there is spend ``roas, induced roas, mroas``;
-        columns as `summarize` gives them.
+        columns as `summarize` gives them, with ``status`` and ``grade`` of every number. The
+        columns are headed NOT IDENTIFIED, or NOT CONVERGED, when a number is.
     """
     found = _questions(fit, outcome or fit.spec.graph.outcomes[0])
-    tables = {key: summarize(draws, prob).iloc[0] for key, draws in found.items()}
-    table = pd.DataFrame.from_dict(tables, orient="index")
+    tables = {key: summarize(draws, prob) for key, draws in found.items()}
+    table = pd.concat(tables.values())
     table.index = pd.MultiIndex.from_tuples(tables, names=["channel", "quantity"])
+    heads = {part.columns.name for part in tables.values() if part["sd"].iloc[0] > 0}
+    for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
+        if head in heads:
+            table.columns.name = head
     return table
 
 
@@ -118,7 +133,7 @@ def _questions(fit: Fit, outcome: Node) -> Questions:
     for channel in channels_of(fit, outcome):
         parts = decompose(fit, incremental(channel, outcome=outcome))
         for path in ("total", "direct", "indirect"):
-            found[channel, path] = parts.sel(path=path, drop=True)
+            found[channel, path] = parts.sel(path=path).drop_vars("path")
         if whole > 0:
             total = found[channel, "total"]
             found[channel, "share"] = (total / whole).assign_attrs(total.attrs)
@@ -128,7 +143,7 @@ def _questions(fit: Fit, outcome: Node) -> Questions:
                 ("induced roas", roas(fit, [channel], spend="induced")),
                 ("mroas", mroas(fit, [channel])),
             ):
-                found[channel, name] = draws.isel(channel=0, drop=True)
+                found[channel, name] = draws.isel(channel=0).drop_vars("channel")
     return found
 
 
@@ -150,10 +165,10 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "state": str(state),
         "converged": state.converged,
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
-        "edges": [str(edge).replace("->", " → ") for edge in spec.graph.edges],
+        "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": _headlines(fit, prob, outcome, asked[outcome]),
         "outcomes": [_outcome(fit, prob, name, found) for name, found in asked.items()],
-        "assumptions": [line for name in spec.graph.outcomes for line in _assumptions(fit, name)],
+        **_basis(fit, asked),
         "roles": _roles(fit),
         "tests": _tests(fit, prob, checked),
         "value": f"what the column '{data.value}' says"
@@ -186,6 +201,9 @@ def _cells(fit: Fit, found: Questions, key: tuple[Node, str], prob: float) -> di
         "p_above_one": above,
         "above_one": chance(above, draws),
         "positive": chance(float(line["p_positive"]), draws),
+        "grade": line["grade"],
+        "unknown": line["grade"] == "X" and line["sd"] > 0,
+        "standing": standing(line["grade"]),
     }
 
 
@@ -193,6 +211,7 @@ def _headlines(fit: Fit, prob: float, outcome: Node, found: Questions) -> Rows:
     rows = []
     for channel in channels_of(fit, outcome):
         asked = {q: _cells(fit, found, (c, q), prob) for c, q in found if c == channel}
+        page, _ = judge(fit.spec, channel, outcome)
         paid = "roas" in asked
         lead = asked["roas" if paid else "total"]
         tests = [e.name for e in fit.spec.experiments if channel in e.estimand.treatments]
@@ -202,6 +221,8 @@ def _headlines(fit: Fit, prob: float, outcome: Node, found: Questions) -> Rows:
                 "paid": paid,
                 "lead": lead,
                 "verdict": verdict(lead["p_above_one"]),
+                "why": why(page),
+                "remedy": remedy(page),
                 "total": asked["total"],
                 "share": asked.get("share"),
                 "mroas": asked.get("mroas"),
@@ -232,30 +253,28 @@ def _outcome(fit: Fit, prob: float, outcome: Node, found: Questions) -> dict[str
     }
 
 
-def _assumptions(fit: Fit, outcome: Node) -> Rows:
-    """For each channel, what must hold in the world for its numbers to be causal."""
-    graph = fit.spec.reduced
-    above = {*graph.ancestors(outcome)}
-    rows = []
-    for channel in channels_of(fit, outcome):
-        between = sorted({*graph.descendants(channel)} & above)
-        pairs = [(channel, outcome), *((channel, m) for m in between)]
-        pairs += [(m, outcome) for m in between]
-        alone = graph.do([channel])
-        shared = sorted({*graph.ancestors(channel)} & {*alone.ancestors(outcome)})
-        tests = [str(e.name) for e in fit.spec.experiments if channel in e.estimand.treatments]
-        rows.append(
-            {
-                "channel": channel,
-                "outcome": outcome,
-                "pairs": listed((f"{a} and {b}" for a, b in pairs), last="or"),
-                "common": listed(shared),
-                "through": listed(between),
-                "tests": listed(tests),
-                "tested": bool(tests),
-            }
-        )
-    return rows
+def _basis(fit: Fit, asked: dict[Node, Questions]) -> dict[str, Any]:
+    """What each channel's numbers rest on, and once for each grade what must be said with it."""
+    spec, rows = fit.spec, []
+    for outcome in asked:
+        for channel in channels_of(fit, outcome):
+            row = described(*judge(spec, channel, outcome, fit.evidence), spec)
+            rows.append({**row, "drawing": Markup(row["drawing"])})  # it escapes its names
+    letters = {
+        str(letter)
+        for found in asked.values()
+        for draws in found.values()
+        if float(draws.std()) > 0
+        for letter in [draws["grade"].item()]
+    }
+    tested, untested = with_and_without_test(spec, list(dict.fromkeys(r["channel"] for r in rows)))
+    return {
+        "basis": rows,
+        "rungs": rungs(letters),
+        "tested": listed(tested),
+        "untested": listed(untested),
+        "claims": implied(spec, *list(asked)[:1]),
+    }
 
 
 def _roles(fit: Fit) -> list[tuple[str, str]]:

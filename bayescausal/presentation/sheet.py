@@ -25,6 +25,10 @@ from bayescausal.specs.edge import Edge
 INK, SOFT, GRID = "#1e293b", "#64748b", "#e2e8f0"
 BLUE, AMBER, RED = "#1d4ed8", "#b45309", "#b91c1c"
 DASHED: dict[str, Any] = {"linewidth": 1, "linestyle": (0, (4, 3))}
+GRADED = (
+    "Letters: grade of the evidence, from A (randomized test) to G (weak); X is not identified: "
+    "the priors, not the data, set it, and it is drawn hatched or open."
+)
 _WIDTH = 9.4
 _SVG_LIMIT = 300_000
 STYLE: dict[str, Any] = {
@@ -73,10 +77,14 @@ def table_of(draws: Draws, prob: float) -> pd.DataFrame:
         return summarize(draws, prob)
 
 
-def draw_band(ax: Axes, x: Any, table: pd.DataFrame) -> None:
-    """Draw the mean and the interval of a summary."""
-    ax.fill_between(x, table["low"], table["high"], color=BLUE, alpha=0.22, linewidth=0)
-    ax.plot(x, table["mean"], color=BLUE, linewidth=1.4)
+def draw_band(ax: Axes, x: Any, table: pd.DataFrame, *, unknown: bool = False) -> None:
+    """Draw the mean and the interval of a summary; `unknown` hatches what is not identified."""
+    ends = table["low"], table["high"]
+    if unknown:
+        ax.fill_between(x, *ends, facecolor="none", edgecolor=SOFT, hatch="///", linewidth=0.6)
+    else:
+        ax.fill_between(x, *ends, color=BLUE, alpha=0.22, linewidth=0)
+    ax.plot(x, table["mean"], color=BLUE, **(DASHED if unknown else {"linewidth": 1.4}))
 
 
 def date_axis(ax: Axes) -> None:

@@ -9,9 +9,11 @@ from itertools import combinations
 from bayescausal.errors import GraphError
 from bayescausal.identification.asking import ask
 from bayescausal.identification.edges import edge_verdicts, weakest
+from bayescausal.identification.identification import Identification
 from bayescausal.identification.page import MOST_LINES, headline
 from bayescausal.identification.totals import composed, path_edges, total
-from bayescausal.identification.verdicts import Identification, identify
+from bayescausal.identification.verdicts import identify
+from bayescausal.presentation.basis import fate
 from bayescausal.presentation.words import code, listed
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import incremental
@@ -36,9 +38,11 @@ class _Question:
     changes: tuple[str, ...] = ()
 
     def lines(self, number: int) -> Iterator[str]:
+        """Yield the item of a numbered list, what belongs to it as far in as its text."""
+        inner = " " * len(f"{number}. ")
         yield f"{number}. {self.words}"
-        yield f"   - Answer: {_BLANK}"
-        yield from (f"   - {change}" for change in self.changes)
+        yield f"{inner}- Answer: {_BLANK}"
+        yield from (f"{inner}- {change}" for change in self.changes)
 
 
 def workshop(graph: Graph, treatments: str | Iterable[str]) -> str:
@@ -46,7 +50,7 @@ def workshop(graph: Graph, treatments: str | Iterable[str]) -> str:
 
     Derived from the graph, not a fixed list: every missing arrow or ``<->`` that could matter is
     asked about, with the line of the graph that a "yes" would add and the verdict that follows,
-    as `identify` gives it. It asks; it tests nothing.
+    as `identify` gives it when every plan may react. It asks; it tests nothing.
 
     Parameters
     ----------
@@ -65,10 +69,9 @@ def workshop(graph: Graph, treatments: str | Iterable[str]) -> str:
 
     Examples
     --------
-    >>> print(workshop(Graph.parse("tv -> sales", outcome="sales"), "tv")[:63])
-    # Questions before the numbers
-    <BLANKLINE>
-    Write an answer to each: a
+    >>> asked = workshop(Graph.parse("tv -> sales", outcome="sales"), "tv")
+    >>> print(*[line for line in asked.splitlines() if "<->" in line])
+       - If yes, write `sales <-> tv`: the total effect would be not identified.
     """
     names = (treatments,) if isinstance(treatments, str) else tuple(sorted(set(treatments)))
     if not names:
@@ -102,7 +105,7 @@ def _outcomes(graph: Graph, treatment: str) -> list[str]:
 
 
 def _now(found: Identification) -> str:
-    words = headline(found).removesuffix(".")
+    words = _plain(headline(found).removesuffix("."))
     split = f"; direct and indirect parts {_STATUS[found.split]}" if found.mediators else ""
     return f"{words}{split}."
 
@@ -138,47 +141,38 @@ def _open_paths(found: Identification) -> Iterator[_Question]:
     chosen = found.adjustment_sets[0] if found.adjustment_sets else frozenset[str]()
     for path in found.paths[:MOST_LINES]:
         closing = sorted(chosen.intersection(path.nodes[1:-1]))
-        fate = f"It is closed by adjusting for {_codes(closing)}." if closing else ""
-        if str(path) in found.stubborn:
-            fate = "Nothing that is observed closes it."
         changes = ["If an arrow of it is not real, delete it from the graph."]
         if closing:
             changes.append(
                 f"If {_codes(closing)} is not measured as the graph means it, declare it: "
                 f"{code(write_text(Claims(latent=closing)))}."
             )
-        words = f"Is the path {code(str(path))} real ({_plain(path.words)})? {fate}"
-        yield _Question(words.rstrip(), (*changes,))
-    if left := len(found.paths) - MOST_LINES:
-        if left > 0:
-            yield _Question(
-                f"{left} longer open paths are not asked about here: `found.open_paths` of "
-                "`identify` lists them. Does one of them rest on an arrow that is not real?"
-            )
+        now = _plain(f"({path.words})? It is {fate(found, path)}.")
+        yield _Question(f"Is the path {code(str(path))} real {now}", (*changes,))
+    left = len(found.paths) - MOST_LINES
+    if left > 0:
+        yield _Question(
+            f"{left} longer open paths are not asked about here; `identify(...).open_paths` lists "
+            "them. Does one of them rest on an arrow that is not real?"
+        )
 
 
 def _unobserved(found: Identification, t: str) -> Iterator[_Question]:
     graph, y = found.graph, found.outcome
-    ends = [v for v in (y, *found.mediators)]
-    for a, b in [*((t, v) for v in ends), *((m, y) for m in found.mediators)]:
-        hidden = _hidden(graph, a, b)
-        if hidden:
+    with_t = [(t, v) for v in (y, *found.mediators)]
+    with_y = [(m, y) for m in found.mediators]
+    for a, b in [*with_t, *with_y, *combinations(found.mediators, 2)]:
+        if hidden := _hidden(graph, a, b):
             yield _Question(
                 f"The graph says that something unobserved moves both {code(a)} and {code(b)}"
                 f"{hidden}. What is it, since when, and who could measure it?",
-                tuple(r.words for r in found.remedies),
+                tuple(_plain(remedy.words) for remedy in found.remedies),
             )
             continue
         yield _Question(
             f"Does anything unobserved move both {code(a)} and {code(b)}? The graph says no.",
             tuple(_consequences(found, [(a, b)], "If yes")),
         )
-    for a, b in combinations(found.mediators, 2):
-        if not _hidden(graph, a, b):
-            yield _Question(
-                f"Does anything unobserved move both {code(a)} and {code(b)}? The graph says no.",
-                tuple(_consequences(found, [(a, b)], "If yes")),
-            )
 
 
 def _hidden(graph: Graph, a: str, b: str) -> str:
@@ -235,7 +229,7 @@ def _edges(found: Identification, t: str) -> Iterator[_Question]:
     below, above = {t, *graph.descendants(t)}, {y, *graph.ancestors(y)}
     for edge in graph.edges:
         a, b, lag = edge
-        if a == b or b == t or a == y or not {a, b} <= below & above:
+        if a in (b, y) or b == t or not {a, b} <= below & above:
             continue
         shown = code(_text((a, b, lag)))
         if lag:
@@ -244,7 +238,8 @@ def _edges(found: Identification, t: str) -> Iterator[_Question]:
         else:
             words = f"{shown}: can it act within the same period?"
             change = f"If the first effect comes a period later, write {code(_text((a, b, 1)))}"
-        back = [] if a in graph.children(b) else [(b, a, 1)]
+        asked = a == t or a in graph.children(b)  # why the treatment was high is question 1
+        back = [] if asked else [(b, a, 1)]
         changes = [f"{change} in its place.", *_consequences(found, back, "If it also runs back")]
         yield _Question(words, (*changes,))
 

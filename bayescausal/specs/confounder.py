@@ -48,6 +48,12 @@ class Confounder:
                 f"{self.prior!r}. Write Prior('Uniform', lower=-1, upper=1), or {CORRELATION!r}."
             )
 
+        if len(self.nodes) > 2 and bounds["upper"] <= 0:
+            raise SpecError(
+                f"correlations['{self.name}'] is a prior of loadings, of which the first is "
+                f"positive to settle the sign; got {self.prior!r}. Give it an upper bound above 0."
+            )
+
     @property
     def name(self) -> str:
         """The nodes joined by ``<->``; names the parameter of a pair."""

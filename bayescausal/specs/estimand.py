@@ -98,7 +98,8 @@ class Estimand:
 
     Notes
     -----
-    Treatments that are not named keep their factual path in both worlds; mediators react.
+    Treatments that are not named keep their factual path in both worlds; mediators react. Outside
+    its window a treatment that is set keeps its factual path, also when its plan reacts.
 
     Source: Pearl (2009), Causality, sections 1.4 and 7.1; MODEL.md section 6.
 

@@ -43,7 +43,8 @@ class Spec:
         The causal graph, with its outcome.
     responses : mapping of str to Response
         How causes act. A key is a node (all of its outgoing edges) or one edge, ``"tv->sales"``.
-        Edges without an entry are plain: ``beta * x``.
+        Edges without an entry are plain: ``beta * x``. A node with a response is a treatment,
+        an outcome that acts on its own future (``"sales->sales@1"``) excepted.
     baseline : sequence of terms, or mapping of node to sequence
         For every equation, or equation by equation. Each has an intercept anyway.
     experiments : sequence of Experiment
@@ -128,7 +129,7 @@ class Spec:
         tests = _several(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
         object.__setattr__(self, "responses", rules.tidy_responses(self))
-        own = [key.split("->")[0] for key in self.responses]
+        own = {key.split("->")[0] for key in self.responses} - {*self.graph.outcomes}
         acting = {*_several(self.treatments, str, "treatments"), *own}
         object.__setattr__(self, "treatments", tuple(sorted(acting)))
         rules.check_policy(self)

@@ -529,13 +529,7 @@ def test_scope_equals_the_oracle(name, k):
     assert where.truncated == (last + reach(scm, estimand) * estimand.carryover > PERIODS - 1)
 
 
-# A mediator that follows the past of the outcome (sales -> tv @ 1): the formula holds it at M(b).
-FOLLOWS = pytest.mark.xfail(reason="split lets the mediator follow Y(a, M(b))", strict=True)
-SPLIT = [
-    pytest.param(n, k, marks=FOLLOWS) if (n, k) == ("feedback", 0) else (n, k)
-    for n, k in ASKED
-    if splittable(QUESTIONS[n][k])
-]
+SPLIT = [(n, k) for n, k in ASKED if splittable(QUESTIONS[n][k])]
 
 
 @pytest.mark.parametrize(("name", "k"), SPLIT)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from presentation_cases import small_panel
+from presentation_cases import half_known, small_panel
 
 import bayescausal as bc
 
@@ -31,6 +31,12 @@ def panel_of_three(shared) -> bc.Fit:
 @pytest.fixture(scope="session")
 def panel_of_seven(shared) -> bc.Fit:
     return bc.load(shared("panel_of_seven.nc", lambda path: small_panel(7).save(path)))
+
+
+@pytest.fixture(scope="session")
+def confounded(shared) -> bc.Fit:
+    """Paid visits are confounded with sales: the total of tv is identified, all else is not."""
+    return bc.load(shared("confounded.nc", lambda path: half_known().save(path)))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from presentation_cases import QUICK, unconverged, weekly
+from presentation_cases import QUICK, converged, unconverged, weekly
 
 import bayescausal as bc
 from bayescausal.presentation.cli import main
@@ -60,17 +60,20 @@ def fails(capsys, *argv):
     return err
 
 
-def test_help_answers_at_once():
+@pytest.mark.parametrize("argv", [["--help"], ["identify", "--help"]])
+def test_help_answers_at_once(argv):
     took = []
     for _ in range(3):  # the best of three: other jobs share the machine
         start = time.perf_counter()
-        run = subprocess.run([*RUN, "--help"], capture_output=True, text=True, check=True)
+        run = subprocess.run([*RUN, *argv], capture_output=True, text=True, check=True)
         took.append(time.perf_counter() - start)
         assert run.stdout.startswith("usage: bayescausal")
     assert min(took) < BUDGET
 
 
-@pytest.mark.parametrize("command", ["demo", "validate", "fit", "effects", "report"])
+@pytest.mark.parametrize(
+    "command", ["demo", "validate", "identify", "workshop", "fit", "effects", "report"]
+)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -142,6 +145,8 @@ def test_validate_finds_what_the_data_lack(folder, capsys):
         ({"fit": {"draws": 0}}, "draws"),
         ({"fit": {"sampler": "nutpi"}}, "sampler is one of"),
         ({"fit": {"target_accept": "high"}}, "target_accept"),
+        ({"fit": {"strict": "yes"}}, "strict is true or false"),
+        ({"fit": {"draws": None}}, "draws"),
         ({"fit": ["seed"]}, "fit must be a mapping"),
         ({"output": "model.pkl"}, "ends in .nc"),
     ],
@@ -172,6 +177,98 @@ def test_a_file_that_is_no_table_is_one_line(folder, capsys, content):
     (folder / "weekly.csv").write_bytes(content)
     line = fails(capsys, "validate", folder / "model.yaml")
     assert "weekly.csv" in line
+
+
+def test_what_the_file_leaves_out_fit_decides(folder):
+    given = {"seed": 5, "tune": None, "target_accept": None, "strict": True}
+    assert bc.Config.read(write(folder, fit=given)).settings == {"seed": 5, "strict": True}
+
+
+LIGHT = """
+import sys
+from bayescausal.presentation.cli import main
+assert main(sys.argv[1:]) == 0
+heavy = {'pymc', 'pytensor', 'jax', 'nutpie', 'matplotlib', 'dowhy'} & {*sys.modules}
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("command", ["validate", "identify", "workshop"])
+def test_what_samples_nothing_loads_no_sampler(folder, command):
+    argv = [sys.executable, "-c", LIGHT, command, str(folder / "model.yaml")]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture
+def bow(folder):
+    """A model whose only effect is confounded; its data do not exist."""
+    (folder / "weekly.csv").unlink()
+    graph = "tv -> sales\ntv <-> sales"
+    return write(folder, spec={"graph": graph, "outcome": "sales", "treatments": ["tv"]})
+
+
+def test_identify_prints_the_page_without_data(bow, capsys):
+    assert main(["identify", str(bow)]) == 0
+    out, err = capsys.readouterr()
+    assert out == str(bc.identify(bc.Config.read_spec(bow).graph, "tv"))
+    assert "Grade X, not identified." in out
+    assert err == ""
+    assert "weekly.csv" in fails(capsys, "validate", bow)
+
+
+def test_identify_needs_no_part_on_data_at_all(folder, capsys):
+    assert main(["identify", str(write(folder, data=None, fit=None, output=None))]) == 0
+    assert "Identified: nothing to adjust for." in capsys.readouterr().out
+
+
+def test_identify_strict_exits_with_1_and_what_would_settle_it(bow, folder, capsys):
+    assert main(["identify", str(bow), "--strict"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("# Effect of tv on sales")
+    assert err.count("\n") == 1
+    assert "Run a lift test on tv" in err
+    assert main(["identify", str(write(folder)), "--strict"]) == 0
+
+
+def test_a_strict_fit_stops_before_it_samples(bow, folder, capsys):
+    weekly().to_csv(folder / "weekly.csv", index=False)
+    given = yaml.safe_load(bow.read_text())
+    path = write(folder, spec=given["spec"], fit={"strict": True})
+    assert main(["fit", str(path), "--quiet"]) == 1
+    assert "is not identified by your graph" in capsys.readouterr().err
+    assert not (folder / "results" / "model.nc").exists()
+
+
+def test_identify_as_json_has_everything_and_one_treatment_when_asked(folder, capsys):
+    test = {"estimand": {"control": {"tv": 0.0}}, "lift": 9, "std_error": 1, "design": "geo-rct"}
+    spec = {"graph": "tv, radio -> visits -> sales\ntv <-> sales", "outcome": "sales"}
+    spec |= {"treatments": ["tv", "radio"], "experiments": [{"name": "lift", **test}]}
+    path = str(write(folder, spec=spec))
+    assert main(["identify", path, "--json"]) == 0
+    effects = json.loads(capsys.readouterr().out)["effects"]
+    assert [effect["treatments"] for effect in effects] == [["radio"], ["tv"]]
+    read = bc.Config.read_spec(path)
+    tv = bc.identify(read.graph, bc.incremental("tv", outcome="sales"), read.experiments)
+    assert effects[1] == tv.to_dict()
+    assert [(effect["status"], effect["grade"]) for effect in effects] == [
+        ("backdoor", "F"),
+        ("randomized", "A"),
+    ]
+    assert main(["identify", path, "--treatment", "visits"]) == 0
+    assert capsys.readouterr().out.startswith("# Effect of visits on sales")
+    assert "Did you mean 'radio'?" in fails(capsys, "identify", path, "--treatment", "raddio")
+
+
+def test_the_workshop_asks_of_every_treatment_or_of_one(folder, capsys):
+    spec = {"graph": "tv, radio -> sales", "outcome": "sales", "treatments": ["tv", "radio"]}
+    path = str(write(folder, data=None, spec=spec))
+    assert main(["workshop", path]) == 0
+    out = capsys.readouterr().out
+    assert out.index("Effect of `radio`") < out.index("Effect of `tv`")
+    assert main(["workshop", path, "--treatment", "tv"]) == 0
+    out = capsys.readouterr().out
+    assert "Effect of `tv`" in out
+    assert "Effect of `radio`" not in out
 
 
 def test_fit_saves_where_the_yaml_says_with_its_settings(folder, capsys):
@@ -219,6 +316,7 @@ def test_effects_as_json_carry_their_state(model, example_fit, capsys):
     assert row["outcome"] == "sales"
     assert row["mean"] == pytest.approx(want["mean"])
     assert row["low"] == pytest.approx(want["low"])
+    assert (row["status"], row["grade"]) == (want["status"], want["grade"])
 
 
 def test_effects_as_a_table_are_readable(model, example_fit, capsys):
@@ -227,7 +325,8 @@ def test_effects_as_a_table_are_readable(model, example_fit, capsys):
     roas = bc.summarize(bc.roas(example_fit)).loc["tv"]
     rows = [line.split() for line in out.splitlines()]
     cells = [number(roas[k]) for k in ("mean", "median", "sd", "low", "high")]
-    assert ["roas", *cells, f"{roas['p_positive']:.3f}"] in rows
+    said = [*roas["status"].split(), roas["grade"]]
+    assert ["roas", *cells, f"{roas['p_positive']:.3f}", *said] in rows
     assert "90% credible interval" in out
 
 
@@ -247,6 +346,25 @@ def test_the_report_lies_beside_the_model_or_where_it_is_told(panel_of_three, tm
     assert main(["report", str(model), "--output", str(target), "--prob", "0.5"]) == 0
     assert "50% credible intervals" in target.read_text()
     assert str(target) in capsys.readouterr().out
+
+
+def test_what_is_not_identified_says_so_and_what_would_settle_it(confounded, tmp_path, capsys):
+    path = str(converged(confounded).save(tmp_path / "model.nc"))
+    assert main(["report", path]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("NOT IDENTIFIED: The total effect of visits on sales is not identified")
+    assert "Run a lift test on visits" in err
+    assert err.count("\n") == 1
+    assert main(["effects", path]) == 0
+    out, again = capsys.readouterr()
+    assert again == err
+    assert "NOT IDENTIFIED" in out
+    rows = [line.split() for line in out.splitlines()]
+    assert next(row[-3:] for row in rows if row[:1] == ["direct"]) == ["not", "identified", "X"]
+    assert main(["effects", path, "--format", "csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out)).set_index(["channel", "quantity"])
+    assert table.loc[("visits", "roas"), ["status", "grade"]].to_list() == ["not identified", "X"]
+    assert table.loc[("tv", "roas"), ["status", "grade"]].to_list() == ["backdoor", "F"]
 
 
 @pytest.mark.parametrize("command", ["effects", "report"])

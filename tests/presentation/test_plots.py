@@ -11,6 +11,7 @@ from presentation_cases import unconverged
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
+from bayescausal.presentation.plots import edge_grade
 from bayescausal.presentation.sheet import RED, encode
 
 PLOTS = {
@@ -31,6 +32,11 @@ pytestmark = pytest.mark.xdist_group("plots")  # one worker: `sheets` are drawn 
 def head(figure):
     """The lines of a sheet's head."""
     return [text.get_text() for text in figure.texts]
+
+
+def name_of(ax):
+    """What a panel shows, without its grade."""
+    return ax.get_title(loc="left").split(" (")[0]
 
 
 def line_of(ax):
@@ -128,9 +134,9 @@ def test_a_mediator_has_a_fit_too_and_an_input_has_none(example_fit, example):
 def test_contributions_are_those_of_the_query(example_fit):
     figure = bc.plot_contributions(example_fit, ["tv", "social"])
     table = bc.summarize(bc.contributions(example_fit, ["tv", "social"]))
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["tv", "social"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["tv (E)", "social (E)"]
     for ax in figure.axes:
-        own = table.loc[ax.get_title(loc="left")]
+        own = table.loc[name_of(ax)]
         np.testing.assert_allclose(line_of(ax), own["mean"])
         np.testing.assert_allclose(band_of(ax), (own["low"].min(), own["high"].max()))
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
@@ -138,14 +144,15 @@ def test_contributions_are_those_of_the_query(example_fit):
 
 def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit, sheets):
     titles = [ax.get_title(loc="left") for ax in sheets["plot_contributions"].axes]
-    assert titles == ["search", "social", "tv"]
+    assert titles == ["search (F)", "social (E)", "tv (E)"]
     assert len(bc.plot_contributions(example_fit, "tv").axes) == 1
 
 
 def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
     (ax,) = bc.plot_roas(example_fit, prob=0.8).axes
     table = bc.summarize(bc.roas(example_fit), 0.8).sort_values("mean", ascending=False)
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(table.index)
+    names = [f"{channel} ({grade})" for channel, grade in table["grade"].items()]
+    assert [label.get_text() for label in ax.get_yticklabels()] == names
     written = [text.get_text() for text in ax.texts]
     for query in (bc.roas, bc.mroas):
         for line in bc.summarize(query(example_fit), 0.8).itertuples():
@@ -160,10 +167,10 @@ def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
 ):
     figure = sheets["plot_curves"]
     titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert sorted(titles) == ["social → sales", "tv → sales", "tv → search"]
+    assert sorted(titles) == ["social → sales (F)", "tv → sales (F)", "tv → search (F)"]
     for ax in figure.axes:
-        source = ax.get_title(loc="left").split(" → ")[0]
-        edge = ax.get_title(loc="left").replace(" → ", "->")
+        source = name_of(ax).split(" → ")[0]
+        edge = name_of(ax).replace(" → ", "->")
         (shade,) = ax.patches
         assert shade.get_x() == pytest.approx(example.frame[source].max())
         assert shade.get_x() + shade.get_width() == pytest.approx(ax.get_xlim()[1])
@@ -173,7 +180,7 @@ def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
 
 def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit, sheets):
     for ax in sheets["plot_adstock"].axes:
-        edge = ax.get_title(loc="left").replace(" → ", "->")
+        edge = name_of(ax).replace(" → ", "->")
         table = bc.summarize(bc.adstock_curve(example_fit, edge))
         np.testing.assert_allclose(line_of(ax), table["mean"])
         assert ax.get_ylim()[0] == 0
@@ -278,3 +285,53 @@ def test_axes_of_dates_cover_the_data(example_fit, sheets):
     low, high = matplotlib.dates.num2date(ax.get_xlim())
     times = example_fit.data.training.tz_localize("UTC")
     assert low <= times[0] < times[-1] <= high
+
+
+def test_bands_that_are_not_identified_are_hatched_and_say_so(confounded):
+    for figure, known, unknown in (
+        (bc.plot_contributions(confounded), "tv (F)", "visits (X): not identified"),
+        (bc.plot_curves(confounded), "tv → visits (F)", "tv → sales (X): not identified"),
+    ):
+        bands = {ax.get_title(loc="left"): ax.collections[0] for ax in figure.axes}
+        assert {*bands} == {known, unknown}
+        assert bands[unknown].get_hatch()
+        assert not bands[known].get_hatch()
+        dashed = {ax.get_title(loc="left"): ax.lines[0].is_dashed() for ax in figure.axes}
+        assert dashed == {known: False, unknown: True}
+        assert "X is not identified" in " ".join(head(figure))
+
+
+def test_returns_that_are_not_identified_are_open_and_say_so(confounded):
+    (ax,) = bc.plot_roas(confounded).axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert sorted(labels) == ["tv (F)", "visits (X):\nnot identified"]
+    row = labels.index("visits (X):\nnot identified")
+    dots = [line for line in ax.lines if len(line.get_ydata()) == 1]
+    assert len(dots) == 4
+    for dot in dots:
+        unknown = abs(dot.get_ydata()[0] - row) < 0.5
+        assert (dot.get_markerfacecolor() == "white") == unknown
+
+
+def test_the_grade_of_an_edge_follows_the_graph_and_the_tests(example_fit):
+    def graded(claim, tests=()):
+        graph = bc.Graph.parse(f"{example_fit.spec.graph}\n{claim}")
+        spec = replace(example_fit.spec, graph=graph, experiments=tests)
+        fit = replace(example_fit, spec=spec)
+        return {str(edge): edge_grade(fit, edge) for edge in fit.spec.mechanisms}
+
+    assert {*graded("tv -> search").values()} == {"F"}
+    confounded = graded("social <-> sales")
+    assert {edge for edge, letter in confounded.items() if letter == "X"} == {"social->sales"}
+    assert graded("social <-> sales", example_fit.spec.experiments)["social->sales"] == "E"
+    assert graded("sales -> sales @ 1")["sales->sales@1"] == "X"
+
+
+def test_carry_over_that_is_not_identified_says_so(example_fit, monkeypatch):
+    letters = {"tv": "F", "social": "X"}
+    name = "bayescausal.presentation.plots.edge_grade"
+    monkeypatch.setattr(name, lambda fit, edge: letters[edge.source])
+    axes = {ax.get_title(loc="left"): ax for ax in bc.plot_adstock(example_fit).axes}
+    assert {*axes} == {"social → sales (X): not identified", "tv → sales (F)", "tv → search (F)"}
+    for title, ax in axes.items():
+        assert (ax.lines[0].get_markerfacecolor() == "white") == ("(X)" in title)

@@ -12,7 +12,8 @@ from presentation_cases import converged, quick, unconverged, weekly
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
-from bayescausal.presentation.words import chance, number, share, verdict
+from bayescausal.identification.ladder import GRADES
+from bayescausal.presentation.words import chance, number, share, standing, verdict
 
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
 BAD_NAME = "<script>alert('x')</script>"
@@ -61,6 +62,11 @@ class Page(HTMLParser):
             if {*columns} <= {*rows[0]}:
                 return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
         raise AssertionError(f"no table with {columns}")
+
+
+def numbers(table):
+    """A summary without its text columns."""
+    return table.select_dtypes("number")
 
 
 def shown(line, write=number):
@@ -144,7 +150,7 @@ def test_effects_are_those_of_the_queries(page, example_fit):
         table = bc.summarize(bc.decompose(example_fit, bc.incremental(channel)))
         row = rows[channel]
         assert row["Contribution (total effect)"] == shown(table.loc["total"])
-        assert row["Share of sales"] == shown(table.loc["total"] / sales, share)
+        assert row["Share of sales"] == shown(numbers(table).loc["total"] / sales, share)
         assert row["Direct"] == shown(table.loc["direct"])
         mediated = channel == "tv"
         assert row["Indirect"] == (shown(table.loc["indirect"]) if mediated else "none")
@@ -160,16 +166,19 @@ def test_another_probability_changes_the_intervals_and_says_so(page, panel_of_th
 
 
 def test_headlines_come_first_with_interval_and_chance(page, example_fit):
-    first = page.text[: page.text.index("What these numbers rest on The graph")]
+    first = page.text[: page.text.index("What the numbers rest on The graph")]
     own = bc.summarize(bc.roas(example_fit))
     for channel, line in own.iterrows():
-        words = f"{channel} {number(line['mean'])} returned per 1 spent (ROAS), 90% interval "
+        words = f"{channel} {standing(line['grade'])} {number(line['mean'])} "
+        words += "returned per 1 spent (ROAS), 90% interval "
         assert words + f"{number(line['low'])} to {number(line['high'])}" in first
     assert "tv almost certainly returned more than it cost" in first
     assert "effects are causal only if the graph is right" in first
     assert str(example_fit.convergence) in first
     order = list(own["mean"].sort_values(ascending=False).index)
-    assert sorted(order, key=lambda c: first.index(f" {c} {number(own.loc[c, 'mean'])}")) == order
+    assert (
+        sorted(order, key=lambda c: first.index(f" {c} {standing(own.loc[c, 'grade'])}")) == order
+    )
 
 
 def test_a_lift_test_stands_beside_the_model_for_the_same_estimand(page, example_fit):
@@ -183,21 +192,124 @@ def test_a_lift_test_stands_beside_the_model_for_the_same_estimand(page, example
         assert row["z"] == f"{found.loc[test.name, 'z']:+.1f}"
 
 
-def test_it_says_what_the_graph_assumes(page):
-    rows = page.table("Channel", "Assumption")
-    assert (
-        "common cause of tv and sales, tv and search or search and sales"
-        in (rows["tv"]["Assumption"])
-    )
-    assert rows["tv"]["Common causes adjusted for"] == "demand"
-    assert rows["tv"]["Acts through"] == "search"
-    assert rows["tv"]["Lift tests"] == "tv_winter"
-    assert rows["search"]["Common causes adjusted for"] == "demand and tv"
-    assert rows["search"]["Lift tests"].startswith("none")
-    assert rows["social"]["Common causes adjusted for"] == "none"
-    assert "Identification has not been assessed by the software in this version" in page.text
+def section(page, start, end):
+    """The text between a heading and the next."""
+    after = page.text[page.text.index(start) :]
+    return after[: after.index(end)]
+
+
+def test_it_says_what_every_number_rests_on(page, example_fit):
+    tv = section(page, "tv: Grade E", "What the grades mean")
+    found = bc.identify(example_fit.spec.graph, "tv", example_fit.spec.experiments)
+    assert "Identified: adjust for demand." in tv
+    for line in found.assumptions:
+        assert line in tv
+    for path in found.paths:
+        drawn = str(path).replace("<-", "←").replace("->", "→")
+        assert f"Backdoor path {drawn} : {path.words}: closed by adjusting for demand." in tv
+    assert "To adjust for: demand." in tv
+    assert "Never to adjust for: search, a mediator" in tv
+    assert "Direct part and part through search: the data can tell them apart." in tv
+    assert "Experiments: tv_winter (geo-rct)." in tv
+    assert "Why was tv high in the weeks when it was high?" in tv
+    search = section(page, "search: Grade F", "social: Grade E")
+    assert "Experiments: none." in search
+    assert "No backdoor path is open" in section(page, "social: Grade E", "tv: Grade E")
+
+
+def test_it_says_which_channels_have_an_experiment_and_how_nodes_are_treated(page):
+    assert page.text.count("Channels with an experiment: social and tv .") == 2
+    assert "Channels without one: search ;" in page.text
+    assert "has not been assessed" not in page.text
     assert "Conditioned on, at their observed values: demand, price, social and tv" in page.text
     assert "Mediators, which react: search" in page.text
+    assert (
+        "7 claims of the graph could be contradicted by data: demand and price are unrelated"
+        in (page.text)
+    )
+
+
+def test_what_a_grade_obliges_to_say_stands_once(page, example_fit):
+    rows = page.table("Grade", "Given when")
+    assert {*rows} == {standing("E"), standing("F")}
+    for letter in "EF":
+        rung = GRADES[letter]
+        for statement in rung.statements:
+            assert statement in rows[standing(letter)]["To be said with it"]
+        assert page.text.count(rung.statements[0]) == 1
+        assert rung.source in page.text
+
+
+def test_every_effect_and_return_has_its_grade(page, example_fit):
+    effects, returns = page.table("Contribution (total effect)"), page.table("Spend", "ROAS")
+    for channel in ("tv", "social", "search"):
+        letter = bc.summarize(bc.effect(example_fit, bc.incremental(channel)))["grade"].iloc[0]
+        assert effects[channel]["Rests on"].startswith(standing(letter))
+        letter = bc.summarize(bc.roas(example_fit)).loc[channel, "grade"]
+        assert returns[channel]["Rests on"].startswith(standing(letter))
+    assert effects["tv"]["Rests on"].endswith(f"Indirect: {standing('F')}")
+
+
+@pytest.fixture(scope="module")
+def weak_page(confounded, tmp_path_factory):
+    """The report of a fit that says it has converged: nothing but the label warns."""
+    return Page(rendered(converged(confounded), tmp_path_factory.mktemp("weak")))
+
+
+def test_a_number_that_is_not_identified_is_labeled_wherever_it_stands(weak_page, confounded):
+    first = weak_page.text[: weak_page.text.index("What the numbers rest on The graph")]
+    mean = number(bc.summarize(bc.roas(converged(confounded))).loc["visits", "mean"])
+    assert f"visits {standing('X')} {mean} returned per 1 spent" in first
+    assert "Do not use this number. The priors set it, not the data." in first
+    assert "An unobserved cause moves both visits and sales." in first
+    assert "What would settle it: Observe what moves both sales and visits." in first
+    assert "Run a lift test on visits" in first
+    tile = first[first.index(f"visits {standing('X')}") :]
+    assert "returned more than it cost" not in tile
+    assert "The next 1 spent" not in tile
+    assert f"tv {standing('F')}" in first
+    rows = weak_page.table("Contribution (total effect)")
+    cells = ["Contribution (total effect)", "Share of sales", "Direct"]
+    for column in cells:
+        assert rows["visits"][column].endswith("not identified")
+    assert rows["visits"]["Rests on"] == standing("X")
+    assert not rows["tv"]["Contribution (total effect)"].endswith("not identified")
+    assert rows["tv"]["Direct"].endswith("not identified")
+    assert rows["tv"]["Indirect"].endswith("not identified")
+    assert rows["tv"]["Rests on"].startswith(standing("F"))
+    assert standing("X") in rows["tv"]["Rests on"]
+    returns = weak_page.table("Spend", "ROAS")
+    assert returns["visits"]["ROAS"].endswith("not identified")
+    assert not returns["tv"]["ROAS"].endswith("not identified")
+
+
+def test_a_label_is_more_than_a_color(weak_page):
+    tiles = [a for tag, a in weak_page.tags if tag == "li" and a.get("class") == "weak"]
+    assert len(tiles) == 1  # dashed, and the words of the test above
+    assert weak_page.open == []
+
+
+def test_an_open_path_and_what_settles_it_are_in_words(weak_page):
+    visits = section(weak_page, f"visits: {standing('X')}", "What the grades mean")
+    said = "Backdoor path visits ↔ sales : an unobserved cause moves both visits and sales"
+    assert f"{said}: open." in visits
+    assert "visits ← tv → sales : tv moves both visits and sales: open; adjusting could" in visits
+    assert "No set of measured nodes is enough to adjust for." in visits
+    tv = section(weak_page, f"tv: {standing('F')}", f"visits: {standing('X')}")
+    assert "not identified: the data cannot tell them apart" in tv
+    assert "For the split, run a lift test on visits." in tv
+    assert {*weak_page.table("Grade", "Given when")} == {standing("F"), standing("X")}
+
+
+def test_the_table_of_effects_says_what_is_not_identified(confounded):
+    table = bc.effects_table(converged(confounded))
+    assert table.columns.name == "NOT IDENTIFIED"
+    assert table.loc[("tv", "total"), ["status", "grade"]].to_list() == ["backdoor", "F"]
+    assert table.loc[("tv", "direct"), ["status", "grade"]].to_list() == ["not identified", "X"]
+    assert (table.loc["visits", "grade"] == "X").all()
+    assert table["mean"].dtype == float
+    with pytest.warns(NotConverged):
+        assert bc.effects_table(confounded).columns.name == "NOT CONVERGED"
 
 
 def test_it_never_claims_more_than_it_may(html):
@@ -323,7 +435,8 @@ def test_without_spend_the_headline_is_the_contribution(tmp_path):
     )
     page = Page(rendered(fit, tmp_path))
     line = bc.summarize(bc.effect(fit, bc.incremental("tv"))).iloc[0]
-    assert f"tv {number(line['mean'])} sales added, 90% interval" in page.text
+    words = f"tv {standing(line['grade'])} {number(line['mean'])} sales added, 90% interval"
+    assert words in page.text
     assert "No channel has spend" in page.text
     assert "ROAS" not in page.text
 
@@ -343,6 +456,7 @@ def test_each_of_several_outcomes_has_its_table(tmp_path):
 
 def test_the_table_of_effects_is_that_of_the_queries(example_fit, table_of_80):
     table = table_of_80
+    assert table.columns.name is None
     assert table.index.names == ["channel", "quantity"]
     paths = bc.summarize(bc.decompose(example_fit, bc.incremental("tv")), 0.8)
     for path in ("total", "direct", "indirect"):
@@ -350,7 +464,7 @@ def test_the_table_of_effects_is_that_of_the_queries(example_fit, table_of_80):
     for name, query in (("roas", bc.roas), ("mroas", bc.mroas)):
         own = bc.summarize(query(example_fit), 0.8)
         got = table.xs(name, level="quantity").loc[own.index]
-        np.testing.assert_allclose(got.to_numpy(), own.to_numpy())
+        pd.testing.assert_frame_equal(got, own, check_names=False)
     part = table.loc[("tv", "share"), "mean"] * example_fit.data.array("sales").sum()
     assert part == pytest.approx(table.loc[("tv", "total"), "mean"])
 
