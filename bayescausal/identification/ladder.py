@@ -172,9 +172,11 @@ def _part_status(found: Identification, part: str) -> tuple[str, str]:
         for edge in path_edges(found.question)
         if (edge.source in found.treatments and edge.target == found.outcome) == (part == "direct")
     ]
+    if not edges:
+        return found.status, "zero by the graph, which has no such path"
     status = weakest(found.edges[e].status for e in edges)
     weak = ", ".join(str(e) for e in edges if found.edges[e].status == status)
-    return status, f"{status}: {weak}" if weak else "no such path"
+    return status, f"{status}: {weak}"
 
 
 def _same_effect(test: Experiment, found: Identification) -> bool:

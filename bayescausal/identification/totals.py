@@ -168,6 +168,10 @@ def assumptions(question: Question, status: str, found: Total) -> tuple[str, ...
         said.append("Linearity: one more unit has the same effect at every level and time.")
     if question.at.unrolled is not None:
         said.append("What lies before the window is taken as given.")
+        said.append(
+            "Errors that last longer than a period are in the model: AR1Noise(), or the memory "
+            f"of a node as an edge, such as {y} -> {y} @ 1."
+        )
         said.extend(question.at.unrolled.notes)
     if question.held:
         said.append(f"The plan of {', '.join(question.held)} stays as it was.")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
+from bayescausal.inference.evidence import advice, verdict
 from bayescausal.inference.fit import Fit, reachable, total_effect
 from bayescausal.model.contrast import divisor
 from bayescausal.specs.estimand import incremental
@@ -92,8 +93,8 @@ def diagnose(fit: Fit) -> Diagnostics:
     state = fit.convergence
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
-    advice = _advice(state, effects, predictive, tests, energy)
-    return Diagnostics(state, effects, parameters, predictive, tests, energy, advice)
+    told = (*_unidentified(fit), *_advice(state, effects, predictive, tests, energy))
+    return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
 
 
 def _width(draws: np.ndarray) -> float:
@@ -184,6 +185,14 @@ def _energy(fit: Fit) -> pd.Series:
     return pd.Series(change / energy.var(axis=1), name="bfmi").rename_axis("chain")
 
 
+def _unidentified(fit: Fit) -> list[str]:
+    return [
+        advice(verdict(fit.spec, incremental(treatment)))
+        for treatment, grade in fit.grades.items()
+        if grade.letter == "X"
+    ]
+
+
 def _advice(
     state: Convergence,
     effects: pd.DataFrame,
@@ -191,49 +200,50 @@ def _advice(
     tests: pd.DataFrame,
     energy: pd.Series,
 ) -> tuple[str, ...]:
-    advice = []
+    found = []
     if state.divergences:
-        advice.append(
+        found.append(
             f"{state.divergences} draws diverged: refit with target_accept=0.97; if they stay, "
             "use plainer responses or tighter priors where the posterior is wide."
         )
     if not state.converged:
-        advice.append(
+        found.append(
             f"Do not read the numbers yet ({'; '.join(state.problems)}): refit with more draws "
             "and tune=1000; if R-hat stays above 1.01 look at "
             f"{state.worst} for two explanations of the same data."
         )
     if len(energy) and energy.min() < 0.3:
-        advice.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
+        found.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
     for treatment, share in effects["contraction"].items():
         if share < _LOW_CONTRACTION:
-            advice.append(
+            found.append(
                 f"The data say little about {treatment} (contraction {share:.2f}): its number is "
                 "mostly the prior. A lift test on it would."
             )
     for name, z in tests["z"].items():
         if abs(z) > 2:
-            advice.append(
+            found.append(
                 f"The test '{name}' disagrees with the fitted model (z = {z:.1f}) although it was "
                 "used to fit it: suspect a confounder, the window, or the units of the lift."
             )
     for (node, statistic), row in predictive.iterrows():
         p = row["p_value"]
         if min(p, 1 - p) < _TAIL:
-            advice.append(_misfit(str(node), str(statistic)))
-    if not advice:
-        advice.append(
+            found.append(_misfit(str(node), str(statistic)))
+    if not found:
+        found.append(
             "Nothing to mend in the sampling or the fit. That says nothing about the graph: "
             "an unobserved common cause leaves all of this clean."
         )
-    return tuple(advice)
+    return tuple(found)
 
 
 def _misfit(node: str, statistic: str) -> str:
     if statistic.startswith("auto"):
         return (
             f"The errors of {node} are autocorrelated more (or less) than the model has it: "
-            "intervals are then too narrow. Add a trend, a season or the missing driver."
+            "intervals are then too narrow. Add a trend, a season or the missing driver, or use "
+            "AR1Noise()."
         )
     if statistic in ("min", "max"):
         return (

@@ -35,7 +35,7 @@ class Settings:
     backend: str = "auto"
     mass_matrix: str = "auto"
     draws: int = 500
-    tune: int = 150
+    tune: int = 200
     chains: int = 4
     target_accept: float = 0.85
     progress: bool = True

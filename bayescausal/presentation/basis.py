@@ -114,7 +114,9 @@ def paths(found: Identification) -> list[tuple[str, str]]:
     rows = [
         (arrows(path), f"{path.words}: {fate(found, path)}") for path in found.paths[:MOST_LINES]
     ]
-    if left := len(found.paths) - len(rows):
+    if not rows:  # of the treatment alone; what is held with it may be confounded
+        rows = [(arrows(path), "open") for path in found.stubborn]
+    if left := max(0, len(found.paths) - len(rows)):
         rows.append((f"and {left} more", "`bayescausal identify --json` lists all"))
     return rows
 
@@ -164,6 +166,9 @@ def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]
         "adjust": named(found.adjustment_sets[0]) if found.adjustment_sets else None,
         "never": [(node, arrows(why)) for node, why in found.forbidden.items()][:MOST_LINES],
         "paths": paths(found),
+        "no_paths": "No backdoor path is open, by the graph."
+        if found.status != "not identified"
+        else "No backdoor path is open, and yet the crossed arrows are not identified.",
         "split": split(found),
         "remedy": remedy(found) if grade.letter == "X" else "",
         "split_remedies": [r.words for r in found.remedies if r.settles == "split"],

@@ -77,6 +77,9 @@ def test_a_number_that_is_not_identified_carries_its_label(confounded):
     assert list(shown["grade"]) == ["X"]
     assert "lift test on tv" in draws.attrs["advice"]
     assert "tv: X, not identified" in repr(fit)
+    assert any("Run a lift test on tv" in line for line in bc.diagnose(fit).advice)
+    parts = bc.summarize(bc.decompose(fit, bc.incremental("tv")))
+    assert list(parts["grade"]) == ["X", "X", "X"]
     for refused in (
         lambda: bc.effect(fit, UNIT, strict=True),
         lambda: bc.contributions(fit, strict=True),

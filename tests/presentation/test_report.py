@@ -13,6 +13,7 @@ from presentation_cases import converged, quick, unconverged, weekly
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
 from bayescausal.identification.ladder import GRADES
+from bayescausal.presentation.basis import described, judge
 from bayescausal.presentation.words import chance, number, share, standing, verdict
 
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
@@ -299,6 +300,17 @@ def test_an_open_path_and_what_settles_it_are_in_words(weak_page):
     assert "not identified: the data cannot tell them apart" in tv
     assert "For the split, run a lift test on visits." in tv
     assert {*weak_page.table("Grade", "Given when")} == {standing("F"), standing("X")}
+
+
+def test_a_plan_that_is_held_shows_the_path_that_it_opens():
+    graph = bc.Graph.parse("tv -> radio -> sales\ntv -> sales\nradio <-> sales", outcome="sales")
+    spec = bc.Spec(graph, treatments=("tv", "radio"), policy={"radio": "held"})
+    row = described(*judge(spec, "tv", "sales"), spec)
+    assert row["paths"] == [("radio ↔ sales", "open")]
+    free = bc.Spec(graph, treatments=("tv", "radio"), policy={"radio": "reacts"})
+    row = described(*judge(free, "tv", "sales"), free)
+    assert row["paths"] == []
+    assert row["no_paths"] == "No backdoor path is open, by the graph."
 
 
 def test_the_table_of_effects_says_what_is_not_identified(confounded):
