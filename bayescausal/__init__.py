@@ -3,7 +3,7 @@
 Eight nouns, all frozen values
     Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
 Verbs, free functions
-    identify, second_opinion                    may I ask?
+    identify, workshop, second_opinion          may I ask?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
     decompose, counterfactual, do               ask
@@ -90,6 +90,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_roas",
         ],
         "presentation.report": ["effects_table", "report"],
+        "presentation.workshop": ["workshop"],
         "presentation.config": ["Config"],
         # worlds with known effects
         "truth.examples": ["Example", "load_example"],

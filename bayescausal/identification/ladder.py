@@ -12,6 +12,7 @@ from bayescausal.identification.edges import weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.rungs import GRADES, LETTERS
 from bayescausal.identification.totals import RANDOMIZED, path_edges
+from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 
@@ -125,6 +126,9 @@ def grade(
     """
     asked, status = found.estimand, found.status
     reasons: list[str] = []
+    name = part
+    if part == "direct" and not _edges(found, "indirect"):
+        part = "total"  # there is no other path, so it is the total and has its tests
     if part != "total":
         status, source = _part_status(found, part)
     else:
@@ -154,7 +158,7 @@ def grade(
         window = f"{asked.window[0].date()} to {asked.window[1].date()}"
     return Grade(
         letter=letter,
-        effect=f"{part} effect of {', '.join(found.treatments)} on {found.outcome}",
+        effect=f"{name} effect of {', '.join(found.treatments)} on {found.outcome}",
         status=status,
         window=window,
         units=", ".join(asked.units) if asked.units else "all units",
@@ -165,13 +169,18 @@ def grade(
     )
 
 
-def _part_status(found: Identification, part: str) -> tuple[str, str]:
-    """Return the weakest status among the edges of a part, and the edges that have it."""
-    edges = [
+def _edges(found: Identification, part: str) -> list[Edge]:
+    """Return the edges on the direct paths of an effect, or on all others."""
+    return [
         edge
         for edge in path_edges(found.question)
         if (edge.source in found.treatments and edge.target == found.outcome) == (part == "direct")
     ]
+
+
+def _part_status(found: Identification, part: str) -> tuple[str, str]:
+    """Return the weakest status among the edges of a part, and the edges that have it."""
+    edges = _edges(found, part)
     if not edges:
         return found.status, "zero by the graph, which has no such path"
     status = weakest(found.edges[e].status for e in edges)

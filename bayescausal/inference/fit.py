@@ -185,7 +185,7 @@ def fit(
     sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
         The last two need ``pip install 'bayescausal[samplers]'``.
     backend : {"auto", "jax", "numba"}
-        Of nutpie; see `bayescausal.inference.sample.Settings`.
+        Of nutpie; see `bayescausal.inference.settings.Settings`.
     draws, tune, chains : int
         Per chain. ``draws`` are 500 after a ``tune`` of 200, and 1000 after 400 when errors share
         unobserved causes: what the graph does not identify makes ridges.

@@ -113,6 +113,15 @@ def test_a_part_without_a_path_is_zero_by_the_graph_and_not_a_doubt():
     assert "zero by the graph" in part.source
 
 
+def test_a_direct_effect_that_is_all_there_is_has_the_tests_of_the_total():
+    spring = lift()
+    asked = TV.during(*SPRING)
+    found = identify(BOW, asked, [spring])
+    assert grade(found, [spring], part="direct").letter == "A"
+    mediated = identify(FUNNEL, asked, [spring])
+    assert grade(mediated, [spring], part="direct").letter == "X"
+
+
 def test_the_table_is_complete_and_has_its_sources():
     assert "".join(GRADES) == LETTERS
     for rung in GRADES.values():
