@@ -44,7 +44,7 @@ class Spec:
     responses : mapping of str to Response
         How causes act. A key is a node (all of its outgoing edges) or one edge, ``"tv->sales"``.
         Edges without an entry are plain: ``beta * x``. A node with a response is a treatment,
-        an outcome that acts on its own future (``"sales->sales@1"``) excepted.
+        the memory of an outcome (``"sales->sales@1"``) excepted.
     baseline : sequence of terms, or mapping of node to sequence
         For every equation, or equation by equation. Each has an intercept anyway.
     experiments : sequence of Experiment
@@ -129,7 +129,9 @@ class Spec:
         tests = _several(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
         object.__setattr__(self, "responses", rules.tidy_responses(self))
-        own = {key.split("->")[0] for key in self.responses} - {*self.graph.outcomes}
+        memory = {f"{v}->{v}@" for v in self.graph.outcomes}
+        acts = [k for k in self.responses if not k.startswith(tuple(memory))]
+        own = [key.split("->")[0] for key in acts]
         acting = {*_several(self.treatments, str, "treatments"), *own}
         object.__setattr__(self, "treatments", tuple(sorted(acting)))
         rules.check_policy(self)
