@@ -513,6 +513,7 @@ SPEED = """
 """
 
 
+@pytest.mark.slow
 def test_all_contributions_of_a_year_of_draws_take_two_seconds_on_one_core():
     """The contract is 2 s and 2 GB; 4 s leave room for a slow or busy machine."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

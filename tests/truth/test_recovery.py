@@ -36,6 +36,7 @@ def test_the_true_split_lies_within_the_posterior(example, example_fit):
         assert abs(float(draws.mean()) - truth) < 3.35 * float(draws.std())
 
 
+@pytest.mark.slow
 def test_a_lift_test_pulls_the_effect_to_the_lift(example):
     """Same data, a test that says half of what tv did: the posterior must move toward it."""
     question = example.spec.experiments[0].estimand
