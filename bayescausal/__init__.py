@@ -56,8 +56,11 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "specs.events": ["Event", "Holidays"],
         "specs.noise": ["AR1Noise", "NormalNoise", "StudentTNoise"],
-        "specs.estimand": ["Estimand", "Plus", "Times", "incremental"],
+        "specs.estimand": ["Estimand", "Plus", "Times", "incremental", "steady_state"],
         "specs.experiment": ["Experiment"],
+        "specs.geo_panel": ["from_geo_panel"],
+        "specs.geo_test": ["GeoTest"],
+        "specs.experiment_table": ["experiments_from_frame"],
         "specs.spec": ["Spec"],
         # may I ask?
         "identification.identification": ["Identification"],

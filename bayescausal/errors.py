@@ -26,12 +26,20 @@ class NotIdentified(BayesCausalError):
     """Data cannot tell the effect, however many there are, given the graph."""
 
 
+class ExperimentConflict(BayesCausalError):
+    """Tests contradict the data or each other, and were asked not to be averaged."""
+
+
 class NotConverged(UserWarning):
     """The sampler has not converged: numbers from this fit are not yet answers."""
 
 
 class FewerRowsThanParameters(UserWarning):
     """The prior, not the data, decides much of what this model says."""
+
+
+class OverlappingExperiments(UserWarning):
+    """Two tests saw the same weeks, units and channel, and count as independent evidence."""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

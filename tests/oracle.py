@@ -22,6 +22,16 @@ from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
 
 EPOCH = pd.Timestamp("2000-01-03")
+BIAS = {  # sd of the bias that a design cannot exclude, in standard errors
+    "geo-rct": 0.0,
+    "user-rct": 0.0,
+    "switchback": 0.0,
+    "instrument": 0.5,
+    "did": 1.0,
+    "synthetic-control": 1.0,
+    "regression-discontinuity": 1.0,
+    "prior-belief": 2.0,
+}
 PERIODS = {"YearlySeasonality": 365.25, "MonthlySeasonality": 365.25 / 12, "WeeklySeasonality": 7.0}
 
 
@@ -531,9 +541,15 @@ class Oracle:
     def counts(self, estimand):
         """Unit-periods that are counted: the window, and the longest path's tail after it."""
         periods = sorted({t for _, t in self.acts(estimand)})
-        tail = self.reach(estimand) if estimand.carryover else 0
+        tail = self.tail(estimand)
         last = min(periods[-1] + tail, len(self.time) - 1)
         return {(u, t) for u in self._units(estimand) for t in range(periods[0], last + 1)}
+
+    def tail(self, estimand):
+        """Periods counted after the window: as far as exposure reaches, none, or as stated."""
+        if estimand.carryover is True:
+            return self.reach(estimand)
+        return estimand.carryover if estimand.carryover else 0
 
     def reach(self, estimand):
         """Enumerate directed paths of each world; add up lags and windows along each; the most.
@@ -600,12 +616,81 @@ class Oracle:
 
     def effect(self, estimand):
         """The effect on the estimand's own scale."""
+        if estimand.off_panel:
+            return self.effect_off_panel(estimand)
         total = math.fsum(v for row in self.contrast(estimand) for v in row)
         if estimand.scale == "mean":
             return total / len(self.acts(estimand))
         if estimand.scale == "per_spend":
             return total / self.moved_spend(estimand)
+        if estimand.scale == "cost":
+            return self.moved_spend(estimand) / total
+        if estimand.scale == "percent":
+            control = self.world(*self.set(estimand, estimand.control))[self.outcome(estimand)]
+            return 100 * total / math.fsum(control[u][t] for u, t in self.counts(estimand))
         return total
+
+    def effect_off_panel(self, estimand):
+        """The effect in a world of its own, where everything else stands still at its mean.
+
+        One list of levels for the control world and one for the active; causes before effects.
+        """
+        far, outcome = self.reach(estimand), self.outcome(estimand)
+        steady = estimand.off_panel == "steady"
+        sizes = {
+            len(v[0]) if isinstance(v[0], tuple) else len(v)
+            for side in (estimand.active, estimand.control)
+            for v in side.values()
+            if isinstance(v, tuple)
+        }
+        length = 1 if steady else sizes.pop()
+        tail = 0 if steady else self.tail(estimand)
+        whole = far + length + tail
+
+        def level(v, u):
+            seen = self.x[v][u][self.history :]
+            return math.fsum(seen) / len(seen)
+
+        def play(side, v, u):
+            inner = [_at(side[v], level(v, u), u, t) for t in range(length)]
+            control = [_at(estimand.control[v], level(v, u), u, t) for t in range(length)]
+            before, after = (inner[0], inner[-1]) if steady else (control[0], control[-1])
+            return [before] * far + inner + [after] * tail
+
+        b = {v: [[level(v, u)] * whole for u in self.units] for v in self.x}
+        for v in estimand.control:
+            b[v] = [play(estimand.control, v, u) for u in self.units]
+        a = dict(b)
+        for v in estimand.active:
+            a[v] = [play(estimand.active, v, u) for u in self.units]
+        for node in self.modelled:
+            if node in estimand.active or node in self.held:
+                continue
+            eta = [[self.link(node, value, u) for value in b[node][u]] for u in self.units]
+            for edge, (beta, _) in self.mechanism.items():
+                if edge.target == node:
+                    high, low = self.curve(edge, a[edge.source]), self.curve(edge, b[edge.source])
+                    for u in self.units:
+                        for t in range(whole):
+                            eta[u][t] += beta * (high[u][t] - low[u][t])
+            a[node] = [[self.inverse(node, value, u) for value in eta[u]] for u in self.units]
+        places = [(u, t) for u in self._units(estimand) for t in range(far, whole)]
+        total = math.fsum(a[outcome][u][t] - b[outcome][u][t] for u, t in places)
+        moved = 0.0
+        if estimand.scale in ("per_spend", "cost"):
+            for v in estimand.active:
+                paid, bought = self._path(self.data.spend[v]), self.x[v]
+                price = sum(map(sum, paid)) / sum(map(sum, bought))
+                for u in self._units(estimand):
+                    for t in range(far, far + length):
+                        moved += price * (a[v][u][t] - b[v][u][t])
+        return {
+            "total": lambda: total,
+            "mean": lambda: total / (length * len(self._units(estimand))),
+            "per_spend": lambda: total / moved,
+            "cost": lambda: moved / total,
+            "percent": lambda: 100 * total / math.fsum(b[outcome][u][t] for u, t in places),
+        }[estimand.scale]()
 
     def moved_spend(self, estimand):
         (active, _), (control, _) = (
@@ -674,12 +759,47 @@ class Oracle:
         return 1 / math.sqrt(np.linalg.inv(r)[-1, -1])
 
     def log_lifts(self):
-        return math.fsum(
-            stats.norm.logpdf(
-                test.lift, self.effect(test.estimand), math.hypot(test.std_error, test.bias_sd)
-            )
-            for test in self.spec.experiments
-        )
+        """Log density of the measured lifts, group by group of correlated errors."""
+        total = 0.0
+        for group in lift_groups(self.spec.experiments):
+            gap = [self.gap(test) for test in group]
+            # A cost is measured through its inverse; to first order the errors go with its slope.
+            slope = [-1 / t.lift**2 if t.estimand.scale == "cost" else 1.0 for t in group]
+            matrix = [[0.0] * len(group) for _ in group]
+            for i, one in enumerate(group):
+                for j, two in enumerate(group):
+                    stated = one.covariance.get(two.name, two.covariance.get(one.name, 0.0))
+                    matrix[i][j] = self.lift_variance(one) if i == j else stated
+                    matrix[i][j] *= slope[i] * slope[j]
+            if len(group) > 1:
+                total += stats.multivariate_normal(np.zeros(len(gap)), matrix).logpdf(gap)
+            elif group[0].nu:
+                total += stats.t(group[0].nu, scale=math.sqrt(matrix[0][0])).logpdf(gap[0])
+            else:
+                total += stats.norm.logpdf(gap[0], 0, math.sqrt(matrix[0][0]))
+        return total
+
+    def gap(self, test):
+        """Measured less expected."""
+        expected = self.effect(test.estimand)
+        if test.estimand.scale == "cost":
+            return 1 / test.lift - 1 / expected
+        return test.lift - test.share * expected
+
+    def lift_variance(self, test):
+        """Sampling variance, what age adds to it, and the variance of the bias."""
+        bias = BIAS[test.design] * test.std_error if test.bias_sd is None else test.bias_sd
+        grown = 0.0
+        if test.half_life is not None and test.estimand.window:
+            grown = 2 ** (self.age(test.estimand.window[1]) / test.half_life) - 1
+        return test.std_error**2 * (1 + grown) + bias**2
+
+    def age(self, end):
+        """Walk back from the last period, before the data too, to the one that holds a date."""
+        step, moment, passed = self.time[1] - self.time[0], self.time[-1], 0
+        while moment > end:
+            moment, passed = moment - step, passed + 1
+        return passed
 
     def log_prior(self):
         total = 0.0
@@ -712,6 +832,21 @@ def _at(value, factual, u, t):
     while isinstance(value, (tuple, list)):
         value = value[u][t] if isinstance(value[0], (tuple, list)) else value[t]
     return float(value)
+
+
+def lift_groups(tests):
+    """Experiments tied by a covariance that is not zero, directly or through others."""
+    names = [test.name for test in tests]
+    near = {(a.name, b) for a in tests for b, stated in a.covariance.items() if stated}
+    group = {name: {name} for name in names}
+    for _ in names:
+        for a, b in near:
+            group[a] = group[b] = group[a] | group[b]
+        for members in list(group.values()):
+            for name in members:
+                group[name] = group[name] | members
+    parts = sorted({tuple(sorted(members)) for members in group.values()})
+    return [[test for name in part for test in tests if test.name == name] for part in parts]
 
 
 # Priors

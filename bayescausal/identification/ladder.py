@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from bayescausal.identification.edges import weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.rungs import GRADES, LETTERS
-from bayescausal.identification.totals import RANDOMIZED, path_edges
+from bayescausal.identification.totals import path_edges
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.experiment import DESIGNS, Experiment
 
 LOW_CONTRACTION = 0.1
 WEAK_FIRST_STAGE = 10.0
@@ -197,7 +197,7 @@ def _same_effect(test: Experiment, found: Identification) -> bool:
 def _covers(tested: Estimand, asked: Estimand) -> bool:
     """Whether what is asked lies inside what was tested: worlds, window and units."""
     worlds = ((asked.active, asked.control), (asked.control, asked.active))
-    if (tested.active, tested.control) not in worlds:
+    if (tested.active, tested.control) not in worlds or tested.off_panel != asked.off_panel:
         return False
     if tested.window is not None:
         if asked.window is None:
@@ -208,6 +208,4 @@ def _covers(tested: Estimand, asked: Estimand) -> bool:
 
 
 def _rung(test: Experiment) -> str:
-    if test.design in RANDOMIZED:
-        return "A"
-    return {"instrument": "B", "regression-discontinuity": "D"}.get(test.design, "C")
+    return DESIGNS[test.design].rung

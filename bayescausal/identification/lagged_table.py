@@ -232,8 +232,11 @@ def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
                 f"{did_you_mean(unit, table.units)}"
             )
     units = np.isin(table.units, wanted)[:, None] if table.units else np.ones((1, 1), bool)
-    after = trained & (np.arange(table.shape[1]) >= np.flatnonzero(inside)[0])
-    return units & inside, units & (after if estimand.carryover else inside)
+    place, acting = np.arange(table.shape[1]), np.flatnonzero(inside)
+    counted = trained & (place >= acting[0])
+    if estimand.tail is not None:
+        counted = counted & (place <= acting[-1] + estimand.tail)
+    return units & inside, units & counted
 
 
 def exposed(path: np.ndarray, exposure: Exposure | None) -> np.ndarray:

@@ -36,7 +36,7 @@ from bayescausal.identification.linear_design import (
 )
 from bayescausal.identification.plans import plans
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.estimand import RATIOS, Estimand
 from bayescausal.specs.graph import Graph
 
 WEAK = 10.0
@@ -271,10 +271,13 @@ def _asked(graph: Graph, estimand: Estimand) -> Estimand:
             f"{estimand!r} changes {', '.join(estimand.treatments)} together. A linear regression "
             "has no synergy to find: ask one treatment at a time."
         )
-    if estimand.scale == "per_spend":
+    if estimand.scale in RATIOS:
         raise SpecError(
-            f"{estimand!r} is per unit of spend. Ask scale='total' and divide by the spend moved."
+            f"{estimand!r} is a ratio. Ask scale='total', and divide by the spend moved or by the "
+            "outcome."
         )
+    if estimand.off_panel:
+        raise SpecError(f"{estimand!r} is about a world that no rows of the data show.")
     return replace(estimand, outcome=estimand.outcome or graph.outcome)
 
 

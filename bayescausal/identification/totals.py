@@ -10,9 +10,9 @@ from bayescausal.identification.edges import ORDER, EdgeVerdict, hedge_of, weake
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.experiment import DESIGNS, Experiment
 
-RANDOMIZED = ("geo-rct", "user-rct", "switchback")
+RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
 
 type Hedge = tuple[frozenset[str], frozenset[str]]
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, verdict
-from bayescausal.inference.fit import Fit, reachable, total_effect
-from bayescausal.model.contrast import divisor
+from bayescausal.inference.fit import Fit, lift_draws, reachable, total_effect
+from bayescausal.model.lifts import entered, error_sd
 from bayescausal.specs.estimand import incremental
 
 _LOW_CONTRACTION = 0.1
@@ -38,7 +38,8 @@ class Diagnostics:
     predictive : pandas.DataFrame
         By node and statistic: observed, 95 percent predictive interval, p-value.
     experiments : pandas.DataFrame
-        By test: observed lift, the model's effect, z-score of their difference.
+        By test: observed lift (a cost as its inverse, the return), the model's effect, z-score of
+        their difference.
     energy : pandas.Series
         Bayesian fraction of missing information by chain.
     advice : tuple of str
@@ -163,14 +164,14 @@ def _predictive(fit: Fit) -> pd.DataFrame:
 def _experiments(fit: Fit) -> pd.DataFrame:
     rows = {}
     for test in fit.spec.experiments:
-        draws = total_effect(fit, test.estimand) / divisor(fit.scm, test.estimand)
-        spread = float(np.hypot(test.sd, draws.std()))
+        draws, error = lift_draws(fit, test), error_sd(test, fit.data)
+        spread = float(np.hypot(error, draws.std()))
         rows[test.name] = {
-            "lift": test.lift,
-            "std_error": test.sd,
+            "lift": entered(test).lift,
+            "std_error": error,
             "model": float(draws.mean()),
             "model_sd": float(draws.std()),
-            "z": (test.lift - float(draws.mean())) / spread,
+            "z": (entered(test).lift - float(draws.mean())) / spread,
         }
     columns = ["lift", "std_error", "model", "model_sd", "z"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("experiment")

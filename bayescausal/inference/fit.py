@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +14,20 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.errors import BayesCausalError
+from bayescausal.errors import BayesCausalError, DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.evidence import graded, require_all
 from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
 from bayescausal.model.build import build
-from bayescausal.model.contrast import contrast, divisor
+from bayescausal.model.contrast import measure
+from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
+from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
 _FORMAT = 1
@@ -285,8 +287,9 @@ def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str,
     prior = {t: total_effect(made, incremental(t), group="prior") for t in effects}
     z = {}
     for test in made.spec.experiments:
-        draws = total_effect(made, test.estimand) / divisor(made.scm, test.estimand)
-        z[str(test.name)] = float((test.lift - draws.mean()) / np.hypot(test.sd, draws.std()))
+        draws = lift_draws(made, test)
+        spread = np.hypot(error_sd(test, made.data), draws.std())
+        z[str(test.name)] = float((entered(test).lift - draws.mean()) / spread)
     return {
         "contraction": {t: 1 - (_width(d) / _width(prior[t])) ** 2 for t, d in effects.items()},
         "z": z,
@@ -307,15 +310,37 @@ def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
 
 def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:
     """Draws of an effect, shape ``(chain, draw)``, on the total scale."""
+    return effect_draws(fit, replace(estimand, scale="total"), group)
+
+
+def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:
+    """Draws of an effect, shape ``(chain, draw)``, on the estimand's scale.
+
+    A percentage of an outcome that is zero or less is NaN in draws of the prior; in those of the
+    posterior it raises a DataError.
+    """
     if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
         estimand = estimand.on(fit.spec.graph.outcomes[0])
     scm, x = fit.scm, fit.scm.factual
-    axes = tuple(range(-scm.depth, 0))
 
-    def total(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        return contrast(scm, theta, x, edges, estimand).sum(axis=axes)
+    def measured(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        size = len(next(iter(theta.values())))
+        return np.broadcast_to(measure(scm, theta, x, edges, estimand), (size,))
 
-    return fit.evaluate(total, only=touched(fit.spec, estimand.treatments), group=group)
+    draws = fit.evaluate(measured, only=touched(fit.spec, estimand.treatments), group=group)
+    undefined = int(np.isnan(draws).sum())
+    if undefined and group == "posterior":
+        raise DataError(
+            f"{estimand!r}: in {undefined} of {draws.size} draws the outcome of the control world "
+            "adds up to zero or less, so there is nothing to take a percentage of. Ask "
+            "scale='total'."
+        )
+    return draws
+
+
+def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:
+    """Draws of what a test would measure without error, as `lifts.entered`; ``(chain, draw)``."""
+    return test.share * effect_draws(fit, entered(test).estimand, group)
 
 
 def touched(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:

@@ -10,8 +10,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
 from bayescausal.errors import FewerRowsThanParameters
-from bayescausal.model.contrast import contrast, divisor
 from bayescausal.model.errors import law, mixing
+from bayescausal.model.lifts import add_lifts
 from bayescausal.model.likelihood import correlation, observe, parameter, spread, strength
 from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
 from bayescausal.specs.dataset import Dataset
@@ -25,7 +25,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
     functions of *them*: ``pm.model_to_graphviz`` shows the causal graph and PyMC's own
     predictive sampling runs down it. Parameters are ``tv->sales`` (the quantity its prior is on:
     for media the mean contribution, sampled through ``tv->sales:swing``), ``tv->sales:alpha``,
-    ``search:sigma``; each experiment is ``lift:<name>``. Nothing is sampled here.
+    ``search:sigma``; each experiment is ``lift:<name>``, and experiments whose errors are
+    correlated are one term, ``lift:<name>+<name>`` (`lifts.terms`). Nothing is sampled here.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
     -----
     FewerRowsThanParameters
         When there are fewer observations of a node than parameters in its equation.
+    OverlappingExperiments
+        When two tests share channel, units and weeks, and state no covariance.
 
     Notes
     -----
@@ -102,10 +105,7 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
         inputs = {v: path[v] for v in spec.inputs}
         observed = {v: path[v] for v in scm.feedback((), everything=True)}
         forward(scm, theta, inputs, edges, pt, settle=settle, guess=observed)
-        for test in spec.experiments:
-            total = contrast(scm, theta, path, edges, test.estimand, pt).sum()
-            effect = total / divisor(scm, test.estimand)
-            pm.Normal(f"lift:{test.name}", mu=effect, sigma=test.sd, observed=test.lift)
+        add_lifts(scm, theta, path, edges)
     return model
 
 

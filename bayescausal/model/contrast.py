@@ -1,7 +1,8 @@
 """The one definition of "incremental": a contrast of two worlds, counted where it is asked.
 
 The lift-test term of the likelihood, `effect`, `contributions`, `roas` and `decompose` all call
-`contrast`; there is no other place that says what an effect is.
+`contrast`, and `measure` where a number on the estimand's scale is wanted; there is no other place
+that says what an effect is.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.model.off_panel import means, setting, timeline, worlds
 from bayescausal.model.scm import SCM, Mechanism, evolve
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.saturation import NoSaturation, Saturation
 
 
 class Scope(NamedTuple):
@@ -38,9 +39,17 @@ class Scope(NamedTuple):
 def scope(scm: SCM, estimand: Estimand) -> Scope:
     """Masks of the window and units, the number of unit-periods, and whether the tail is cut.
 
-    The tail is the longest path's adstock reach and lags, cut where the data end.
+    The tail is the longest path's adstock reach and lags, cut where the data end; one that is
+    stated must be in the data. Off the panel the masks are over the test's own world.
     """
     data = scm.data
+    if estimand.off_panel:
+        when = timeline(estimand, reach(scm, estimand))
+        place = np.arange(when.periods)
+        units = _units(data, estimand)
+        last = when.lead + when.length
+        acts, counts = (place >= when.lead) & (place < last), place >= when.lead
+        return Scope(units & acts, units & counts, int((units & acts).sum()), False)
     trained = np.arange(len(data.time)) >= data.history
     window = trained & _inside(data, estimand)
     if not window.any():
@@ -49,12 +58,17 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
             f"{data.training[0].date()}..{data.time[-1].date()}."
         )
     last = int(np.flatnonzero(window)[-1])
-    tail = reach(scm, estimand) if estimand.carryover else 0
+    tail = reach(scm, estimand) if estimand.tail is None else estimand.tail
     counted = window.copy()
     counted[last : last + tail + 1] = True
     counted[int(np.flatnonzero(window)[0]) : last] = True
     units = _units(data, estimand)
     truncated = last + tail > len(data.time) - 1
+    if truncated and estimand.tail is not None:
+        raise DataError(
+            f"{estimand!r}: the stated tail ends after the data do ({data.time[-1].date()}). "
+            "State a shorter one, or carryover=True for as far as the data last."
+        )
     return Scope(units & window, units & counted, int((units & window).sum()), truncated)
 
 
@@ -147,21 +161,12 @@ def _applied(
             f"do({key}=...) must give finite values in the shape of the data, {shape}; got shape "
             f"{new.shape}."
         )
-    if ((new < 0) & acts).any() and _saturates(scm, key):
+    if ((new < 0) & acts).any() and scm.saturates(key):
         raise DataError(
             f"do({key}=...) is negative (down to {new.min():g}), but '{key}' saturates: exposure "
             "cannot be negative. Set zero or more."
         )
     return new
-
-
-def _saturates(scm: SCM, key: str) -> bool:
-    return any(
-        isinstance(step, Saturation) and not isinstance(step, NoSaturation)
-        for edge, response in scm.spec.mechanisms.items()
-        if key in (edge.source, str(edge))
-        for step in response.transforms
-    )
 
 
 def contrast(
@@ -182,14 +187,100 @@ def contrast(
     array
         Draw dims, then ``(time,)`` or ``(unit, time)``; in units of the outcome.
     """
+    active, control, counts = outcomes(scm, theta, x, edges, estimand, xp)
+    return xp.where(counts, active - control, 0.0)
+
+
+def outcomes(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    estimand: Estimand,
+    xp: Any = np,
+) -> tuple[Array, Array, np.ndarray]:
+    """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
+
+    Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
+    the data, and `forward` evaluates it.
+    """
     where = scope(scm, estimand)
-    span = where.span
-    active, control = (
-        evolve(scm, theta, x, edges, xp, do=resolve(scm, x, side, where.acts, xp), periods=span)
-        for side in (estimand.active, estimand.control)
-    )
+    if estimand.off_panel:
+        when = timeline(estimand, reach(scm, estimand))
+        x, edges = setting(scm, theta, edges, estimand, when, xp)
+        span, sides = when.periods, worlds(scm, estimand, when)
+    else:
+        span = where.span
+        active = resolve(scm, x, estimand.active, where.acts, xp)
+        sides = active, resolve(scm, x, estimand.control, where.acts, xp)
     outcome = scm.spec.outcome_of(estimand)
-    return xp.where(where.counts, active[outcome] - control[outcome], 0.0)
+    a, b = (evolve(scm, theta, x, edges, xp, do=do, periods=span)[outcome] for do in sides)
+    return a, b, where.counts
+
+
+def measure(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    estimand: Estimand,
+    xp: Any = np,
+) -> Array:
+    """The effect as one number, on the estimand's scale; parameters as `contrast`.
+
+    Returns
+    -------
+    array
+        Draw dims only. On the percent scale a draw in which the outcome of the control world adds
+        up to zero or less is NaN.
+
+    Raises
+    ------
+    DataError
+        A percentage of an outcome that is zero or less in the data or in every draw; an effect
+        per spend that moves none.
+    """
+    active, control, counts = outcomes(scm, theta, x, edges, estimand, xp)
+    axes = tuple(range(-scm.depth, 0))
+    total = xp.where(counts, active - control, 0.0).sum(axis=axes)
+    level = xp.where(counts, control, 0.0).sum(axis=axes) if estimand.scale == "percent" else None
+    return on_scale(scm, estimand, total, level, xp)
+
+
+def on_scale(
+    scm: SCM, estimand: Estimand, total: Array, level: Array | None = None, xp: Any = np
+) -> Array:
+    """Turn a sum over units and periods into a number on the estimand's scale.
+
+    ``level`` is the outcome of the control world, summed over the same; only ``percent`` needs it.
+    """
+    if estimand.scale == "mean":
+        return total / scope(scm, estimand).periods
+    if estimand.scale == "per_spend":
+        return total / moved_spend(scm, estimand)
+    if estimand.scale == "cost":
+        return moved_spend(scm, estimand) / total
+    if estimand.scale == "percent":
+        return 100.0 * total / _positive(scm, estimand, level, xp)
+    return total
+
+
+def _positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> Array:
+    """Check what a percentage is taken of; NaN in draws in which it is not positive."""
+    outcome = scm.spec.outcome_of(estimand)
+    counts = scope(scm, estimand).counts
+    given = scm.factual[outcome]
+    if estimand.off_panel:
+        given = means(scm, counts.shape[-1])[outcome]
+    known = float(np.where(counts, given, 0.0).sum())
+    none = xp is np and not (level > 0).any()
+    if known <= 0 or none:
+        where = "in the data" if known <= 0 else "in the control world of every draw"
+        raise DataError(
+            f"{estimand!r}: '{outcome}' adds up to zero or less {where}, so there is nothing to "
+            "take a percentage of. Ask scale='total', or count another window or outcome."
+        )
+    return np.where(level > 0, level, np.nan) if xp is np else level
 
 
 def split(
@@ -206,6 +297,10 @@ def split(
 
     The direct path is every edge from a treatment to the outcome, of any lag. Dims as `contrast`.
     """
+    if estimand.off_panel:
+        raise SpecError(
+            f"{estimand!r}: a split is of an effect in the data. Ask without off_panel."
+        )
     where = scope(scm, estimand)
     outcome = scm.spec.outcome_of(estimand)
     active = resolve(scm, x, estimand.active, where.acts, xp)
@@ -226,27 +321,27 @@ def split(
     return {name: xp.where(where.counts, part, 0.0) for name, part in parts.items()}
 
 
-def divisor(scm: SCM, estimand: Estimand) -> float:
-    """What the total is divided by on the estimand's scale."""
-    if estimand.scale == "mean":
-        return float(scope(scm, estimand).periods)
-    if estimand.scale == "per_spend":
-        return moved_spend(scm, estimand)
-    return 1.0
-
-
 def moved_spend(scm: SCM, estimand: Estimand) -> float:
     """Spend of the intervened treatments in the active world, less that in the control world.
 
-    Exposure is paid at the price of its own period; where there was none, at the mean price.
+    Exposure is paid at the price of its own period; where there was none, and off the panel, at
+    the mean price.
     """
-    acts = scope(scm, estimand).acts
-    x = scm.factual
-    active, control = (resolve(scm, x, side, acts) for side in (estimand.active, estimand.control))
+    where = scope(scm, estimand)
+    x: Mapping[Any, Array] = scm.factual
+    if estimand.off_panel:
+        active, control = worlds(scm, estimand, timeline(estimand, reach(scm, estimand)))
+    else:
+        active = resolve(scm, x, estimand.active, where.acts)
+        control = resolve(scm, x, estimand.control, where.acts)
     total = 0.0
     for node in estimand.treatments:
-        change = active.get(node, x[node]) - control.get(node, x[node])
-        total += float((unit_cost(scm.data, node) * change).sum())
+        off = bool(estimand.off_panel)  # there both worlds set it
+        factual: Array = 0.0 if off else x[node]
+        high: Array = active.get(node, factual)
+        low: Array = control.get(node, factual)
+        price: Array = mean_cost(scm.data, node) if off else unit_cost(scm.data, node)
+        total += float((price * np.where(where.acts, high - low, 0.0)).sum())
     if total == 0:
         raise DataError(
             f"{estimand!r} moves no spend in its window, so an effect per spend is undefined."
@@ -257,5 +352,10 @@ def moved_spend(scm: SCM, estimand: Estimand) -> float:
 def unit_cost(data: Dataset, node: Node) -> np.ndarray:
     """Currency per unit of exposure, dims as the data."""
     spend, exposure = data.spend_of(node), data.array(node)
-    mean = spend.sum() / exposure.sum()
+    mean = mean_cost(data, node)
     return np.divide(spend, exposure, out=np.full(spend.shape, mean), where=exposure > 0)
+
+
+def mean_cost(data: Dataset, node: Node) -> float:
+    """Currency per unit of exposure over all of the data."""
+    return float(data.spend_of(node).sum() / data.array(node).sum())

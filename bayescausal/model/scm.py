@@ -23,6 +23,7 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
+from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.transform import widen
 
@@ -86,6 +87,15 @@ class SCM:
             return ()
         cut = graph.do([v for v in do if not isinstance(v, Edge)])
         return tuple(v for v in self.spec.modelled if v in cut.ancestors(v))
+
+    def saturates(self, key: str) -> bool:
+        """Whether a node, or an edge by name, acts through a curve that has no negative part."""
+        return any(
+            isinstance(step, Saturation) and not isinstance(step, NoSaturation)
+            for edge, response in self.spec.mechanisms.items()
+            if key in (edge.source, str(edge))
+            for step in response.transforms
+        )
 
     def link(self, node: Node, x: Array, xp: Any = np) -> Array:
         """To the scale on which causes add up."""

@@ -11,8 +11,16 @@ from bayescausal._types import Array, Draws, Node, Theta
 from bayescausal.errors import DataError, SpecError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.evidence import advice, graded, require_identified, verdict
-from bayescausal.inference.fit import Fit, reachable, total_effect, touched
-from bayescausal.model.contrast import contrast, divisor, moved_spend, scope, split, unit_cost
+from bayescausal.inference.fit import Fit, effect_draws, reachable, touched
+from bayescausal.model.contrast import (
+    contrast,
+    moved_spend,
+    on_scale,
+    outcomes,
+    scope,
+    split,
+    unit_cost,
+)
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.worlds import data_coords, label
 from bayescausal.specs.edge import Edge
@@ -39,7 +47,8 @@ def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     -------
     xarray.DataArray
         Dims ``(chain, draw)``; units of the outcome (``total``), per period and unit (``mean``),
-        or per unit of spend moved (``per_spend``). The coords ``status`` and ``grade`` say what it
+        per unit of spend moved (``per_spend``), percent of the control world, or spend per unit
+        gained (``cost``). The coords ``status`` and ``grade`` say what it
         rests on; the attributes name the estimand, say whether the tail is cut by the end of the
         data, and whether the fit has converged.
 
@@ -57,7 +66,7 @@ def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     """
     estimand = _asked(fit, estimand)
     grade = _graded(fit, estimand, strict)
-    values = total_effect(fit, estimand) / divisor(fit.scm, estimand)
+    values = effect_draws(fit, estimand)
     return label(fit, values, (), {}, estimand.label, grades=grade, **_about(fit, estimand, grade))
 
 
@@ -282,16 +291,24 @@ def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     scm, x = fit.scm, fit.scm.factual
     axes = tuple(range(-scm.depth, 0))
 
+    if estimand.scale == "cost":
+        raise SpecError(
+            "Costs do not add up: what the direct path costs and what the others cost is not what "
+            "all of them cost. Decompose with scale='per_spend'."
+        )
+
     def parts(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
         found = split(scm, theta, x, edges, estimand)
-        size = len(next(iter(theta.values())))
-        sums = [np.broadcast_to(p.sum(axis=axes), (size,)) for p in found.values()]
-        return np.stack(sums, axis=1)
+        size, level = len(next(iter(theta.values()))), None
+        if estimand.scale == "percent":
+            _, control, counts = outcomes(scm, theta, x, edges, estimand)
+            level = np.where(counts, control, 0.0).sum(axis=axes)
+        sums = [on_scale(scm, estimand, p.sum(axis=axes), level) for p in found.values()]
+        return np.stack([np.broadcast_to(part, (size,)) for part in sums], axis=1)
 
     paths = ["total", "direct", "indirect"]
     grades = [_graded(fit, estimand, strict, part) for part in paths]
     values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
-    values = values / divisor(scm, estimand)
     weak = next((g for g in grades if g.letter == "X"), grades[0])
     return label(
         fit,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
+import pandas as pd
 
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.experiment import Experiment, covariance_between
 from bayescausal.specs.response import ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
+
+PERCENT = ("percent", "%")
+"""How the unit of a percent lift may be written."""
 
 
 def check(spec: Spec, data: Dataset) -> None:
@@ -41,7 +47,7 @@ def check(spec: Spec, data: Dataset) -> None:
         if isinstance(response.strength, ReturnOnSpend):
             _check_return(spec, edge, data)
     for test in spec.experiments:
-        _check_test(test, data)
+        _check_test(spec, test, data)
 
 
 def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
@@ -82,30 +88,27 @@ def _check_column(spec: Spec, node: str, data: Dataset) -> None:
         )
 
 
-def _check_test(test: Experiment, data: Dataset) -> None:
+def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
     question = test.estimand
-    inside = np.ones(len(data.time), bool)
-    if question.window:
-        start, end = question.window
-        inside = np.asarray((data.time >= start) & (data.time <= end))
-        step = data.time[-1] - data.time[-2]
-        if start < data.training[0] or end >= data.time[-1] + step:
-            raise DataError(
-                f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
-                f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
-                "of its own. Extend the data to cover the test."
-            )
-        if not inside.any():
-            raise DataError(
-                f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
-                f"{data.frequency} period of the data starts. Give the dates of whole periods."
-            )
+    _check_unit(spec, test, data)
     unknown = [u for u in question.units or () if u not in data.units]
     if unknown:
         raise DataError(
             f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. Units: "
             f"{', '.join(data.units) or 'none, the data are national'}."
             f"{did_you_mean(unknown[0], data.units)}"
+        )
+    if question.off_panel:
+        return  # its paths are checked where its world is made
+    inside = _inside(test, data)
+    last = int(np.flatnonzero(inside)[-1])
+    beyond = last + (question.tail or 0) - (len(data.time) - 1)
+    if beyond > 0:
+        raise DataError(
+            f"Experiment '{test.name}' counts a tail of {question.tail} periods after "
+            f"{data.time[last].date()}, but the data end {beyond} short of it, at "
+            f"{data.time[-1].date()}. Extend the data, or state the tail that was measured: "
+            f"carryover={question.tail - beyond if question.tail else 0}."
         )
     where = inside & (np.arange(len(data.time)) >= data.history)
     if question.units:
@@ -117,6 +120,84 @@ def _check_test(test: Experiment, data: Dataset) -> None:
             "test's window (is it zero there?), so the model's effect is zero whatever was "
             "measured. Check the window, or write what the test added in Estimand(active=...)."
         )
+
+
+def _inside(test: Experiment, data: Dataset) -> np.ndarray:
+    """Return the periods of a test's window, or raise when the data do not hold it."""
+    if test.estimand.window is None:
+        return np.ones(len(data.time), bool)
+    start, end = test.estimand.window
+    inside = np.asarray((data.time >= start) & (data.time <= end))
+    step = data.time[-1] - data.time[-2]
+    if start < data.training[0] or end >= data.time[-1] + step:
+        raise DataError(
+            f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
+            f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
+            "of its own. Extend the data to cover the test, or give its paths: "
+            "Estimand(active={'tv': [...]}, control={'tv': [...]}, off_panel='path')."
+        )
+    if not inside.any():
+        raise DataError(
+            f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
+            f"{data.frequency} period of the data starts. Give the dates of whole periods."
+        )
+    return inside
+
+
+def _check_unit(spec: Spec, test: Experiment, data: Dataset) -> None:
+    """Raise when a lift is declared in another unit than its scale, or its outcome, has."""
+    if test.unit is None:
+        return
+    outcome, scale = spec.outcome_of(test.estimand), test.estimand.scale
+    known = data.table[outcome].attrs.get("units") if outcome in data.columns else None
+    if scale == "percent" and test.unit not in PERCENT:
+        raise SpecError(
+            f"Experiment '{test.name}' is in '{test.unit}', but its scale is percent. Write "
+            "unit='percent', or scale='total'."
+        )
+    if scale in ("total", "mean") and test.unit in PERCENT:
+        raise SpecError(
+            f"Experiment '{test.name}' is in '{test.unit}', but its scale is {scale}, in units of "
+            f"'{outcome}'. Write scale='percent'."
+        )
+    if scale in ("total", "mean") and known and test.unit != known:
+        raise DataError(
+            f"Experiment '{test.name}' is in '{test.unit}', but '{outcome}' is in '{known}' in the "
+            "data. Convert the lift and its standard error, or correct unit=."
+        )
+
+
+def age(test: Experiment, data: Dataset) -> float:
+    """Periods from the end of a test's window to the last period of the data; 0 without one."""
+    if test.estimand.window is None:
+        return 0.0
+    end = test.estimand.window[1]
+    passed = float((data.time > end).sum())
+    if end < data.time[0]:
+        step = (data.time[-1] - data.time[0]) / (len(data.time) - 1)
+        passed += float((data.time[0] - end - pd.Timedelta(days=1)) // step)
+    return passed
+
+
+def overlapping(spec: Spec, data: Dataset) -> list[tuple[Experiment, Experiment]]:
+    """Pairs of tests of one channel, in the same units and weeks, with no covariance stated."""
+    tests = [
+        test
+        for test in spec.experiments
+        if not test.estimand.off_panel and test.design != "prior-belief"
+    ]
+    return [
+        (a, b)
+        for a, b in combinations(tests, 2)
+        if {*a.estimand.treatments} & {*b.estimand.treatments}
+        and (not data.is_panel or _units(a, data) & _units(b, data))
+        and (_inside(a, data) & _inside(b, data)).any()
+        and covariance_between(a, b) is None
+    ]
+
+
+def _units(test: Experiment, data: Dataset) -> set[str]:
+    return {*(test.estimand.units or data.units)}
 
 
 def _moves(question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bool:

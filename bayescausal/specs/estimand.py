@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from bayescausal._types import Intervention
-from bayescausal.errors import SpecError
+from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import check_keys, number
+from bayescausal.specs.window import read_window
 
 FACTUAL: dict[str, Intervention] = {}
 """The world as it was: nothing is intervened on."""
 
-Scale = Literal["total", "mean", "per_spend"]
+OffPanel = Literal["path", "steady"]
+Scale = Literal["total", "mean", "per_spend", "percent", "cost"]
+SCALES = ("total", "mean", "per_spend", "percent", "cost")
+RATIOS = ("per_spend", "percent", "cost")
+"""Scales that are a ratio of two sums: a share of all users has the same one."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +87,32 @@ class Estimand:
         intervention acts. ``"2025-03"`` is all of March. All periods by default.
     units : sequence of str, optional
         Units in which the intervention acts and the outcome is counted. All by default.
-    carryover : bool
+    carryover : bool or int
         Count the tail after the window too, as far as exposure reaches along the longest path
-        and the data last.
-    scale : {"total", "mean", "per_spend"}
-        Sum over the window and units; the same per period of the window and unit (an average
-        treatment effect); or per unit of spend that the intervention moves.
+        and the data last; or a stated number of periods after the window, which the data must
+        hold: 2 for a test of four weeks that was read after six. 0 is False.
+    scale : {"total", "mean", "per_spend", "percent", "cost"}
+        ``total`` sums over the window and units; ``mean`` is the same per period of the window
+        and unit (an average treatment effect); ``per_spend`` per unit of spend that the
+        intervention moves; ``percent`` is ``100 sum(Y_active - Y_control) / sum(Y_control)``
+        over what is counted; ``cost`` the spend moved per unit of the outcome gained.
     name : str, optional
         A label for tables.
+    off_panel : {"path", "steady"}, optional
+        The worlds are not in the data: before their start, in another market. Both worlds then
+        set the same nodes, and every other node stands at its mean in the training data, of which
+        a function gets the path. With ``"path"`` arrays have dims ``(time,)`` or ``(unit, time)``
+        of the test alone; before and after it both worlds stand at the first and the last value
+        of the control path, so that carry-over into and out of the test has its place. With
+        ``"steady"`` each world is constant for as long as exposure reaches, and one period is
+        counted: the lift of a point on a response curve. A `window` says when it was and
+        selects nothing.
 
     Raises
     ------
     SpecError
-        No intervention at all, a window that ends before it starts, an unknown scale.
+        No intervention at all, a window that ends before it starts, an unknown scale, worlds off
+        the panel that set different nodes or are of different lengths.
 
     Notes
     -----
@@ -114,12 +132,16 @@ class Estimand:
     outcome: str | None = None
     window: tuple[pd.Timestamp, pd.Timestamp] | None = None
     units: tuple[str, ...] | None = None
-    carryover: bool = True
+    carryover: bool | int = field(default=True, compare=False)  # 1 == True, so `tail` is compared
     scale: Scale = "total"
     name: str | None = None
+    off_panel: OffPanel | None = None
+    tail: int | None = field(init=False, repr=False)
+    """Periods that are counted after the window; None for as far as exposure reaches."""
 
     def __hash__(self) -> int:
-        return hash((self.keys, self.outcome, self.window, self.units, self.scale))
+        where = (self.window, self.units, self.off_panel)
+        return hash((self.keys, self.outcome, self.scale, self.tail, *where))
 
     def __post_init__(self) -> None:
         for side in ("active", "control"):
@@ -140,17 +162,28 @@ class Estimand:
             text = getattr(self, label)
             if text is not None and not (isinstance(text, str) and text):
                 raise SpecError(f"{label} is text; got {text!r}.")
-        if self.scale not in ("total", "mean", "per_spend"):
-            raise SpecError(f"scale is 'total', 'mean' or 'per_spend'; got {self.scale!r}.")
-        if not isinstance(self.carryover, bool):
-            raise SpecError(f"carryover is True or False; got {self.carryover!r}.")
+        if self.scale not in SCALES:
+            raise SpecError(
+                f"scale is one of {', '.join(SCALES)}; got {self.scale!r}."
+                f"{did_you_mean(str(self.scale), SCALES)}"
+            )
+        object.__setattr__(self, "carryover", _carryover(self.carryover))
+        object.__setattr__(self, "tail", None if self.carryover is True else int(self.carryover))
         if self.window is not None:
-            object.__setattr__(self, "window", _window(self.window))
+            object.__setattr__(self, "window", read_window(self.window))
         if self.units is not None:
             units = _several(self.units, "units")
             if not units:
                 raise SpecError("units is empty: name at least one unit, or leave it out for all.")
             object.__setattr__(self, "units", tuple(dict.fromkeys(map(str, units))))
+        if self.off_panel is not None:
+            _check_off_panel(self)
+
+    @property
+    def length(self) -> int | None:
+        """Periods of the arrays that are set; None when there is none."""
+        values = [*self.active.values(), *self.control.values()]
+        return next((_length(v) for v in values if isinstance(v, tuple)), None)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -191,8 +224,11 @@ class Estimand:
             parts.append(f"{self.window[0].date()}..{self.window[1].date()}")
         if self.units:
             parts.append(f"in {', '.join(self.units)}")
-        if not self.carryover:
-            parts.append("without carry-over")
+        if self.off_panel:
+            parts.append("steady state" if self.off_panel == "steady" else "off the panel")
+        if self.tail is not None:
+            some = f"a tail of {self.tail}" if self.tail else "without carry-over"
+            parts.append(some)
         if self.scale != "total":
             parts.append(self.scale)
         return f"Estimand({', '.join(parts)})"
@@ -208,17 +244,22 @@ class Estimand:
             out["window"] = [t.isoformat() for t in self.window]
         if self.units:
             out["units"] = list(self.units)
-        for key, default in (("outcome", None), ("carryover", True), ("scale", "total")):
+        if self.tail is not None:
+            out["carryover"] = self.carryover
+        for key, default in (
+            ("outcome", None),
+            ("scale", "total"),
+            ("name", None),
+            ("off_panel", None),
+        ):
             if getattr(self, key) != default:
                 out[key] = getattr(self, key)
-        if self.name:
-            out["name"] = self.name
         return out
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Estimand:
         """Read what `to_dict` wrote."""
-        check_keys(given, [item.name for item in fields(cls)], "estimand")
+        check_keys(given, [item.name for item in fields(cls) if item.init], "estimand")
         given = dict(given)
         for side in ("active", "control"):
             world = given.get(side) or {}
@@ -248,6 +289,32 @@ def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -
     return Estimand(control=dict.fromkeys(_several(treatment, "treatment"), 0.0), **settings)
 
 
+def steady_state(treatment: str, at: float, by: float, **settings: Any) -> Estimand:
+    """What one period gains when a constant treatment is raised from ``at`` to ``at + by``.
+
+        Y(x = at + by, always) - Y(x = at, always),   in one period
+
+    A point on a response curve, carry-over included: with a normalized adstock it is
+    ``beta (S(at + by) - S(at))``. Not what a test of a few weeks shows in the data.
+
+    Parameters
+    ----------
+    treatment : str
+        One treatment.
+    at, by : float
+        Level of the control world and its change, in units of the exposure, per period.
+    **settings
+        Other fields of `Estimand`: ``outcome``, ``units``, ``scale``, ...
+
+    Examples
+    --------
+    >>> steady_state("tv", at=100, by=20)
+    Estimand(do(tv=120) vs do(tv=100), steady state)
+    """
+    low, change = number("at", at), number("by", by)
+    return Estimand({treatment: low + change}, {treatment: low}, off_panel="steady", **settings)
+
+
 def node_or_edge(key: Any) -> str:
     """Write a key as a node's name or, for an edge, as ``"tv->sales"``, however it is spaced."""
     if not isinstance(key, str | Edge) or not key:
@@ -262,28 +329,51 @@ def _several(given: Any, what: str) -> tuple:
     return tuple(names)
 
 
-def _window(given: Any) -> tuple[pd.Timestamp, pd.Timestamp]:
-    if isinstance(given, str) or not isinstance(given, Iterable) or len(dates := list(given)) != 2:
-        raise SpecError(f"window is two dates, (start, end), both included; got {given!r}.")
-    start, end = _day(dates[0]).start_time, _day(dates[1]).end_time
-    if end < start:
-        raise SpecError(f"The window ends ({end.date()}) before it starts ({start.date()}).")
-    return start.normalize(), end.normalize()
-
-
-def _day(given: Any) -> pd.Period:
-    """Return the day, month or year that a date names."""
-    try:
-        if not isinstance(given, str | date | np.datetime64 | pd.Period):
-            raise ValueError
-        if getattr(given, "tzinfo", None) or pd.isna(given):
-            raise ValueError
-        whole = isinstance(given, str | pd.Period)
-        return pd.Period(given) if whole else pd.Period(pd.Timestamp(given), freq="D")
-    except ValueError:
+def _carryover(given: Any) -> bool | int:
+    """Return True, False, or a number of periods; 0 is False."""
+    if isinstance(given, bool):
+        return given
+    if not isinstance(given, Integral) or given < 0:
         raise SpecError(
-            f"A window has dates without a time zone, such as '2025-03-31'; got {given!r}."
-        ) from None
+            "carryover is True or False, or a whole number of periods after the window; got "
+            f"{given!r}."
+        )
+    return int(given) or False
+
+
+def _length(values: Any) -> int:
+    return len(values[0]) if isinstance(values[0], tuple) else len(values)
+
+
+def _check_off_panel(asked: Estimand) -> None:
+    if asked.off_panel not in ("path", "steady"):
+        raise SpecError(
+            f"off_panel is 'path' (arrays of the test's own periods) or 'steady' (constant "
+            f"levels); got {asked.off_panel!r}."
+        )
+    if {*asked.active} != {*asked.control} or any("->" in key for key in asked.keys):
+        raise SpecError(
+            "Off the panel there is no factual world: active sets "
+            f"{', '.join(asked.active) or 'nothing'}, control sets "
+            f"{', '.join(asked.control) or 'nothing'}. Give the same nodes, no edges, in both: "
+            "Estimand(active={'tv': [80, 80, 80]}, control={'tv': [0, 0, 0]}, off_panel='path')."
+        )
+    sides = (asked.active, asked.control)
+    arrays = [v for side in sides for v in side.values() if isinstance(v, tuple)]
+    if asked.off_panel == "steady":
+        if arrays or asked.tail is not None:
+            raise SpecError(
+                "A steady state has one level a world and no tail: give numbers, and leave "
+                "carryover out. A test with a path of its own is off_panel='path'."
+            )
+        return
+    lengths = sorted({_length(values) for values in arrays})
+    if len(lengths) != 1:
+        raise SpecError(
+            f"The paths off the panel have {' and '.join(map(str, lengths)) or 'no'} periods. "
+            "Give arrays of one length, the periods of the test; one of them may be a number. "
+            "For constant levels without end write off_panel='steady'."
+        )
 
 
 def _value(key: str, value: Any) -> Any:

@@ -6,18 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from bayescausal.errors import GraphError, SpecError, did_you_mean
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, node_or_edge
+from bayescausal.specs.experiment import (
+    Experiment,
+    correlated,
+    covariance_between,
+    error_covariance,
+)
 from bayescausal.specs.noise import NOISES
 from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
 POLICIES = ("held", "reacts")
+_ROUNDING = 1e-9
 _RESERVED = {"sigma", "nu", "phi", "intercept"}
 
 
@@ -182,6 +191,46 @@ def check_experiments(spec: Any) -> None:
                     f"{', '.join(spec.mediators) or 'none'}. If it can be set, add it to "
                     f"treatments=.{did_you_mean(node, spec.treatments)}"
                 )
+        for other in test.covariance:
+            if other not in names:
+                known = [str(n) for n in names if n != test.name]
+                raise SpecError(
+                    f"Experiment '{test.name}' gives a covariance with '{other}', which is no "
+                    f"experiment of this spec. There is {', '.join(known) or 'no other'}."
+                    f"{did_you_mean(other, known)}"
+                )
+    for group in correlated(spec.experiments):
+        if len(group) > 1:
+            _check_group(group)
+
+
+def _check_group(group: tuple[Experiment, ...]) -> None:
+    """Raise when errors cannot have the covariances that are stated."""
+    names = ", ".join(repr(test.name) for test in group)
+    heavy = [repr(test.name) for test in group if test.nu]
+    if heavy:
+        raise SpecError(
+            f"{', '.join(heavy)} has nu= (Student-t) and is tied by a covariance ({names}). Only "
+            "normal errors can share a covariance here: leave nu out, or the covariance."
+        )
+    for a, b in combinations(group, 2):
+        stated, most = covariance_between(a, b) or 0.0, a.std_error * b.std_error
+        if abs(stated) > most * (1 + _ROUNDING):
+            raise SpecError(
+                f"The covariance of '{a.name}' and '{b.name}', {stated:g}, is more than their "
+                f"standard errors allow ({a.std_error:g} x {b.std_error:g} = {most:g}): a "
+                "correlation beyond 1. Give a covariance, in squared units of the lift; for "
+                "arms that share a control it is the variance of the control's mean."
+            )
+    # Sampling errors may be perfectly correlated, so long as biases keep the whole invertible.
+    sampled = np.linalg.eigvalsh(error_covariance(group, [t.std_error for t in group]))
+    whole = np.linalg.eigvalsh(error_covariance(group, [t.sd for t in group]))
+    if sampled[0] < -_ROUNDING * sampled[-1] or whole[0] <= _ROUNDING * whole[-1]:
+        raise SpecError(
+            f"The errors of {names} cannot have these covariances: their matrix is not positive "
+            f"definite (its smallest eigenvalue is {min(sampled[0], whole[0]):.3g}). Check the "
+            "covariances against the standard errors, and state those of the other pairs."
+        )
 
 
 def check_estimand(spec: Any, estimand: Estimand) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescausal.model.contrast import contrast, moved_spend, split
+from bayescausal.model.contrast import measure, split
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
@@ -44,10 +44,10 @@ class World:
         return self.scm.data
 
     def effect(self, estimand: Estimand) -> float:
-        """The exact total effect for the errors of this world, in units of the outcome."""
+        """The exact total effect for the errors of this world, on the estimand's scale."""
         x = self.scm.factual
         edges = calibrate(self.scm, self.theta, x)
-        return float(contrast(self.scm, self.theta, x, edges, estimand).sum())
+        return float(measure(self.scm, self.theta, x, edges, estimand))
 
     def paths(self, estimand: Estimand) -> dict[str, float]:
         """Exact total, natural direct and natural indirect effect."""
@@ -58,7 +58,7 @@ class World:
 
     def roas(self, estimand: Estimand) -> float:
         """Exact incremental outcome per own spend."""
-        return self.effect(estimand) / moved_spend(self.scm, estimand)
+        return self.effect(replace(estimand, scale="per_spend"))
 
 
 def simulate(

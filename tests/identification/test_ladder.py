@@ -5,7 +5,7 @@ import pytest
 from bayescausal.identification.ladder import grade, weaker
 from bayescausal.identification.rungs import GRADES, LETTERS
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.estimand import Estimand, Times, incremental
+from bayescausal.specs.estimand import Estimand, Times, incremental, steady_state
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
 
@@ -57,6 +57,15 @@ def test_outside_what_was_tested_the_model_extrapolates(asked, expected):
     found = grade(identify(BOW, asked, [lift()]), [lift()])
     assert found.letter == expected
     assert found.extrapolated == (expected == "E")
+
+
+def test_a_test_in_another_market_is_extrapolated_to_this_one():
+    there = steady_state("tv", at=100, by=20)
+    here = Estimand(there.active, there.control)
+    found = grade(identify(BOW, here.during(*SPRING), [lift(there)]), [lift(there)])
+    assert found.letter == "E"
+    assert found.extrapolated
+    assert letter(BOW, here.during(*SPRING), lift(here)) == "A"
 
 
 def test_units_that_were_not_tested_are_extrapolated():

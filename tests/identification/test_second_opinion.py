@@ -16,7 +16,7 @@ from bayescausal.identification.plans import plans
 from bayescausal.identification.second_opinion import compare, second_opinion
 from bayescausal.specs.adstock import GeometricAdstock
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.estimand import Estimand, Plus, Times, incremental, steady_state
 from bayescausal.specs.graph import Graph
 
 N = 3000
@@ -275,6 +275,15 @@ def test_a_known_carry_over_is_taken_as_given():
         exposure=exposure,
     )
     assert cut.change == pytest.approx(exposure(tv)[0])
+    tail = opinion(
+        data,
+        "tv -> sales",
+        Estimand(control={"tv": 0.0}, window=window.window, carryover=2),
+        exposure=exposure,
+    )
+    assert tail.change == pytest.approx(
+        tv[0] * carry.weights(np, {"alpha": np.array(0.6)})[:3].sum()
+    )
     assert any("taken" in line or "given for tv" in line for line in seeing.assumptions)
 
 
@@ -415,6 +424,8 @@ SHORT = funnel(60)
         (FUNNEL, incremental(["tv", "season"]), SHORT, {}, SpecError, "one treatment at a time"),
         (FUNNEL, incremental("tv->search"), SHORT, {}, SpecError, "two-stage mediation"),
         (FUNNEL, incremental("tv", scale="per_spend"), SHORT, {}, SpecError, "scale='total'"),
+        (FUNNEL, incremental("tv", scale="percent"), SHORT, {}, SpecError, "scale='total'"),
+        (FUNNEL, steady_state("tv", 1, 1), SHORT, {}, SpecError, "no rows of the data show"),
         (FUNNEL, MORE, SHORT, {"method": "instrumnt"}, SpecError, "Did you mean 'instrument'"),
         (FUNNEL, MORE, SHORT, {"prob": 1.5}, SpecError, "between 0 and 1"),
         (FUNNEL, MORE, SHORT, {"bootstrap": 10}, SpecError, "40 are the least"),

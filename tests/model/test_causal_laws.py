@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import bayescausal as bc
-from bayescausal.model.contrast import contrast, divisor, resolve, scope, split
+from bayescausal.model.contrast import contrast, on_scale, resolve, scope, split
 from bayescausal.model.scm import calibrate, compile_scm, forward
 
 START = pd.Timestamp("2024-01-01")
@@ -53,7 +53,7 @@ def paths(scm, theta, estimand):
 
 def effect(scm, theta, estimand):
     """The effect at one draw, on the estimand's scale."""
-    return paths(scm, theta, estimand).sum() / divisor(scm, estimand)
+    return on_scale(scm, estimand, paths(scm, theta, estimand).sum())
 
 
 def parts(scm, theta, estimand):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescausal.errors import GraphError, SpecError
-from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.estimand import SCALES, Estimand, Plus, Times, incremental, steady_state
 from bayescausal.specs.graph import Edge
 
 tv = incremental("tv")
@@ -47,6 +47,9 @@ def test_equal_questions_are_equal_and_hash_alike(again):
         tv.during("2025-01-01", "2025-02-01"),
         replace(tv, scale="mean"),
         replace(tv, carryover=False),
+        replace(tv, carryover=1),
+        replace(tv, carryover=2),
+        Estimand({"tv": 0}, {"tv": 0.0}, off_panel="steady"),
         incremental(["tv", "social"]),
         incremental("tv->search"),
     ],
@@ -145,8 +148,8 @@ dates = st.dates(datetime.date(2000, 1, 1), datetime.date(2050, 1, 1))
     st.none() | st.tuples(dates, dates).map(sorted),
     st.none() | st.lists(st.sampled_from(["n", "s", "süd"]), min_size=1),
     st.none() | st.just("sales"),
-    st.booleans(),
-    st.sampled_from(["total", "mean", "per_spend"]),
+    st.booleans() | st.integers(0, 9),
+    st.sampled_from(SCALES),
     st.none() | st.just("a name"),
 )
 def test_round_trip(active, control, window, units, outcome, carryover, scale, name):
@@ -154,6 +157,31 @@ def test_round_trip(active, control, window, units, outcome, carryover, scale, n
     again = Estimand.from_dict(made.to_dict())
     assert again == made
     assert hash(again) == hash(made)
+    assert again.carryover is made.carryover or again.carryover == made.carryover > 1
+
+
+def test_a_stated_tail_is_a_number_of_periods_and_none_is_false():
+    assert replace(tv, carryover=0) == replace(tv, carryover=False)
+    assert replace(tv, carryover=np.int64(1)) == replace(tv, carryover=1) != tv
+    assert [replace(tv, carryover=c).tail for c in (True, False, 0, 1, 4)] == [None, 0, 0, 1, 4]
+    assert repr(replace(tv, carryover=2)) == "Estimand(factual vs do(tv=0), a tail of 2)"
+    assert repr(replace(tv, carryover=0)) == "Estimand(factual vs do(tv=0), without carry-over)"
+
+
+def test_worlds_off_the_panel_are_written_and_told_apart():
+    path = Estimand({"tv": (3, 2)}, {"tv": 1}, off_panel="path", window=("2020", "2020"))
+    steady = steady_state("tv", at=100, by=-20, scale="percent")
+    for made in (path, steady):
+        assert Estimand.from_dict(made.to_dict()) == made
+        assert made.reversed().off_panel == made.off_panel
+    assert path.length == 2
+    assert steady.length is None
+    assert steady.active == {"tv": 80.0}
+    assert repr(path) == "Estimand(do(tv=...) vs do(tv=1), 2020-01-01..2020-12-31, off the panel)"
+    assert repr(steady) == "Estimand(do(tv=80) vs do(tv=100), steady state, percent)"
+    assert steady != replace(steady, off_panel=None)
+    by_unit = Estimand({"tv": ((3, 2, 1), (1, 2, 3))}, {"tv": (0, 0, 0)}, off_panel="path")
+    assert by_unit.length == 3
 
 
 def test_function_acts_but_is_not_written():
@@ -202,9 +230,31 @@ def test_function_acts_but_is_not_written():
         (lambda: tv.during("2025-03-03", "2025-01-01"), r"ends \(2025-01-01\) before it starts"),
         (lambda: tv.within(), "units is empty"),
         (lambda: incremental("tv", units=2.5), "one name or a sequence"),
-        (lambda: incremental("tv", scale="roas"), "'total', 'mean' or 'per_spend'; got 'roas'"),
+        (lambda: incremental("tv", scale="roas"), "scale is one of total, mean, .*; got 'roas'"),
         (lambda: incremental("tv", scale=["mean"]), "scale is"),
-        (lambda: incremental("tv", carryover="no"), "carryover is True or False; got 'no'"),
+        (lambda: incremental("tv", carryover="no"), "carryover is True or False, or a whole.*'no'"),
+        (lambda: replace(tv, carryover=-1), "whole number of periods.*got -1"),
+        (lambda: replace(tv, carryover=1.5), "whole number of periods.*got 1.5"),
+        (lambda: replace(tv, carryover=None), "whole number of periods.*got None"),
+        (lambda: replace(tv, scale="percentage"), "'percentage'. Did you mean 'percent'"),
+        (lambda: replace(tv, off_panel="steady"), "no factual world.*the same nodes"),
+        (lambda: Estimand({"tv": 1}, {"tv": 0}, off_panel="before"), "'path'.*got 'before'"),
+        (
+            lambda: Estimand({"tv": 1}, {"social": 0}, off_panel="steady"),
+            "active sets tv, control sets social",
+        ),
+        (lambda: Estimand({"a->b": 1}, {"a->b": 0}, off_panel="steady"), "no edges"),
+        (lambda: Estimand({"tv": (1, 2)}, {"tv": 0}, off_panel="steady"), "one level a world"),
+        (
+            lambda: Estimand({"tv": 1}, {"tv": 0}, carryover=2, off_panel="steady"),
+            "leave carryover out",
+        ),
+        (lambda: Estimand({"tv": 1}, {"tv": 0}, off_panel="path"), "have no periods"),
+        (
+            lambda: Estimand({"tv": (1, 2)}, {"tv": (1, 2, 3)}, off_panel="path"),
+            "have 2 and 3 periods. Give arrays of one length",
+        ),
+        (lambda: steady_state("tv", "100", 2), "at must be a number"),
         (lambda: tv.on(["sales"]), r"outcome is text; got \['sales'\]"),
         (lambda: tv.on(3), "outcome is text"),
         (lambda: incremental("tv", name=""), "name is text"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bayescausal.errors import DataError, FewerRowsThanParameters, GraphError, SpecError
 from bayescausal.model.build import build
 from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
-from bayescausal.specs.agreement import check
+from bayescausal.specs.agreement import age, check
 from bayescausal.specs.baseline import (
     HSGPTrend,
     Intercept,
@@ -24,7 +24,7 @@ from bayescausal.specs.baseline import (
     YearlySeasonality,
 )
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.estimand import SCALES, Estimand, Plus, Times, incremental
 from bayescausal.specs.events import Event, Holidays
 from bayescausal.specs.experiment import DESIGNS, Experiment
 from bayescausal.specs.files import load_yaml
@@ -216,6 +216,41 @@ REFUSED = {
     "experiments=None": ({"experiments": None}, "experiments takes one Experiment.*None"),
     "experiment is a question": ({"experiments": [TV]}, "takes Experiment values; got Estimand"),
     "two of one name": ({"experiments": [measured()] * 2}, "experiments are called 'tv'.*name="),
+    "covariance with no test": (
+        {"experiments": [measured(name="a", covariance={"bb": 1}), measured(name="b")]},
+        "'a' gives a covariance with 'bb', which is no experiment.*There is b.*mean 'b'",
+    ),
+    "covariance stated twice": (
+        {
+            "experiments": [
+                measured(name="a", covariance={"b": 0.1}),
+                measured(name="b", covariance={"a": 0.2}),
+            ]
+        },
+        "covariance of '[ab]' and '[ab]' is 0.. in one and 0.. in the other",
+    ),
+    "correlation beyond one": (
+        {"experiments": [measured(name="a", covariance={"b": 1.5}), measured(name="b")]},
+        "'a' and 'b', 1.5, is more than their standard errors allow .1 x 1 = 1.",
+    ),
+    "correlation of one": (
+        {"experiments": [measured(name="a", covariance={"b": 1.0}), measured(name="b")]},
+        "not positive definite",
+    ),
+    "covariance that is not positive definite": (
+        {
+            "experiments": [
+                measured(name="a", covariance={"b": 0.9, "c": 0.9}, design="did"),
+                measured(name="b", covariance={"c": -0.9}, design="did"),
+                measured(name="c", design="did"),
+            ]
+        },
+        "errors of 'a', 'b', 'c' cannot have these.*eigenvalue is -0.8.*state those of the other",
+    ),
+    "covariance of a Student-t": (
+        {"experiments": [measured(name="a", covariance={"b": 0.5}), measured(name="b", nu=4)]},
+        "'b' has nu= .Student-t. and is tied by a covariance .'a', 'b'.",
+    ),
     "test of no treatment": (
         {"experiments": measured(incremental("price"))},
         "acts on 'price', which is not a treatment. Treatments: tv; mediators: paid search.*treatm",
@@ -488,6 +523,16 @@ MISFITS = {
         lambda f: f,
         "both worlds have the same 'tv'",
     ),
+    "tail after the data": (
+        {"experiments": measured(replace(TV.during("2024-07-01", "2024-07-14"), carryover=3))},
+        lambda f: f,
+        "tail of 3 periods after 2024-07-08, but the data end 1 short.*carryover=2",
+    ),
+    "test before the data with no paths": (
+        {"experiments": measured(TV.during("2020-01-01", "2020-02-01"))},
+        lambda f: f,
+        "give its paths: Estimand.*off_panel='path'",
+    ),
     "units of national data": (
         {"experiments": measured(TV.within("north"))},
         lambda f: f,
@@ -528,6 +573,57 @@ def test_test_in_the_history_is_outside_the_data():
     check(made, read(frame()))
     with pytest.raises(DataError, match=r"outside the data \(2024-01-22"):
         check(made, read(frame(), history=3))
+
+
+def test_a_tail_that_ends_with_the_data_is_counted():
+    tail = replace(TV.during("2024-07-01", "2024-07-14"), carryover=2)
+    check(spec(experiments=measured(tail)), read(frame()))
+
+
+def test_a_biased_pair_may_be_perfectly_correlated_in_its_sampling_errors():
+    tests = [measured(name="a", covariance={"b": 1.0}, design="did"), measured(name="b")]
+    assert len(spec(experiments=tests).experiments) == 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "words"),
+    [
+        ("orders", "total", "is in 'orders', but 'sales' is in 'EUR' in the data.*correct unit="),
+        ("orders", "percent", "is in 'orders', but its scale is percent"),
+        ("%", "mean", "is in '%', but its scale is mean, in units of 'sales'.*scale='percent'"),
+    ],
+)
+def test_a_lift_in_another_unit_is_refused(unit, scale, words):
+    data = read(frame())
+    data.table["sales"].attrs["units"] = "EUR"
+    asked = replace(TV.during("2024-01-08", "2024-01-21"), scale=scale)
+    with pytest.raises((SpecError, DataError), match=words):
+        check(spec(experiments=measured(asked, unit=unit)), data)
+
+
+def test_a_lift_in_the_unit_of_its_outcome_passes():
+    data = read(frame())
+    check(spec(experiments=measured(off(5, 6), unit="orders")), data)  # the data do not say
+    data.table["sales"].attrs["units"] = "EUR"
+    check(spec(experiments=measured(off(5, 6), unit="EUR")), data)
+    check(spec(experiments=measured(replace(off(5, 6), scale="percent"), unit="%")), data)
+    check(spec(experiments=measured(replace(off(5, 6), scale="cost"), unit="EUR")), data)
+
+
+def test_age_counts_periods_from_the_end_of_the_window():
+    data = read(frame())  # 30 weeks from 2024-01-01
+    ages = {
+        ("2024-07-22", "2024-07-28"): 0,
+        ("2024-07-15", "2024-07-21"): 1,
+        ("2024-01-01", "2024-01-07"): 29,
+        ("2023-12-25", "2023-12-31"): 30,
+        ("2023-12-18", "2023-12-24"): 31,
+        ("2025-01-01", "2025-01-31"): 0,
+    }
+    path = Estimand({"tv": (1, 2)}, {"tv": 0}, off_panel="path")
+    for window, expected in ages.items():
+        assert age(measured(replace(path, window=window)), data) == expected, window
+    assert age(measured(), data) == 0
 
 
 def test_latent_node_in_the_data_is_refused_with_advice():
@@ -665,8 +761,8 @@ questions = st.builds(
     outcome=st.sampled_from([None, "sales"]),
     window=st.none() | st.tuples(days, days).map(sorted),
     units=st.none() | st.lists(st.sampled_from(["north", "01", "no", "süd"]), min_size=1),
-    carryover=st.booleans(),
-    scale=st.sampled_from(["total", "mean", "per_spend"]),
+    carryover=st.booleans() | st.integers(1, 5),
+    scale=st.sampled_from(SCALES),
     name=st.none() | st.sampled_from(["on", "a: b", "# c"]),
 )
 experiments = st.lists(
@@ -675,9 +771,12 @@ experiments = st.lists(
         questions,
         number,
         positive,
-        st.sampled_from(DESIGNS),
-        st.just(0.0) | positive,
+        st.sampled_from(sorted(DESIGNS)),
+        st.none() | st.just(0.0) | positive,
         st.sampled_from(["winter", "2024", "a: {b}", "ünï"]),
+        nu=st.none() | positive,
+        half_life=st.none() | positive,
+        unit=st.sampled_from([None, "EUR", "n/a"]),
     ),
     max_size=3,
     unique_by=lambda test: test.name,

@@ -1,0 +1,161 @@
+"""Experiments as likelihood terms: `contrast.measure` of a test, and how it was measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayescausal._types import Array, Node, Theta
+from bayescausal.errors import OverlappingExperiments, SpecError, did_you_mean
+from bayescausal.model.contrast import measure
+from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.specs.agreement import age, overlapping
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.experiment import Experiment, correlated, error_covariance
+from bayescausal.specs.spec import Spec
+
+OFF = 1e8
+"""A term is switched off by an error that is this many times larger: its gradient is nil."""
+
+
+class Term(NamedTuple):
+    """One likelihood term: its name, its experiments, and the names of its data.
+
+    ``observed`` holds the lift, or the lifts; ``error`` the standard deviation of the measurement,
+    or the covariance matrix of several.
+    """
+
+    name: str
+    tests: tuple[Experiment, ...]
+
+    @property
+    def observed(self) -> str:
+        """Name of the measured lift in the model."""
+        return f"{self.name}:observed"
+
+    @property
+    def error(self) -> str:
+        """Name of the error in the model."""
+        return f"{self.name}:{'covariance' if len(self.tests) > 1 else 'sd'}"
+
+
+def terms(spec: Spec) -> tuple[Term, ...]:
+    """Return the terms of a spec: ``lift:<name>``, in its order, then groups ``lift:<a>+<b>``."""
+    groups = correlated(spec.experiments)
+    alone = [test for test in spec.experiments if (test,) in groups]
+    several = [group for group in groups if len(group) > 1]
+    return tuple(
+        Term("lift:" + "+".join(str(test.name) for test in group), group)
+        for group in [*((test,) for test in alone), *several]
+    )
+
+
+def entered(test: Experiment) -> Experiment:
+    """Return a test on the scale on which it enters the model: a cost as the return, its inverse.
+
+        c +/- s   enters as   1/c +/- s/c^2
+
+    A cost has a pole where the effect is zero, which is where chains start; it was computed from
+    an effect anyway, whose error is normal. Every other test enters as it is.
+    """
+    if test.estimand.scale != "cost":
+        return test
+    slope = test.lift**-2
+    return replace(
+        test,
+        estimand=replace(test.estimand, scale="per_spend"),
+        lift=1 / test.lift,
+        std_error=test.std_error * slope,
+        bias_sd=test.bias * slope,
+        covariance={},
+    )
+
+
+def error_sd(test: Experiment, data: Dataset) -> float:
+    """Return the sd of a measurement as it is entered: its error, grown by its age, and bias."""
+    return entered(test).sd_at(age(test, data))
+
+
+def lift_data(spec: Spec, data: Dataset, without: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Return what the terms are given, by the names of their `pymc.Data`.
+
+    Parameters
+    ----------
+    spec, data : Spec, Dataset
+    without : collection of str
+        Experiments to switch off: their error is `OFF` times as large and tied to no other. Give
+        the result to ``pymc.set_data``: the model stays as it was compiled.
+
+    Returns
+    -------
+    dict of str to array
+        ``lift:<name>:observed`` and ``lift:<name>:sd``, or ``:covariance``.
+    """
+    names = [str(test.name) for test in spec.experiments]
+    for name in without:
+        if name not in names:
+            raise SpecError(
+                f"There is no experiment '{name}'. There is {', '.join(names) or 'none'}."
+                f"{did_you_mean(name, names)}"
+            )
+    out = {}
+    for term in terms(spec):
+        out[term.observed] = np.array([entered(test).lift for test in term.tests])
+        off = np.array([test.name in without for test in term.tests])
+        sds = np.array([error_sd(test, data) for test in term.tests]) * np.where(off, OFF, 1.0)
+        slopes = [-(t.lift**-2) if t.estimand.scale == "cost" else 1.0 for t in term.tests]
+        covariance = error_covariance(term.tests, sds / np.abs(slopes)) * np.outer(slopes, slopes)
+        tied = np.eye(len(off), dtype=bool) | ~(off[:, None] | off)
+        out[term.error] = np.where(tied, covariance, 0.0)
+        if len(term.tests) == 1:
+            out[term.observed], out[term.error] = out[term.observed][0], sds[0]
+    return out
+
+
+def predict_lift(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    test: Experiment,
+    xp: object = np,
+) -> Array:
+    """Return what a test would measure without error: its share of the effect, as `entered`."""
+    return test.share * measure(scm, theta, x, edges, entered(test).estimand, xp)
+
+
+def add_lifts(
+    scm: SCM, theta: Theta, x: Mapping[Node, Array], edges: Mapping[Edge, Mechanism]
+) -> None:
+    """Add the terms of all experiments to the model in whose context this is called.
+
+    lift ~ Normal(share * effect, sd),  StudentT(nu, ...),  or MvNormal(..., covariance)
+    """
+    for a, b in overlapping(scm.spec, scm.data):
+        warnings.warn(
+            f"The experiments '{a.name}' and '{b.name}' saw the same units of the same channel in "
+            "the same weeks, and count as two independent measurements. If they share a control, "
+            f"or are two readings of one test, say so: covariance={{'{b.name}': ...}} in "
+            f"'{a.name}' (the variance of the shared control's mean), or keep one; if they are "
+            "independent, give 0.",
+            OverlappingExperiments,
+            stacklevel=3,
+        )
+    given = {name: pm.Data(name, value) for name, value in lift_data(scm.spec, scm.data).items()}
+    for term in terms(scm.spec):
+        seen, error = given[term.observed], given[term.error]
+        effects = [predict_lift(scm, theta, x, edges, test, pt) for test in term.tests]
+        nu = term.tests[0].nu
+        if len(effects) > 1:
+            pm.MvNormal(term.name, mu=pt.stack(effects), cov=error, observed=seen)
+        elif nu is None:
+            pm.Normal(term.name, mu=effects[0], sigma=error, observed=seen)
+        else:
+            pm.StudentT(term.name, nu=nu, mu=effects[0], sigma=error, observed=seen)

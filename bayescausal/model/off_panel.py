@@ -1,0 +1,118 @@
+"""A world that is not in the data: its paths, its other nodes, and how long it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bayescausal._types import Array, Intervention, Node, Theta
+from bayescausal.errors import DataError
+from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.estimand import Estimand
+
+
+class Timeline(NamedTuple):
+    """Periods before the test, of the test, and of its tail."""
+
+    lead: int
+    length: int
+    tail: int
+
+    @property
+    def periods(self) -> int:
+        """All of them."""
+        return self.lead + self.length + self.tail
+
+
+def timeline(estimand: Estimand, far: int) -> Timeline:
+    """Return how long the world lasts, given how `far` exposure reaches.
+
+    Before a path the control's first value holds, for as long as exposure reaches: the test
+    starts from a settled response. A steady state is the last period of that lead and one.
+    """
+    if estimand.off_panel == "steady":
+        return Timeline(far, 1, 0)
+    return Timeline(far, estimand.length or 1, far if estimand.tail is None else estimand.tail)
+
+
+def means(scm: SCM, periods: int) -> dict[Node, np.ndarray]:
+    """Every node at its mean over the training data, by unit, for some periods."""
+    start = scm.data.history
+    return {
+        v: np.repeat(path[..., start:].mean(axis=-1, keepdims=True), periods, axis=-1)
+        for v, path in scm.factual.items()
+    }
+
+
+def worlds(
+    scm: SCM, estimand: Estimand, when: Timeline
+) -> tuple[dict[Node | Edge, Array], dict[Node | Edge, Array]]:
+    """Whole paths of what is set: in the active world, and in the control world."""
+    active: dict[Node | Edge, Array] = {}
+    control: dict[Node | Edge, Array] = {}
+    for node, still in means(scm, when.length).items():
+        if node not in estimand.keys:
+            continue
+        high = _path(scm, estimand, node, estimand.active[node], still)
+        low = _path(scm, estimand, node, estimand.control[node], still)
+        steady = estimand.off_panel == "steady"
+        active[node] = _extend(high, high if steady else low, when)
+        control[node] = _extend(low, low, when)
+    if all(np.array_equal(active[node], control[node]) for node in control):
+        raise DataError(
+            f"{estimand!r}: both worlds have the same path of {', '.join(estimand.keys)}, so the "
+            "effect is zero whatever was measured."
+        )
+    return active, control
+
+
+def _extend(path: np.ndarray, around: np.ndarray, when: Timeline) -> np.ndarray:
+    """Put the first value of one path before another, and its last value after it."""
+    before = np.repeat(around[..., :1], when.lead, axis=-1)
+    after = np.repeat(around[..., -1:], when.tail, axis=-1)
+    return np.concatenate([before, path, after], axis=-1)
+
+
+def _path(
+    scm: SCM, estimand: Estimand, node: Node, value: Intervention, still: np.ndarray
+) -> np.ndarray:
+    """Evaluate an intervention in the test's own periods; a function gets the mean's path."""
+    new = np.asarray(value(still.copy()) if callable(value) else value, dtype=float)
+    if new.shape not in ((), still.shape, still.shape[-1:]) or not np.isfinite(new).all():
+        raise DataError(
+            f"{estimand!r}: '{node}' must have finite values in the shape of the test, "
+            f"{still.shape}; got shape {new.shape}."
+        )
+    if new.min() < 0 and scm.saturates(node):
+        raise DataError(
+            f"{estimand!r}: '{node}' is negative (down to {new.min():g}), but it saturates: "
+            "exposure cannot be negative. Set zero or more."
+        )
+    return np.broadcast_to(new, still.shape)
+
+
+def setting(
+    scm: SCM,
+    theta: Theta,
+    edges: Mapping[Edge, Mechanism],
+    estimand: Estimand,
+    when: Timeline,
+    xp: Any = np,
+) -> tuple[dict[Node, Array], dict[Edge, Mechanism]]:
+    """What is given in both worlds: nodes at their means, treatments as in the control world.
+
+    A mediator is at its mean while its cause is as in the control world: the response to the
+    treatment starts there. Coefficients are those of the data.
+    """
+    constant = np.asarray if xp is np else xp.as_tensor
+    x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, when.periods).items()}
+    for node, path in worlds(scm, estimand, when)[1].items():
+        x[str(node)] = constant(path)
+    made = {
+        e: Mechanism(m.beta, m.center, scm.curve(e, theta, x[e.source], xp))
+        for e, m in edges.items()
+    }
+    return x, made

@@ -1,0 +1,340 @@
+"""What the treated units would have done: three estimators and their errors, in plain numpy.
+
+Every estimator writes the counterfactual of the average treated unit as ``a + sum_j w_j x_jt``
+over the control units j, fitted to the periods before the test. They differ in what is free.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from scipy.optimize import nnls
+
+Method = Literal["did", "synthetic-control", "tbr"]
+METHODS: tuple[Method, ...] = get_args(Method)
+"""Difference in differences, synthetic control, time-based regression."""
+
+SETS = 200
+"""Placebo sets that are refitted at most; beyond it they are drawn at random."""
+
+REPEATS = 2000
+"""Block-bootstrap draws."""
+
+ENOUGH_CONTROLS = 8
+"""Control units from which the error comes from placebos; with fewer, from blocks of time."""
+
+CORRELATED = 0.3
+"""Autocorrelation of residuals above which `tbr` leaves its t formula for a block bootstrap."""
+
+
+class Counterfactual(NamedTuple):
+    """A fitted counterfactual of one series.
+
+    Attributes
+    ----------
+    path : array, shape ``(time,)``
+    weights : array, shape ``(control,)``
+    design : array, shape ``(time, column)``
+        Columns whose coefficients are free and signed; their estimation error reaches the lift.
+    parameters : int
+        Free parameters, the positive weights of a synthetic control among them.
+    """
+
+    path: np.ndarray
+    weights: np.ndarray
+    design: np.ndarray
+    parameters: int
+
+
+Estimator = Callable[[np.ndarray, np.ndarray, int], Counterfactual]
+
+
+def estimator(method: Method, intercept: bool = True) -> Estimator:
+    """Return the function ``(treated, controls, periods before the test) -> Counterfactual``."""
+    if method == "did":
+        return difference_in_differences
+    if method == "tbr":
+        return time_based_regression
+    return partial(synthetic_control, intercept=intercept)
+
+
+def difference_in_differences(y: np.ndarray, x: np.ndarray, before: int) -> Counterfactual:
+    """Equal weights that sum to one, free intercept: the two-way fixed-effects estimate.
+
+        y0_t = mean_j x_jt + mean_{s before} (y_s - mean_j x_js)
+
+    It is right when treated and control units would have moved in parallel.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 2, 3, 4], [3, 4, 5, 6]])
+    >>> difference_in_differences(np.array([7.0, 8, 9, 99]), x, 3).path
+    array([ 7.,  8.,  9., 10.])
+    """
+    mean = x.mean(axis=0)
+    path = mean + (y - mean)[:before].mean()
+    return Counterfactual(path, np.full(len(x), 1 / len(x)), np.ones((len(y), 1)), 1)
+
+
+def synthetic_control(
+    y: np.ndarray, x: np.ndarray, before: int, *, intercept: bool = True
+) -> Counterfactual:
+    """Weights that are not negative and sum to one, closest before the test; exact, not iterative.
+
+        min_w sum_{t before} (y_t - a - sum_j w_j x_jt)^2,   w >= 0,  sum_j w_j = 1
+
+    With ``intercept`` series enter as deviations from their own mean, so that units of another
+    level can be matched. As ``y = sum_j w_j y``, the problem is ``min |A w|`` with columns
+    ``x_j - y``; the ``v >= 0`` that minimizes ``|A v|^2 + (sum v - 1)^2`` is a multiple of its
+    solution.
+
+    Notes
+    -----
+    Source: Abadie, Diamond and Hainmueller (2010), JASA 105; with intercept: Doudchenko and Imbens
+    (2016), NBER 22791; Ferman and Pinto (2021), Quantitative Economics 12.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 4, 0, 8], [0, 0, 4, 4]])
+    >>> synthetic_control(np.array([9.0, 10, 12, 99]), x, 3).weights.round(12)
+    array([0.25, 0.75])
+    """
+    shift = x[:, :before].mean(axis=1) if intercept else np.zeros(len(x))
+    level = float(y[:before].mean()) if intercept else 0.0
+    moved = x - shift[:, None]
+    gap = (moved - (y - level))[:, :before].T
+    scale = np.sqrt((gap**2).mean()) or 1.0
+    system = np.vstack([gap / scale, np.ones(len(x))])
+    v, _ = nnls(system, np.append(np.zeros(before), 1.0), maxiter=100 * len(x))
+    weights = v / v.sum()
+    design = np.ones((len(y), int(intercept)))
+    free = int((weights > 0).sum()) - 1 + int(intercept)
+    return Counterfactual(weights @ moved + level, weights, design, free)
+
+
+def time_based_regression(y: np.ndarray, x: np.ndarray, before: int) -> Counterfactual:
+    """Least squares of the treated series on the mean of the controls, before the test.
+
+        y_t = a + b mean_j x_jt + e_t
+
+    Unlike difference in differences the slope is free, and unlike synthetic control it may be
+    above one or negative. What moves the controls alone flattens it: then the counterfactual
+    stays too near the mean before the test when the controls' level changes.
+
+    Notes
+    -----
+    Source: Kerman, Wang and Vaver (2017), Estimating ad effectiveness using geo experiments in a
+    time-based regression framework, Google.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 2, 3, 4]])
+    >>> time_based_regression(np.array([3.0, 5, 7, 99]), x, 3).path.round(12)
+    array([3., 5., 7., 9.])
+    """
+    design = np.column_stack([np.ones(len(y)), x.mean(axis=0)])
+    solution = np.linalg.lstsq(design[:before], y[:before], rcond=None)[0]
+    return Counterfactual(design @ solution, np.full(len(x), solution[1] / len(x)), design, 2)
+
+
+def rmse(y: np.ndarray, path: np.ndarray, before: int) -> float:
+    """Root of the mean squared difference before the test."""
+    return float(np.sqrt(((y - path)[:before] ** 2).mean()))
+
+
+def leverage(made: Counterfactual, before: int) -> np.ndarray:
+    """How errors before the test enter the sum after it: ``D_pre (D_pre' D_pre)^-1 D_post' 1``.
+
+    The error of the cumulative effect is ``sum_{t after} e_t - sum_{s before} leverage_s e_s``.
+    """
+    after = made.design[before:].sum(axis=0)
+    return np.linalg.lstsq(made.design[:before].T, after, rcond=None)[0]
+
+
+def regression_error(y: np.ndarray, made: Counterfactual, before: int) -> float:
+    """Posterior predictive scale of the cumulative effect with independent errors.
+
+        s sqrt(h + leverage' leverage),   s^2 = sum_{before} e^2 / (n - parameters)
+
+    with h periods after; the effect is Student-t with ``n - parameters`` degrees of freedom
+    (a flat prior, Kerman et al. 2017). The second term is the error of the coefficients.
+    """
+    residual = (y - made.path)[:before]
+    a = leverage(made, before)
+    variance = (residual**2).sum() / (before - made.parameters)
+    return math.sqrt(variance * (len(y) - before + a @ a))
+
+
+def autocorrelation(residual: np.ndarray) -> float:
+    """First autocorrelation, zero for a series without variation."""
+    centered = residual - residual.mean()
+    power = float(centered @ centered)
+    return float(centered[1:] @ centered[:-1]) / power if power else 0.0
+
+
+def block_size(residual: np.ndarray, periods: int) -> int:
+    """Length of the blocks: the window's, so that sums over it keep their autocorrelation.
+
+    At least ``n^(1/3)`` and what the autocorrelation asks for (Carlstein 1986); at most ``n / 3``.
+    """
+    n = len(residual)
+    r = min(max(autocorrelation(residual), 0.0), 0.97)
+    longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
+    return max(1, min(n // 3, max(periods, math.ceil(longer * n ** (1 / 3)))))
+
+
+def block_bootstrap(
+    y: np.ndarray, made: Counterfactual, before: int, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Draws of the error of the cumulative effect by a moving-block bootstrap, and their freedom.
+
+    Residuals before the test are resampled in blocks for the periods before and after; what is
+    bootstrapped is ``sum_after e - leverage' e_before``. The variance is corrected for what
+    fitting took out of the residuals: ``1 / (1 - l / n)`` for the mean, with blocks of length l;
+    ``m / (m - k)`` for k other parameters, m the periods that the autocorrelation leaves
+    (``n (1 - r) / (1 + r)``, r at most 0.8); and ``1 + k / m`` for the error of weights that are
+    not in `design`.
+    Degrees of freedom are those of a triangular window, ``1.5 n / l``.
+
+    Notes
+    -----
+    Source: Künsch (1989), Ann. Statist. 17; Priestley (1981), Spectral Analysis, section 6.2.
+    """
+    residual, after = (y - made.path)[:before], len(y) - before
+    size = block_size(residual, after)
+    blocks = -(-before // size), -(-after // size)
+    starts = rng.integers(before - size + 1, size=(REPEATS, sum(blocks), 1))
+    drawn = residual[starts + np.arange(size)]
+    past = drawn[:, : blocks[0]].reshape(REPEATS, -1)[:, :before]
+    future = drawn[:, blocks[0] :].reshape(REPEATS, -1)[:, :after]
+    draws = future.sum(axis=1) - past @ leverage(made, before)
+    r = min(max(autocorrelation(residual), 0.0), 0.8)
+    worth = before * (1 - r) / (1 + r)
+    others = min(max(made.parameters - 1, 0), worth / 2)
+    chosen = min(max(made.parameters - made.design.shape[1], 0), worth / 2)
+    spare = (1 + chosen / worth) / (1 - others / worth) / (1 - size / before)
+    return (draws - draws.mean()) * math.sqrt(spare), max(1.0, 1.5 * before / size)
+
+
+def placebo_in_space(
+    x: np.ndarray, before: int, fitted: Estimator, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Refit with sets of `size` controls as if treated and the rest as their controls.
+
+    Returns the ratio of each set's cumulative effect to its fit, and the number of sets that are
+    left out because the rest fits them exactly. All sets are taken, or `SETS` of them at random.
+
+    Each placebo effect is divided by its own root mean squared error before the test, so that
+    sets that are noisier than the treated units do not blow up the error, nor quiet ones hide it.
+
+    Notes
+    -----
+    Source: Abadie, Diamond and Hainmueller (2010), JASA 105, section 3.4.
+    """
+    count, ratios, exact = len(x), [], 0
+    for chosen in _sets(count, size, rng):
+        as_if = np.isin(np.arange(count), chosen)
+        y, rest = x[as_if].mean(axis=0), x[~as_if]
+        made = fitted(y, rest, before)
+        own = rmse(y, made.path, before)
+        if own <= 1e-9 * float(np.abs(y).max()):
+            exact += 1
+            continue
+        ratios.append(float((y - made.path)[before:].sum()) / own)
+    return np.array(ratios), exact
+
+
+def _sets(count: int, size: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
+    if math.comb(count, size) <= SETS:
+        yield from combinations(range(count), size)
+        return
+    for _ in range(SETS):
+        yield tuple(sorted(rng.choice(count, size, replace=False).tolist()))
+
+
+def drift(gap: np.ndarray) -> tuple[float, float]:
+    """Slope of a gap over time, a period, and its t value, allowing for AR(1) errors.
+
+    The variance of least squares is multiplied by ``(1 + r) / (1 - r)``, r the first
+    autocorrelation of what the slope leaves.
+    """
+    time = np.arange(len(gap)) - (len(gap) - 1) / 2
+    slope = float(time @ gap / (time @ time))
+    rest = gap - gap.mean() - slope * time
+    r = min(max(autocorrelation(rest), 0.0), 0.95)
+    variance = float(rest @ rest) / max(1, len(gap) - 2) / float(time @ time) * (1 + r) / (1 - r)
+    return slope, slope / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, slope)
+
+
+class StandardError(NamedTuple):
+    """Error of a cumulative effect on the average treated unit, and where it comes from.
+
+    Attributes
+    ----------
+    kind : str
+        ``"placebo in space"``, ``"block bootstrap"`` or ``"t formula"``.
+    scale, dof : float
+    draws : array
+        Placebo effects or bootstrap draws; empty for the formula.
+    notes : list of str
+    """
+
+    kind: str
+    scale: float
+    dof: float
+    draws: np.ndarray
+    notes: list[str]
+
+
+def standard_error(
+    method: Method,
+    panel: tuple[np.ndarray, np.ndarray],
+    before: int,
+    fitted: Estimator,
+    count: int,
+    rng: np.random.Generator,
+) -> StandardError:
+    """Error of the effect on the mean of `count` treated units, as the data allow.
+
+    ``did`` and ``synthetic-control``: placebos in space with `ENOUGH_CONTROLS` units or more, in
+    sets of `count` (at most half of the controls); else the block bootstrap of residuals before
+    the test. ``tbr``: its t formula, or the block bootstrap when residuals are autocorrelated.
+
+    Parameters
+    ----------
+    panel : (array, array)
+        The treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
+    """
+    y, x = panel
+    made = fitted(y, x, before)
+    if method != "tbr" and len(x) >= ENOUGH_CONTROLS:
+        size = min(count, len(x) // 2)
+        ratios, exact = placebo_in_space(x, before, fitted, size, rng)
+        draws = ratios * rmse(y, made.path, before)
+        notes = []
+        if size < count:
+            notes.append(
+                f"Placebos are sets of {size} of the {len(x)} controls, not of {count} as treated."
+            )
+        if exact:
+            notes.append(f"{exact} placebos were fitted exactly and are left out.")
+        if len(draws) >= ENOUGH_CONTROLS:
+            scale = float(np.sqrt((draws**2).mean()))
+            return StandardError("placebo in space", scale, len(x) - 1.0, draws, notes)
+    correlation = autocorrelation((y - made.path)[:before])
+    if method == "tbr" and correlation <= CORRELATED:
+        scale = regression_error(y, made, before)
+        return StandardError("t formula", scale, before - 2.0, np.empty(0), [])
+    draws, dof = block_bootstrap(y, made, before, rng)
+    why = (
+        f"Residuals are autocorrelated ({correlation:.2f})"
+        if method == "tbr"
+        else f"{len(x)} control units are too few for placebos"
+    )
+    note = f"{why}: the standard error is a block bootstrap over {before} periods."
+    return StandardError("block bootstrap", float(draws.std()), dof, draws, [note])
