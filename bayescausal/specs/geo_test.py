@@ -26,7 +26,7 @@ class GeoTest:
     It is an estimate from the test's own data, not the model's answer: `experiment` turns it into
     the measurement that the model takes.
 
-    Attributes
+    Parameters
     ----------
     estimand : Estimand
         The question, with the window, the treated units, the outcome and the tail.
