@@ -7,6 +7,8 @@ Verbs, free functions
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
     decompose, counterfactual, do               ask
+    check_experiments, conflicts, reconcile,
+    leave_out, evidence                         do tests and model agree?
     summarize                                   reduce draws to a table
     report, plot_*                              show
     save (a method of Fit), load, load_example  keep
@@ -83,6 +85,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "roas",
         ],
         "queries.summary": ["summarize"],
+        "queries.experiments": [
+            "Conflict",
+            "Reconciliation",
+            "check_experiments",
+            "conflicts",
+            "reconcile",
+        ],
+        "queries.refits": ["evidence", "leave_out"],
         # show
         "presentation.plots": [
             "plot_adstock",

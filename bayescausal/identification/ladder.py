@@ -132,7 +132,7 @@ def grade(
     if part != "total":
         status, source = _part_status(found, part)
     else:
-        source = found.strategies[0].words if found.strategies else "no strategy"
+        source = found.strategies[0].words if found.strategies else "no data tells it"
     letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
     tests = [t for t in experiments if _same_effect(t, found)] if part == "total" else []
     inside = [(_rung(t), t) for t in tests if _covers(t.estimand, asked)]

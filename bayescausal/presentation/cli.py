@@ -157,6 +157,7 @@ def _fit(args: argparse.Namespace) -> None:
     print(f"Wrote {made.save(path)}")
     _say_state(made)
     _say_unidentified(made)
+    _say_conflicts(made)
 
 
 def _effects(args: argparse.Namespace) -> None:
@@ -185,6 +186,7 @@ def _effects(args: argparse.Namespace) -> None:
             print(table.assign(**numbers).assign(p_positive=chances).to_string())
     _say_state(fit)
     _say_unidentified(fit)
+    _say_conflicts(fit)
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -193,6 +195,7 @@ def _report(args: argparse.Namespace) -> None:
     print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
     _say_state(fit)
     _say_unidentified(fit)
+    _say_conflicts(fit)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -246,6 +249,11 @@ def _say_unidentified(fit: Any) -> None:
     judged = presentation.basis.verdicts(fit.spec, spend=fit.data.spend)
     for advice in presentation.basis.unidentified(judged):
         print(f"NOT IDENTIFIED: {advice}", file=sys.stderr)
+
+
+def _say_conflicts(fit: Any) -> None:
+    for conflict in bc.conflicts(fit) if fit.spec.experiments else ():
+        print(f"CONFLICT: {conflict.sentence}", file=sys.stderr)
 
 
 def _warn(message: Any, *args: Any, **kwargs: Any) -> None:

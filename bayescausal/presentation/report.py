@@ -39,6 +39,7 @@ from bayescausal.presentation.plots import (
 from bayescausal.presentation.sheet import arrow, encode, period, table_of
 from bayescausal.presentation.words import chance, listed, number, share, standing, verdict
 from bayescausal.queries.effects import decompose, effect, mroas, roas
+from bayescausal.queries.experiments import conflicts
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import incremental
 
@@ -147,6 +148,14 @@ def _questions(fit: Fit, outcome: Node) -> Questions:
     return found
 
 
+def _conflicts(fit: Fit) -> list[str]:
+    if not fit.spec.experiments:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be judged stands under Experiments
+        return [conflict.sentence for conflict in conflicts(fit)]
+
+
 def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     spec, data, state = fit.spec, fit.data, fit.convergence
     outcome = spec.graph.outcomes[0]
@@ -164,6 +173,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "period": step,
         "state": str(state),
         "converged": state.converged,
+        "conflicts": _conflicts(fit),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": _headlines(fit, prob, outcome, asked[outcome]),

@@ -45,6 +45,10 @@ class LeftOut(NamedTuple):
         enough = min(0.7, 1 - 1 / np.log10(density.size)) if density.size > 10 else 0.0
         return weights / weights.sum(), float(k), bool(k < enough)
 
+    def tied(self, name: str) -> tuple[str, ...]:
+        """Return the tests that are left out with this one: covariances tie them, by name."""
+        return tuple(sorted(n for n in self.given if self.term[n] == self.term[name]))
+
     def moments(self, name: str, weights: np.ndarray) -> tuple[float, float]:
         """Mean and sd of the effect of a test under weights."""
         draws = self.effects[name].ravel()

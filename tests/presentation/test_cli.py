@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -476,3 +477,20 @@ def test_the_demo_for_real(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Converged" in out
     assert (tmp_path / "report.html").stat().st_size < 3_000_000
+
+
+def test_tests_that_contradict_each_other_are_named(example_fit, tmp_path, capsys):
+    """The posterior is that of the sound tests; the second one of tv says three times as much."""
+    first = example_fit.spec.experiments[0]
+    other = replace(first, name="again", lift=3 * first.lift)
+    spec = replace(example_fit.spec, experiments=(*example_fit.spec.experiments, other))
+    with pytest.warns(bc.errors.OverlappingExperiments):
+        bc.build(spec, example_fit.data)
+    path = replace(example_fit, spec=spec).save(tmp_path / "torn.nc")
+    assert main(["effects", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "CONFLICT" in said
+    assert f"'{first.name}'" in said
+    assert "'again'" in said
+    assert main(["effects", str(example_fit.save(tmp_path / "sound.nc"))]) == 0
+    assert "CONFLICT" not in capsys.readouterr().err
