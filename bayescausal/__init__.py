@@ -9,6 +9,7 @@ Verbs, free functions
     decompose, counterfactual, do               ask
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?
+    rank_experiments                            which test next?
     summarize                                   reduce draws to a table
     report, plot_*                              show
     save (a method of Fit), load, load_example  keep
@@ -93,6 +94,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "reconcile",
         ],
         "queries.refits": ["evidence", "leave_out"],
+        "queries.plan": ["Candidate", "rank_experiments"],
         # show
         "presentation.plots": [
             "plot_adstock",
