@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
+import pandas as pd
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.sampling.jax import get_jaxified_graph
 
@@ -30,8 +31,21 @@ def variants(example: bc.Example) -> dict[str, bc.Spec]:
     def tied(*pairs: tuple[str, str]) -> bc.Spec:
         return replace(spec, graph=replace(graph, bidirected=pairs))
 
+    days = ("2023-09-04", "2023-11-06", "2024-05-06", "2024-07-01", "2025-06-02")
+    tests = tuple(
+        bc.Experiment(
+            bc.incremental(name, window=(day, pd.Timestamp(day) + pd.Timedelta(weeks=4))),
+            lift=200.0,
+            std_error=60.0,
+            design="geo-rct",
+            name=f"{name} {day}",
+        )
+        for day, name in zip(days, ("tv", "social", "tv", "search", "social"), strict=True)
+    )
     return {
         "bundled": spec,
+        "bundled without its two lift tests": replace(spec, experiments=()),
+        "bundled with five lift tests more": replace(spec, experiments=(*spec.experiments, *tests)),
         "tv <-> sales, social <-> sales (two budget equations more)": tied(
             ("tv", "sales"), ("social", "sales")
         ),
