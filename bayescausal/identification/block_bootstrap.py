@@ -7,10 +7,11 @@ refits are one matrix product and a batch of small solves.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from bayescausal.specs.geo_estimators import block_rule
 
 WHOLE_UNITS = 8
 """Number of units from which units, not periods, are resampled."""
@@ -103,11 +104,9 @@ def residuals(
 
 
 def block_length(score: np.ndarray) -> int:
-    """Length of the blocks for a mean of `score`: ``n^(1/3)``, raised by its autocorrelation.
+    """Length of the blocks for a mean of `score`: that of `block_rule`, at most ``n / 4``.
 
-        max(1, (sqrt(6) r / (1 - r^2))^(2/3)) n^(1/3),  rounded up, at most n / 4
-
-    with r the first autocorrelation: the length that minimizes the squared error of the
+    With r the first autocorrelation it is the length that minimizes the squared error of the
     variance of a mean if the score is a first-order autoregression. For least squares the score
     is residual times residual treatment: only where both are autocorrelated does the error of a
     coefficient grow.
@@ -129,9 +128,7 @@ def block_length(score: np.ndarray) -> int:
     centered = score - score.mean(axis=-1, keepdims=True)
     power = float((centered**2).sum())
     r = float((centered[:, 1:] * centered[:, :-1]).sum()) / power if power else 0.0
-    r = min(max(r, 0.0), 0.97)
-    longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
-    return max(1, min(math.ceil(longer * n ** (1 / 3) - 1e-9), n // 4))
+    return max(1, min(block_rule(n, r), n // 4))
 
 
 def resample(count: int, block: int, repeats: int, rng: np.random.Generator) -> np.ndarray:

@@ -177,15 +177,30 @@ def autocorrelation(residual: np.ndarray) -> float:
     return float(centered[1:] @ centered[:-1]) / power if power else 0.0
 
 
+def block_rule(n: int, r: float) -> int:
+    """Length of blocks for the mean of ``n`` periods with first autocorrelation ``r``.
+
+        (sqrt(6) r / (1 - r^2))^(2/3) n^(1/3),  at least n^(1/3),  rounded up
+
+    Source: Carlstein (1986), Ann. Statist. 14; Politis and White (2004), Econometric Reviews 23.
+
+    Examples
+    --------
+    >>> block_rule(64, 0.0), block_rule(64, 0.8)
+    (4, 13)
+    """
+    r = min(max(r, 0.0), 0.97)
+    longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
+    return math.ceil(longer * n ** (1 / 3) - 1e-9)
+
+
 def block_size(residual: np.ndarray, periods: int) -> int:
     """Length of the blocks: the window's, so that sums over it keep their autocorrelation.
 
-    At least ``n^(1/3)`` and what the autocorrelation asks for (Carlstein 1986); at most ``n / 3``.
+    At least what `block_rule` asks for; at most ``n / 3``.
     """
     n = len(residual)
-    r = min(max(autocorrelation(residual), 0.0), 0.97)
-    longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
-    return max(1, min(n // 3, max(periods, math.ceil(longer * n ** (1 / 3)))))
+    return max(1, min(n // 3, max(periods, block_rule(n, autocorrelation(residual)))))
 
 
 def block_bootstrap(
