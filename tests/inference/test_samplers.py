@@ -36,7 +36,9 @@ def line():
     return spec, data, slope, error
 
 
-@pytest.mark.parametrize("sampler", ["pymc", "numpyro", "blackjax"])
+@pytest.mark.parametrize(
+    "sampler", [pytest.param("pymc", marks=pytest.mark.slow), "numpyro", "blackjax"]
+)
 def test_the_slope_is_that_of_least_squares(line, sampler):
     """Posterior mean against least squares, up to Monte-Carlo error and the prior's pull.
 

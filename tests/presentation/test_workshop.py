@@ -191,6 +191,7 @@ def test_more_paths_than_a_page_holds_are_counted():
     assert "8 longer open paths are not asked about here" in page
 
 
+@pytest.mark.slow
 def test_the_questions_do_not_depend_on_the_hash_seed():
     program = (
         "from bayescausal.presentation.workshop import workshop\n"
