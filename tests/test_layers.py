@@ -16,6 +16,7 @@ ORDER = (
     "errors",
     "specs",
     "identification",
+    "augmentation",
     "model",
     "inference",
     "queries",
@@ -30,7 +31,7 @@ ONLY = {
     "matplotlib": {"presentation"},
     "pymc": {"model", "inference"},
     "pymc_extras": {"model", "inference"},
-    "pytensor": {"model", "inference"},
+    "pytensor": {"augmentation", "model", "inference"},
     "nutpie": {"inference"},
     "jax": {"inference"},
 }

@@ -1,0 +1,297 @@
+"""Observed rows as blocks: what one index stands for.
+
+A block is one node of the graph. It may have several columns that are only ever moved together:
+the lag window of a treatment, or the terms of a calendar. Nothing is copied when rows are
+augmented: a row is one index a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescausal._types import Node
+from bayescausal.errors import DataError, GraphError, did_you_mean
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.graph import Graph
+
+FEWEST = 5
+"""Rows without which no conditional distribution is estimated."""
+
+UNIT = "unit"
+"""Name of the block that keeps the rows of a panel within their unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A node's observed values: row i is what the index i stands for.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of str
+        Names of the columns of `values`.
+    values : array, shape (row, column)
+        Numbers in original units; a discrete block holds positions in `levels`.
+    levels : tuple, optional
+        The values that a discrete block takes, sorted. None for a continuous block.
+    """
+
+    name: Node
+    columns: tuple[str, ...]
+    values: np.ndarray
+    levels: tuple[Any, ...] | None = None
+
+    @property
+    def discrete(self) -> bool:
+        """Whether distances between its values have no meaning."""
+        return self.levels is not None
+
+    @property
+    def scalar(self) -> bool:
+        """Whether it is one continuous number, which may take values that were not observed."""
+        return self.values.shape[1] == 1 and not self.discrete
+
+    @cached_property
+    def ties(self) -> np.ndarray:
+        """For each row, the first row with the same values."""
+        _, first, inverse = np.unique(self.values, axis=0, return_index=True, return_inverse=True)
+        return first[inverse.ravel()]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Blocks over common rows, and the graph of the blocks.
+
+    Parameters
+    ----------
+    blocks : dict of str to Block
+    graph : Graph
+        Its nodes are the blocks; latents are projected out, no edge is lagged.
+    rows : pandas.Index
+        Labels of the rows: periods, or unit and period.
+    """
+
+    blocks: dict[Node, Block]
+    graph: Graph
+    rows: pd.Index
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_table(
+    data: Dataset | pd.DataFrame | Table,
+    graph: Graph,
+    *,
+    windows: Mapping[Node, int] | None = None,
+    together: Sequence[Sequence[Node]] = (),
+    discrete: Collection[str] = (),
+) -> Table:
+    """Read data as blocks.
+
+    Parameters
+    ----------
+    data : Dataset, DataFrame or Table
+        Of a Dataset, the periods after its history; a panel gets a block ``unit``, a parent of
+        every other. The rows of a frame are in the order of time if windows or lags are asked.
+        A Table is returned as it is.
+    graph : Graph
+    windows : mapping of node to int, optional
+        How many earlier periods go with each value of a root, besides those that lagged edges read.
+    together : sequence of sequences of nodes, optional
+        Roots that are moved together, such as the terms of a calendar.
+    discrete : collection of str, optional
+        Columns of numbers that are categories. Text, booleans and categories always are;
+        integers are not, unless they are named here.
+
+    Raises
+    ------
+    DataError, GraphError
+        A node without a column, missing values, a column with one value, fewer than five rows, a
+        lag of a node that is no root, values that are neither numbers nor categories.
+    """
+    if isinstance(data, Table):
+        return data
+    graph = graph.project()
+    frame, units = _frame(data, graph)
+    for name in discrete:
+        if name not in frame.columns:
+            raise DataError(
+                f"discrete= names '{name}', which is no column. There are: "
+                f"{', '.join(map(str, frame.columns))}.{did_you_mean(name, frame.columns)}"
+            )
+    start = data.history if isinstance(data, Dataset) else 0
+    lags = _windows(graph, windows or {})
+    blocks = {}
+    for node in graph.nodes:
+        block = _block(node, frame[node], node in discrete)
+        blocks[node] = _window(block, lags.get(node, 0), units)
+    kept = np.flatnonzero(_since(units, start))
+    if len(kept) < FEWEST:
+        raise DataError(
+            f"There are {len(kept)} rows; {FEWEST} are the least from which a conditional "
+            "distribution is estimated, and a hundred are few."
+        )
+    blocks = {v: replace(b, values=b.values[kept]) for v, b in blocks.items()}
+    for node, block in blocks.items():
+        _check_varies(node, block)
+    for group in together:
+        graph, blocks = _joined(graph, blocks, tuple(group))
+    if isinstance(data, Dataset) and data.is_panel:
+        names = tuple(data.units)
+        blocks[UNIT] = Block(UNIT, (UNIT,), units[kept, None].astype(float), names)
+        ways = tuple(Edge(UNIT, v) for v in graph.nodes)
+        graph = replace(graph, edges=(*graph.edges, *ways))
+    flat = replace(graph, edges=tuple({Edge(e.source, e.target) for e in graph.edges}))
+    return Table(blocks, flat, frame.index[kept])
+
+
+def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return all rows, units one after the other, and the position of each row's unit."""
+    if isinstance(data, Dataset):
+        missing = [v for v in graph.nodes if v not in data.columns]
+        names = [v for v in graph.nodes if v not in missing]
+        frame = pd.DataFrame({v: data.array(v).ravel() for v in names})
+        frame.index = (
+            pd.MultiIndex.from_product([data.units, data.time], names=["unit", "time"])
+            if data.is_panel
+            else data.time
+        )
+        units = np.repeat(np.arange(max(1, len(data.units))), len(data.time))
+    elif isinstance(data, pd.DataFrame):
+        missing = [v for v in graph.nodes if v not in data.columns]
+        frame, units = data, np.zeros(len(data), int)
+    else:
+        raise DataError(
+            f"data is a Dataset or a DataFrame; got {type(data).__name__}. For an array: "
+            "pd.DataFrame(array, columns=graph.nodes)."
+        )
+    if missing:
+        raise DataError(
+            f"The graph's node '{missing[0]}' has no column. There are: "
+            f"{', '.join(map(str, frame.columns))}. If it was not observed, declare it latent in "
+            f"the graph, or leave it out.{did_you_mean(missing[0], frame.columns)}"
+        )
+    return frame, units
+
+
+def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Block:
+    if isinstance(column, pd.DataFrame):
+        raise DataError(
+            f"There are {column.shape[1]} columns '{node}'. Rename or drop all but one."
+        )
+    if (absent := int(column.isna().sum())) > 0:
+        raise DataError(
+            f"Column '{node}' has {absent} missing values: a row with a hole has no index to give. "
+            "Fill them knowingly or drop the rows."
+        )
+    kind = column.dtype
+    numeric = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
+    nominal = isinstance(kind, pd.CategoricalDtype) or (
+        pd.api.types.is_bool_dtype(kind) or pd.api.types.is_string_dtype(kind)
+    )
+    if pd.api.types.is_complex_dtype(kind) or not (numeric or nominal):
+        raise DataError(
+            f"Column '{node}' holds {kind}, which is neither a number nor a category. Convert it: "
+            f"frame['{node}'].astype(float), or .astype('category')."
+        )
+    if numeric and not declared:
+        values = column.to_numpy(dtype=float)
+        if not np.isfinite(values).all():
+            raise DataError(f"Column '{node}' has infinite values. Fill them knowingly.")
+        return Block(node, (node,), values[:, None])
+    levels, codes = np.unique(column.astype(str if nominal else float), return_inverse=True)
+    return Block(node, (node,), codes[:, None].astype(float), tuple(levels.tolist()))
+
+
+def _check_varies(node: Node, block: Block) -> None:
+    if (block.values == block.values[0]).all():
+        raise DataError(
+            f"Column '{node}' has one value in all {len(block.values)} rows: it has no bandwidth "
+            "and says nothing of its effects. Take it out of the graph."
+        )
+
+
+def _windows(graph: Graph, asked: Mapping[Node, int]) -> dict[Node, int]:
+    """Return by root the periods before each that its index stands for too."""
+    out = {}
+    for node, lags in asked.items():
+        if node not in graph.nodes:
+            raise GraphError(
+                f"windows= names '{node}', which is in no edge.{did_you_mean(node, graph.nodes)}"
+            )
+        if type(lags) is not int or lags < 0:
+            raise DataError(
+                f"windows: '{node}' needs a number of periods, 0, 1, ...; got {lags!r}."
+            )
+        out[node] = lags
+    for edge in graph.edges:
+        if edge.lag:
+            out[edge.source] = max(out.get(edge.source, 0), edge.lag)
+    for node, lags in out.items():
+        if lags and (graph.parents(node) or graph.siblings(node)):
+            raise GraphError(
+                f"'{node}' acts with a lag of {lags} and has causes of its own. Rows are drawn one "
+                "period at a time, so its past would lose them. Add the lagged values as a column "
+                f"and a node, such as '{node}_before', with the causes it has."
+            )
+    return out
+
+
+def _window(block: Block, lags: int, units: np.ndarray) -> Block:
+    """Put earlier periods beside each value; before the first there was nothing: zero."""
+    if not lags:
+        return block
+    if block.discrete:
+        raise DataError(
+            f"'{block.name}' is a category and acts with a lag. Give its lagged values as columns."
+        )
+    x, columns = block.values[:, 0], [block.values[:, 0]]
+    for lag in range(1, lags + 1):
+        late = np.zeros_like(x)
+        late[lag:] = np.where(units[lag:] == units[:-lag], x[:-lag], 0.0)
+        columns.append(late)
+    names = (block.name, *(f"{block.name}@{lag}" for lag in range(1, lags + 1)))
+    return Block(block.name, names, np.stack(columns, axis=1))
+
+
+def _since(units: np.ndarray, start: int) -> np.ndarray:
+    """Say which rows are not among the first ``start`` of their unit."""
+    first = np.flatnonzero(np.diff(units, prepend=-1))
+    return np.arange(len(units)) - np.repeat(first, np.bincount(units)) >= start
+
+
+def _joined(
+    graph: Graph, blocks: dict[Node, Block], group: tuple[Node, ...]
+) -> tuple[Graph, dict[Node, Block]]:
+    """Merge roots into one block, named ``a+b``."""
+    for node in group:
+        if node not in graph.nodes:
+            raise GraphError(
+                f"together= names '{node}', which is in no edge.{did_you_mean(node, graph.nodes)}"
+            )
+        if graph.parents(node) or graph.siblings(node) or blocks[node].discrete:
+            raise GraphError(
+                f"'{node}' cannot be moved together with {', '.join(group)}: that is for roots "
+                "that are numbers, such as a trend and the terms of a season."
+            )
+    name = "+".join(group)
+    parts = [blocks[v] for v in group]
+    values = np.concatenate([part.values for part in parts], axis=1)
+    columns = tuple(c for part in parts for c in part.columns)
+    edges = [Edge(name if e.source in group else e.source, e.target) for e in graph.edges]
+    stay = tuple(v for v in graph.nodes if v not in group)
+    merged = replace(graph, edges=tuple(edges), outcomes=_stay(graph.outcomes, group))
+    merged = replace(merged, isolated=(*stay, name))
+    return merged, {v: blocks[v] for v in stay} | {name: Block(name, columns, values)}
+
+
+def _stay(names: Iterable[Node], group: Sequence[Node]) -> tuple[Node, ...]:
+    return tuple(v for v in names if v not in group)

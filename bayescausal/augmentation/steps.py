@@ -1,0 +1,100 @@
+"""One step of the sampler: the probability of every donor, and the draw of one.
+
+    P[r, k] = exp(s[r, k]) / sum_l exp(s[r, l]),    s[r, k] = sum_p T_p[i_p(r), k]
+
+``T_p`` is the table of log kernels of a parent, ``i_p(r)`` the row that the parent was taken from.
+The step knows no graph, so PyTensor compiles it once, for all graphs and sizes, and keeps it on
+disk; with little to do numpy is done before a compiled function is loaded.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+type Engine = Literal["auto", "numpy", "pytensor"]
+
+CELLS = 2_000_000
+"""Rows are taken in chunks of so many probabilities: 16 MB."""
+
+_WORTH = 3e8
+"""Terms (rows x donors x parents) above which loading the compiled step is worth its seconds."""
+
+
+def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "auto") -> np.ndarray:
+    """Return the probability of each donor, given the rows that the parents were taken from.
+
+    Parameters
+    ----------
+    tables : array, shape (parent, row, row)
+        Log kernels.
+    index : array of int, shape (given, parent)
+    engine : {"auto", "numpy", "pytensor"}
+        Both give the same numbers; ``auto`` compiles when the work is worth it.
+
+    Returns
+    -------
+    array, shape (given, row)
+        Rows add up to one.
+    """
+    work = len(index) * tables.shape[1] * tables.shape[0]
+    if engine == "pytensor" or (engine == "auto" and work > _WORTH):
+        return compiled_step()(tables, index.astype(np.int64))
+    score = tables[0][index[:, 0]]
+    for table, rows in zip(tables[1:], index.T[1:], strict=True):
+        score += table[rows]
+    return normalized(score)
+
+
+@cache
+def compiled_step() -> Any:
+    """Compile the step: ``(tables, index) -> probabilities``; cached on disk by PyTensor."""
+    tables, index = pt.tensor3("tables", dtype="float64"), pt.lmatrix("index")
+    parents = pt.arange(tables.shape[0])
+    score = tables[parents[None, :], index].sum(axis=1)
+    weight = pt.exp(score - score.max(axis=1, keepdims=True))
+    return pytensor.function(
+        [tables, index], weight / weight.sum(axis=1, keepdims=True), mode="NUMBA", trust_input=True
+    )
+
+
+def normalized(score: np.ndarray) -> np.ndarray:
+    """Return ``exp(score)`` divided by its sum over the last axis; uses the memory of ``score``.
+
+    A value unlike all that was observed has the nearest ones as donors, never 0/0: scores are
+    compared before they are exponentiated. Where every score is ``-inf`` all donors are alike.
+    """
+    top = score.max(axis=-1, keepdims=True)
+    score -= np.where(np.isfinite(top), top, 0.0)
+    score[~np.isfinite(top[..., 0])] = 0.0
+    np.exp(score, out=score)
+    score /= score.sum(axis=-1, keepdims=True)
+    return score
+
+
+def draw(probability: np.ndarray, which: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Draw a donor by the inverse of the distribution function.
+
+    Parameters
+    ----------
+    probability : array, shape (distinct, row)
+    which : array of int
+        For each draw, its row of ``probability``.
+    u : array
+        Uniform on [0, 1), one for each draw.
+
+    Returns
+    -------
+    array of int
+        A donor of probability zero is never drawn.
+    """
+    heap = np.cumsum(probability, axis=1)
+    heap /= heap[:, -1:]
+    heap += np.arange(len(heap))[:, None]
+    found = np.searchsorted(heap.ravel(), which + u, side="right")
+    last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
+    return np.minimum(found - which * probability.shape[1], last[which])
