@@ -4,12 +4,14 @@ Eight nouns, all frozen values
     Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
 Verbs, free functions
     identify, workshop, second_opinion          may I ask?
+    augment, diagnose_augmentation              recombine rows first?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
     decompose, counterfactual, do               ask
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?
     rank_experiments                            which test next?
+    budget_plans, payoffs                       for which decision?
     summarize                                   reduce draws to a table
     report, plot_*                              show
     save (a method of Fit), load, load_example  keep
@@ -61,7 +63,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "specs.noise": ["AR1Noise", "NormalNoise", "StudentTNoise"],
         "specs.estimand": ["Estimand", "Plus", "Times", "incremental", "steady_state"],
         "specs.experiment": ["Experiment"],
-        "specs.geo_panel": ["from_geo_panel"],
+        "specs.geo_cells": ["GeoCell"],
+        "specs.geo_panel": ["geo_test"],
         "specs.geo_test": ["GeoTest"],
         "specs.experiment_table": ["experiments_from_frame"],
         "specs.spec": ["Spec"],
@@ -70,9 +73,17 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "identification.verdicts": ["identify"],
         "identification.ladder": ["Grade", "grade"],
         "identification.second_opinion": ["SecondOpinion", "compare", "second_opinion"],
+        # recombine rows first?
+        "augmentation.augment": ["Augmented", "augment"],
+        "augmentation.conditionals": ["KNearest", "NadarayaWatson", "ResidualBootstrap"],
+        "augmentation.local_linear": ["LocalLinear"],
+        "augmentation.forest": ["Forest"],
+        "augmentation.donors": ["Conditional", "Donors", "Given"],
+        "augmentation.diagnostics": ["AugmentationDiagnostics", "diagnose_augmentation"],
         # learn
         "model.build": ["build"],
-        "inference.fit": ["Fit", "fit", "load"],
+        "inference.fit": ["Fit", "fit"],
+        "inference.storage": ["load"],
         "inference.diagnostics": ["Diagnostics", "diagnose"],
         # ask
         "queries.worlds": ["counterfactual", "do"],
@@ -95,6 +106,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "queries.refits": ["evidence", "leave_out"],
         "queries.plan": ["Candidate", "rank_experiments"],
+        "queries.decision": ["Decision", "payoffs"],
+        "queries.budget_plans": ["budget_plans"],
         # show
         "presentation.plots": [
             "plot_adstock",
@@ -104,6 +117,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_fit",
             "plot_roas",
         ],
+        "presentation.augmentation_plots": ["plot_augmentation"],
+        "presentation.experiment_plots": ["plot_evidence", "plot_reconciliation"],
         "presentation.report": ["effects_table", "report"],
         "presentation.workshop": ["workshop"],
         "presentation.config": ["Config"],

@@ -42,6 +42,10 @@ class OverlappingExperiments(UserWarning):
     """Two tests saw the same weeks, units and channel, and count as independent evidence."""
 
 
+class EmptyAugmentation(UserWarning):
+    """No augmented row is as likely as was asked."""
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return `` Did you mean 'search'?`` when one candidate is close, else an empty string.
 

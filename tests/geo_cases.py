@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 
 BEFORE, AFTER = 60, 6
+WEEKS = pd.date_range("2024-01-01", periods=BEFORE + AFTER, freq="7D")
+WINDOW = (WEEKS[BEFORE], WEEKS[-1])
 
 
 def autoregression(rng, shape, r, sd):
@@ -24,3 +27,16 @@ def panel(rng, treated, controls, r=0.5, before=BEFORE, after=AFTER, slope=0.0):
     sales = sales + autoregression(rng, shape, r, 4)
     sales[:treated] += slope * np.arange(shape[1])
     return sales
+
+
+def as_frame(sales):
+    """Rows of units g00, g01, ... and weeks, as a user has them."""
+    week = pd.date_range("2024-01-01", periods=sales.shape[1], freq="7D")
+    names = [f"g{k:02d}" for k in range(len(sales))]
+    return pd.DataFrame(
+        {
+            "week": np.tile(week, len(sales)),
+            "geo": np.repeat(names, len(week)),
+            "sales": sales.ravel(),
+        }
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +14,10 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.ancestral import Uniforms, ancestral
 from bayescausal.augmentation.blocks import Block, Table, read_table
-from bayescausal.augmentation.conditionals import Conditional
+from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
 from bayescausal.augmentation.plan import Plan, make_plan
+from bayescausal.augmentation.reduce import reduce
+from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.graph import Graph
@@ -129,14 +132,16 @@ def augment(
         weight is at least ``theta`` over n, the published algorithm. ``reduce`` holds a set of
         at most ``budget`` distinct rows, resampled without bias at every node.
     budget : int, optional
-        Rows to draw, 10,000 by default; for ``threshold`` the most rows to return.
+        Rows to draw, 10,000 by default. For ``threshold`` the most rows to return, without limit
+        by default: if there are more, the heaviest, with a note of the theta that this amounts to.
     theta : float, optional
         For ``threshold``, between 0 and 1, relative to the weight of one observed row; 0.001 by
         default.
     absolute : bool
         Compare with ``theta`` itself, as the papers' text has it, not with ``theta / n``.
     conditional : Conditional, or mapping of node to one, optional
-        By default `ResidualBootstrap` for continuous nodes, `NadarayaWatson` for others.
+        By default `ResidualBootstrap` for continuous nodes, `NadarayaWatson` for others; for
+        ``threshold`` `NadarayaWatson` with Scott's rule for all, as published.
     uniforms : {"latin", "sobol", "independent"}
         Of ``ancestral``.
     windows, together, discrete
@@ -172,16 +177,44 @@ def augment(
         raise SpecError(
             f"method is one of {', '.join(METHODS)}; got {method!r}.{did_you_mean(method, METHODS)}"
         )
-    most = _budget(budget)
+    most, least = _budget(budget), _theta(theta, absolute, method)
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
-    plan = make_plan(table, conditional)
+    plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     rng = np.random.default_rng(seed)
-    if method == "ancestral":
-        _check_memory(most, len(plan.order))
-        indices = ancestral(plan, most, uniforms, rng)
-        return Augmented(plan, indices, np.full(most, 1 / most), method, seed)
-    raise NotImplementedError(method)
+    if method == "threshold":
+        cap = None if budget is None else most
+        found = threshold(plan, least, budget=cap, absolute=absolute, memory=MEMORY)
+        return Augmented(plan, *found[:2], method, seed, found[2])
+    _check_memory(most, len(plan.order))
+    if method == "reduce":
+        return Augmented(plan, *reduce(plan, most, rng), method, seed)
+    indices = ancestral(plan, most, uniforms, rng)
+    return Augmented(plan, indices, np.full(most, 1 / most), method, seed)
+
+
+def _theta(theta: float | None, absolute: bool, method: str) -> float:
+    if method != "threshold" and (theta is not None or absolute):
+        raise SpecError(
+            f"theta and absolute are of method='threshold'; method={method!r} has a budget of rows."
+        )
+    if theta is None:
+        return 0.001
+    if isinstance(theta, bool) or not isinstance(theta, Real) or not 0 < theta < 1:
+        raise SpecError(
+            f"theta lies between 0 and 1, both left out; got {theta!r}. It is the weight of a row "
+            "relative to that of an observed one, 1/n: try 0.001."
+        )
+    return float(theta)
+
+
+def _kernels(
+    conditional: Conditional | Mapping[Node, Conditional] | None, table: Table
+) -> Conditional | Mapping[Node, Conditional]:
+    """Kernel estimates where nothing else is asked: under residuals all rows are as unlikely."""
+    if conditional is not None and not isinstance(conditional, Mapping):
+        return conditional
+    return dict.fromkeys(table.blocks, NadarayaWatson(bandwidth="scott")) | dict(conditional or {})
 
 
 def _budget(budget: int | None) -> int:

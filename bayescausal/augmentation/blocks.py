@@ -27,6 +27,8 @@ FEWEST = 5
 UNIT = "unit"
 """Name of the block that keeps the rows of a panel within their unit."""
 
+_TEXT = ("string", "boolean")
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -40,13 +42,17 @@ class Block:
     values : array, shape (row, column)
         Numbers in original units; a discrete block holds positions in `levels`.
     levels : tuple, optional
-        The values that a discrete block takes, sorted. None for a continuous block.
+        The values that a discrete block takes, in order: sorted, or as a categorical column has
+        them. None for a continuous block.
+    whole : bool
+        Whether values are only taken as they were observed, although they are single numbers.
     """
 
     name: Node
     columns: tuple[str, ...]
     values: np.ndarray
     levels: tuple[Any, ...] | None = None
+    whole: bool = False
 
     @property
     def discrete(self) -> bool:
@@ -56,7 +62,12 @@ class Block:
     @property
     def scalar(self) -> bool:
         """Whether it is one continuous number, which may take values that were not observed."""
-        return self.values.shape[1] == 1 and not self.discrete
+        return self.values.shape[1] == 1 and not self.discrete and not self.whole
+
+    @property
+    def divides(self) -> bool:
+        """Whether rows recombine only where its values are equal: the unit of a panel."""
+        return self.name == UNIT and self.discrete
 
     @cached_property
     def ties(self) -> np.ndarray:
@@ -105,6 +116,7 @@ def read_table(
     graph : Graph
     windows : mapping of node to int, optional
         How many earlier periods go with each value of a root, besides those that lagged edges read.
+        What was before the first row counts as zero, as in the model's adstock.
     together : sequence of sequences of nodes, optional
         Roots that are moved together, such as the terms of a calendar.
     discrete : collection of str, optional
@@ -116,11 +128,23 @@ def read_table(
     DataError, GraphError
         A node without a column, missing values, a column with one value, fewer than five rows, a
         lag of a node that is no root, values that are neither numbers nor categories.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"tv": range(6), "promo": [True, False] * 3, "sales": range(6)})
+    >>> table = read_table(frame, Graph.parse("tv, promo -> sales"), windows={"tv": 1})
+    >>> table.blocks["tv"].columns, table.blocks["promo"].levels
+    (('tv', 'tv@1'), (False, True))
     """
     if isinstance(data, Table):
+        if windows or together or discrete:
+            raise DataError(
+                "A Table is used as it is: give windows=, together= and discrete= where it is read."
+            )
         return data
     graph = graph.project()
     frame, units = _frame(data, graph)
+    discrete = (discrete,) if isinstance(discrete, str) else tuple(discrete)
     for name in discrete:
         if name not in frame.columns:
             raise DataError(
@@ -129,6 +153,11 @@ def read_table(
             )
     start = data.history if isinstance(data, Dataset) else 0
     lags = _windows(graph, windows or {})
+    if isinstance(data, pd.DataFrame) and UNIT in graph.nodes and any(lags.values()):
+        raise DataError(
+            "Lag windows of a frame would run from one unit into the next. Use "
+            "Dataset.from_frame(frame, time=..., unit='unit'), and leave 'unit' out of the graph."
+        )
     blocks = {}
     for node in graph.nodes:
         block = _block(node, frame[node], node in discrete)
@@ -142,8 +171,8 @@ def read_table(
     blocks = {v: replace(b, values=b.values[kept]) for v, b in blocks.items()}
     for node, block in blocks.items():
         _check_varies(node, block)
-    for group in together:
-        graph, blocks = _joined(graph, blocks, tuple(group))
+    for group in _groups(together, graph):
+        graph, blocks = _joined(graph, blocks, group)
     if isinstance(data, Dataset) and data.is_panel:
         names = tuple(data.units)
         blocks[UNIT] = Block(UNIT, (UNIT,), units[kept, None].astype(float), names)
@@ -166,6 +195,7 @@ def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np
         )
         units = np.repeat(np.arange(max(1, len(data.units))), len(data.time))
     elif isinstance(data, pd.DataFrame):
+        _check_one_unit(data, graph)
         missing = [v for v in graph.nodes if v not in data.columns]
         frame, units = data, np.zeros(len(data), int)
     else:
@@ -182,6 +212,19 @@ def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np
     return frame, units
 
 
+def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
+    """Refuse a panel that does not say so: its rows would recombine across units."""
+    several = isinstance(data.index, pd.MultiIndex)
+    if UNIT in data.columns and UNIT not in graph.nodes:
+        several |= len(data[UNIT].drop_duplicates()) > 1
+    if several:
+        raise DataError(
+            "The frame looks like a panel (a column 'unit', or an index of several levels): its "
+            "rows would be recombined across units. Use Dataset.from_frame(frame, time=..., "
+            "unit='unit'), which keeps them apart; or reset the index, or drop the column."
+        )
+
+
 def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Block:
     if isinstance(column, pd.DataFrame):
         raise DataError(
@@ -195,19 +238,18 @@ def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Bloc
     kind = column.dtype
     numeric = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
     nominal = isinstance(kind, pd.CategoricalDtype) or (
-        pd.api.types.is_bool_dtype(kind) or pd.api.types.is_string_dtype(kind)
+        pd.api.types.infer_dtype(column, skipna=False) in _TEXT  # of what an object column holds
     )
     if pd.api.types.is_complex_dtype(kind) or not (numeric or nominal):
         raise DataError(
             f"Column '{node}' holds {kind}, which is neither a number nor a category. Convert it: "
             f"frame['{node}'].astype(float), or .astype('category')."
         )
+    if numeric and not np.isfinite(column.to_numpy(dtype=float)).all():
+        raise DataError(f"Column '{node}' has infinite values. Fill them knowingly.")
     if numeric and not declared:
-        values = column.to_numpy(dtype=float)
-        if not np.isfinite(values).all():
-            raise DataError(f"Column '{node}' has infinite values. Fill them knowingly.")
-        return Block(node, (node,), values[:, None])
-    levels, codes = np.unique(column.astype(str if nominal else float), return_inverse=True)
+        return Block(node, (node,), column.to_numpy(dtype=float)[:, None])
+    codes, levels = pd.factorize(column, sort=True)
     return Block(node, (node,), codes[:, None].astype(float), tuple(levels.tolist()))
 
 
@@ -268,15 +310,31 @@ def _since(units: np.ndarray, start: int) -> np.ndarray:
     return np.arange(len(units)) - np.repeat(first, np.bincount(units)) >= start
 
 
+def _groups(together: Sequence[Sequence[Node]], graph: Graph) -> list[tuple[Node, ...]]:
+    """Check that no node is in two groups, and that groups are groups."""
+    seen: set[Node] = set()
+    for group in together:
+        if isinstance(group, str):
+            raise GraphError(
+                f"together= takes groups of nodes, such as [('trend', 'season')]; got {group!r}."
+            )
+        for node in group:
+            if node in seen:
+                raise GraphError(f"together= names '{node}' twice; a node moves with one group.")
+            if node not in graph.nodes:
+                raise GraphError(
+                    f"together= names '{node}', which is in no edge."
+                    f"{did_you_mean(node, graph.nodes)}"
+                )
+            seen.add(node)
+    return [tuple(group) for group in together if len(group) > 1]
+
+
 def _joined(
     graph: Graph, blocks: dict[Node, Block], group: tuple[Node, ...]
 ) -> tuple[Graph, dict[Node, Block]]:
     """Merge roots into one block, named ``a+b``."""
     for node in group:
-        if node not in graph.nodes:
-            raise GraphError(
-                f"together= names '{node}', which is in no edge.{did_you_mean(node, graph.nodes)}"
-            )
         if graph.parents(node) or graph.siblings(node) or blocks[node].discrete:
             raise GraphError(
                 f"'{node}' cannot be moved together with {', '.join(group)}: that is for roots "

@@ -1,88 +1,36 @@
-"""Conditional distributions of a node given its Markov pillow, as strategies.
-
-Every one of them lends what was observed: given the values of the parents, each observed row is a
-donor with some probability. A `Conditional` is a setting; `fit` binds it to data and gives a
-`Donors`. To write one, subclass both: `Donors.probabilities` says who donates, and
-`Donors.donate` what, by default the donor's own value.
-"""
+"""Estimators of the law of a node given its pillow: kernels, neighbors, residual bootstrap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from math import isfinite
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from bayescausal.augmentation import steps
 from bayescausal.augmentation.bandwidths import likelihood_bandwidths
 from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.donors import Conditional, Donors, Given
 from bayescausal.augmentation.kernels import (
     CONSTANTS,
     KERNELS,
     Rule,
     aitchison_aitken,
     log_kernel,
+    most_alike,
+    nearest,
     rule_of_thumb,
+    spread_of,
 )
-from bayescausal.augmentation.regression import fit_mean
+from bayescausal.augmentation.regression import Mean, fit_mean
 from bayescausal.errors import SpecError, did_you_mean
 
-TABLE_ROWS = 2_000
-"""Rows above which kernels are evaluated as they are needed, not tabulated for all pairs."""
-
-
-class Given(NamedTuple):
-    """A parent's values in some rows, and the observed rows they are from.
-
-    ``rows`` is None when the values were made, not observed.
-    """
-
-    values: np.ndarray
-    rows: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Donors:
-    """A conditional distribution, fitted: who donates given the parents, and what.
-
-    Parameters
-    ----------
-    parents : tuple of Block
-        The node's pillow, sorted by name; at least one.
-    own : Block
-        The node.
-    """
-
-    parents: tuple[Block, ...]
-    own: Block
-
-    moves = False
-    """Whether values are made that were not observed."""
-
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Return the probability of each donor, shape ``(given, row)``; each row adds up to 1.
-
-        Parameters
-        ----------
-        given : sequence of Given
-            Values of the parents, in their order.
-        """
-        return np.full((len(given[0].values), len(self.own.values)), 1 / len(self.own.values))
-
-    def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
-        """Return what the donors give, shape ``(given, column)``: their own observed values."""
-        return self.own.values[donor]
-
-
-@dataclass(frozen=True)
-class Conditional:
-    """A way to estimate a conditional distribution."""
-
-    def fit(self, parents: Sequence[Block], own: Block) -> Donors:
-        """Bind to the observed rows."""
-        raise NotImplementedError
+TABLE_CELLS = 4_000_000
+"""Parents x rows x rows above which kernels are evaluated as needed, not tabulated: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -132,35 +80,36 @@ class NadarayaWatson(Conditional):
         if self.kernel not in KERNELS:
             raise SpecError(
                 f"kernel is one of {', '.join(KERNELS)}; got {self.kernel!r}."
-                f"{did_you_mean(self.kernel, KERNELS)}"
+                f"{did_you_mean(str(self.kernel), KERNELS)}"
             )
+        if self.bandwidth == "likelihood" and self.kernel != "gaussian":
+            raise SpecError("bandwidth='likelihood' needs kernel='gaussian', which has a gradient.")
         sizes = [self.temperature, *([] if isinstance(self.bandwidth, str) else [self.bandwidth])]
-        if not all(np.isfinite(size) and size > 0 for size in sizes):
-            raise SpecError(f"A bandwidth and its temperature are positive; got {self!r}.")
-        if self.mismatch is not None and not 0 <= self.mismatch <= 1:
+        if not all(_number(size) and size > 0 for size in sizes):
+            raise SpecError(f"A bandwidth and its temperature are positive numbers; got {self!r}.")
+        if self.mismatch is not None and not (_number(self.mismatch) and 0 <= self.mismatch <= 1):
             raise SpecError(
                 f"mismatch lies between 0 (identity) and 1 (categories play no part), or is None; "
                 f"got {self.mismatch!r}."
             )
 
-    def fit(self, parents: Sequence[Block], own: Block) -> Donors:
+    def bind(self, parents: tuple[Block, ...], own: Block) -> KernelDonors:
         """Choose the bandwidths of the parents."""
         if self.bandwidth == "likelihood":
             widths = likelihood_bandwidths(parents, own, self.kernel)
         else:
             widths = [self._width(parent) for parent in parents]
-        return KernelDonors(tuple(parents), own, self, tuple(w * self.temperature for w in widths))
+        return KernelDonors(parents, own, self, tuple(w * self.temperature for w in widths))
 
     def _width(self, parent: Block) -> np.ndarray:
         if isinstance(self.bandwidth, str):
             return rule_of_thumb(parent.values, self.bandwidth)
-        spread = parent.values.std(axis=0, ddof=1)
-        return self.bandwidth * np.where(spread > 0, spread, 1.0)
+        return self.bandwidth * spread_of(parent)
 
     def mismatch_of(self, parent: Block) -> float:
         """Kernel of two different categories of a parent."""
-        if self.mismatch is not None:
-            return self.mismatch
+        if self.mismatch is not None or parent.divides:
+            return 0.0 if parent.divides else float(self.mismatch or 0.0)
         return aitchison_aitken(len(parent.levels or ()), len(parent.values))
 
 
@@ -185,28 +134,44 @@ class KernelDonors(Donors):
         """Log kernel of every pair of rows, by parent."""
         return np.stack([self._score(p, q.values) for p, q in enumerate(self.parents)])
 
+    @cached_property
+    def reaches(self) -> bool:
+        """Whether every row can donate to every other: no identity, no kernel that ends."""
+        return bool(np.isfinite(self.tables).all())
+
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Kernel weights of all donors; from tables where the parents' values were observed."""
+        """Kernel weights of all donors; from tables where the parents' values were observed.
+
+        A row that no donor is like, such as a pair of categories that was not seen, has the
+        donors with most categories equal, and out of a kernel's reach the nearest one.
+        """
         rows = [at.rows for at in given if at.rows is not None]
-        tabulated = len(self.own.values) <= TABLE_ROWS and len(rows) == len(given)
-        if tabulated and np.isfinite(self.tables).all():
-            return steps.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
-        score = sum(self._score(p, at.values) for p, at in enumerate(given))
+        tabulated = len(self.parents) * len(self.own.values) ** 2 <= TABLE_CELLS
+        if tabulated and len(rows) == len(given):
+            if self.reaches:
+                return steps.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
+            scores = (table[at] for table, at in zip(self.tables, rows, strict=True))
+        else:
+            scores = (self._score(p, at.values) for p, at in enumerate(given))
+        score = sum(scores)
         lost = ~(score > -np.inf).any(axis=1)
-        chosen = steps.normalized(score)
-        return self._mend(chosen, given, lost) if lost.any() else chosen
+        if lost.any():
+            score[lost] = self._mended([at.values[lost] for at in given])
+        return steps.normalized(score)
 
-    def _score(self, p: int, values: np.ndarray, kernel: str = "", mismatch: Any = None) -> Any:
-        parent = self.parents[p]
-        other = self.how.mismatch_of(parent) if mismatch is None else mismatch
-        kind = kernel or self.how.kernel
-        return log_kernel(parent, values, self.bandwidths[p], kind, other)
+    def _score(self, p: int, values: np.ndarray) -> Any:
+        parent, kind = self.parents[p], self.how.kernel
+        return log_kernel(parent, values, self.bandwidths[p], kind, self.how.mismatch_of(parent))
 
-    def _mend(self, chosen: np.ndarray, given: Sequence[Given], lost: np.ndarray) -> np.ndarray:
-        """Give the rows that no donor is like the nearest one: most categories equal, then near."""
-        near = sum(self._score(p, g.values[lost], "gaussian", 1e-300) for p, g in enumerate(given))
-        chosen[lost] = steps.normalized(near)
-        return chosen
+    def _mended(self, values: list[np.ndarray]) -> np.ndarray:
+        score = np.where(most_alike(self.parents, values), 0.0, -np.inf)
+        for p, (parent, given) in enumerate(zip(self.parents, values, strict=True)):
+            if not parent.discrete:
+                score += self._score(p, given)
+        lost = ~(score > -np.inf).any(axis=1)
+        near = nearest(self.parents, [given[lost] for given in values])
+        score[lost] = np.where(near, 0.0, -np.inf)
+        return score
 
 
 @dataclass(frozen=True)
@@ -229,11 +194,15 @@ class KNearest(Conditional):
         if self.k is not None and (type(self.k) is not int or self.k < 1):
             raise SpecError(f"k is a number of rows, 1, 2, ...; got {self.k!r}.")
 
-    def fit(self, parents: Sequence[Block], own: Block) -> Donors:
-        """Fix the number of donors and the scale of each parent."""
+    def bind(self, parents: tuple[Block, ...], own: Block) -> NearestDonors:
+        """Fix the number of donors."""
         rows = len(own.values)
-        k = min(rows, round(np.sqrt(rows)) if self.k is None else self.k)
-        return NearestDonors(tuple(parents), own, k)
+        if self.k is not None and self.k > rows:
+            raise SpecError(
+                f"k={self.k} rows are to donate and there are {rows}, so '{own.name}' would not "
+                f"depend on its parents. Take fewer; by default it is {round(np.sqrt(rows))}."
+            )
+        return NearestDonors(parents, own, round(np.sqrt(rows)) if self.k is None else self.k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,9 +215,9 @@ class NearestDonors(Donors):
         """One over k for the nearest; rows that tie with the last of them share its part."""
         near = np.zeros((len(given[0].values), len(self.own.values)))
         for parent, at in zip(self.parents, given, strict=True):
-            spread = parent.values.std(axis=0, ddof=1)
-            width = np.where(spread > 0, spread, 1.0) / np.sqrt(2)
-            near += log_kernel(parent, at.values, width, "gaussian", np.exp(-1.0))
+            width = spread_of(parent) / np.sqrt(2)
+            unlike = 0.0 if parent.divides else np.exp(-1.0)
+            near += log_kernel(parent, at.values, width, "gaussian", unlike)
         last = -np.partition(-near, self.k - 1, axis=1)[:, self.k - 1, None]
         inside, edge = near > last, near == last
         left = self.k - inside.sum(axis=1, keepdims=True)
@@ -285,27 +254,31 @@ class ResidualBootstrap(Conditional):
         if type(self.knots) is not int or self.knots < 0:
             raise SpecError(f"knots is a number of inner knots, 0, 1, ...; got {self.knots!r}.")
 
-    def fit(self, parents: Sequence[Block], own: Block) -> Donors:
+    def bind(self, parents: tuple[Block, ...], own: Block) -> ResidualDonors:
         """Fit the regression."""
-        if not own.scalar:
-            raise SpecError(
-                f"'{own.name}' is a category or has {len(own.columns)} columns, which have no "
-                "residual. Use NadarayaWatson() for it."
-            )
-        near = NadarayaWatson(mismatch=None).fit(parents, own) if self.local else None
+        require_scalar(own)
+        near = NadarayaWatson(mismatch=None).bind(parents, own) if self.local else None
         mean = fit_mean(parents, own, self.knots)
-        return ResidualDonors(tuple(parents), own, mean, mean.residuals, near)
+        return ResidualDonors(parents, own, mean, mean.residuals, near)
 
 
 @dataclass(frozen=True, eq=False)
 class ResidualDonors(Donors):
     """A fitted mean and its residuals."""
 
-    mean: Any
+    mean: Mean
     residuals: np.ndarray
-    near: Donors | None = field(default=None)
+    near: Donors | None = None
 
-    moves = True
+    @property
+    def moves(self) -> bool:
+        """A mean and a residual make a value that was not observed."""
+        return True
+
+    @property
+    def alike(self) -> bool:
+        """Residuals of all rows are alike, unless they are local."""
+        return self.near is None
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Every row alike, or rows with like parents."""
@@ -317,6 +290,25 @@ class ResidualDonors(Donors):
         return (fitted + self.residuals[donor])[:, None]
 
 
+def require_scalar(own: Block) -> None:
+    """Refuse a node whose values cannot be moved."""
+    if own.scalar:
+        return
+    what = "has several columns" if own.values.shape[1] > 1 else "is only taken as observed"
+    raise SpecError(
+        f"'{own.name}' {'is a category' if own.discrete else what}, so there is no residual to add "
+        f"to a mean. Use NadarayaWatson(): conditional={{'{own.name}': NadarayaWatson()}}."
+    )
+
+
 def by_default(parents: Sequence[Block], own: Block) -> Conditional:
-    """Choose `ResidualBootstrap` for one continuous number, else `NadarayaWatson`."""
-    return ResidualBootstrap() if own.scalar else NadarayaWatson()
+    """Choose `ResidualBootstrap` for one continuous number, else `NadarayaWatson`.
+
+    A root of a panel, whose only parent is the unit, takes the values of its unit as they are.
+    """
+    root = all(parent.divides for parent in parents)
+    return ResidualBootstrap() if own.scalar and not root else NadarayaWatson()
+
+
+def _number(given: Any) -> bool:
+    return isinstance(given, Real) and not isinstance(given, bool) and isfinite(given)

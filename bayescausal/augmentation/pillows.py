@@ -10,13 +10,14 @@ independence is used: the order with the smallest pillows is taken.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from bayescausal._types import Node
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.separation import Mixed, bits, closure, union
 
-_STATES = 200_000
-"""Sets of nodes that the exact search may visit; beyond, nodes are placed greedily."""
+_PILLOWS = 100_000
+"""Pillows that the exact search may look at, about a second; beyond, nodes are placed greedily."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Factorization:
 def factorize(graph: Graph) -> Factorization:
     """Factorize the law of the observed nodes, with pillows as small as an order can make them.
 
-    The search over orders is exact, by dynamic programming over the sets of nodes that can come
-    first, until these are many; then each step takes the smallest pillow. Ties are broken by name.
+    The search over orders is exact, by dynamic programming over the sets of nodes at ``<->`` that
+    can come first, until these are many; then each step takes the smallest pillow. Ties are broken
+    by name.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def factorize(graph: Graph) -> Factorization:
     Notes
     -----
     Constraints that are no independences (Verma's) are not used. Source: Tian and Pearl (2002), On
-    the testable implications of causal models with hidden variables; AUGMENTATION.md section 1.2.
+    the testable implications of causal models with hidden variables.
 
     Examples
     --------
@@ -93,65 +95,69 @@ def pillow(mixed: Mixed, node: int, before: int) -> int:
 
 
 def _smallest(mixed: Mixed) -> list[int]:
-    """Pillows of the order that makes their sum least."""
-    count = len(mixed.names)
+    """Pillows of the order that makes their sum least.
+
+    Only nodes at ``<->`` have a choice, and only their own order matters: a pillow is made of
+    nodes of the district that came before, and of parents, which come first in any order.
+    """
+    above = [closure(mask, mixed.parents) for mask in mixed.parents]
+    members = sum(1 << j for j, mask in enumerate(mixed.siblings) if mask)
+    pillows = list(mixed.parents)
+    before = 0
+    for j in _sequence(mixed, members, above):
+        before |= above[j]
+        pillows[j] = pillow(mixed, j, before)
+        before |= 1 << j
+    return pillows
+
+
+def _sequence(mixed: Mixed, members: int, above: list[int]) -> tuple[int, ...]:
+    """Order the members of districts."""
     layer: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
-    for _ in range(count):
+    visited = 0
+    for _ in bits(members):
         after: dict[int, tuple[int, tuple[int, ...]]] = {}
         for done, (cost, path) in layer.items():
-            for j in range(count):
-                if done >> j & 1 or mixed.parents[j] & ~done:
+            before = done | union(above, done)
+            for j in bits(members & ~done):
+                if above[j] & members & ~done:
                     continue
-                price = cost + pillow(mixed, j, done).bit_count()
+                visited += 1
+                price = cost + pillow(mixed, j, before | above[j]).bit_count()
                 candidate = (price, (*path, j))
                 known = after.get(done | 1 << j)
                 if known is None or candidate < known:
                     after[done | 1 << j] = candidate
-        if len(after) > _STATES:
-            return _greedy(mixed)
+            if visited > _PILLOWS:
+                return _greedy(mixed, members, above)
         layer = after
-    return _along(mixed, layer[(1 << count) - 1][1])
+    return layer[members][1]
 
 
-def _greedy(mixed: Mixed) -> list[int]:
-    done = 0
+def _greedy(mixed: Mixed, members: int, above: list[int]) -> tuple[int, ...]:
+    """Take the smallest pillow each time, then swap neighbors for as long as that helps."""
+    done = before = 0
     path: list[int] = []
-    while len(path) < len(mixed.names):
-        ready = [
-            j for j in range(len(mixed.names)) if not (done >> j & 1 or mixed.parents[j] & ~done)
-        ]
-        best = min(ready, key=lambda j: (pillow(mixed, j, done).bit_count(), j))
-        path.append(best)
-        done |= 1 << best
-    return _improved(mixed, path)
 
+    def sizes(first: int, *more: int, before: int) -> int:
+        size = pillow(mixed, first, before | above[first]).bit_count()
+        return size + (sizes(*more, before=before | above[first] | 1 << first) if more else 0)
 
-def _improved(mixed: Mixed, path: list[int]) -> list[int]:
-    """Swap neighbors for as long as that makes the sum of the pillows smaller."""
-
-    def cost(order: list[int]) -> int:
-        return sum(mask.bit_count() for mask in _along(mixed, order))
-
-    least, changed = cost(path), True
+    while done != members:
+        ready = [j for j in bits(members & ~done) if not above[j] & members & ~done]
+        path.append(min(ready, key=lambda j: (sizes(j, before=before), j)))
+        done |= 1 << path[-1]
+        before |= above[path[-1]] | 1 << path[-1]
+    changed = True
     while changed:
-        changed = False
+        changed, before = False, 0
         for k in range(len(path) - 1):
             a, b = path[k], path[k + 1]
-            if mixed.parents[b] >> a & 1:
-                continue
-            trial = [*path[:k], b, a, *path[k + 2 :]]
-            if (now := cost(trial)) < least:
-                path, least, changed = trial, now, True
-    return _along(mixed, path)
-
-
-def _along(mixed: Mixed, path: tuple[int, ...] | list[int]) -> list[int]:
-    """Pillow of every node, in the order of the names."""
-    out, done = [0] * len(mixed.names), 0
-    for j in path:
-        out[j] = pillow(mixed, j, done)
-        done |= 1 << j
-    return out
+            free = not above[b] >> a & 1
+            if free and sizes(b, a, before=before) < sizes(a, b, before=before):
+                path[k], path[k + 1], changed = b, a, True
+            before |= above[path[k]] | 1 << path[k]
+    return tuple(path)
 
 
 def _drawn(pillows: dict[Node, tuple[Node, ...]]) -> tuple[Node, ...]:
@@ -160,32 +166,22 @@ def _drawn(pillows: dict[Node, tuple[Node, ...]]) -> tuple[Node, ...]:
     Any order in which pillows come first gives the same law; this one keeps few rows alive when
     rows are enumerated, since each root multiplies them.
     """
-    order: list[Node] = []
-
-    def place(node: Node) -> None:
-        for above in pillows[node]:
-            if above not in order:
-                place(above)
-        if node in order:  # placing what it waits for has placed it
-            return
-        order.append(node)
-        for ready in sorted(pillows):
-            if pillows[ready] and ready not in order and set(pillows[ready]) <= {*order}:
-                place(ready)
-
-    def missing(node: Node) -> int:
-        return len(_above(pillows, node).difference(order))
-
-    while waiting := [v for v in sorted(pillows) if pillows[v] and v not in order]:
-        place(min(waiting, key=lambda v: (missing(v), v)))
+    below: dict[Node, list[Node]] = {v: [] for v in pillows}
+    roots: dict[Node, set[Node]] = {}
+    for node in TopologicalSorter(pillows).static_order():
+        above = pillows[node]
+        roots[node] = set().union(*(roots[p] for p in above)) if above else {node}
+        for parent in above:
+            below[parent].append(node)
+    missing = {v: len(above) for v, above in pillows.items()}
+    order: dict[Node, None] = {}
+    waiting = [v for v in sorted(pillows) if pillows[v]]
+    while waiting := [v for v in waiting if v not in order]:
+        nearest = min(waiting, key=lambda v: (len(roots[v] - order.keys()), v))
+        new = [min(roots[nearest] - order.keys())]
+        while new:
+            order[node := new.pop()] = None
+            for child in below[node]:
+                missing[child] -= 1
+            new += sorted((v for v in below[node] if not missing[v]), reverse=True)
     return (*order, *(v for v in sorted(pillows) if v not in order))
-
-
-def _above(pillows: dict[Node, tuple[Node, ...]], node: Node) -> set[Node]:
-    found: set[Node] = set()
-    new = [node]
-    while new:
-        fresh = [v for v in pillows[new.pop()] if v not in found]
-        found.update(fresh)
-        new.extend(fresh)
-    return found

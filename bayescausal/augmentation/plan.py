@@ -100,7 +100,7 @@ def make_plan(
                 f"conditional= names '{node}', which is no block. There are: "
                 f"{', '.join(table.blocks)}.{did_you_mean(node, table.blocks)}"
             )
-    for one in chosen.values() if chosen else [conditional]:
+    for one in chosen.values() if isinstance(conditional, Mapping) else [conditional]:
         if one is not None and not isinstance(one, Conditional):
             raise SpecError(
                 f"conditional takes a Conditional, such as ResidualBootstrap(); got {one!r}."

@@ -87,6 +87,8 @@ def features(
             continue
         for x in given.T:
             columns += [x, *_curved(x, next(places))]
+    if not columns:  # a category of one level
+        return np.empty((len(values[0]), 0))
     return np.stack([np.asarray(c, float) for c in columns], axis=1)
 
 
@@ -114,10 +116,15 @@ def _curved(x: np.ndarray, knots: np.ndarray | None) -> list[np.ndarray]:
 def _cross_validated(
     y: np.ndarray, left: np.ndarray, values: np.ndarray, seen: np.ndarray
 ) -> float:
-    """Ridge penalty with the least generalized cross-validation score."""
+    """Ridge penalty with the least generalized cross-validation score.
+
+    Only penalties that leave half of the rows to the residuals: near interpolation the score is
+    0/0, and there would be no residuals to resample.
+    """
     grid = np.geomspace(1e-4, 1e4, 60) * len(y) / 100
     shrink = values**2 / (values**2 + grid[:, None])
     outside = y @ y - seen @ seen
     errors = outside + ((1 - shrink) ** 2 * seen**2).sum(axis=1)
-    scores = errors / (len(y) - 1 - shrink.sum(axis=1)).clip(1e-9) ** 2
+    left_over = len(y) - 1 - shrink.sum(axis=1)
+    scores = np.where(left_over >= len(y) / 2, errors, np.inf) / left_over.clip(1e-9) ** 2
     return float(grid[scores.argmin()])

@@ -5,11 +5,14 @@ saving. Half of them used to go into the first eighty warm-up draws, where the m
 unknown. Here the sampler sees ``z`` with ``x = mode + L z``, where ``L L'`` is the inverse
 curvature at the mode: a linear change of variables, so the posterior is the same, and the chains
 start from ``z ~ Normal(0, 1.5^2)``, wider than the posterior, already at its scales.
+
+Data are constants of the compiled function, except those it is told to keep as arguments: one
+compilation then serves every value of them, and only the mode is sought anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import jax
@@ -19,11 +22,15 @@ from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.sampling.jax import get_jaxified_graph
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.replace import clone_replace
 from scipy.optimize import minimize
 
 _OVERDISPERSION = 1.5
 _WIDEST_SD = 3.0
 _STEP = 1e-4
+
+type Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -34,74 +41,138 @@ class Compiled:
     restore: Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
-def compile_jax(model: pm.Model) -> Compiled:
-    """Compile a model's log density and gradient with JAX, and precondition it.
+@dataclass(frozen=True)
+class Density:
+    """A log density with its gradient, compiled for every value of the data that it keeps.
+
+    Parameters
+    ----------
+    layout : dict of str to tuple
+        Shapes of the parameters, unconstrained, in the order in which they make one vector.
+    start : array, shape (dim,)
+        Where the search for the mode begins.
+    data : dict of str to array
+        The data that are arguments, with the values they have in the model.
+    density : callable
+        ``(x, data) -> value, gradient``, compiled.
+    parameters : callable
+        ``(xs, data) -> {name: values}``, of points ``(number, dim)``.
+    """
+
+    layout: dict[str, tuple[int, ...]]
+    start: np.ndarray
+    data: dict[str, np.ndarray]
+    density: Callable[..., tuple[jax.Array, jax.Array]]
+    parameters: Callable[..., dict[str, jax.Array]]
+
+    def given(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
+        """Return the log density and its gradient as a function of the parameters alone."""
+        values = self._put(data)
+
+        def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = self.density(x, values)
+            return float(value), np.asarray(gradient)
+
+        return evaluate
+
+    def precondition(self, data: Mapping[str, np.ndarray] | None = None) -> Compiled:
+        """Seek the mode and its curvature, and return what to sample. Nothing is compiled.
+
+        Parameters
+        ----------
+        data : mapping of str to array, optional
+            New values of the data that are arguments; the rest keep those of the model.
+
+        Returns
+        -------
+        Compiled
+            ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
+        """
+        evaluate, values = self.given(data), self._put(data)
+        mode, scale = laplace(evaluate, self.start)
+
+        def logp(z: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = evaluate(mode + scale @ z)
+            return value, scale.T @ gradient
+
+        def begin(seed: int) -> np.ndarray:
+            return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(mode))
+
+        def restore(z: np.ndarray) -> dict[str, np.ndarray]:
+            made = self.parameters(mode + z.reshape(-1, len(mode)) @ scale.T, values)
+            arrays = {k: np.asarray(v) for k, v in made.items()}
+            return {k: v.reshape(*z.shape[:2], *v.shape[1:]) for k, v in arrays.items()}
+
+        sampler_model = from_pyfunc(
+            len(mode),
+            lambda: logp,
+            lambda seed1, seed2, chain: lambda z: {"z": z.copy()},
+            [np.dtype("float64")],
+            [(len(mode),)],
+            ["z"],
+            dims={"z": ("coordinate",)},
+            coords={"coordinate": np.arange(len(mode))},
+            make_initial_point_fn=begin,
+        )
+        return Compiled(sampler_model, restore)
+
+    def _put(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
+        """Return all arguments in their order, on the device: moved once, not at every call."""
+        both = {**self.data, **(data or {})}
+        assert both.keys() == self.data.keys(), sorted(both.keys() - self.data.keys())
+        return [jax.device_put(np.asarray(both[k], self.data[k].dtype)) for k in self.data]
+
+
+def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
+    """Compile a model's log density and gradient with JAX.
 
     Parameters
     ----------
     model : pymc.Model
+    keep : collection of str
+        Names of `pymc.Data` that stay arguments; all others become constants.
 
     Returns
     -------
-    Compiled
-        ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
+    Density
     """
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # a thread switch a call is saved
-    frozen = freeze_dims_and_data(model)
+    shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]
+    frozen = freeze_dims_and_data(model, data=[k for k in shared if k not in keep])
     point = frozen.initial_point()
-    names = [v.name for v in frozen.value_vars]
-    shapes = [np.shape(point[n]) for n in names]
-    ends = np.cumsum([int(np.prod(s)) for s in shapes])
-    start = np.concatenate([np.ravel(point[n]) for n in names]).astype(float)
-    density = get_jaxified_graph(inputs=frozen.value_vars, outputs=[frozen.logp()])
+    layout = {v.name: np.shape(point[v.name]) for v in frozen.value_vars}
+    ends = np.cumsum([int(np.prod(s)) for s in layout.values()])
+    start = np.concatenate([np.ravel(point[n]) for n in layout]).astype(float)
+    data = {k: np.asarray(frozen[k].get_value()) for k in keep}
+    arguments = {frozen[k]: frozen[k].type() for k in keep}
+
+    def jaxified(graphs: list) -> Callable[..., tuple[jax.Array, ...]]:
+        outputs = clone_replace(graphs, replace=arguments)
+        return get_jaxified_graph([*frozen.value_vars, *arguments.values()], outputs)
 
     def unpack(x: jax.Array) -> list[jax.Array]:
         return [
-            x[end - int(np.prod(s)) : end].reshape(s) for s, end in zip(shapes, ends, strict=True)
+            x[end - int(np.prod(s)) : end].reshape(s)
+            for s, end in zip(layout.values(), ends, strict=True)
         ]
 
-    compiled = jax.jit(jax.value_and_grad(lambda x: density(*unpack(x))[0])).lower(start).compile()
-
-    def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = compiled(x)
-        return float(value), np.asarray(gradient)
-
-    mode, scale = laplace(evaluate, start)
-
-    def logp(z: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = evaluate(mode + scale @ z)
-        return value, scale.T @ gradient
-
-    def begin(seed: int) -> np.ndarray:
-        return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(mode))
-
-    outputs = get_jaxified_graph(inputs=frozen.value_vars, outputs=frozen.unobserved_value_vars)
+    logp, outputs = jaxified([frozen.logp()]), jaxified(frozen.unobserved_value_vars)
     labels = [v.name for v in frozen.unobserved_value_vars]
 
-    def restore(z: np.ndarray) -> dict[str, np.ndarray]:
-        x = mode + z.reshape(-1, len(mode)) @ scale.T
-        values = jax.jit(jax.vmap(lambda x: outputs(*unpack(x))))(x)
-        arrays = {k: np.asarray(v) for k, v in zip(labels, values, strict=True)}
-        return {k: v.reshape(*z.shape[:2], *v.shape[1:]) for k, v in arrays.items()}
+    def density(x: jax.Array, values: list[jax.Array]) -> jax.Array:
+        return logp(*unpack(x), *values)[0]
 
-    sampler_model = from_pyfunc(
-        len(mode),
-        lambda: logp,
-        lambda seed1, seed2, chain: lambda z: {"z": z.copy()},
-        [np.dtype("float64")],
-        [(len(mode),)],
-        ["z"],
-        dims={"z": ("coordinate",)},
-        coords={"coordinate": np.arange(len(mode))},
-        make_initial_point_fn=begin,
-    )
-    return Compiled(sampler_model, restore)
+    def parameters(x: jax.Array, values: list[jax.Array]) -> dict[str, jax.Array]:
+        return dict(zip(labels, outputs(*unpack(x), *values), strict=True))
+
+    first = [jax.device_put(value) for value in data.values()]
+    compiled = jax.jit(jax.value_and_grad(density)).lower(start, first).compile()
+    every = jax.jit(jax.vmap(parameters, in_axes=(0, None)))
+    return Density(layout, start, data, compiled, every)
 
 
-def laplace(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mode of a log density, and the symmetric square root of its inverse curvature.
 
     Directions that are flat or curved the wrong way get a standard deviation of at most 3, on the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.errors import BayesCausalError, DataError
+from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.evidence import graded, require_all
@@ -30,10 +30,15 @@ from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
-_FORMAT = 1
+FORMAT = 1
+"""Of the files that `Fit.save` writes; `storage.load` reads it and those before it."""
+
 _CHUNK_BYTES = 300e6
 _PRIOR_DRAWS = 500
 _REPLICATES = 1000
+PLAIN = "plain"
+"""Group of a fit with augmentation that holds the tree of the fit without."""
+
 _STACK = ("bayescausal", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 
@@ -48,7 +53,8 @@ class Fit:
     tree : xarray.DataTree
         Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
         node given its observed parents), ``sample_stats``, ``observed_data``. The spec, settings,
-        seed, versions, hash of the data, convergence and evidence are JSON in its attributes.
+        seed, versions, hash of the data, convergence and evidence are JSON in its attributes. With
+        augmentation also ``plain``, the tree of the fit without.
     """
 
     spec: Spec
@@ -80,6 +86,19 @@ class Fit:
         """The grade of each treatment's total effect, over all periods and units."""
         treatments = reachable(self.spec)
         return {t: graded(self.spec, incremental(t), learned=self.evidence) for t in treatments}
+
+    @cached_property
+    def plain(self) -> Fit | None:
+        """The fit without augmentation, which is made and kept beside one with it."""
+        if PLAIN not in self.tree:
+            return None
+        plain = replace(self.spec, augmentation=None)
+        return Fit(plain, self.data, self.tree.children[PLAIN])
+
+    @property
+    def shapes(self) -> dict[str, float]:
+        """Posterior means of adstocks and saturations of the plain fit: see `augmented_rows`."""
+        return {} if self.plain is None else _shapes(self.plain)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -134,7 +153,7 @@ class Fit:
         tree = self.tree.copy()
         tree["data"] = xr.DataTree(self.data.table)
         tree.attrs |= {
-            "bayescausal_format": _FORMAT,
+            "bayescausal_format": FORMAT,
             "spec": json.dumps(self.spec.to_dict()),
             "data_settings": json.dumps(self.data.settings()),
         }
@@ -149,7 +168,25 @@ class Fit:
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
             + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
+            + ("" if self.plain is None else f"\n{labeled(self.spec)}")
         )
+
+
+def labeled(spec: Spec) -> str:
+    """Say what kind of posterior a fit with augmentation is."""
+    given = spec.augmentation
+    return (
+        ""
+        if given is None or not given.weight
+        else f"Weighted-likelihood posterior: weight {given.weight:g} on augmented rows "
+        f"({given.method}, each worth {given.eta:g} of an observed one). Look at `plain` beside it."
+    )
+
+
+def _shapes(plain: Fit) -> dict[str, float]:
+    theta = plain.theta()
+    names = [f"{e}:{k}" for e, response in plain.spec.mechanisms.items() for k in response.priors]
+    return {name: float(theta[name].mean()) for name in names}
 
 
 def _joined(variable: xr.DataArray) -> np.ndarray:
@@ -230,12 +267,38 @@ def fit(
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
     settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
-    keys = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
-    model = build(spec, data)
+    keys, plain = seeds(seed), None
+    if spec.augmentation and spec.augmentation.weight:
+        plain = fit(replace(spec, augmentation=None), data, seed=seed, **settings.__dict__)
+    model = build(spec, data, shapes=_shapes(plain) if plain else None)
     scm = compile_scm(spec, data)
     names = [p.name for p in scm.parameters]
-    drawn = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
-    tree, run = draw_posterior(model, settings, keys[1])
+    prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
+    sampled = draw_posterior(model, settings, keys[1])
+    made = finished(spec, data, prior, sampled, settings, seed)
+    if plain is not None:
+        made.tree[PLAIN] = plain.tree
+    return made
+
+
+def seeds(seed: int) -> list[int]:
+    """Return the seeds of the prior draws, the sampler and the replicas of a fit."""
+    return [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
+
+
+def finished(
+    spec: Spec,
+    data: Dataset,
+    drawn: Mapping[str, np.ndarray],
+    sampled: tuple[xr.DataTree, dict[str, Any]],
+    settings: Settings,
+    seed: int,
+) -> Fit:
+    """Gather the groups of a fit: replicas, convergence, what the data said of each effect.
+
+    ``drawn`` is the prior, draws first; ``sampled`` is what `draw_posterior` returns.
+    """
+    scm, (tree, run) = compile_scm(spec, data), sampled
     info = {
         "seed": seed,
         "settings": settings.__dict__
@@ -244,19 +307,6 @@ def fit(
         "versions": {name: version(name) for name in _STACK},
         "data_hash": data.hash,
     }
-    return _finished(spec, data, drawn, tree, info, keys[2])
-
-
-def _finished(
-    spec: Spec,
-    data: Dataset,
-    drawn: dict[str, np.ndarray],
-    tree: xr.DataTree,
-    info: dict[str, Any],
-    seed: int,
-) -> Fit:
-    """Gather the groups of a fit: replicas, convergence, what the data said of each effect."""
-    scm = compile_scm(spec, data)
     prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
     posterior = _grouped(
         scm,
@@ -273,10 +323,10 @@ def _finished(
     }
     made = Fit(spec, data, xr.DataTree.from_dict(groups))
     for group in ("prior", "posterior"):
-        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seed))
+        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
     made.tree.attrs["info"] = json.dumps(info)
     effects = {t: total_effect(made, incremental(t)) for t in reachable(spec)}
-    state = assess(posterior, effects, info["run"])
+    state = assess(posterior, effects, run)
     made.tree.attrs["convergence"] = json.dumps(state.__dict__)
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
     return made
@@ -382,50 +432,3 @@ def _replicate(made: Fit, group: str, seed: int) -> xr.Dataset:
         {v: (dims, y.reshape(chains, per_chain, *y.shape[1:])) for v, y in replicas.items()},
         coords={**_observed(scm).coords, "draw": kept},
     )
-
-
-def load(path: str | Path) -> Fit:
-    """Read what `Fit.save` wrote. Nothing in the file is executed.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    BayesCausalError
-        The file is no saved fit, is of a newer format, or its data were changed.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise BayesCausalError(f"There is no file '{path}'.")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except OSError as error:
-        raise BayesCausalError(f"'{path}' is not a netCDF file: {error}") from None
-    attrs = dict(tree.attrs)
-    if "bayescausal_format" not in attrs:
-        raise BayesCausalError(f"'{path}' was not written by Fit.save.")
-    try:
-        if int(attrs.pop("bayescausal_format")) > _FORMAT:
-            raise BayesCausalError(
-                f"'{path}' was written by a newer bayescausal; upgrade to read it."
-            )
-        spec = Spec.from_dict(json.loads(attrs.pop("spec")))
-        data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
-        groups = {name: tree[name].to_dataset() for name in tree.children if name != "data"}
-        made = Fit(spec, data, xr.DataTree.from_dict(groups))
-        made.tree.attrs = attrs
-        fitted = made.info["data_hash"]
-    except BayesCausalError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise BayesCausalError(f"'{path}' is damaged: {error!r}.") from None
-    if fitted != data.hash:
-        raise BayesCausalError(f"The data in '{path}' are not those that were fitted.")
-    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from nutpie.sample import CompiledModel
 
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.compile import compile_jax
+from bayescausal.inference.compile import Compiled, Density, compile_jax
 from bayescausal.inference.settings import Settings
 
 
@@ -61,20 +62,54 @@ def draw_posterior(
             compute_convergence_checks=False,
             **chosen,
         )
-    return _finish(tree, settings, 0.0, time.perf_counter() - start, 0)
+    return _finish(tree, time.perf_counter() - start, 0, settings=settings, compiling=0.0)
+
+
+def draw_again(
+    density: Density, data: Mapping[str, np.ndarray], settings: Settings, seed: int
+) -> tuple[xr.DataTree, dict[str, Any]]:
+    """Sample what is compiled already, at other values of the data that it keeps as arguments.
+
+    Nutpie on JAX only. Returns what `draw_posterior` does; ``compile_seconds`` is the time that
+    the search for the mode takes.
+    """
+    start = time.perf_counter()
+    return _whitened(density.precondition(data), settings, seed, start)
 
 
 def _nutpie(model: pm.Model, settings: Settings, seed: int) -> tuple[xr.DataTree, dict[str, Any]]:
     start = time.perf_counter()
-    made = compile_jax(model) if settings.engine == "jax" else None
+    if settings.engine == "jax":
+        return _whitened(compile_jax(model).precondition(), settings, seed, start)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compiled = (
-            made.sampler_model
-            if made
-            else nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
-        )
-        ready = time.perf_counter()
+        compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
+    ready = time.perf_counter() - start
+    return _finish(*_sampled(compiled, settings, seed), settings=settings, compiling=ready)
+
+
+def _whitened(
+    made: Compiled, settings: Settings, seed: int, start: float
+) -> tuple[xr.DataTree, dict[str, Any]]:
+    """Sample in coordinates that are preconditioned, and return to the parameters."""
+    ready = time.perf_counter() - start
+    tree, seconds, steps = _sampled(made.sampler_model, settings, seed)
+    z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
+    values = made.restore(z.to_numpy())
+    dims = {
+        k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2))) for k, v in values.items()
+    }
+    tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
+    return _finish(tree, seconds, steps, settings=settings, compiling=ready)
+
+
+def _sampled(
+    compiled: CompiledModel, settings: Settings, seed: int
+) -> tuple[xr.DataTree, float, int]:
+    """Run nutpie: its tree, the seconds it took, the leapfrog steps of the warm-up."""
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         tree = nutpie.sample(
             compiled,
             draws=settings.draws,
@@ -85,22 +120,13 @@ def _nutpie(model: pm.Model, settings: Settings, seed: int) -> tuple[xr.DataTree
             target_accept=settings.target_accept,
             progress_bar=settings.progress,
         )
-    sampled = time.perf_counter() - ready
+    seconds = time.perf_counter() - start
     warmup = tree["warmup_sample_stats"].to_dataset() if "warmup_sample_stats" in tree else None
-    steps = float(warmup["n_steps"].sum()) if warmup is not None else 0.0
-    if made:
-        z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
-        values = made.restore(z.to_numpy())
-        dims = {
-            k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
-            for k, v in values.items()
-        }
-        tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
-    return _finish(tree, settings, ready - start, sampled, int(steps))
+    return tree, seconds, 0 if warmup is None else int(warmup["n_steps"].sum())
 
 
 def _finish(
-    tree: xr.DataTree, settings: Settings, compiling: float, sampling: float, warmup: int
+    tree: xr.DataTree, sampling: float, warmup: int, *, settings: Settings, compiling: float
 ) -> tuple[xr.DataTree, dict[str, Any]]:
     posterior = tree["posterior"].to_dataset()
     stats = tree["sample_stats"].to_dataset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import pymc as pm
 import pytensor.tensor as pt
@@ -14,11 +15,12 @@ from bayescausal.model.errors import law, mixing
 from bayescausal.model.lifts import add_lifts
 from bayescausal.model.likelihood import correlation, observe, parameter, spread, strength
 from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
+from bayescausal.model.weighted import add_augmented
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
 
-def build(spec: Spec, data: Dataset) -> pm.Model:
+def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = None) -> pm.Model:
     """Write the structural equations as a PyMC model.
 
     Modelled nodes are observed random variables named after the graph, and their children are
@@ -32,6 +34,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
     ----------
     spec : Spec
     data : Dataset
+    shapes : mapping of str to float, optional
+        With augmentation: see `weighted.augmented_rows`.
 
     Returns
     -------
@@ -96,7 +100,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
 
         def settle(node: Node, mu: TensorVariable) -> TensorVariable:
             seen = path[node][..., start:]
-            made = law(scm, theta, mix, shocks, node, mu[..., start:], seen, pt)
+            eta = scm.link(node, seen, pt)
+            made = law(scm, theta, mix, shocks, node, mu[..., start:], eta, pt)
             shocks[node] = made.shock
             variable = observe(scm, node, made, theta, seen)
             before = path[node][..., :start]
@@ -106,6 +111,8 @@ def build(spec: Spec, data: Dataset) -> pm.Model:
         observed = {v: path[v] for v in scm.feedback((), everything=True)}
         forward(scm, theta, inputs, edges, pt, settle=settle, guess=observed)
         add_lifts(scm, theta, path, edges)
+        if spec.augmentation and spec.augmentation.weight:
+            add_augmented(scm, theta, mix, edges, shapes)
     return model
 
 

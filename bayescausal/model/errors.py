@@ -108,7 +108,7 @@ def law(
     shocks: Mapping[Node, Array],
     node: Node,
     mu: Array,
-    seen: Array,
+    eta: Array,
     xp: Any = np,
 ) -> Law:
     """Return location and spread of a node given its parents, its own past and shared causes.
@@ -123,8 +123,8 @@ def law(
     node : str
     mu : array
         Mean given the parents, over the training periods.
-    seen : array
-        Observed values in original units, over the same periods.
+    eta : array
+        Observed values on the scale of the link, over the same periods.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def law(
     stretch, phi = 1.0, theta.get(f"{node}:phi")
     location = mu
     if phi is not None:
-        phi, error = widen(phi, scm.depth), scm.link(node, seen, xp) - mu
+        phi, error = widen(phi, scm.depth), eta - mu
         past = xp.concatenate([xp.zeros_like(error[..., :1]), error[..., :-1]], axis=-1)
         location = location + phi * past
         first = np.arange(periods) == 0
@@ -147,7 +147,7 @@ def law(
     if own:
         location = location + scale * sum(value * shocks[u] for u, value in own.items())
     spread = scale * alone
-    shock = (scm.link(node, seen, xp) - location) / spread if node in mix else spread
+    shock = (eta - location) / spread if node in mix else spread
     return Law(location, spread, shock)
 
 

@@ -33,7 +33,7 @@ def replicate(
 
     def settle(node: Node, mu: Array) -> Array:
         seen = x[node][..., start:]
-        made = law(scm, theta, mix, shocks, node, mu[..., start:], seen)
+        made = law(scm, theta, mix, shocks, node, mu[..., start:], scm.link(node, seen))
         shocks[node] = made.shock
         draws = np.shape(theta[f"{node}:sigma"])
         noise = _unit(scm, theta, node, (*draws, *seen.shape), rng)

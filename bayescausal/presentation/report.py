@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from bayescausal.presentation.basis import (
     why,
     with_and_without_test,
 )
+from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
 from bayescausal.presentation.plots import (
     channels_of,
     curved_edges,
@@ -39,7 +41,7 @@ from bayescausal.presentation.plots import (
 from bayescausal.presentation.sheet import arrow, encode, period, table_of
 from bayescausal.presentation.words import chance, listed, number, share, standing, verdict
 from bayescausal.queries.effects import decompose, effect, mroas, roas
-from bayescausal.queries.experiments import conflicts
+from bayescausal.queries.experiments import Reconciliation, conflicts
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import incremental
 
@@ -57,7 +59,13 @@ _TEMPLATES = Environment(
 
 
 def report(
-    fit: Fit, path: str | Path = "report.html", *, prob: float = 0.9, title: str | None = None
+    fit: Fit,
+    path: str | Path = "report.html",
+    *,
+    prob: float = 0.9,
+    title: str | None = None,
+    evidence: pd.DataFrame | Sequence[pd.DataFrame] = (),
+    reconciliation: Reconciliation | None = None,
 ) -> Path:
     """Write one HTML file that needs no network, no script and no other file.
 
@@ -74,6 +82,10 @@ def report(
     prob : float
         Probability inside all credible intervals.
     title : str, optional
+    evidence : DataFrame or sequence of DataFrame, optional
+        What `evidence` found of one effect or several: it samples, so it is not asked here.
+    reconciliation : Reconciliation, optional
+        What `reconcile` found of tests that were held out.
 
     Returns
     -------
@@ -88,9 +100,10 @@ def report(
     path = Path(path)
     if path.is_dir():
         path = path / "report.html"
+    given = _given(evidence, reconciliation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
-        page = _TEMPLATES.get_template("report.html.j2").render(_page(fit, prob, title))
+        page = _TEMPLATES.get_template("report.html.j2").render(**_page(fit, prob, title), **given)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     if not fit.convergence.converged:
@@ -367,6 +380,25 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
             f"{listed(f'{e.source} to {e.target}' for e in delayed_edges(fit))}, with intervals.",
         )
     return figures
+
+
+def _given(
+    tables: pd.DataFrame | Sequence[pd.DataFrame], found: Reconciliation | None
+) -> dict[str, Any]:
+    """Return what the user has found of the tests, as pictures with their words."""
+    several = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
+    bought = [
+        _figure(
+            plot_evidence(table),
+            "Share of the final precision: "
+            + listed(f"{name} {share(part)}" for name, part in table[["source", "share"]].values)
+            + ".",
+        )
+        for table in several
+    ]
+    if found is None:
+        return {"bought": bought, "held_out": None}
+    return {"bought": bought, "held_out": _figure(plot_reconciliation(found), found.sentence)}
 
 
 def _figure(sheet: Figure, alt: str) -> dict[str, Any]:

@@ -99,23 +99,33 @@ def sheet_with(
     fit: Fit, count: int, columns: int, *, height: float, title: str, subtitle: str, **share: Any
 ) -> tuple[Figure, list[Axes]]:
     """Open a figure with `count` panels of that height, and its head."""
+    sheet = open_sheet(fit, math.ceil(count / columns) * height, title=title, subtitle=subtitle)
+    return sheet, panels(sheet, count, columns, **share)
+
+
+def panels(sheet: Figure, count: int, columns: int, **share: Any) -> list[Axes]:
+    """Divide a figure into panels, row by row; the last ones of each column are labeled."""
     rows = math.ceil(count / columns)
-    sheet = open_sheet(fit, rows * height, title=title, subtitle=subtitle)
     axes = list(sheet.subplots(rows, columns, squeeze=False, **share).ravel())
     for spare in axes[count:]:
         spare.remove()
     for ax in axes[max(0, count - columns) : count]:  # the last of each column, also above a gap
         ax.tick_params(labelbottom=True)
-    return sheet, axes[:count]
+    return axes[:count]
 
 
 def open_sheet(fit: Fit, height: float, *, title: str, subtitle: str) -> Figure:
     """Open a figure whose head says what is shown, and whether the fit has converged."""
     state = fit.convergence
+    alarm = "" if state.converged else str(state)
+    return blank_sheet(height, title=title, subtitle=subtitle, alarm=alarm)
+
+
+def blank_sheet(height: float, *, title: str, subtitle: str, alarm: str = "") -> Figure:
+    """Open a figure whose head says what is shown, and in red what is wrong with it."""
     lines = [(line, SOFT, 9.0, "normal") for line in textwrap.wrap(subtitle, 125)]
-    if not state.converged:
-        warning = textwrap.wrap(str(state), 105)
-        lines = [*((line, RED, 10.0, "bold") for line in warning), *lines]
+    warning = textwrap.wrap(alarm, 105)
+    lines = [*((line, RED, 10.0, "bold") for line in warning), *lines]
     lines = [*((line, INK, 12.5, "bold") for line in textwrap.wrap(title, 90)), *lines]
     top = 0.08 + sum(size / 72 * 1.45 for _, _, size, _ in lines) + 0.06
     total = height + top

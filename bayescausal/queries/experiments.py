@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import ExperimentConflict, SpecError
+from bayescausal.inference.evidence import graded
 from bayescausal.inference.fit import Fit, lift_draws
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.queries.left_out import (
@@ -94,13 +95,16 @@ class Reconciliation:
     Parameters
     ----------
     table : pandas.DataFrame
-        By test: ``lift, sd, mean, low, high, z, covers``.
+        By test: ``lift, sd, mean, low, high, z, covers``, and the ``grade`` of its effect.
     prob : float
         Probability inside ``low``..``high``.
+    problem : str
+        Why the fit has not converged; empty when it has.
     """
 
     table: pd.DataFrame
     prob: float
+    problem: str = ""
 
     @property
     def covered(self) -> int:
@@ -120,10 +124,17 @@ class Reconciliation:
         if len(missed):
             each = ", ".join(f"'{name}' (z = {z:.1f})" for name, z in missed.items())
             told += f" Missed: {each}."
+        unknown = self.table.index[self.table["grade"] == "X"]
+        if len(unknown):
+            told += (
+                f" Not identified by the graph: {', '.join(map(repr, unknown))}; there the priors "
+                "set the interval, and to lie in it says little."
+            )
         return told
 
     def __str__(self) -> str:
-        return f"{self.table.round(3).to_string()}\n\n{self.sentence}"
+        head = f"{self.problem}\n\n" if self.problem else ""
+        return f"{head}{self.table.round(3).to_string()}\n\n{self.sentence}"
 
 
 def check_experiments(fit: Fit) -> pd.DataFrame:
@@ -327,9 +338,11 @@ def reconcile(
             **said,
             "z": (test.lift - said["mean"]) / float(np.hypot(draws.std(), sd)),
             "covers": said["low"] <= test.lift <= said["high"],
+            "grade": graded(fit.spec, test.estimand, learned=fit.evidence).letter,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
-    return Reconciliation(table, prob)
+    state = fit.convergence
+    return Reconciliation(table, prob, "" if state.converged else str(state))
 
 
 def _comparable(fit: Fit, a: Experiment, b: Experiment) -> bool:

@@ -1,4 +1,4 @@
-"""Which test next: what a planned test is expected to tell about an effect, and its power.
+"""Which test next: what a planned test is expected to tell about an effect or to be worth.
 
 The table is a diagnostic, as those of `experiments`: it reduces draws to compare plans. Nothing is
 refitted and no lift is simulated; the draws of the posterior stand for what is known before a test.
@@ -18,11 +18,13 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from bayescausal._types import Array, Theta
+from bayescausal._types import Array, Draws, Theta
 from bayescausal.errors import DataError, NotConverged, SpecError
 from bayescausal.inference.fit import Fit, effect_draws, touched
-from bayescausal.model.contrast import moved_spend, on_scale, outcomes, scope
+from bayescausal.model.contrast import on_scale, outcomes, scope
 from bayescausal.model.scm import Mechanism
+from bayescausal.queries.decision import Decision, payoffs, spend_change
+from bayescausal.queries.sample_information import sample_information
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
@@ -32,6 +34,8 @@ COMPARED = ("did", "geo-rct", "switchback", "synthetic-control")
 """Designs whose error the residuals can tell: they set one sum of the outcome against another."""
 
 _POWER = 0.8
+_PAYOFF_DRAWS = 1000
+_SAID = ("value", "outcome", "tail_truncated", "rests_on", "statements", "advice")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Candidate:
     design : str
         One of `DESIGNS`; its default bias widens the error of the test.
     cost : float, optional
-        What the test costs, in any currency that all candidates share.
+        What the test costs, in a currency that all candidates share; that of the spend when they
+        are ranked for a decision.
     name : str, optional
         Made from the treatments and the window otherwise.
 
@@ -105,17 +110,18 @@ def rank_experiments(
     fit: Fit,
     candidates: Candidate | Iterable[Candidate],
     target: Estimand | None = None,
+    utility: Decision | None = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
-    """Rank tests by what each is expected to tell about an effect, before it is run.
+    """Rank tests by what each is expected to tell about an effect, or to be worth to a decision.
 
-        EIG = -1/2 log(1 - rho^2 var(t) / (var(t) + s^2))     nats about the target q
+        EIG  = -1/2 log(1 - rho^2 var(t) / (var(t) + s^2))     nats about the target q
+        EVSI = E_y[ max_a E[u_a | y] ] - max_a E[u_a]          currency, with ``utility``
 
     t is the effect that the test measures, s the sd of its error, rho the correlation of t and q
-    over the posterior. It is exact when t and q are jointly normal. ``eig_ranks`` is the same with
-    the correlation of normal scores and the 90% width of t: where the two differ much, the draws
-    are far from normal, and neither is more than an order of magnitude. Not the value of a
-    decision: a test may tell much about an effect that no budget depends on.
+    over the posterior, y = t + Normal(0, s), u_a the payoff of plan a. EIG is exact when t and q
+    are jointly normal. A test may tell much about an effect that no budget depends on: then its
+    nats are many and its EVSI is nil.
 
     Parameters
     ----------
@@ -125,25 +131,30 @@ def rank_experiments(
         The effect to be learned, the same for all. By default each candidate has its own, the
         total effect of its treatments over all periods and units; nats about small effects then
         count as much as nats about large ones.
+    utility : Decision, optional
+        What the tests are for, such as `budget_plans`. Tests are then ranked by net value.
     prob : float
         Probability of the interval, ``lift +/- z s``, that is to exclude zero.
 
     Returns
     -------
     pandas.DataFrame
-        By candidate, most nats first: ``design``, ``periods`` in which it acts, ``tail`` periods
-        counted after them, ``units``, ``moved_spend`` (active world less control world; NaN
-        without spend), ``std_error``, ``sd`` (with the bias of the design), ``target``,
-        ``target_sd``, expected ``target_sd_after``, ``eig_nats``, ``eig_ranks``, ``power`` (mean
-        over the posterior of the probability that the interval excludes zero), ``mde`` (the
-        lift that it excludes zero for with probability 0.8, ``(z + 0.84) s``), ``cost``,
-        ``eig_per_cost``.
+        By candidate: ``design``, ``periods`` in which it acts, ``tail`` periods counted after
+        them, ``units``, ``moved_spend`` (active less control world; NaN without spend),
+        ``std_error``, ``sd`` (with the bias of the design), ``target``, ``target_sd``, expected
+        ``target_sd_after``, ``eig_nats``, ``eig_ranks`` (see Notes), ``power`` (mean over the
+        posterior of the probability that the interval excludes zero), ``mde`` (the lift for which
+        that is 0.8, ``(z + 0.84) s``), ``cost``, ``eig_per_cost``. With ``utility`` also ``evsi``,
+        its Monte-Carlo error ``evsi_se``, ``evsi_ess`` (effective draws behind a choice; below a
+        hundred EVSI is likely too low), ``evpi`` (what to know all would be worth, a bound),
+        ``net_value`` (EVSI less cost; without cost NaN, and last), ``best_plan_now``. The
+        attributes ``rests_on``, ``statements`` and ``value`` say what payoffs rest on.
 
     Raises
     ------
     SpecError, DataError
         No candidates, two of one name, a question that the model or the data cannot answer, a
-        standard error that does not exist.
+        standard error that does not exist, a utility that is no Decision.
 
     Warns
     -----
@@ -151,19 +162,20 @@ def rank_experiments(
 
     Notes
     -----
-    The standard error, if none is given: sd of the outcome's own error summed over the unit-periods
-    that are counted, its memory included (AR(1)), its posterior median, times sqrt(2): a control
-    of the same size is as noisy. Errors of units are independent, as in the model. It is too small
-    where mediators add noise of their own or no control of that size is left, too large where a
-    period before the test explains noise away. For national data it is the noise of the nation.
+    See `expected_std_error` for that of a candidate without one. ``eig_ranks`` is the EIG of normal
+    scores and of the 90% width of t: where the two differ much, draws are far from normal, and
+    neither is more than an order of magnitude. With n independent draws an effect that the test
+    says nothing about shows about ``1 / (2n)`` nats.
 
-    With n independent draws an effect that the test says nothing about shows about ``1 / (2n)``
-    nats. Source: Lindley (1956), On a measure of the information provided by an experiment.
+    EVSI is over the window of the plans; what is gained or lost while the test runs is not in it.
+    Where the graph does not identify the effects of the plans, priors set the payoffs: the
+    columns are then headed NOT IDENTIFIED. Source: Lindley (1956), On a measure of the information
+    provided by an experiment; Raiffa and Schlaifer (1961), and `sample_information`.
 
     Examples
     --------
     >>> tests = [Candidate(incremental(c).during("2025-03", "2025-04")) for c in ("tv", "social")]
-    >>> rank_experiments(fit, tests)  # doctest: +SKIP
+    >>> rank_experiments(fit, tests, utility=budget_plans(fit))  # doctest: +SKIP
     """
     tests = _several(candidates)
     if not 0 < prob < 1:
@@ -172,11 +184,13 @@ def rank_experiments(
         _finite_variance("The target", target)
     if not fit.convergence.converged:
         warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
-    rows = [_row(fit, test, target, prob) for test in tests]
+    pays = None if utility is None else payoffs(fit, utility, draws=_PAYOFF_DRAWS)
+    rows = [_row(fit, test, target, prob, pays) for test in tests]
     table = pd.DataFrame(rows, index=pd.Index([str(t.name) for t in tests], name="candidate"))
-    table = table.sort_index().sort_values("eig_nats", ascending=False, kind="stable")
+    by = ["eig_nats"] if pays is None else ["net_value", "evsi"]
+    table = table.sort_index().sort_values(by, ascending=False, kind="stable")
     table.attrs = {"prob": prob, "power": _POWER}
-    return table
+    return table if pays is None else _headed(table, pays)
 
 
 class Information(NamedTuple):
@@ -215,6 +229,11 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
 
         sqrt(2) median( sd of sum over counted unit-periods of the outcome's error )
 
+    The outcome's error is its own, memory included (AR(1)), and a control of the same size is as
+    noisy, whence sqrt(2). Errors of units are independent, as in the model. It is too small where
+    mediators add noise of their own or no control of that size is left, too large where a period
+    before the test explains noise away. For national data it is the noise of the nation.
+
     On the estimand's scale. With a log link errors are shares of the observed outcome, to first
     order. Not a posterior sd: uncertainty of the effect has no part in it.
 
@@ -249,10 +268,13 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
     return float(np.median(np.abs(on_scale(scm, estimand, np.array(sd), level))))
 
 
-def _row(fit: Fit, test: Candidate, target: Estimand | None, prob: float) -> dict[str, Any]:
+def _row(
+    fit: Fit, test: Candidate, target: Estimand | None, prob: float, pays: Draws | None
+) -> dict[str, Any]:
     asked = _asked(fit, test.estimand)
     aim = _asked(fit, target or _own_target(fit, asked))
-    tested, wanted = effect_draws(fit, asked).ravel(), effect_draws(fit, aim).ravel()
+    measured = effect_draws(fit, asked)
+    tested, wanted = measured.ravel(), effect_draws(fit, aim).ravel()
     error = test.std_error or expected_std_error(fit, asked)
     sd = Experiment(asked, 0.0, error, test.design).sd
     told = information(tested, wanted, sd)
@@ -262,7 +284,7 @@ def _row(fit: Fit, test: Candidate, target: Estimand | None, prob: float) -> dic
     cost = math.nan if test.cost is None else test.cost
     target_sd = float(wanted.std(ddof=1))
     last = int(np.flatnonzero(acting)[-1])
-    return {
+    row = {
         "design": test.design,
         "periods": int(acting.sum()),
         "tail": int(np.atleast_2d(where.counts).any(axis=0)[last + 1 :].sum()),
@@ -280,6 +302,31 @@ def _row(fit: Fit, test: Candidate, target: Estimand | None, prob: float) -> dic
         "cost": cost,
         "eig_per_cost": told.nats / cost,
     }
+    return row if pays is None else row | _worth(pays, measured, sd, cost)
+
+
+def _worth(pays: Draws, measured: np.ndarray, sd: float, cost: float) -> dict[str, Any]:
+    """What a test is worth to the choice whose payoffs are given."""
+    flat = pays.to_numpy().reshape(-1, pays.sizes["plan"])
+    told = sample_information(flat, measured[:, pays["draw"].to_numpy()].ravel(), sd)
+    return {
+        "evsi": told.evsi,
+        "evsi_se": told.error,
+        "evsi_ess": told.ess,
+        "evpi": told.evpi,
+        "net_value": told.evsi - cost,
+        "best_plan_now": str(pays["plan"].to_numpy()[flat.mean(axis=0).argmax()]),
+    }
+
+
+def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
+    """Say over the columns, as `summarize` does, when payoffs are not yet to be believed."""
+    table.attrs |= {key: pays.attrs[key] for key in _SAID if key in pays.attrs}
+    if (pays["status"] == "not identified").any():
+        table.columns.name = "NOT IDENTIFIED"
+    if not pays.attrs["converged"]:
+        table.columns.name = "NOT CONVERGED"
+    return table
 
 
 def _several(candidates: Candidate | Iterable[Candidate]) -> list[Candidate]:
@@ -322,12 +369,8 @@ def _own_target(fit: Fit, asked: Estimand) -> Estimand:
 
 def _spend(fit: Fit, asked: Estimand) -> float:
     """Spend that a test moves; NaN where a treatment has none, 0 where the test moves none."""
-    if not set(asked.treatments) <= set(fit.data.spend):
-        return math.nan
-    try:
-        return moved_spend(fit.scm, asked)
-    except DataError:  # it moves none: an error for an effect per spend, not here
-        return 0.0
+    paid = set(asked.treatments) <= set(fit.data.spend)
+    return spend_change(fit.scm, asked) if paid else math.nan
 
 
 def _level(fit: Fit, asked: Estimand) -> np.ndarray:

@@ -6,7 +6,6 @@ The table of `evidence` is a diagnostic: it reduces draws to precisions, which a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,20 +13,18 @@ import pandas as pd
 from bayescausal._types import Draws
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.fit import Fit, effect_draws
-from bayescausal.inference.fit import fit as sample
-from bayescausal.model.lifts import lift_data
+from bayescausal.inference.refit import Refits
 from bayescausal.queries.effects import effect
 from bayescausal.queries.left_out import required
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import Estimand
 
-_SETTINGS = ("sampler", "backend", "mass_matrix", "draws", "tune", "chains", "target_accept")
-
 
 def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -> Fit:
     """Fit again without a test, or several: what `check_experiments` approximates.
 
-    Settings are those of the fit. It samples: tens of seconds.
+    Settings are those of the fit, and one compilation serves all calls for one fit, see
+    `bayescausal.inference.refit.Refits`. It samples: seconds to tens of seconds.
 
     Parameters
     ----------
@@ -54,9 +51,7 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     left = [name] if isinstance(name, str) else list(name)
     if not left:
         raise SpecError("leave_out needs the name of at least one experiment; got none.")
-    lift_data(fit.spec, fit.data, without=left)  # says which names there are
-    kept = [str(t.name) for t in fit.spec.experiments if t.name not in left]
-    return _refit(fit, kept, seed)
+    return Refits(fit).without(left, seed)
 
 
 def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFrame:
@@ -75,7 +70,7 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
     estimand : Estimand
         The effect; its cost has no variance, ask its return.
     seed : int, optional
-        Of the refits: at most ``2 n - 1`` for n tests, each tens of seconds.
+        Of the refits: at most ``2 n - 1`` for n tests, of one compiled model.
 
     Returns
     -------
@@ -83,6 +78,8 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
         ``source``; ``sd`` of the effect with this source and all above it; ``precision``, its
         gain; ``share`` of the final precision, shares add up to 1; ``loss``, the precision that
         is lost without this test alone; ``status``, what the graph and the tests so far identify.
+        Its attributes are the ``estimand`` in words, and the ``problem``: which of the fits have
+        not converged, empty when all have. `plot_evidence` draws it.
 
     Raises
     ------
@@ -120,14 +117,19 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
     wanted = list(dict.fromkeys([*ahead, *alone]))
     seeds = np.random.SeedSequence(seed).generate_state(len(wanted))
     spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(full)}
+    problems = [] if fit.convergence.converged else [str(fit.convergence)]
     for kept, key in zip(wanted, seeds, strict=True):
-        spread[kept] = _spread(effect(_refit(fit, kept, int(key)), estimand))
+        left = [name for name in names if name not in kept]
+        refit = Refits(fit).without(left, int(key))
+        spread[kept] = _spread(effect(refit, estimand))
+        if not refit.convergence.converged:
+            problems.append(f"Without {', '.join(map(repr, left))}: {refit.convergence}")
     sources = ["prior", "observational data", *names]
     steps = [(float(prior.std(ddof=1)), ""), *(spread[key] for key in [*ahead, tuple(names)])]
     precision = np.array([sd**-2 for sd, _ in steps])
     gains = np.diff(precision, prepend=0.0)
     lost = [precision[-1] - spread[kept][0] ** -2 for kept in alone]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "source": sources,
             "sd": [sd for sd, _ in steps],
@@ -137,20 +139,10 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
             "status": [status for _, status in steps],
         }
     )
+    table.attrs = {"estimand": full.attrs["estimand"], "problem": " ".join(problems)}
+    return table
 
 
 def _spread(draws: Draws) -> tuple[float, str]:
     table = summarize(draws)
     return float(table["sd"].iloc[0]), str(table["status"].iloc[0])
-
-
-def _refit(fit: Fit, kept: Sequence[str], seed: int | None) -> Fit:
-    """Fit again with some of the tests, with the settings of the fit."""
-    tests = tuple(
-        replace(test, covariance={k: c for k, c in test.covariance.items() if k in kept})
-        for test in fit.spec.experiments
-        if test.name in kept
-    )
-    given = {key: fit.info["settings"][key] for key in _SETTINGS}
-    spec = replace(fit.spec, experiments=tests)
-    return sample(spec, fit.data, seed=seed, progress=False, **given)

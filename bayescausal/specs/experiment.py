@@ -5,81 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.estimand import RATIOS, Estimand
+from bayescausal.specs.geo_cells import GeoCell, geo_cells
+from bayescausal.specs.geo_estimators import Method
+from bayescausal.specs.geo_panel import COLUMNS, SETTINGS, geo_test
+from bayescausal.specs.geo_test import DESIGN, GeoTest
 from bayescausal.specs.prior import check_keys, number
 
-
-class Design(NamedTuple):
-    """How a lift was obtained: its rung on the ladder, the bias it may have, what to look at.
-
-    ``bias`` is the default standard deviation of the bias as a multiple of the standard error.
-    """
-
-    rung: str
-    bias: float
-    advice: str
-
-
-DESIGNS: dict[str, Design] = {
-    "geo-rct": Design(
-        "A",
-        0.0,
-        "Randomize regions, in matched pairs where they are few; keep them apart, so that people "
-        "and delivery do not cross; read on after the test, as the tail is part of the effect.",
-    ),
-    "user-rct": Design(
-        "A",
-        0.0,
-        "Compare all who were assigned, whether or not they were reached. Say with share= which "
-        "part of all users took part. Devices that are lost dilute the lift.",
-    ),
-    "switchback": Design(
-        "A",
-        0.0,
-        "Draw on and off periods at random, each longer than the carry-over, or count the tail "
-        "of every pulse.",
-    ),
-    "instrument": Design(
-        "B",
-        0.5,
-        "Show the first stage (F above 10), and argue why the instrument has no other way to the "
-        "outcome: that is assumed, not tested.",
-    ),
-    "did": Design(
-        "C",
-        1.0,
-        "Show that treated and control units moved alike before the test, and a placebo in time.",
-    ),
-    "synthetic-control": Design(
-        "C",
-        1.0,
-        "Show the fit before the test and the rank of the lift among placebos in space.",
-    ),
-    "regression-discontinuity": Design(
-        "D",
-        1.0,
-        "Show that no one chose their side of the threshold, and the lift at half and at twice "
-        "the bandwidth. It holds at the threshold only.",
-    ),
-    "prior-belief": Design(
-        "G",
-        2.0,
-        "Say whose belief it is and what it rests on. It is a prior, never evidence: plan a test.",
-    ),
-}
-"""How a lift was obtained, strongest first; rung A is randomized.
-
-Why the bias is a multiple of the standard error: at 1 the error that the design cannot exclude is
-as large as the error of sampling, and the interval is wider by a factor of 1.4; at 2, by 2.2. A
-share of the lift would vanish for lifts near zero and would let the noise of the lift set its own
-weight. A bias does not shrink with the sample though: for a large quasi-experiment a default that
-follows the standard error is too small, and `bias_sd` should be given, from placebos.
-"""
+_OF_GEO = ("bias_sd", "nu", "half_life", "share")
+"""Settings of an experiment that a geo test does not tell."""
 
 _LONGEST_AGE = 1000.0
 """In half-lives: the variance is then beyond use, and short of what a float can hold."""
@@ -98,9 +39,9 @@ class Experiment:
     Parameters
     ----------
     estimand : Estimand
-        What was measured, with its window and units, on any modelled node. Its sign convention
-        is the lift's: for ``incremental("tv")`` the lift is what tv *added*, also when the test
-        switched tv off.
+        What was measured, with its window and units, on any modelled node: the lift is that of
+        its active world over its control world. One of the two is what the data show, the other
+        what they would have been without the test; see the table below.
     lift : float
         The measured value, on the estimand's scale. A cost enters the model as its inverse, the
         return, ``1/lift +/- std_error/lift^2``: where the effect is zero there is no cost.
@@ -121,14 +62,17 @@ class Experiment:
         end of the window to the last period: an old test says less about today. Off by default.
     covariance : mapping of str to float
         Covariance of the lift with that of other experiments, by name, on the scales of the two
-        lifts: arms that share a control have the variance of its mean. Stating it at one of
-        the two is enough; 0 declares that tests which overlap are independent.
+        lifts: arms that share a control have the variance of its mean (`from_geo_cells` finds
+        it). Stating it at one of the two is enough; 0 declares tests that overlap independent.
     share : float
         The part of all users among whom the lift was measured: it is then that part of the
         effect. A ratio (percent, per spend, cost) has no share.
     unit : str, optional
         The unit of the lift, checked against ``units`` in the attributes of the outcome's column
         where the data have that.
+    source : GeoTest, optional
+        The evidence, for a report. It is kept in files, and is no part of the measurement: tests
+        that differ in it alone are equal.
 
     Raises
     ------
@@ -138,6 +82,23 @@ class Experiment:
 
     Notes
     -----
+    Which estimand a test measures, where the data hold the test, 50 being spend a period:
+
+    ====================  ============  ===================================================
+    in the treated units  data are the  estimand
+    ====================  ============  ===================================================
+    on, else off          active world  ``incremental("tv")``
+    pulses, else off      active world  ``incremental("tv")`` from the first to the last
+    heavy-up, doubled     active world  ``Estimand(control={"tv": Times(0.5)})``
+    heavy-up, 50 more     active world  ``Estimand(control={"tv": Plus(-50)})``
+    go-dark               control       ``Estimand({"tv": Plus(50)})``: the 50 it withheld
+    go-dark, with a plan  control       ``Estimand({"tv": path})``: the plan, all periods
+    cut by half           control       ``Estimand({"tv": Times(2)})``
+    ====================  ============  ===================================================
+
+    A go-dark test does not measure ``incremental("tv")`` in its window: tv is zero in the data
+    there, and zero against zero has no effect. Its lift is what tv *would have added*.
+
     Oracle: with the lift as the only information about a linear edge the posterior is the
     Normal-Normal update. Source: MODEL.md section 7.
 
@@ -162,6 +123,7 @@ class Experiment:
     covariance: Mapping[str, float] = field(default_factory=dict, hash=False)
     share: float = 1.0
     unit: str | None = None
+    source: GeoTest | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.estimand, Estimand):
@@ -181,7 +143,9 @@ class Experiment:
         for label, text in (("name", self.name), ("unit", self.unit or "-")):
             if not (isinstance(text, str) and text):
                 raise SpecError(f"An experiment's {label} is text; got {text!r}.")
-        self._check_covariance()
+        if not isinstance(self.source, GeoTest | None):
+            raise SpecError(f"An experiment's source is a GeoTest; got {self.source!r}.")
+        object.__setattr__(self, "covariance", _tidy(self.covariance, self.name))
 
     def _check_numbers(self) -> None:
         if self.std_error is None:
@@ -225,19 +189,6 @@ class Experiment:
                 ".during(start, end)."
             )
 
-    def _check_covariance(self) -> None:
-        given = self.covariance
-        if not isinstance(given, Mapping):
-            raise SpecError(
-                f"covariance is a mapping, such as {{'the other test': 40.0}}; got {given!r}."
-            )
-        tidy = {str(k): number(f"covariance with '{k}'", v) for k, v in given.items()}
-        if self.name in tidy:
-            raise SpecError(
-                f"Experiment '{self.name}' gives a covariance with itself: that is std_error."
-            )
-        object.__setattr__(self, "covariance", dict(sorted(tidy.items())))
-
     @property
     def bias(self) -> float:
         """Standard deviation of the possible bias: as given, or the default of the design."""
@@ -270,7 +221,8 @@ class Experiment:
             if getattr(self, key) is not None
         }
         out |= {"covariance": dict(self.covariance)} if self.covariance else {}
-        return out | ({"share": self.share} if self.share < 1 else {})
+        out |= {"share": self.share} if self.share < 1 else {}
+        return out | ({"source": self.source.to_dict()} if self.source else {})
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Experiment:
@@ -281,7 +233,158 @@ class Experiment:
         if missing:
             hint = " Divide the width of its 90% interval by 3.29." * (missing[0] == "std_error")
             raise SpecError(f"experiment: '{missing[0]}' is missing.{hint}")
-        return cls(**{**given, "estimand": Estimand.from_dict(given["estimand"])})
+        read: dict[str, Any] = {"estimand": Estimand.from_dict(given["estimand"])}
+        if given.get("source") is not None:
+            read["source"] = GeoTest.from_dict(given["source"])
+        return cls(**given | read)
+
+    @classmethod
+    def from_geo_panel(
+        cls,
+        frame: pd.DataFrame,
+        treated: str | Sequence[str],
+        window: tuple[Any, Any],
+        *,
+        method: Method = "did",
+        **settings: Any,
+    ) -> Experiment:
+        """Measure a geo test from its raw panel: lift, standard error, and the evidence.
+
+        `geo_test`, then `from_geo_test`: what the first found is the ``source``. Nothing is
+        assumed about how units were chosen: say ``randomized=True`` if chance did.
+
+        Parameters
+        ----------
+        frame, treated, window, method
+            As in `geo_test`.
+        **settings
+            Others of `geo_test` (``time``, ``unit``, ``outcome``, ``estimand``; ``dark``, ...) and
+            of `from_geo_test` (``randomized``, ``spend``, ``name``, ``bias_sd``, ...).
+
+        Raises
+        ------
+        DataError, SpecError
+            What the two refuse.
+
+        Examples
+        --------
+        >>> week = pd.date_range("2025-01-06", periods=30, freq="7D")
+        >>> panel = pd.DataFrame({"week": np.tile(week, 10), "geo": np.repeat([*"abcdefghij"], 30)})
+        >>> panel["sales"] = 100 + np.random.default_rng(1).normal(size=300)
+        >>> panel.loc[panel.geo.isin(["a", "b"]) & (panel.week >= "2025-07-07"), "sales"] += 5
+        >>> test = Experiment.from_geo_panel(
+        ...     panel, ["a", "b"], ("2025-07-07", "2025-07-27"), time="week", unit="geo", seed=1,
+        ...     outcome="sales", estimand=Estimand(control={"tv": 0}), randomized=True)
+        >>> round(test.lift), test.design, test.source.error
+        (29, 'geo-rct', 'placebo in space')
+        """
+        own = ("randomized", "spend", "name", "covariance", *_OF_GEO)
+        check_keys(settings, [*COLUMNS, "estimand", "dark", *SETTINGS, *own], "from_geo_panel")
+        asked = {k: settings.pop(k) for k in own if k in settings}
+        found = geo_test(frame, treated, window, method=method, **settings)
+        return cls.from_geo_test(found, **asked)
+
+    @classmethod
+    def from_geo_test(
+        cls,
+        test: GeoTest,
+        *,
+        randomized: bool = False,
+        spend: float | None = None,
+        **settings: Any,
+    ) -> Experiment:
+        """Return the measurement that a geo test made, on its estimand's scale.
+
+        Parameters
+        ----------
+        test : GeoTest
+        randomized : bool
+            True only if units were assigned at random: the design is then ``geo-rct``. Otherwise
+            it is ``did`` or ``synthetic-control`` (also for `tbr`, whose claim is the same: what
+            held between treated and control units before the test holds during it).
+        spend : float, optional
+            Spend that the test moved, in currency; for ``scale="per_spend"``.
+        **settings
+            Other fields: ``name``, ``bias_sd``, ...
+
+        Raises
+        ------
+        SpecError
+            A scale that cannot be computed from the panel, a setting that is no field.
+        """
+        if not isinstance(test, GeoTest):
+            raise SpecError(f"test is a GeoTest, as geo_test makes it; got {test!r}.")
+        if not isinstance(randomized, bool):
+            raise SpecError(f"randomized is True or False; got {randomized!r}.")
+        taken = ("estimand", "lift", "std_error", "design", "source")
+        open_ = [f.name for f in fields(cls) if f.name not in taken]
+        check_keys(settings, open_, "experiment of a geo test")
+        factor, error = test.factors(spend)
+        return cls(
+            estimand=test.estimand,
+            lift=test.lift * factor,
+            std_error=test.std_error * error,
+            design="geo-rct" if randomized else DESIGN[test.method],
+            source=test,
+            **settings,
+        )
+
+    @classmethod
+    def from_geo_cells(
+        cls,
+        frame: pd.DataFrame,
+        cells: Mapping[str, GeoCell],
+        window: tuple[Any, Any],
+        *,
+        method: Method = "did",
+        **settings: Any,
+    ) -> tuple[Experiment, ...]:
+        """Measure the arms of a geo test that share a control, one experiment a cell, by its name.
+
+        Units of no cell are the control of all: what chance did to them is in every lift. Each
+        experiment states its ``covariance`` with the others for that, on the scales of the lifts;
+        `geo_cells.arm_correlation` derives it. Give all of them to one `Spec`. Possible biases
+        (`bias_sd`) count as independent.
+
+        Parameters
+        ----------
+        frame, window, method
+            As in `geo_test`.
+        cells : mapping of str to GeoCell
+            With an example.
+        **settings
+            Others of `geo_test` (``time``, ``unit``, ``outcome``; ``tail``, ...) and of
+            `from_geo_test` (``randomized``, ``bias_sd``, ...), the same for every cell.
+
+        Raises
+        ------
+        DataError, SpecError
+            Fewer than two cells, a unit in two of them, no unit in none; what `geo_test` refuses.
+        """
+        own = ("randomized", *_OF_GEO)
+        check_keys(settings, [*COLUMNS, *SETTINGS, *own], "from_geo_cells")
+        asked = {k: settings.pop(k) for k in own if k in settings}
+        tests, covariance = geo_cells(frame, cells, window, method=method, **settings)
+        scale = np.array([test.factors(cells[name].spend)[1] for name, test in tests.items()])
+        rows = covariance * np.outer(scale, scale)
+        made = []
+        for (name, test), row in zip(tests.items(), rows.tolist(), strict=True):
+            others = {k: c for k, c in zip(tests, row, strict=True) if k != name}
+            ties = asked | {"name": name, "covariance": others, "spend": cells[name].spend}
+            made.append(cls.from_geo_test(test, **ties))
+        return tuple(made)
+
+
+def _tidy(given: Any, name: str | None) -> dict[str, float]:
+    """Return the covariances that one experiment states, by name, as floats."""
+    if not isinstance(given, Mapping):
+        raise SpecError(
+            f"covariance is a mapping, such as {{'the other test': 40.0}}; got {given!r}."
+        )
+    tidy = {str(k): number(f"covariance with '{k}'", v) for k, v in given.items()}
+    if name in tidy:
+        raise SpecError(f"Experiment '{name}' gives a covariance with itself: that is std_error.")
+    return dict(sorted(tidy.items()))
 
 
 def covariance_between(a: Experiment, b: Experiment) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.baseline import (
     HSGPTrend,
     Intercept,
@@ -37,6 +38,7 @@ KEYS = (
     "treatments",
     "policy",
     "correlations",
+    "augmentation",
 )
 TERMS: dict[str, type[Term]] = {
     kind.__name__: kind
@@ -97,6 +99,7 @@ def write_spec(spec: Any) -> dict[str, Any]:
         "treatments": list(spec.treatments),
         "policy": dict(spec.policy),
         "correlations": {k: p.to_dict() for k, p in spec.correlations.items()},
+        **({"augmentation": spec.augmentation.to_dict()} if spec.augmentation else {}),
     }
 
 
@@ -136,6 +139,11 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
             "correlations": {
                 k: Prior.from_dict(v) for k, v in _part(given, "correlations", Mapping).items()
             },
+            "augmentation": (
+                None
+                if given.get("augmentation") is None
+                else Augmentation.from_dict(given["augmentation"])
+            ),
         }
     except TypeError as error:
         raise SpecError(f"spec: {error}") from None

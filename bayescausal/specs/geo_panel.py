@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ from bayescausal.specs.geo_estimators import (
 from bayescausal.specs.geo_test import GeoTest
 from bayescausal.specs.prior import number
 
+COLUMNS = ("time", "unit", "outcome")
+SETTINGS = ("tail", "intercept", "seed", "prob")
+"""Parameters of `geo_test` that are the same for every arm, with the method and the window."""
+
 SHORTEST = 6
 """Periods before the test without which there is nothing to fit."""
 
@@ -34,14 +39,14 @@ POOR = 0.3
 """R2 before the test below which it is noted."""
 
 
-def from_geo_panel(
+def geo_test(
     frame: pd.DataFrame,
+    treated: str | Sequence[str],
+    window: tuple[Any, Any],
     *,
     time: str,
     unit: str,
     outcome: str,
-    treated: str | Sequence[str],
-    window: tuple[Any, Any],
     estimand: Estimand,
     method: Method = "did",
     dark: bool = False,
@@ -56,18 +61,19 @@ def from_geo_panel(
 
     with + for a test that added a treatment, - for one that withheld it (``dark``). All periods
     before the window fit the counterfactual; those after window and tail are not used.
-    `geo_estimators.standard_error` says how the error is found.
+    `geo_estimators.standard_error` says how the error is found. `Experiment.from_geo_panel` takes
+    the same and returns the measurement itself; this shows the evidence alone.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         One row a unit and period, sorted by time in each unit; balanced, nothing missing.
-    time, unit, outcome : str
-        Columns; that of the outcome is the node measured, unless the estimand names one.
     treated : str or sequence of str
         Units whose treatment was changed; all others are controls and must be untouched.
     window : (start, end)
         Dates of the test, both included. The start is the start of a period.
+    time, unit, outcome : str
+        Columns; that of the outcome is the node measured, unless the estimand names one.
     estimand : Estimand
         What the lift measures. What happened in the treated units is its ``active`` world if the
         test added (``incremental("tv")`` for tv switched on, ``Estimand(control={"tv":
@@ -99,13 +105,13 @@ def from_geo_panel(
     >>> panel = pd.DataFrame({"week": np.tile(week, 10), "geo": np.repeat(list("abcdefghij"), 30)})
     >>> panel["sales"] = 100 + np.random.default_rng(1).normal(size=300)
     >>> panel.loc[panel.geo.isin(["a", "b"]) & (panel.week >= "2025-07-07"), "sales"] += 5
-    >>> test = from_geo_panel(
-    ...     panel, time="week", unit="geo", outcome="sales", treated=["a", "b"], seed=1,
-    ...     window=("2025-07-07", "2025-07-27"), estimand=Estimand(control={"tv": 0}))
-    >>> round(test.lift), test.error, test.experiment(randomized=True).design
-    (29, 'placebo in space', 'geo-rct')
+    >>> test = geo_test(
+    ...     panel, ["a", "b"], ("2025-07-07", "2025-07-27"), time="week", unit="geo",
+    ...     outcome="sales", estimand=Estimand(control={"tv": 0}), seed=1)
+    >>> round(test.lift), test.error, len(test.placebos)
+    (29, 'placebo in space', 28)
     """
-    _check_settings(method, dark, tail, intercept, prob)
+    _check_settings(method, dark, tail, intercept, seed, prob)
     data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
     units = _treated(treated, data)
     asked = _asked(estimand, outcome, units, window, dark, tail)
@@ -137,9 +143,16 @@ def _estimate(
     if own <= 1e-9 * float(np.abs(y).max()):
         raise DataError(
             f"{method}: the counterfactual equals the treated units in all {before} periods before "
-            "the test, so no residual says how large the error is. Use more periods, or 'did'."
+            "the test, so no residual says how large the error is. Use more periods"
+            f"{'' if method == 'did' else ", or 'did'"}."
         )
     error = standard_error(method, (y, x), before, fitted, count, np.random.default_rng(seed))
+    if error.scale <= 1e-9 * own:
+        raise DataError(
+            f"The standard error cannot be computed ({error.kind} gives {count * error.scale:.2g}):"
+            f" in the {last - before} periods that are counted the controls do what is expected of "
+            "them to the last digit. Are they filled in? Leave such units and periods out."
+        )
     lift = (-count if dark else count) * float(gap[before:].sum())
     std_error = count * error.scale
     half = std_error * float(stdtrit(error.dof, 0.5 + prob / 2))
@@ -182,7 +195,9 @@ def _estimate(
     )
 
 
-def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any) -> None:
+def _check_settings(
+    method: Any, dark: Any, tail: Any, intercept: Any, seed: Any, prob: Any
+) -> None:
     if method not in METHODS:
         raise SpecError(
             f"method='{method}' is not known. Methods: {', '.join(METHODS)}."
@@ -193,13 +208,22 @@ def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any
             raise SpecError(f"{label} is True or False; got {value!r}.")
     if isinstance(tail, bool) or not isinstance(tail, int) or tail < 0:
         raise SpecError(f"tail counts periods after the window: 0, 1, 2, ...; got {tail!r}.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0):
+        raise SpecError(f"seed is a whole number, not negative; got {seed!r}.")
     if not 0 < number("prob", prob) < 1:
         raise SpecError(f"prob lies between 0 and 1; got {prob:g}.")
 
 
+def unit_names(given: Any) -> tuple[str, ...]:
+    """Return the names of units, each once and sorted, of one name or several."""
+    names = (given,) if isinstance(given, str | int) else given
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        raise SpecError(f"treated is one unit or a sequence of units; got {given!r}.")
+    return tuple(sorted(set(map(str, names))))
+
+
 def _treated(given: Any, data: Dataset) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else tuple(map(str, given))
-    units = tuple(sorted(set(names)))
+    units = unit_names(given)
     for name in units:
         if name not in data.units:
             raise DataError(

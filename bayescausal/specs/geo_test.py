@@ -11,20 +11,28 @@ import pandas as pd
 
 from bayescausal.errors import SpecError
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.geo_estimators import Method
 from bayescausal.specs.prior import check_keys, number
 
 DESIGN = {"did": "did", "synthetic-control": "synthetic-control", "tbr": "synthetic-control"}
 """Design of a test that was not randomized, by method."""
 
+NUMBERS = ("lift", "std_error", "dof", "prob", "p_value", "rmse", "correlation", "r2")
+PATHS = ("observed", "counterfactual", "difference")
+
+WRITTEN = (
+    "Evidence is written by to_dict, not by hand: leave 'source' out of the experiment, or run "
+    "geo_test again."
+)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GeoTest:
-    """What a geo test measured, and the evidence for it; made by `from_geo_panel`.
+    """What a geo test measured, and the evidence for it; made by `geo_test`.
 
-    It is an estimate from the test's own data, not the model's answer: `experiment` turns it into
-    the measurement that the model takes.
+    It is an estimate from the test's own data, not the model's answer:
+    `Experiment.from_geo_test` turns it into the measurement that the model takes, and keeps it as
+    ``source``.
 
     Parameters
     ----------
@@ -91,48 +99,24 @@ class GeoTest:
     notes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for label in ("observed", "counterfactual", "difference", "placebos"):
+        for label in (*PATHS, "placebos"):
             values = np.array(getattr(self, label), dtype=float)
             values.flags.writeable = False
             object.__setattr__(self, label, values)
 
-    def experiment(
-        self, *, randomized: bool = False, spend: float | None = None, **settings: Any
-    ) -> Experiment:
-        """Return the measurement that a `Spec` takes, on the estimand's scale.
+    def factors(self, spend: float | None = None) -> tuple[float, float]:
+        """Return what lift and standard error are multiplied by, to be on the estimand's scale.
 
         Parameters
         ----------
-        randomized : bool
-            True only if units were assigned at random: the design is then ``geo-rct``. Otherwise
-            it is ``did`` or ``synthetic-control`` (also for `tbr`, whose claim is the same: what
-            held between treated and control units before the test holds during it).
         spend : float, optional
             Spend that the test moved, in currency; for ``scale="per_spend"``.
-        **settings
-            Other fields of `Experiment`: ``name``, ``bias_sd``, ...
 
         Raises
         ------
         SpecError
-            A scale that cannot be computed from the panel, a setting that is no field.
+            A scale that cannot be computed from the panel.
         """
-        if not isinstance(randomized, bool):
-            raise SpecError(f"randomized is True or False; got {randomized!r}.")
-        taken = ("estimand", "lift", "std_error", "design")
-        open_ = [f.name for f in fields(Experiment) if f.name not in taken]
-        check_keys(settings, open_, "experiment of a geo test")
-        factor, error = self._scale(spend)
-        return Experiment(
-            estimand=self.estimand,
-            lift=self.lift * factor,
-            std_error=self.std_error * error,
-            design="geo-rct" if randomized else DESIGN[self.method],
-            **settings,
-        )
-
-    def _scale(self, spend: float | None) -> tuple[float, float]:
-        """Factors of the lift and of its standard error, to the estimand's scale."""
         scale = str(self.estimand.scale)
         if (spend is not None) != (scale == "per_spend"):
             raise SpecError(
@@ -163,7 +147,7 @@ class GeoTest:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, text and lists, for JSON and a report."""
         out: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for label in ("observed", "counterfactual", "difference", "placebos"):
+        for label in (*PATHS, "placebos"):
             out[label] = out[label].tolist()
         for label in ("interval", "treated", "controls", "notes"):
             out[label] = list(out[label])
@@ -172,6 +156,34 @@ class GeoTest:
             "time": [t.isoformat() for t in self.time],
             "weights": dict(self.weights),
         }
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> GeoTest:
+        """Read what `to_dict` wrote."""
+        known = [item.name for item in fields(cls)]
+        check_keys(given, known, "geo test")
+        missing = [name for name in known if name not in given]
+        if missing:
+            raise SpecError(f"geo test: '{missing[0]}' is missing. {WRITTEN}")
+        lists = {label: _listed(given, label) for label in ("treated", "controls", "notes")}
+        numbers = {label: number(f"geo test: {label}", given[label]) for label in NUMBERS}
+        if not isinstance(given["weights"], Mapping):
+            raise SpecError(f"geo test: 'weights' is a mapping; got {given['weights']!r}.")
+        try:
+            low, high = map(float, given["interval"])
+            time = pd.DatetimeIndex(given["time"])
+            paths = {k: np.array(given[k], dtype=float) for k in (*PATHS, "placebos")}
+        except (TypeError, ValueError) as error:
+            raise SpecError(f"geo test: {error}. {WRITTEN}") from None
+        for label in PATHS:
+            if paths[label].shape != time.shape:
+                raise SpecError(
+                    f"geo test: '{label}' has shape {paths[label].shape}, and there are "
+                    f"{len(time)} periods. {WRITTEN}"
+                )
+        estimand = Estimand.from_dict(given["estimand"])
+        read = {"interval": (low, high), "time": time, "estimand": estimand}
+        return cls(**given | lists | numbers | paths | read)
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -186,3 +198,9 @@ class GeoTest:
             f"{self.correlation:.2f}, R2 {self.r2:.2f}",
         ]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _listed(given: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    if not isinstance(given[label], list | tuple):
+        raise SpecError(f"geo test: '{label}' is a list; got {given[label]!r}. {WRITTEN}")
+    return tuple(map(str, given[label]))

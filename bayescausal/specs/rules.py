@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 
 from bayescausal.errors import GraphError, SpecError, did_you_mean
+from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, node_or_edge
 from bayescausal.specs.experiment import (
@@ -21,7 +22,7 @@ from bayescausal.specs.experiment import (
     covariance_between,
     error_covariance,
 )
-from bayescausal.specs.noise import NOISES
+from bayescausal.specs.noise import NOISES, AR1Noise
 from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
@@ -263,3 +264,28 @@ def check_estimand(spec: Any, estimand: Estimand) -> None:
                 f"do({key}=...): '{source}' acts through '{frozen[0]}', which this model "
                 f"conditions on. Name '{source}' in treatments= so that it gets an equation."
             )
+
+
+def check_augmentation(spec: Any) -> None:
+    """Raise when rows that are taken out of their order would lose what the model needs."""
+    given = spec.augmentation
+    if given is None:
+        return
+    if not isinstance(given, Augmentation):
+        raise SpecError(f"augmentation is an Augmentation(weight=0.3); got {given!r}.")
+    out = "Leave augmentation out; the graph is in the model anyway."
+    for node in spec.modelled:
+        if isinstance(spec.noise_of(node), AR1Noise):
+            raise SpecError(
+                f"The errors of '{node}' remember the week before (AR1Noise), and augmentation "
+                f"takes weeks out of their order, so no augmented row has a week before. {out}"
+            )
+    if spec.structure.has_feedback:
+        cycle = [v for v in spec.structure.nodes if v in spec.structure.ancestors(v)]
+        raise SpecError(
+            f"'{cycle[0]}' acts on its own future, and augmentation takes weeks out of their "
+            f"order, so no augmented row has a past. {out}"
+        )
+    named = given.conditional if isinstance(given.conditional, Mapping) else {}
+    for node in named:
+        require_node(spec, node, "augmentation: conditional")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescausal.errors import SpecError
 from bayescausal.specs import rules
+from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.confounder import CORRELATION, Confounder
 from bayescausal.specs.edge import Edge
@@ -62,7 +63,9 @@ class Spec:
     correlations : mapping of str to Prior
         Of the errors of a pair with an unobserved common cause, ``"search<->tv"``, or of the
         loadings of a cause of several nodes, ``"a<->b<->c"``. By default
-        ``TruncatedNormal(0, 0.5)`` on (-1, 1).
+        uniform on (-1, 1).
+    augmentation : Augmentation, optional
+        Fit rows that the graph recombined beside the observed ones.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Spec:
     treatments: tuple[str, ...] = ()
     policy: Mapping[str, str] = field(default_factory=dict)
     correlations: Mapping[str, Prior] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
 
     def __hash__(self) -> int:
         return hash((self.graph, self.treatments, frozenset(self.responses)))
@@ -139,6 +143,7 @@ class Spec:
         rules.check_equations(self)
         rules.check_confounding(self)
         rules.check_experiments(self)
+        rules.check_augmentation(self)
 
     # -- what follows from the graph -----------------------------------------------------------
 

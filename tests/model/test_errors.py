@@ -514,7 +514,9 @@ def test_control_has_the_jacobian_that_a_difference_quotient_gives():
     assert np.allclose(found(points), np.log(quotient), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("prior", [CORRELATION, bc.Prior("Uniform", lower=-1, upper=1)])
+@pytest.mark.parametrize(
+    "prior", [CORRELATION, bc.Prior("TruncatedNormal", mu=0.2, sigma=0.5, lower=-1, upper=1)]
+)
 def test_a_correlation_sampled_through_its_slope_keeps_its_prior(prior):
     """p(z) dz = p(rho) d rho, d rho / dz = (1 - rho^2)^(3/2)."""
     with pm.Model() as model:

@@ -3,63 +3,31 @@
 The draws are set by hand: a posterior of independent coefficients, so that nothing is sampled.
 """
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
+from linear_worlds import DRAWS, linear_fit
 from scipy import stats
 from scipy.linalg import toeplitz
 
 import bayescausal as bc
 from bayescausal.errors import DataError, GraphError, NotConverged, SpecError
-from bayescausal.inference.fit import Fit, effect_draws
+from bayescausal.inference.fit import effect_draws
 from bayescausal.model.errors import fresh
-from bayescausal.model.scm import compile_scm
 from bayescausal.queries.plan import Candidate, expected_std_error, information, rank_experiments
 from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
 
-DRAWS = 4000
 EXACT = {"rtol": 1e-9}
 # Two independent samples of n draws have n rho^2 ~ chi-squared(1): 20 is passed once in 100,000.
 NOTHING = 20 / (2 * DRAWS)
-COEFFICIENTS = {"a->y": (1.0, 0.5), "b->y": (1.0, 0.05), "c->y": (0.2, 0.05)}
 WINDOW = ("2024-03-04", "2024-03-31")
 
 
 def world(units=(), noise=None, link="identity", converged=True, **set_to):
     """Thirty weeks of ``a, b, c -> y``; a is uncertain, b is known, c is small and known."""
-    rng, rows = np.random.default_rng(5), 30
-    parts = []
-    for k, unit in enumerate(units or ("all",)):
-        causes = {v: rng.gamma(3.0, 10.0, rows) for v in "abc"}
-        y = (k + 1) * rng.gamma(30.0, 10.0, rows)
-        part = {"week": pd.date_range("2024-01-01", periods=rows, freq="7D"), "geo": unit}
-        parts.append(pd.DataFrame(part | causes | {"y": y, "cost": 2 * causes["a"]}))
-    data = bc.Dataset.from_frame(
-        pd.concat(parts),
-        time="week",
-        spend={"a": "cost"},
-        **({"unit": "geo"} if units else {}),
-    )
-    graph = bc.Graph.parse("a, b, c -> y", outcome="y")
-    spec = bc.Spec(
-        graph, noise=noise or bc.NormalNoise(), treatments=("a", "b", "c"), links={"y": link}
-    )
-    fixed = {"y:sigma": 0.1, **set_to}
-    posterior = {}
-    for p in compile_scm(spec, data).parameters:
-        size = (1, DRAWS, *([p.size] if p.dim else []))
-        mean, spread = COEFFICIENTS.get(p.name, (fixed.get(p.name, 0.5), 0.0))
-        values = np.broadcast_to(mean + spread * rng.standard_normal(size), size)
-        posterior[p.name] = (("chain", "draw", *([p.dim] if p.dim else [])), values)
-    state = {"converged": converged, "max_rhat": 1.0, "worst": "", "min_ess_bulk": 1e3}
-    state |= {"min_ess_tail": 1e3, "divergences": 0, "draws": DRAWS}
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
-    tree.attrs["convergence"] = json.dumps(state)
-    return Fit(spec, data, tree)
+    return linear_fit(units=units, noise=noise, link=link, converged=converged, set_to=set_to)
 
 
 @pytest.fixture(scope="module")

@@ -6,31 +6,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from geo_cases import AFTER, BEFORE, autoregression, panel
+from geo_cases import AFTER, BEFORE, WEEKS, WINDOW, as_frame, autoregression, panel
 from scipy import stats
 
 from bayescausal.errors import DataError, SpecError
 from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
+from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.geo_estimators import METHODS, estimator, standard_error
-from bayescausal.specs.geo_panel import from_geo_panel
+from bayescausal.specs.geo_panel import geo_test
+from bayescausal.specs.geo_test import GeoTest
 
 tv = incremental("tv")
-
-
-def as_frame(sales):
-    week = pd.date_range("2024-01-01", periods=sales.shape[1], freq="7D")
-    names = [f"g{k:02d}" for k in range(len(sales))]
-    return pd.DataFrame(
-        {
-            "week": np.tile(week, len(sales)),
-            "geo": np.repeat(names, len(week)),
-            "sales": sales.ravel(),
-        }
-    )
-
-
-WEEKS = pd.date_range("2024-01-01", periods=BEFORE + AFTER, freq="7D")
-WINDOW = (WEEKS[BEFORE], WEEKS[-1])
 
 
 def run(frame, treated=("g00", "g01"), **changed):
@@ -43,7 +29,11 @@ def run(frame, treated=("g00", "g01"), **changed):
         "estimand": tv,
         "seed": 1,
     }
-    return from_geo_panel(frame, **(settings | changed))
+    return geo_test(frame, **(settings | changed))
+
+
+def measured(test, **settings):
+    return Experiment.from_geo_test(test, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +204,7 @@ def test_a_dark_test_measures_what_the_treatment_would_have_added(sales):
     assert test.difference[BEFORE:].sum() < 0
     assert math.isclose(test.lift, -test.difference[BEFORE:].sum())
     assert abs(test.lift - 2 * AFTER * 15) < 4 * test.std_error
-    assert test.experiment().estimand.active == {"tv": Plus(50)}
+    assert measured(test).estimand.active == {"tv": Plus(50)}
 
 
 def test_a_dark_test_and_the_estimand_must_agree(sales):
@@ -246,15 +236,15 @@ def test_the_experiment_takes_window_units_outcome_and_design(frame):
         ("tbr", "synthetic-control"),
     ):
         test = run(frame, method=method)
-        made = test.experiment(name="spring")
+        made = measured(test, name="spring")
         assert (made.lift, made.std_error, made.design) == (test.lift, test.std_error, design)
         assert made.name == "spring"
         assert made.estimand.window == WINDOW
         assert made.estimand.units == ("g00", "g01")
         assert made.estimand.outcome == "sales"
         assert made.estimand.tail == 0
-    assert test.experiment(randomized=True).design == "geo-rct"
-    assert run(frame, estimand=tv.on("orders")).experiment().estimand.outcome == "orders"
+    assert measured(test, randomized=True).design == "geo-rct"
+    assert measured(run(frame, estimand=tv.on("orders"))).estimand.outcome == "orders"
 
 
 def test_a_tail_is_counted_and_stated(sales):
@@ -262,10 +252,10 @@ def test_a_tail_is_counted_and_stated(sales):
     lifted[:2, BEFORE:] += 15
     short = (WEEKS[BEFORE], WEEKS[BEFORE + 2])
     whole = run(as_frame(lifted), window=short, tail=3)
-    assert whole.experiment().estimand.tail == 3
+    assert measured(whole).estimand.tail == 3
     assert math.isclose(whole.lift, run(as_frame(lifted)).lift)
     asked = incremental("tv", scale="mean")  # per period of the window, as in `Estimand`
-    mean = run(as_frame(lifted), window=short, tail=3, estimand=asked).experiment()
+    mean = measured(run(as_frame(lifted), window=short, tail=3, estimand=asked))
     assert math.isclose(mean.lift, whole.lift / (2 * 3))
     cut = run(as_frame(lifted), window=short)
     assert math.isclose(cut.lift, whole.difference[BEFORE : BEFORE + 3].sum())
@@ -281,7 +271,7 @@ def test_scales(frame, dark):
     def of(scale, **settings):
         asked = Estimand({"tv": 50.0}, {"tv": 0.0}, scale=scale)
         test = run(frame, estimand=asked, dark=dark)
-        return test, test.experiment(**settings)
+        return test, measured(test, **settings)
 
     test, total = of("total")
     assert total.lift == test.lift
@@ -301,17 +291,21 @@ def test_scales(frame, dark):
 
 def test_a_scale_that_needs_more_is_refused(frame):
     with pytest.raises(SpecError, match="Give spend="):
-        run(frame, estimand=incremental("tv", scale="per_spend")).experiment()
+        measured(run(frame, estimand=incremental("tv", scale="per_spend")))
     with pytest.raises(SpecError, match="and only then"):
-        run(frame).experiment(spend=10.0)
+        measured(run(frame), spend=10.0)
     with pytest.raises(SpecError, match="above zero"):
-        run(frame, estimand=incremental("tv", scale="per_spend")).experiment(spend=0.0)
+        measured(run(frame, estimand=incremental("tv", scale="per_spend")), spend=0.0)
+    nothing = frame.assign(sales=frame.sales.where(frame.week < WINDOW[0], 0.0))
+    percent = {"estimand": Estimand({"tv": 50.0}, {"tv": 0.0}, scale="percent"), "dark": True}
+    with pytest.raises(SpecError, match=r"scale 'percent' with a control world of 0\. Use"):
+        measured(run(nothing, **percent))
     with pytest.raises(SpecError, match="no lift on the scale 'cost'"):
-        run(frame, estimand=incremental("tv", scale="cost")).experiment()
+        measured(run(frame, estimand=incremental("tv", scale="cost")))
     with pytest.raises(SpecError, match="unknown key 'design'"):
-        run(frame).experiment(design="geo-rct")
+        measured(run(frame), design="geo-rct")
     with pytest.raises(SpecError, match="randomized is True or False"):
-        run(frame).experiment(randomized="yes")
+        measured(run(frame), randomized="yes")
 
 
 def test_evidence_is_readable_and_writable(frame):
@@ -326,6 +320,49 @@ def test_evidence_is_readable_and_writable(frame):
         assert part in text
     with pytest.raises(ValueError, match="read-only"):
         test.observed[0] = 1
+    again = GeoTest.from_dict(kept)
+    assert again.to_dict() == test.to_dict()
+    assert repr(again) == text
+    assert (again.treated, again.interval) == (test.treated, test.interval)
+    assert again.time.equals(test.time)
+
+
+def test_evidence_that_is_not_whole_is_refused(frame):
+    kept = run(frame).to_dict()
+    with pytest.raises(
+        SpecError, match=r"geo test: 'weights' is missing. Evidence is written by to_dict"
+    ):
+        GeoTest.from_dict({k: v for k, v in kept.items() if k != "weights"})
+    with pytest.raises(SpecError, match=r"unknown key 'lft'.*Did you mean 'lift'"):
+        GeoTest.from_dict(kept | {"lft": 1})
+    with pytest.raises(SpecError, match="geo test must be a mapping; got 3"):
+        GeoTest.from_dict(3)
+    for changed, words in (
+        ({"interval": 3}, "not iterable"),
+        ({"interval": [1.0]}, "not enough values"),
+        ({"time": ["x"]}, "Unknown datetime"),
+        ({"time": None}, "a collection of some kind"),
+        ({"placebos": "abc"}, "convert string to float"),
+        ({"lift": "410"}, "lift must be a number; got '410'"),
+        ({"treated": None}, r"'treated' is a list; got None.*leave 'source' out"),
+        ({"notes": "none"}, "'notes' is a list; got 'none'"),
+        ({"weights": 3}, "'weights' is a mapping; got 3"),
+        ({"observed": [1.0, 2.0]}, r"'observed' has shape \(2,\), and there are 66 periods"),
+        ({"estimand": 3}, "estimand must be a mapping; got 3"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            GeoTest.from_dict(kept | changed)
+
+
+@pytest.mark.parametrize("method", ["did", "synthetic-control"])
+def test_an_error_that_cannot_be_computed_is_refused(method):
+    """Controls that are filled in after the window starts: every placebo is exactly zero."""
+    sign = np.random.default_rng(1).choice([-1.0, 1.0], (12, BEFORE // 2)).repeat(2, axis=1)
+    sales = np.full((12, BEFORE + AFTER), 8.0)
+    sales[:, :BEFORE] += sign * np.tile([1.0, -1.0], BEFORE // 2)
+    sales[:2, BEFORE:] += 5
+    with pytest.raises(DataError, match=r"standard error cannot be computed.*Are they filled in"):
+        run(as_frame(sales), method=method)
 
 
 # Bad input
@@ -362,6 +399,9 @@ def test_a_bad_panel_is_refused(frame, change, message):
         ({"window": "2025-02-24"}, SpecError, "window is two dates"),
         ({"treated": "g1l"}, DataError, "Did you mean 'g11'"),
         ({"treated": []}, DataError, "No unit is treated"),
+        ({"treated": None}, SpecError, "one unit or a sequence of units; got None"),
+        ({"treated": {"g00": 1}}, SpecError, "one unit or a sequence of units"),
+        ({"seed": 1.5}, SpecError, "seed is a whole number, not negative; got 1.5"),
         ({"estimand": "tv"}, SpecError, "estimand is an Estimand"),
         ({"estimand": tv.within("g05")}, SpecError, "units of the estimand and of the test differ"),
         ({"estimand": tv.during("2024", "2024")}, SpecError, "The window of the estimand"),

@@ -1,0 +1,218 @@
+"""`diagnose_augmentation`: what the rows are worth, where they extrapolate, what they bend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import KDTree
+
+from bayescausal._types import Node
+from bayescausal.augmentation.augment import Augmented
+from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.conditionals import NadarayaWatson
+from bayescausal.augmentation.donors import Donors, Given, WithinUnit
+from bayescausal.augmentation.remarks import remarks
+from bayescausal.augmentation.slopes import compare_slopes
+from bayescausal.augmentation.steps import CELLS
+
+LOOKED_AT = 2_000
+"""Rows that donors and distances are computed for, taken evenly by weight."""
+
+ALONE = 2.0
+"""Effective number of donors below which a value hangs on one observed row."""
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentationDiagnostics:
+    """What `diagnose_augmentation` found; prints as a page.
+
+    Parameters
+    ----------
+    rows : pandas.Series
+        Number of rows, probability that they hold (mass), Kish's size, share that are copies of an
+        observed row, and of distinct rows.
+    nodes : pandas.DataFrame
+        By node that has parents: the estimator; quantiles of the effective number of donors, its
+        median at the observed rows, the share of rows that have fewer than two, and of observed
+        ones; and the slope of all parents together relative to that in the observed rows, with
+        the Monte-Carlo error of this ratio.
+    edges : pandas.DataFrame
+        By node and column of its parents: slope in the observed rows and its standard error, slope
+        in the augmented rows, and their ratio: 1 is no attenuation.
+    support : pandas.Series
+        Quantiles of the distance from a row to the nearest observed one, and the share farther
+        than 95 percent of observed rows are from their neighbors. The unit is the median distance
+        between observed neighbors.
+    donors : dict of str to array
+        By node, the effective number of donors of the rows that were looked at.
+    distances : dict of str to array
+        Distances of ``augmented`` rows that were looked at, and of the ``observed`` ones.
+    advice : tuple of str
+        What is wrong and what to do, most important first.
+    """
+
+    rows: pd.Series
+    nodes: pd.DataFrame
+    edges: pd.DataFrame
+    support: pd.Series
+    donors: dict[Node, np.ndarray]
+    distances: dict[str, np.ndarray]
+    advice: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = ["Rows", self.rows.round(3).to_string()]
+        if len(self.nodes):
+            parts += ["", "Donors and slopes by node", self.nodes.round(3).to_string()]
+        if len(self.edges):
+            parts += ["", "Slopes, augmented to observed", self.edges.round(3).to_string()]
+        if len(self.support):
+            parts += ["", "Distance to the nearest observed row", self.support.round(3).to_string()]
+        return "\n".join([*parts, "", "Advice", *(f"- {line}" for line in self.advice)])
+
+    __repr__ = __str__
+
+
+def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
+    """Check what augmented rows are worth before they enter a likelihood.
+
+    None of it says whether the graph is right: rows that recombine what is not independent look
+    well here as long as they stay near observed ones.
+
+    Parameters
+    ----------
+    augmented : Augmented
+
+    Returns
+    -------
+    AugmentationDiagnostics
+
+    Notes
+    -----
+    The effective number of donors of a value is ``1 / sum_k p_k^2``; where all rows donate alike,
+    as in `ResidualBootstrap`, it is that of kernel weights with Silverman's bandwidth: how many
+    observed rows have parents like these. Near one the value is an extrapolation. Slopes are those
+    of linear regressions on the parents' columns; where the truth is a curve they also differ
+    because the parents' values do. Kish's size measures how even weights are, not information.
+
+    Examples
+    --------
+    >>> from bayescausal import Graph, NadarayaWatson, augment
+    >>> rng = np.random.default_rng(1)
+    >>> tv, search = rng.normal(size=(2, 100))
+    >>> frame = pd.DataFrame({"tv": tv, "search": search, "sales": tv + search})
+    >>> how = {"sales": NadarayaWatson()}
+    >>> rows = augment(frame, Graph.parse("tv, search -> sales"), conditional=how, seed=1)
+    >>> diagnose_augmentation(rows).edges["ratio"].round(1).to_list()
+    [0.9, 0.9]
+    """
+    rows = _rows(augmented)
+    if not len(augmented):
+        told = remarks(rows, pd.DataFrame(), pd.Series(dtype=float), augmented.notes)
+        empty = pd.DataFrame()
+        return AugmentationDiagnostics(
+            rows, empty, empty, pd.Series(dtype=float), {}, {}, tuple(told)
+        )
+    some = _evenly(augmented.weights, LOOKED_AT)
+    edges, together = compare_slopes(augmented)
+    kinds, donors, usual = {}, {}, {}
+    for node, fitted in augmented.plan.donors.items():
+        core = _core(fitted)
+        kinds[node] = type(core).__name__.removesuffix("Donors")
+        made = {v: augmented.values[v][some] for v in augmented.plan.moved}
+        given = augmented.plan.given(node, augmented.indices[some], made)
+        everywhere = np.arange(augmented.plan.rows)
+        seen = [Given(parent.values, everywhere) for parent in fitted.parents]
+        reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
+        judge = reference if core.alike else fitted
+        donors[node], usual[node] = effective(judge, given), effective(judge, seen)
+    nodes = pd.DataFrame.from_dict(
+        {
+            node: {
+                "estimator": kinds[node],
+                "donors": np.median(number),
+                "donors_5%": np.quantile(number, 0.05),
+                "donors_observed": np.median(usual[node]),
+                "alone": (number < ALONE).mean(),
+                "alone_observed": (usual[node] < ALONE).mean(),
+                "slope": together.get(node, (np.nan,))[0],
+                "slope_error": together.get(node, (np.nan,))[-1],
+            }
+            for node, number in donors.items()
+        },
+        orient="index",
+    ).rename_axis("node")
+    distances = _distances(augmented, some)
+    support = _support(distances)
+    told = remarks(rows, nodes, support, augmented.notes)
+    return AugmentationDiagnostics(rows, nodes, edges, support, donors, distances, tuple(told))
+
+
+def effective(donors: Donors, given: Sequence[Given]) -> np.ndarray:
+    """Return the effective number of donors, ``1 / sum_k p_k^2``, in chunks."""
+    count, step = len(given[0].values), max(1, CELLS // len(donors.own.values))
+    out = np.empty(count)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        some = [Given(g.values[part], None if g.rows is None else g.rows[part]) for g in given]
+        out[part] = 1 / (donors.probabilities(some) ** 2).sum(axis=1)
+    return out
+
+
+def _core(donors: Donors) -> Donors:
+    return donors.inner if isinstance(donors, WithinUnit) else donors
+
+
+def _evenly(weights: np.ndarray, number: int) -> np.ndarray:
+    """Return rows in proportion to their weight, evenly spaced."""
+    heap = np.cumsum(weights)
+    at = (np.arange(number) + 0.5) / number * heap[-1]
+    return np.minimum(np.searchsorted(heap, at, side="right"), len(weights) - 1)
+
+
+def _rows(augmented: Augmented) -> pd.Series:
+    """Ties are the same value: a row of them is a copy whichever index it has."""
+    blocks, order = augmented.plan.table.blocks, augmented.order
+    ties = np.stack([blocks[v].ties for v in order], axis=1).astype(np.int32)
+    row = np.stack([ties[augmented.indices[:, k], k] for k in range(len(order))], axis=1)
+    kinds, which = np.unique(np.concatenate([ties, row]), axis=0, return_inverse=True)
+    which = which.ravel()
+    seen = np.zeros(len(kinds), bool)
+    seen[which[: len(ties)]] = True
+    copies = float(seen[which[len(ties) :]] @ augmented.weights)
+    return pd.Series(
+        {
+            "rows": float(len(augmented)),
+            "mass": augmented.mass,
+            "effective_rows": augmented.effective_rows,
+            "copies": copies / augmented.mass if augmented.mass else np.nan,
+            "distinct": len(np.unique(which[len(ties) :])) / max(1, len(augmented)),
+        }
+    )
+
+
+def _distances(augmented: Augmented, some: np.ndarray) -> dict[str, np.ndarray]:
+    """In units of the median distance between observed neighbors that differ."""
+    blocks = [augmented.plan.table.blocks[v] for v in sorted(augmented.order)]
+    observed = np.concatenate([_coded(b, b.values) for b in blocks], axis=1)
+    new = np.concatenate([_coded(b, augmented.values[b.name][some]) for b in blocks], axis=1)
+    tree = KDTree(observed)
+    apart = tree.query(observed, k=2)[0][:, 1]
+    unit = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
+    return {"augmented": tree.query(new)[0] / unit, "observed": apart / unit}
+
+
+def _coded(block: Block, values: np.ndarray) -> np.ndarray:
+    """Columns in standard deviations; categories such that two are at distance one."""
+    if block.levels is not None:
+        return (values[:, :1] == np.arange(len(block.levels))) / np.sqrt(2)
+    spread = block.values.std(axis=0)
+    return (values - block.values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _support(distances: dict[str, np.ndarray]) -> pd.Series:
+    new, limit = distances["augmented"], np.quantile(distances["observed"], 0.95)
+    quantiles = {f"{q:.0%}": np.quantile(new, q) for q in (0.05, 0.5, 0.95)}
+    return pd.Series({**quantiles, "beyond": (new > limit * (1 + 1e-9)).mean()})

@@ -1,0 +1,116 @@
+"""What diagnostics of augmented rows mean, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+_CORE = 0.9
+_COPIES = 0.5
+_BENT = 0.05
+_ALONE = 0.2
+_MORE_ALONE = 0.1
+_BEYOND = 0.25
+_UNEVEN = 0.1
+_KERNELS = ("Kernel", "Nearest", "Forest")
+
+
+def remarks(
+    rows: pd.Series, nodes: pd.DataFrame, support: pd.Series, notes: Sequence[str]
+) -> list[str]:
+    """Say what is wrong with augmented rows and what to do, most important first.
+
+    Parameters
+    ----------
+    rows, nodes, support
+        Of `AugmentationDiagnostics`.
+    notes : sequence of str
+        What the sampler had to say.
+    """
+    found = list(notes)
+    if not rows["rows"]:
+        return [
+            *found,
+            "There are no rows, so augmentation does nothing here. method='ancestral' always has "
+            "as many as you ask for.",
+        ]
+    found += _bent(nodes)
+    if rows["mass"] < _CORE:
+        found.append(
+            f"The rows hold {rows['mass']:.0%} of the probability: the dense core of the law, so "
+            "spreads are too small. Lower theta, or take method='ancestral' or 'reduce', which "
+            "are unbiased."
+        )
+    for node, row in nodes.iterrows():
+        kept = row["estimator"] in _KERNELS
+        usual = 0.0 if kept else row["alone_observed"] + _MORE_ALONE
+        if row["alone"] > max(_ALONE, usual):
+            found.append(_extrapolated(str(node), row))
+    if support["beyond"] > _BEYOND:
+        found.append(
+            f"{support['beyond']:.0%} of the rows are farther from every observed row than 95% of "
+            "observed rows are from their neighbors: they combine what never occurred together. "
+            "If causes were planned together they are not independent: say so in the graph (a "
+            "common cause, or <->), or give augmented rows less weight."
+        )
+    if rows["copies"] > _COPIES:
+        found.append(
+            f"{rows['copies']:.0%} of the weight is on copies of observed rows, which add nothing: "
+            "the graph leaves little to recombine, or bandwidths are too small (temperature). "
+            "Copies must not straddle the folds of a cross validation."
+        )
+    if rows["effective_rows"] < _UNEVEN * rows["rows"]:
+        found.append(
+            f"{rows['rows']:.0f} rows weigh as {rows['effective_rows']:.0f}: a few heavy ones "
+            "dominate. method='ancestral' has even weights."
+        )
+    return found or [
+        "Nothing to mend. That says nothing about the graph: the rows are right only as far as the "
+        "independences are that it claims, and they hold no more information than the observed "
+        "rows and the graph."
+    ]
+
+
+def _bent(nodes: pd.DataFrame) -> list[str]:
+    if not len(nodes):
+        return []
+    bent = nodes[(nodes["slope"] - 1).abs() > _BENT + 2 * nodes["slope_error"]]
+    flat = bent["estimator"].isin(_KERNELS) & (bent["slope"] < 1)
+    found = []
+    if flat.any():
+        first = bent.index[flat][0]
+        found.append(
+            f"Slopes on the causes are smaller in the augmented rows than in the observed ones: "
+            f"{_changes(bent[flat])}. Donors' causes are only near the given ones, which "
+            f"attenuates effects. For a number use conditional={{'{first}': ResidualBootstrap()}}, "
+            "or LocalLinear() if its mean is a curve or its noise is not additive; for a category "
+            "a smaller bandwidth, such as NadarayaWatson('likelihood')."
+        )
+    if (~flat).any():
+        found.append(
+            f"Slopes on the causes differ in the augmented rows: {_changes(bent[~flat])}. The mean "
+            "is probably a curve or an interaction that the estimator cannot follow, or there are "
+            "few rows for the number of causes and a penalty shrinks it. Try "
+            "ResidualBootstrap(knots=3) or LocalLinear(), or fewer causes."
+        )
+    return found
+
+
+def _changes(nodes: pd.DataFrame) -> str:
+    return ", ".join(f"{node} {slope - 1:+.0%}" for node, slope in nodes["slope"].items())
+
+
+def _extrapolated(node: str, row: pd.Series) -> str:
+    kept = row["estimator"] in _KERNELS
+    return (
+        f"{row['alone']:.0%} of the values of '{node}' are drawn at causes that fewer than two "
+        f"observed rows are like (median {row['donors']:.1f} rows, {row['donors_observed']:.1f} at "
+        "observed causes): "
+        + (
+            "each is a copy of its nearest row, which biases effects. ResidualBootstrap() or "
+            "LocalLinear() extrapolate along a slope instead."
+            if kept
+            else "there it rests on the shape of the regression alone."
+        )
+    )

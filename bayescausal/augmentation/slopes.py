@@ -1,0 +1,100 @@
+"""Attenuation: the slopes of nodes on their parents in augmented rows against observed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayescausal._types import Node
+from bayescausal.augmentation.augment import Augmented
+from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.regression import features
+
+_CLEAR = 4.0
+"""F statistic of the parents below which their slope in the observed rows is mostly noise."""
+
+
+def compare_slopes(
+    augmented: Augmented,
+) -> tuple[pd.DataFrame, dict[Node, tuple[float, float]]]:
+    """Regress every node on its parents' columns, in observed and in augmented rows.
+
+        ratio = slope by least squares with the weights of the rows / slope in the observed rows
+
+    Nodes that are one number or have two categories; units of a panel are held fixed.
+
+    Returns
+    -------
+    edges : pandas.DataFrame
+        By node and column: ``observed``, ``std_error``, ``augmented``, ``ratio``.
+    together : dict of str to tuple of two floats
+        By node one ratio for all of its parents, ``<f_aug, f_obs> / <f_obs, f_obs>`` of the
+        fitted values over the observed rows, and its Monte-Carlo error, of the order of
+        ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; absent where slopes are mostly noise.
+    """
+    blocks, edges, together = augmented.plan.table.blocks, {}, {}
+    for node, donors in sorted(augmented.plan.donors.items()):
+        own = donors.own
+        if own.values.shape[1] > 1 or (own.levels is not None and len(own.levels) != 2):
+            continue
+        names, kept = _columns(donors.parents)
+        if not kept.any():
+            continue
+        parents = [blocks[p.name] for p in donors.parents]
+        observed = _design(parents, [p.values for p in parents])
+        slopes, error, clear = _observed(observed, own.values[:, 0])
+        new = _design(parents, [augmented.values[p.name] for p in parents])
+        root = np.sqrt(augmented.weights / augmented.mass)[:, None]
+        design = np.column_stack([np.ones(len(new)), new]) * root
+        target = augmented.values[node][:, 0] * root[:, 0]
+        every = np.linalg.lstsq(design, target, rcond=None)[0]
+        found, noise = every[1:], float(np.linalg.norm(target - design @ every))
+        centered = observed - observed.mean(axis=0)
+        fitted = centered[:, kept] @ slopes[kept]
+        if clear:
+            ratio = float(fitted @ (centered[:, kept] @ found[kept]) / (fitted @ fitted))
+            together[node] = ratio, noise / float(fitted.std()) / augmented.effective_rows**0.5
+        for k in np.flatnonzero(kept):
+            edges[node, names[k]] = {
+                "observed": slopes[k],
+                "std_error": error[k],
+                "augmented": found[k],
+                "ratio": found[k] / slopes[k] if slopes[k] else np.nan,
+            }
+    columns = ["observed", "std_error", "augmented", "ratio"]
+    table = pd.DataFrame.from_dict(edges, orient="index", columns=columns)
+    table.index = pd.MultiIndex.from_tuples(list(edges), names=["node", "column"])
+    return table, together
+
+
+def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:
+    """Names of the features, and which are reported."""
+    names: list[str] = []
+    kept: list[bool] = []
+    for parent in parents:
+        levels = parent.levels
+        more = parent.columns if levels is None else [f"{parent.name}={x}" for x in levels[1:]]
+        names += more
+        kept += [not parent.divides] * len(more)
+    return names, np.array(kept, bool)
+
+
+def _design(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
+    straight = [None for p in parents if not p.discrete for _ in p.values.T]
+    return features(parents, values, straight)
+
+
+def _observed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Least squares: slopes, standard errors, and whether they are more than noise."""
+    design = np.column_stack([np.ones(len(x)), x])
+    inverse = np.linalg.pinv(design)
+    slopes = inverse @ y
+    errors = y - design @ slopes
+    rank = np.linalg.matrix_rank(design)
+    left = len(y) - rank
+    variance = float(errors @ errors) / left if left > 0 else np.nan
+    spread = np.sqrt(variance * (inverse**2).sum(axis=1))
+    explained = float(((design @ slopes - y.mean()) ** 2).sum()) / max(1, rank - 1)
+    return slopes[1:], spread[1:], bool(explained > _CLEAR * variance)

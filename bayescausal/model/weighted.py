@@ -1,0 +1,272 @@
+"""Augmented rows in the likelihood: what they are, and the weight they have.
+
+An augmented row is one index a block, so nothing of the data is copied: contributions are computed
+once along the observed path, adstock included, and gathered at the index of the row's source. A
+treatment's index stands for its whole lag window. Rows that a node's equation cannot tell apart
+are one row with their summed weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.distributions.distribution import support_point
+
+from bayescausal._types import Array, Node, Theta
+from bayescausal.augmentation.augment import Augmented, augment
+from bayescausal.augmentation.blocks import UNIT, Block, Table
+from bayescausal.augmentation.named import named
+from bayescausal.errors import DataError
+from bayescausal.model.errors import Mixing, law
+from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.specs.augmentation import Augmentation
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.prior import Prior
+
+TIME = "time"
+"""Block of a week's place in the calendar: its trend, season and holidays, always together."""
+
+WEIGHT = "augmentation:weight"
+"""Name of lambda in the model, a `pymc.Data`: at zero the likelihood is that of the data alone."""
+
+
+class Rows(NamedTuple):
+    """Rows that the equations of one district tell apart.
+
+    Parameters
+    ----------
+    nodes : tuple of str
+        The district, causes first.
+    indices : dict of block to array of int
+        Position in the flattened training data, by block.
+    made : dict of node to array
+        Values that were not observed, on the scale of the link.
+    weights : array
+        Of the log likelihood, per unit of lambda: ``n eta w_i`` for augmented rows, -1 for the
+        observed ones, whose full weight the model already counts.
+    """
+
+    nodes: tuple[Node, ...]
+    indices: dict[str, np.ndarray]
+    made: dict[Node, np.ndarray]
+    weights: np.ndarray
+
+
+def augmented_rows(scm: SCM, shapes: Mapping[str, float] | None = None) -> Augmented:
+    """Draw the augmented rows of a spec that asks for them.
+
+    Parameters
+    ----------
+    scm : SCM
+    shapes : mapping of str to float, optional
+        Parameters of adstocks and saturations at which a treatment is compared and regressed on;
+        by default the centers of their priors. The rows point at windows of exposure, so the
+        likelihood is exact at every shape.
+
+    Raises
+    ------
+    DataError
+        No row is left, as the published threshold has it for most marketing graphs.
+    """
+    given = scm.spec.augmentation or Augmentation()
+    table = blocks_of(scm, centers(scm) | dict(shapes or {}))
+    made = augment(
+        table,
+        table.graph,
+        given.method,
+        budget=given.budget,
+        theta=given.theta,
+        conditional=named(given.conditional),
+        seed=given.seed,
+    )
+    if not len(made) or made.mass <= 0:
+        raise DataError(
+            " ".join(["Augmentation left no row.", *made.notes, "Use method='ancestral'."])
+        )
+    return made
+
+
+def centers(scm: SCM) -> dict[str, float]:
+    """Return the centers of the priors of all adstocks and saturations, by parameter."""
+    return {
+        f"{edge}:{name}": _center(prior)
+        for edge, response in scm.spec.mechanisms.items()
+        for name, prior in response.priors.items()
+    }
+
+
+@cache
+def _center(prior: Prior) -> float:
+    variable = getattr(pm, prior.distribution).dist(**dict(prior.parameters))
+    return float(support_point(variable).eval())
+
+
+def blocks_of(scm: SCM, shapes: Mapping[str, float]) -> Table:
+    """Read the nodes of the equations as blocks, on the scale on which they act.
+
+    A node that acts with memory, or is not modelled, is the set of its curves, moved as one. A
+    modelled node that acts at once is one number, on the scale of its link.
+    """
+    spec, data, start = scm.spec, scm.data, scm.data.history
+    nodes = {*spec.inputs, *spec.modelled}
+    graph = spec.structure.project([v for v in spec.structure.nodes if v not in nodes])
+    theta: Theta = {name: np.array(value) for name, value in shapes.items()}
+    blocks = {}
+    for node in graph.nodes:
+        columns = {}
+        whole = node in spec.inputs or not instant(scm, node)
+        if node in spec.modelled:
+            columns[node] = scm.link(node, scm.factual[node])
+        if whole:
+            for edge in (e for e in spec.mechanisms if e.source == node):
+                columns[str(edge)] = scm.curve(edge, theta, scm.factual[node])
+        values = [x[..., start:].ravel() for x in columns.values()]
+        distinct = np.unique(np.round(values, 12), axis=0, return_index=True)[1]
+        kept = sorted(distinct)
+        names = tuple(np.array([*columns])[kept])
+        matrix = np.stack([values[k] for k in kept], axis=1)
+        blocks[node] = Block(node, names, matrix, whole=whole)
+    edges = [Edge(e.source, e.target) for e in graph.edges]
+    periods, units = len(data.training), max(1, len(data.units))
+    terms = {k: d for v in spec.modelled for k, d in scm.design[v].items()}
+    if terms:
+        when = np.concatenate([d[:, start:] for d in terms.values()]).T
+        labels = tuple(f"{TIME}[{k}]" for k in range(when.shape[1]))
+        blocks[TIME] = Block(TIME, labels, np.tile(when, (units, 1)))
+        edges += [Edge(TIME, v) for v in spec.modelled if scm.design[v]]
+    if data.is_panel:
+        codes = np.repeat(np.arange(units), periods)[:, None].astype(float)
+        blocks[UNIT] = Block(UNIT, (UNIT,), codes, tuple(data.units))
+        edges += [Edge(UNIT, v) for v in graph.nodes]
+    graph = replace(graph, edges=tuple(set(edges)), isolated=graph.nodes)
+    return Table(blocks, graph, pd.RangeIndex(units * periods))
+
+
+def instant(scm: SCM, node: Node) -> bool:
+    """Whether a node acts in the period of its value only, on all that it acts on."""
+    ways = [(e, r) for e, r in scm.spec.mechanisms.items() if e.source == node]
+    return all(e.lag == 0 and r.reach == 0 for e, r in ways)
+
+
+def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Rows:
+    """Return the rows that a district's equations tell apart, the observed ones after them."""
+    spec, given = scm.spec, scm.spec.augmentation or Augmentation()
+    count = len(augmented.plan.table)
+    involved = {*nodes} | {e.source for v in nodes for e in spec.structure.incoming(v)}
+    involved |= {UNIT} & {*augmented.order}
+    involved |= {TIME} if any(scm.design[v] for v in nodes) else set()
+    told, open_ = set(involved), [v for v in involved if v in augmented.plan.moved]
+    while open_:  # a made value depends on where its causes came from
+        new = {*augmented.plan.factorization.pillows[open_.pop()]} - told
+        told |= new
+        open_ += [v for v in new if v in augmented.plan.moved]
+    order = [k for k, v in enumerate(augmented.order) if v in told]
+    _, first, which = np.unique(
+        augmented.indices[:, order], axis=0, return_index=True, return_inverse=True
+    )
+    share = np.bincount(which.ravel(), augmented.weights) / augmented.mass
+    size = min(count, augmented.effective_rows)
+    weights = np.concatenate([given.eta * size * share, -np.ones(count)])
+    observed = np.arange(count)
+    indices = {
+        v: np.concatenate([augmented.indices[first, k], observed])
+        for k, v in enumerate(augmented.order)
+        if v in involved
+    }
+    made = {}
+    for node in involved & augmented.plan.moved:
+        own = augmented.plan.table.blocks[node].values[:, 0]
+        made[node] = np.concatenate([augmented.values[node][first, 0], own])
+    return Rows(nodes, indices, made, weights)
+
+
+def row_density(
+    scm: SCM, theta: Theta, mix: Mixing, edges: Mapping[Edge, Mechanism], rows: Rows, xp: Any = np
+) -> dict[Node, tuple[Array, Array, Array]]:
+    """Return location, spread and value of every node of a district in given rows.
+
+    All on the scale of the link; shape ``(..., row)``.
+    """
+    periods = len(scm.data.training)
+    shocks: Theta = {}
+    out = {}
+    for node in rows.nodes:
+        here = rows.indices[node]
+        place = rows.indices.get(TIME, here) % periods
+        if scm.data.is_panel:
+            place = place + rows.indices[UNIT] // periods * periods
+        mu = _flat(scm, scm.baseline(node, theta, xp), xp)[..., place]
+        for edge in scm.spec.structure.incoming(node):
+            made, way = rows.made.get(edge.source), edges[edge]
+            if made is None:
+                path = _flat(scm, way.beta * (way.factual - way.center), xp)
+                mu = mu + path[..., rows.indices[edge.source]]
+            else:
+                mu = mu + _at(scm, theta, edge, way, made, xp)
+        if node in rows.made:
+            eta = rows.made[node]
+        else:
+            eta = _flat(scm, scm.link(node, scm.factual[node]), np)[here]
+        settled = law(scm, theta, mix, shocks, node, mu, eta, xp)
+        shocks[node] = settled.shock
+        out[node] = (settled.location, settled.spread, eta)
+    return out
+
+
+def _at(scm: SCM, theta: Theta, edge: Edge, way: Mechanism, made: np.ndarray, xp: Any) -> Array:
+    """Contribution of an edge at values of its source that were not observed."""
+    scaled = np.exp(made) if scm.spec.link(edge.source) == "log" else made
+    response = scm.spec.mechanisms[edge]
+    own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+    f = response.curve(xp, scaled, own, 1)
+    beta, center = (part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in way[:2])
+    return beta * (f - center)
+
+
+def _flat(scm: SCM, x: Array, xp: Any) -> Array:
+    """The training periods of all units in one dim, the last; draws stay in front."""
+    x = x[..., scm.data.history :]
+    front = [x.shape[k] for k in range(x.ndim - scm.depth)]
+    return xp.reshape(x, (*front, -1))
+
+
+def add_augmented(
+    scm: SCM,
+    theta: Theta,
+    mix: Mixing,
+    edges: Mapping[Edge, Mechanism],
+    shapes: Mapping[str, float] | None = None,
+) -> None:
+    """Add the weighted rows to the model in whose context this is called.
+
+        lambda ( n eta sum_i w_i l(z_i) - sum_t l(x_t) ),    one potential a district
+
+    With the likelihood of the data, which is in the model anyway, the observed rows so have the
+    weight ``1 - lambda``.
+    """
+    given = scm.spec.augmentation or Augmentation()
+    weight = pm.Data(WEIGHT, given.weight)
+    augmented = augmented_rows(scm, shapes)
+    for district in scm.spec.structure.districts:
+        nodes = tuple(v for v in scm.spec.modelled if v in district)
+        if not nodes:
+            continue
+        rows = district_rows(scm, augmented, nodes)
+        total = 0.0
+        for node, (location, spread, eta) in row_density(scm, theta, mix, edges, rows, pt).items():
+            nu = theta.get(f"{node}:nu")
+            noise = (
+                pm.Normal.dist(mu=location, sigma=spread)
+                if nu is None
+                else pm.StudentT.dist(nu=nu, mu=location, sigma=spread)
+            )
+            seen = pt.broadcast_to(pt.as_tensor(eta), location.shape)
+            total = total + (rows.weights * pm.logp(noise, seen)).sum()
+        pm.Potential("augmented:" + "+".join(nodes), weight * total)

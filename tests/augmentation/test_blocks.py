@@ -1,0 +1,307 @@
+"""What an index stands for: categories, windows, units, groups; and data that cannot be used."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescausal.augmentation.augment import augment
+from bayescausal.augmentation.blocks import UNIT, Block, read_table
+from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.donors import Conditional, Donors, Given
+from bayescausal.augmentation.forest import Forest
+from bayescausal.augmentation.local_linear import LocalLinear
+from bayescausal.errors import BayesCausalError, DataError, GraphError, SpecError
+from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.graph import Graph
+
+CHAIN = Graph.parse("tv -> search -> sales")
+
+
+def frame(rows=30, seed=0):
+    rng = np.random.default_rng(seed)
+    tv = rng.normal(size=rows)
+    search = tv + rng.normal(size=rows)
+    return pd.DataFrame({"tv": tv, "search": search, "sales": search + rng.normal(size=rows)})
+
+
+def panel(units=3, weeks=20, history=0):
+    rng = np.random.default_rng(1)
+    rows = [
+        {"week": week, "geo": f"g{u}", "tv": rng.gamma(2), "sales": 10.0 * u + rng.normal()}
+        for u in range(units)
+        for week in pd.date_range("2024-01-01", periods=weeks, freq="7D")
+    ]
+    return Dataset.from_frame(pd.DataFrame(rows), time="week", unit="geo", history=history)
+
+
+CATEGORIES = {
+    "bool": (pd.Series([True, False, True] * 4), (False, True)),
+    "nullable bool": (pd.Series([True, False, True] * 4, dtype="boolean"), (False, True)),
+    "text": (pd.Series(["b", "a", "b"] * 4), ("a", "b")),
+    "text as objects": (pd.Series(["b", "a", "b"] * 4, dtype=object), ("a", "b")),
+    "category of numbers": (pd.Series([10, 9, 10] * 4, dtype="category"), (9, 10)),
+    "ordered category": (
+        pd.Series(pd.Categorical(["high", "low", "high"] * 4, ["low", "high", "none"])),
+        ("low", "high"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CATEGORIES)
+def test_a_category_keeps_its_values(kind):
+    column, levels = CATEGORIES[kind]
+    data = pd.DataFrame({"promo": column, "sales": np.arange(12.0)})
+    graph = Graph.parse("promo -> sales")
+    block = read_table(data, graph).blocks["promo"]
+    assert block.discrete
+    assert not block.scalar
+    assert block.levels == levels
+    assert [levels[int(code)] for code in block.values[:, 0]] == column.to_list()
+    made = augment(data, graph, budget=50, seed=0).to_frame()["promo"]
+    assert set(made) == set(levels)
+    assert {type(value) for value in made.to_list()} == {type(value) for value in levels}
+
+
+def test_whole_numbers_are_continuous_unless_declared():
+    data = pd.DataFrame({"spend": [1, 2, 3, 4, 5, 6], "sales": range(6)}).astype("Int64")
+    graph = Graph.parse("spend -> sales")
+    assert read_table(data, graph).blocks["spend"].scalar
+    declared = read_table(data, graph, discrete="spend").blocks["spend"]
+    assert declared.levels == (1, 2, 3, 4, 5, 6)
+
+
+def test_ties_point_to_the_first_row_with_the_same_values():
+    block = Block("x", ("x", "x@1"), np.array([[1, 2], [3, 4], [1, 2], [1, 4], [3, 4.0]]))
+    assert block.ties.tolist() == [0, 1, 0, 3, 1]
+
+
+def test_a_window_holds_the_values_before_and_zero_before_the_first():
+    data = pd.DataFrame({"tv": [5.0, 6, 7, 8, 9], "sales": range(5)})
+    table = read_table(data, Graph.parse("tv -> sales @ 2"), windows={"tv": 1})
+    block = table.blocks["tv"]
+    assert block.columns == ("tv", "tv@1", "tv@2")  # the lagged edge reads farther than was asked
+    assert block.values.tolist() == [[5, 0, 0], [6, 5, 0], [7, 6, 5], [8, 7, 6], [9, 8, 7]]
+    assert [edge.lag for edge in table.graph.edges] == [0]
+
+
+def test_windows_reach_into_the_history_and_not_into_another_unit():
+    data = panel(units=2, weeks=8, history=2)
+    table = read_table(data, Graph.parse("tv -> sales"), windows={"tv": 3})
+    tv = data.array("tv")
+    assert len(table) == 2 * 6
+    windows = table.blocks["tv"].values.reshape(2, 6, 4)
+    for unit in range(2):
+        for week in range(2, 8):
+            expected = [tv[unit, week - k] if week >= k else 0.0 for k in range(4)]
+            assert windows[unit, week - 2].tolist() == expected
+    assert table.rows.to_frame()["time"].min() == data.training[0]
+
+
+class Anyone(Conditional):
+    """A user's estimator that knows nothing of units."""
+
+    def bind(self, parents, own):
+        return Donors(parents, own)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        None,
+        NadarayaWatson(mismatch=None),
+        NadarayaWatson("likelihood", mismatch=1.0),
+        KNearest(k=40),
+        ResidualBootstrap(),
+        ResidualBootstrap(local=True),
+        LocalLinear(),
+        Forest(trees=10),
+        Anyone(),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("method", ["ancestral", "reduce"])
+def test_rows_of_a_panel_never_recombine_across_units(how, method):
+    rows = augment(panel(), Graph.parse("tv -> sales"), method, conditional=how, budget=300, seed=2)
+    unit = np.repeat(np.arange(3), 20)[rows.indices]  # of the row that each block was taken from
+    assert (unit == unit[:, :1]).all()
+    assert set(unit[:, 0]) == {0, 1, 2}
+    if how is None:
+        drawn, at = rows.values["tv"], rows.order.index("tv")
+        observed = rows.plan.table.blocks["tv"].values
+        assert (drawn == observed[rows.indices[:, at]]).all()  # a root is taken as it is
+
+
+def test_a_unit_without_any_donor_of_its_own_lends_all_its_rows():
+    table = read_table(panel(), Graph.parse("tv -> sales"))
+    parents = [table.blocks["tv"], table.blocks[UNIT]]
+
+    class First(Donors):
+        def probabilities(self, given):
+            return np.eye(60)[np.zeros(len(given[0].values), int)]
+
+    class Stubborn(Conditional):
+        def bind(self, parents, own):
+            return First(parents, own)
+
+    from_second = np.array([20])
+    given = [Given(parent.values[from_second], from_second) for parent in parents]
+    chosen = Stubborn().fit(parents, table.blocks["sales"]).probabilities(given)
+    assert chosen[0].tolist() == [0.0] * 20 + [1 / 20] * 20 + [0.0] * 20
+
+
+def test_groups_are_moved_together():
+    data = frame().assign(season=np.sin(np.arange(30)), trend=np.arange(30.0))
+    graph = Graph.parse("season, trend, tv -> sales")
+    table = read_table(data, graph, together=[("trend", "season")])
+    assert table.graph.nodes == ("sales", "trend+season", "tv")
+    assert table.graph.parents("sales") == ("trend+season", "tv")
+    rows = augment(table, graph, budget=100, seed=0)
+    made = rows.to_frame()
+    assert np.allclose(made["season"], np.sin(made["trend"]))
+
+
+def test_a_latent_needs_no_column():
+    graph = Graph.parse("mood -> tv, sales\nlatent: mood")
+    assert read_table(frame(), graph).graph.bidirected == (("sales", "tv"),)
+
+
+def bad(name, value, **more):
+    data = frame()
+    data[name] = value
+    return data, CHAIN, more
+
+
+WRONG = {
+    "no column": (lambda: (frame(), Graph.parse("tv -> sale"), {}), DataError, "'sales'"),
+    "missing": (lambda: bad("tv", [np.nan, *range(29)]), DataError, "'tv' has 1 missing"),
+    "infinite": (lambda: bad("tv", [np.inf, *range(29)]), DataError, "infinite"),
+    "infinite category": (
+        lambda: bad("tv", [np.inf, *range(29)], discrete=["tv"]),
+        DataError,
+        "infinite",
+    ),
+    "one value": (lambda: bad("tv", 3.0), DataError, "'tv' has one value in all 30 rows"),
+    "one category": (lambda: bad("tv", "a"), DataError, "'tv' has one value"),
+    "few rows": (lambda: (frame(4), CHAIN, {}), DataError, "There are 4 rows; 5 are"),
+    "dates": (lambda: bad("tv", pd.date_range("2024", periods=30)), DataError, "datetime64"),
+    "complex": (lambda: bad("tv", 1j * np.arange(30)), DataError, "complex128"),
+    "lists": (lambda: bad("tv", pd.Series([[1]] * 30)), DataError, "neither a number nor a cat"),
+    "numbers as objects": (
+        lambda: bad("tv", pd.Series(range(30), dtype=object)),
+        DataError,
+        r"frame\['tv'\].astype\(float\)",
+    ),
+    "two columns": (
+        lambda: (pd.concat([frame(), frame()[["tv"]]], axis=1), CHAIN, {}),
+        DataError,
+        "2 columns 'tv'",
+    ),
+    "array": (lambda: (frame().to_numpy(), CHAIN, {}), DataError, r"pd.DataFrame\(array"),
+    "units in a column": (lambda: bad("unit", ["a", "b"] * 15), DataError, "across units"),
+    "units in the index": (
+        lambda: (frame().set_index([["a"] * 15 + ["b"] * 15, [*range(15)] * 2]), CHAIN, {}),
+        DataError,
+        "across units",
+    ),
+    "windows across units": (
+        lambda: (
+            frame().assign(unit=["a", "b"] * 15),
+            Graph.parse("tv, unit -> sales"),
+            {"windows": {"tv": 1}},
+        ),
+        DataError,
+        "into the next",
+    ),
+    "lag of a mediator": (
+        lambda: (frame(), Graph.parse("tv -> search\nsearch -> sales @ 1"), {}),
+        GraphError,
+        "'search' acts with a lag of 1 and has causes of its own",
+    ),
+    "memory of its own": (
+        lambda: (frame(), Graph.parse("tv -> sales\nsales -> sales @ 1"), {}),
+        GraphError,
+        "'sales' acts with a lag",
+    ),
+    "window of a category": (
+        lambda: bad("tv", ["a", "b"] * 15, windows={"tv": 1}),
+        DataError,
+        "is a category and acts with a lag",
+    ),
+    "window of nothing": (
+        lambda: (frame(), CHAIN, {"windows": {"tvs": 1}}),
+        GraphError,
+        "Did you mean 'tv'",
+    ),
+    "window of a fraction": (
+        lambda: (frame(), CHAIN, {"windows": {"tv": 1.5}}),
+        DataError,
+        "number of periods",
+    ),
+    "discrete nothing": (
+        lambda: (frame(), CHAIN, {"discrete": ["serch"]}),
+        DataError,
+        "Did you mean 'search'",
+    ),
+    "together, no root": (
+        lambda: (frame(), CHAIN, {"together": [("tv", "search")]}),
+        GraphError,
+        "'search' cannot be moved together",
+    ),
+    "together, no groups": (
+        lambda: (frame(), CHAIN, {"together": ("tv", "search")}),
+        GraphError,
+        "takes groups of nodes",
+    ),
+    "together, twice": (
+        lambda: (frame(), CHAIN, {"together": [("tv", "sales"), ("tv", "search")]}),
+        GraphError,
+        "'tv' twice",
+    ),
+    "together, nothing": (
+        lambda: (frame(), CHAIN, {"together": [("tv", "serch")]}),
+        GraphError,
+        "Did you mean 'search'",
+    ),
+    "a table and settings": (
+        lambda: (read_table(frame(), CHAIN), CHAIN, {"windows": {"tv": 1}}),
+        DataError,
+        "where it is read",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_bad_data_are_refused_with_advice(case):
+    given, error, message = WRONG[case]
+    data, graph, settings = given()
+    with pytest.raises(error, match=message):
+        read_table(data, graph, **settings)
+
+
+SETTINGS = {
+    "theta 0": ({"method": "threshold", "theta": 0.0}, "theta lies between 0 and 1"),
+    "theta 1": ({"method": "threshold", "theta": 1.0}, "theta lies between 0 and 1"),
+    "theta of another method": ({"theta": 0.1}, "theta"),
+    "no rows": ({"budget": 0}, "budget is a number of rows, 1 or more; got 0"),
+    "half a row": ({"budget": 0.5}, "budget"),
+    "too many rows": ({"budget": 10**9}, r"need about \d+\.\d GB. Ask for budget=\d+"),
+    "method": ({"method": "ancestor"}, "Did you mean 'ancestral'"),
+    "conditional of nothing": (
+        {"conditional": {"sale": ResidualBootstrap()}},
+        "Did you mean 'sales'",
+    ),
+    "no conditional": ({"conditional": "residual"}, r"takes a Conditional.*got 'residual'"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_bad_settings_are_refused_with_advice(case):
+    settings, message = SETTINGS[case]
+    with pytest.raises(BayesCausalError, match=message):
+        augment(frame(), CHAIN, **settings)
+
+
+def test_residuals_of_a_category_are_refused():
+    data = frame().assign(sales=["a", "b"] * 15)
+    with pytest.raises(SpecError, match=r"'sales' is a category.*NadarayaWatson"):
+        augment(data, CHAIN, conditional=ResidualBootstrap())

@@ -1,0 +1,305 @@
+import itertools
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from augmentation.naive import naive_law, naive_merged
+from augmentation.worlds import (
+    SCOTT,
+    columns_of,
+    frame_of,
+    law_of,
+    merged_of,
+    mixed_graphs,
+    plan_of,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayescausal.augmentation import augment as module
+from bayescausal.augmentation import search
+from bayescausal.augmentation.augment import augment
+from bayescausal.augmentation.choices import log_weights
+from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.threshold import threshold
+from bayescausal.errors import DataError, EmptyAugmentation, SpecError
+from bayescausal.specs.graph import Graph
+
+CHAIN = Graph.parse("a -> b -> c")
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(mixed_graphs(), SEEDS, st.sampled_from([0.02, 0.3, 1.0, 5.0]))
+def test_the_law_is_that_of_brute_force(graph, seed, factor):
+    """With theta = 0: n^d rows, weights that add up to 1, each that of the plain formula."""
+    rows = 12 if len(graph.nodes) < 4 else 7
+    frame = frame_of(graph.nodes, rows, seed)
+    plan = plan_of(frame, graph, NadarayaWatson("scott", temperature=factor))
+    pillows = plan.factorization.pillows
+    law = law_of(plan)
+    assert np.isfinite(law).all()  # every tuple came out once
+    assert law.sum() == pytest.approx(1, abs=1e-12)
+    expected = naive_law(columns_of(frame), pillows, graph.nodes, factor)
+    np.testing.assert_allclose(law, expected, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize("text", ["a -> b -> d\na -> c -> d", "a -> b <-> c <- d\nb -> d"])
+def test_the_law_of_twelve_rows_of_four_nodes_is_that_of_brute_force(text):
+    graph = Graph.parse(text)
+    frame = frame_of("abcd", 12, 15)
+    plan = plan_of(frame, graph)
+    expected = naive_law(columns_of(frame), plan.factorization.pillows, graph.nodes)
+    np.testing.assert_allclose(law_of(plan), expected, rtol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(mixed_graphs(), SEEDS, st.sampled_from([1e-4, 1e-2, 0.1, 0.5]))
+def test_the_rows_are_those_whose_weight_reaches_theta_over_n(graph, seed, theta):
+    frame = frame_of(graph.nodes, 7, seed)
+    plan = plan_of(frame, graph, NadarayaWatson("scott", temperature=0.3))
+    law = naive_law(columns_of(frame), plan.factorization.pillows, graph.nodes, 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmptyAugmentation)
+        indices, weights, _ = threshold(plan, theta)
+    heavy = {k: w for k, w in np.ndenumerate(law) if w >= theta / 7}
+    at = [plan.order.index(v) for v in graph.nodes]
+    found = dict(zip(map(tuple, indices[:, at].tolist()), weights, strict=True))
+    assert found.keys() == heavy.keys()
+    assert all(found[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
+    assert weights.sum() <= 1 + 1e-12
+    assert len(weights) <= 7 / theta
+
+
+@settings(max_examples=20, deadline=None)
+@given(mixed_graphs(), SEEDS, st.booleans())
+def test_ties_are_merged_before_anything_is_cut(graph, seed, discrete):
+    frame = frame_of(graph.nodes, 8, seed, levels=3)
+    names = graph.nodes if discrete else ()
+    plan = plan_of(frame, graph, SCOTT, discrete=names)
+    law = naive_law(columns_of(frame), plan.factorization.pillows, graph.nodes, identity=names)
+    expected = naive_merged(columns_of(frame), law, graph.nodes)
+    theta = 0.05
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmptyAugmentation)
+        indices, weights, _ = threshold(plan, theta)
+    levels = {v: plan.table.blocks[v].levels for v in graph.nodes}
+    found = {
+        tuple(
+            levels[v][int(x)] if discrete else x for v, x in zip(graph.nodes, key, strict=True)
+        ): w
+        for key, w in merged_of(plan, indices, weights).items()
+    }
+    heavy = {k: w for k, w in expected.items() if w >= theta / 8 * (1 - 1e-10)}
+    assert found.keys() == heavy.keys()
+    assert all(found[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
+
+
+def test_duplicates_add_up():
+    """The published code multiplied them: (6e-8, 4e-3, 6e-8, 4e-3) in place of these."""
+    frame = pd.DataFrame({"a": [0, 0, 0, 0, 1, 1, 1, 1], "b": [0, 0, 0, 1, 0, 0, 0, 1]})
+    rows = augment(frame, Graph(isolated=("a", "b")), "threshold", discrete=["a", "b"])
+    table = rows.to_frame().set_index(["b", "a"]).weight.sort_index()
+    np.testing.assert_allclose(table, [0.375, 0.375, 0.125, 0.125], rtol=1e-14)
+
+
+def test_a_value_survives_by_the_sum_of_its_ties():
+    """A copy has weight 1/64, less than theta / n = 1/32; the four together reach 1/16."""
+    x = [0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0]
+    frame = pd.DataFrame({"a": x, "b": x[::-1]})
+    plan = plan_of(frame, Graph(isolated=("a", "b")))
+    assert sorted(threshold(plan, 0.25)[1]) == [0.0625] * 8 + [0.25]
+    with pytest.warns(EmptyAugmentation):
+        assert len(threshold(plan, 0.25, merge=False)[1]) == 0
+
+
+@pytest.mark.parametrize("text", ["a -> b -> c", "a -> c <- b", "a -> b <-> c", "a <-> b <-> c"])
+def test_sets_are_nested_in_theta(text):
+    graph = Graph.parse(text)
+    plan = plan_of(frame_of("abc", 30, 1), graph, NadarayaWatson("scott", temperature=0.1))
+    sets = []
+    for theta in (1e-5, 1e-4, 1e-3, 1e-2, 0.03):
+        indices, weights, _ = threshold(plan, theta)
+        assert 0 < len(weights) <= 30 / theta
+        assert (weights >= theta / 30 * (1 - 1e-9)).all()
+        sets.append({*map(tuple, indices.tolist())})
+    for larger, smaller in itertools.pairwise(sets):
+        assert smaller < larger
+
+
+def test_the_literal_rule_is_strict_and_not_divided_by_n():
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0, 4.0, 4.0]})
+    one = Graph(isolated=("a",))
+    assert len(augment(frame, one, "threshold", theta=0.17, absolute=True)) == 1
+    plan = plan_of(frame, one)
+    assert len(threshold(plan, 1 / 6, absolute=True)[1]) == 1  # 1/6 is not above 1/6
+    assert len(threshold(plan, 1.0)[1]) == 5  # relative to 1/6: reached
+
+
+@pytest.mark.parametrize(("roots", "theta"), [(2, 0.11), (3, 0.02), (4, 0.0011)])
+def test_roots_alone_can_forbid_every_row_and_it_is_said_before_any_work(roots, theta, monkeypatch):
+    monkeypatch.setattr(search.Search, "__init__", None)  # any search would fail
+    names = [f"x{k}" for k in range(roots)]
+    graph = Graph(tuple((v, "y") for v in names))
+    frame = frame_of([*names, "y"], 10, 3)
+    assert theta > 10.0 ** (1 - roots)
+    with pytest.warns(EmptyAugmentation, match=f"{roots} roots") as told:
+        rows = augment(frame, graph, "threshold", theta=theta)
+    assert told[0].filename == __file__
+    assert len(rows) == 0
+    assert rows.mass == 0
+    assert rows.effective_rows == 0
+    assert f"theta={10.0 ** (1 - roots):.3g}" in rows.notes[0]
+    assert "method='ancestral'" in repr(rows)
+    assert rows.to_frame().shape == (0, roots + 2)
+
+
+def test_the_rule_of_the_roots_counts_ties():
+    """Half of the rows tie in each root: the likeliest pair has 1/4, so theta up to 10/4 is met."""
+    x = [0.0] * 5 + [1.0, 2.0, 3.0, 4.0, 5.0]
+    frame = pd.DataFrame({"a": x, "b": x[::-1], "y": np.arange(10.0)})
+    plan = plan_of(frame, Graph.parse("a, b -> y"), NadarayaWatson(1e-3))
+    assert len(threshold(plan, 0.11)[1]) > 0
+    assert 0.11 > 10 ** (1 - 2)
+
+
+def test_residuals_have_no_heavy_rows_and_it_is_said():
+    frame = frame_of("abc", 10, 4)
+    with pytest.warns(EmptyAugmentation, match=r"b, c are made of residuals.*NadarayaWatson"):
+        rows = augment(frame, CHAIN, "threshold", theta=0.02, conditional=ResidualBootstrap())
+    assert len(rows) == 0
+    assert len(augment(frame, CHAIN, "threshold", theta=0.02)) > 0  # kernels unless asked otherwise
+
+
+def test_an_empty_search_names_a_theta_that_is_not_empty():
+    frame = frame_of("abc", 40, 14)
+    with pytest.warns(EmptyAugmentation, match="the likeliest reaches theta=") as told:
+        rows = augment(frame, CHAIN, "threshold", theta=0.9)
+    advised = float(rows.notes[0].split("reaches theta=")[2].split(":")[0])
+    assert str(told[0].message) == rows.notes[0]
+    assert 0 < advised < 0.9
+    assert len(augment(frame, CHAIN, "threshold", theta=advised)) > 0
+
+
+def test_residuals_that_are_listed_are_all_there_is():
+    frame = frame_of("abc", 6, 5)
+    plan = plan_of(frame, CHAIN, {"b": ResidualBootstrap(local=True), "c": NadarayaWatson()})
+    indices, weights, _ = threshold(plan, 0)
+    assert len(weights) == 6**3
+    assert weights.sum() == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(np.log(weights), log_weights(plan, indices), rtol=1e-9)
+    some, heavy, _ = threshold(plan, 0.05)
+    assert {*map(tuple, some.tolist())} == {*map(tuple, indices[weights >= 0.05 / 6].tolist())}
+    assert 0 < len(heavy) < len(weights)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_what_is_held_at_once_does_not_matter(chunk, monkeypatch):
+    graph = Graph.parse("a -> b\nb, d -> c\nb, d -> f\nd, a -> g\nc <-> f")
+    plan = plan_of(frame_of("abcdfg", 12, 6), graph, NadarayaWatson("scott", temperature=0.2))
+    whole = threshold(plan, 3e-3)
+    monkeypatch.setattr(search, "_CHUNK", chunk)
+    monkeypatch.setattr(search, "_CELLS", 12 * chunk)
+    monkeypatch.setattr(search, "_TABLE", 0 if chunk == 7 else 10**6)
+    parts = threshold(plan, 3e-3)
+    assert len(whole[1]) > 200
+    assert np.array_equal(whole[0], parts[0])
+    np.testing.assert_allclose(whole[1], parts[1], rtol=1e-12)
+
+
+def test_bounds_cut_early():
+    """The prefixes that reach the level by themselves are the rows of the graph's beginnings."""
+    graph = Graph.parse("a -> b -> c -> d\na -> e\nb -> f\nc -> g\na, b -> h\na, b -> i")
+    frame = frame_of("abcdefghi", 30, 7)
+    plan = plan_of(frame, graph)
+    looked, sizes = search.Search(plan), []
+    added = looked._added
+    looked._added = lambda *args: sizes.append(len(x := added(*args))) or x
+    kept = sum(len(w) for _, w in looked.rows(np.log(1e-4 / 30)))
+    begun = 0
+    for k in range(1, 10):
+        beginning = plan_of(frame, graph.restrict(plan.order[:k]))
+        begun += len(threshold(beginning, 1e-4)[1])
+    assert 0 < kept < sum(sizes) < begun / 3
+
+
+@pytest.mark.parametrize("budget", [1, 10, 137, 2000])
+@pytest.mark.parametrize("theta", [1e-2, 1e-5, 1e-9])
+def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta):
+    plan = plan_of(frame_of("abc", 20, 8), CHAIN, NadarayaWatson("scott", temperature=0.5))
+    everything = threshold(plan, theta)
+    indices, weights, notes = threshold(plan, theta, budget=budget)
+    heaviest = np.sort(everything[1])[::-1][:budget]
+    np.testing.assert_allclose(np.sort(weights)[::-1], heaviest, rtol=1e-12)
+    rows = {*map(tuple, indices.tolist())}
+    assert rows <= {*map(tuple, everything[0].tolist())}
+    assert len(rows) == len(weights)
+    if len(everything[1]) > budget:
+        assert f"theta amounts to {heaviest[-1] * 20:.4g}" in notes[0]
+    else:
+        assert notes == ()
+
+
+def test_a_budget_among_rows_that_all_tie_is_filled():
+    plan = plan_of(frame_of("abcd", 30, 9), Graph(isolated=tuple("abcd")))
+    indices, weights, notes = threshold(plan, 1e-6, budget=500)
+    assert len({*map(tuple, indices.tolist())}) == 500
+    np.testing.assert_allclose(weights, 30.0**-4)
+    assert "as heavy as the lightest" in notes[0]
+
+
+def test_a_request_beyond_memory_is_refused_with_one_that_fits(monkeypatch):
+    monkeypatch.setattr(module, "MEMORY", 2e6)
+    frame = frame_of("abcd", 40, 10)
+    graph = Graph.parse("a -> b -> c -> d")
+    with pytest.raises(DataError, match=r"theta=1e-06 gives about .* rows, .* GB") as refused:
+        augment(frame, graph, "threshold", theta=1e-6)
+    told = str(refused.value)
+    theta = float(told.split("Ask for theta=")[1].split(",")[0])
+    budget = int(told.split("budget=")[1].split(",")[0])
+    assert len(augment(frame, graph, "threshold", theta=theta)) > 100
+    assert len(augment(frame, graph, "threshold", theta=1e-6, budget=budget)) == budget
+
+
+def test_the_number_of_rows_is_foreseen(monkeypatch):
+    """1,000 draws tell it within a factor of two here; the count itself comes from enumeration."""
+    plan = plan_of(frame_of("abcd", 25, 11), Graph.parse("a -> b -> c -> d"))
+    count = len(threshold(plan, 1e-4)[1])
+    with pytest.raises(DataError) as refused:
+        threshold(plan, 1e-4, memory=1e6)
+    foreseen = float(str(refused.value).split("about ")[1].split(" ")[0])
+    assert count / 2 < foreseen < count * 2
+
+
+@pytest.mark.parametrize("theta", [0, 1, -0.1, 2.0, float("nan"), "0.1", True])
+def test_theta_lies_inside_0_and_1(theta):
+    with pytest.raises(SpecError, match=r"theta lies between 0 and 1.*try 0.001"):
+        augment(frame_of("abc", 10, 0), CHAIN, "threshold", theta=theta)
+
+
+@pytest.mark.parametrize("setting", [{"theta": 0.1}, {"absolute": True}])
+@pytest.mark.parametrize("method", ["ancestral", "reduce"])
+def test_theta_is_not_ignored_by_other_methods(method, setting):
+    with pytest.raises(SpecError, match="theta and absolute are of method='threshold'"):
+        augment(frame_of("abc", 10, 0), CHAIN, method, **setting)
+
+
+def test_other_estimators_are_enumerated_too():
+    plan = plan_of(frame_of("abc", 9, 12), CHAIN, KNearest(3))
+    indices, weights, _ = threshold(plan, 0.05)
+    assert len(weights) == 9 * 3 * 3
+    np.testing.assert_allclose(weights, 1 / 81)
+    assert {*indices[:, 0]} == {*range(9)}
+
+
+def test_five_hundred_rows_of_ten_nodes():
+    """Where the published code takes gigabytes; the time is in the benchmark."""
+    graph = Graph.parse("a -> b -> c -> d -> e\nb, d -> f\na, f -> g\ne, g -> h\ng -> i\nh, i -> j")
+    frame = frame_of("abcdefghij", 500, 13)
+    rows = augment(frame, graph, "threshold", theta=1e-3, conditional=NadarayaWatson(0.1))
+    assert len({*map(tuple, rows.indices.tolist())}) == len(rows) > 100
+    np.testing.assert_allclose(
+        np.log(rows.weights), log_weights(rows.plan, rows.indices), rtol=1e-9
+    )
+    assert rows.weights.min() >= 1e-3 / 500 * (1 - 1e-9)
