@@ -67,6 +67,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "specs.geo_panel": ["geo_test"],
         "specs.geo_test": ["GeoTest"],
         "specs.experiment_table": ["experiments_from_frame"],
+        "specs.augmentation": ["Augmentation"],
         "specs.spec": ["Spec"],
         # may I ask?
         "identification.identification": ["Identification"],
@@ -84,6 +85,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "model.build": ["build"],
         "inference.fit": ["Fit", "fit"],
         "inference.storage": ["load"],
+        "inference.calibrate": ["EtaCalibration", "calibrate_eta"],
         "inference.diagnostics": ["Diagnostics", "diagnose"],
         # ask
         "queries.worlds": ["counterfactual", "do"],
@@ -104,6 +106,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "conflicts",
             "reconcile",
         ],
+        "queries.augmented": ["compare_augmentation"],
+        "queries.loo": ["LeaveOneOut", "leave_one_out"],
         "queries.refits": ["evidence", "leave_out"],
         "queries.plan": ["Candidate", "rank_experiments"],
         "queries.decision": ["Decision", "payoffs"],

@@ -34,6 +34,7 @@ ONLY = {
     "pytensor": {"augmentation", "model", "inference"},
     "nutpie": {"inference"},
     "jax": {"inference"},
+    "sklearn": {"augmentation"},
 }
 LONGEST = 450
 FILES = sorted(ROOT.rglob("*.py"))

@@ -62,6 +62,8 @@ def _donors(
     plan: Plan, node: str, indices: np.ndarray, made: dict[str, np.ndarray], u: np.ndarray
 ) -> np.ndarray:
     """Draw a donor for every row, in chunks, once for each distinct value of the pillow."""
+    if plan.donors[node].alike:
+        return np.minimum((u * plan.rows).astype(np.int32), plan.rows - 1)
     pillow = plan.factorization.pillows[node]
     single = len(pillow) == 1 and pillow[0] not in made
     which = np.arange(len(u))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from bayescausal import augmentation
 from bayescausal._types import Node
-from bayescausal.augmentation.conditionals import (
-    Conditional,
-    KNearest,
-    NadarayaWatson,
-    ResidualBootstrap,
-)
+from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.donors import Conditional
+from bayescausal.augmentation.local_linear import LocalLinear
 
-NAMED: dict[str, Conditional] = {
-    "residual-bootstrap": ResidualBootstrap(),
-    "nadaraya-watson": NadarayaWatson(),
-    "k-nearest": KNearest(),
+NAMED: dict[str, Callable[[], Conditional]] = {
+    "residual-bootstrap": ResidualBootstrap,
+    "nadaraya-watson": NadarayaWatson,
+    "k-nearest": KNearest,
+    "local-linear": LocalLinear,
+    "forest": lambda: augmentation.forest.Forest(),  # loads scikit-learn
 }
 
 
 def named(given: str | Mapping[Node, str]) -> Conditional | dict[Node, Conditional]:
     """Return the strategies that a spec names."""
     if isinstance(given, str):
-        return NAMED[given]
-    return {node: NAMED[name] for node, name in given.items()}
+        return NAMED[given]()
+    return {node: NAMED[name]() for node, name in given.items()}

@@ -18,6 +18,9 @@ _ROUNDING = 1e-10
 _NOTHING = -700.0
 """Logarithm below which a weight is zero for all that is done with it."""
 
+_SURPLUS = 100_000
+"""Rows that may wait, besides twice the budget, until the lightest are dropped."""
+
 _TRIALS, _FEW_TRIALS = 1_000, 200
 """Draws from which the number of rows above a weight, or the weight of any, is estimated."""
 
@@ -195,7 +198,7 @@ def _heaviest(
         while piece is not None:
             pieces.append(piece)
             count += len(piece[1])
-            if count > 2 * budget + 100_000:
+            if count > 2 * budget + _SURPLUS:
                 indices, logs = _joined(search, pieces)
                 kept = np.sort(np.argsort(-logs, kind="stable")[: budget + 1])
                 pieces, count = [(indices[kept], logs[kept])], budget + 1

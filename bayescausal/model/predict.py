@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.model.errors import fresh, law, mixing
@@ -49,6 +51,34 @@ def _unit(scm: SCM, theta: Theta, node: Node, shape: tuple, rng: np.random.Gener
     if nu is None:
         return rng.standard_normal(shape)
     return rng.standard_t(np.broadcast_to(widen(np.asarray(nu), scm.depth), shape))
+
+
+def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:
+    """Log density of every observed value, as the likelihood has it: see `replicate`.
+
+    Returns
+    -------
+    dict of node to array
+        Per original unit of the node; draw dims in front, training periods only.
+    """
+    x, start = scm.factual, scm.data.history
+    mix = mixing(scm, theta)
+    shocks: dict[Node, Array] = {}
+    out: dict[Node, Array] = {}
+
+    def settle(node: Node, mu: Array) -> Array:
+        seen = x[node][..., start:]
+        eta = scm.link(node, seen)
+        made = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
+        shocks[node] = made.shock
+        z, nu = (eta - made.location) / made.spread, theta.get(f"{node}:nu")
+        unit = norm.logpdf(z) if nu is None else student.logpdf(z, widen(nu, scm.depth))
+        size = np.log(seen if scm.spec.link(node) == "log" else scm.scale[node])
+        out[node] = unit - np.log(made.spread) - size
+        return x[node]
+
+    forward(scm, theta, x, edges, settle=settle)
+    return out
 
 
 def generate(

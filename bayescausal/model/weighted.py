@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ TIME = "time"
 WEIGHT = "augmentation:weight"
 """Name of lambda in the model, a `pymc.Data`: at zero the likelihood is that of the data alone."""
 
+ETA = "augmentation:eta"
+"""Name of eta in the model, a `pymc.Data`."""
+
 
 class Rows(NamedTuple):
     """Rows that the equations of one district tell apart.
@@ -49,8 +52,8 @@ class Rows(NamedTuple):
     made : dict of node to array
         Values that were not observed, on the scale of the link.
     weights : array
-        Of the log likelihood, per unit of lambda: ``n eta w_i`` for augmented rows, -1 for the
-        observed ones, whose full weight the model already counts.
+        Of the log likelihood: ``n w_i`` for augmented rows, in units of lambda eta; then -1 for the
+        observed ones, in units of lambda, as the model already counts them in full.
     """
 
     nodes: tuple[Node, ...]
@@ -80,7 +83,7 @@ def augmented_rows(scm: SCM, shapes: Mapping[str, float] | None = None) -> Augme
     made = augment(
         table,
         table.graph,
-        given.method,
+        cast(Any, given.method),
         budget=given.budget,
         theta=given.theta,
         conditional=named(given.conditional),
@@ -157,7 +160,7 @@ def instant(scm: SCM, node: Node) -> bool:
 
 def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Rows:
     """Return the rows that a district's equations tell apart, the observed ones after them."""
-    spec, given = scm.spec, scm.spec.augmentation or Augmentation()
+    spec = scm.spec
     count = len(augmented.plan.table)
     involved = {*nodes} | {e.source for v in nodes for e in spec.structure.incoming(v)}
     involved |= {UNIT} & {*augmented.order}
@@ -173,7 +176,7 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
     )
     share = np.bincount(which.ravel(), augmented.weights) / augmented.mass
     size = min(count, augmented.effective_rows)
-    weights = np.concatenate([given.eta * size * share, -np.ones(count)])
+    weights = np.concatenate([size * share, -np.ones(count)])
     observed = np.arange(count)
     indices = {
         v: np.concatenate([augmented.indices[first, k], observed])
@@ -252,8 +255,9 @@ def add_augmented(
     weight ``1 - lambda``.
     """
     given = scm.spec.augmentation or Augmentation()
-    weight = pm.Data(WEIGHT, given.weight)
+    weight, worth = pm.Data(WEIGHT, given.weight), pm.Data(ETA, given.eta)
     augmented = augmented_rows(scm, shapes)
+    count = augmented.plan.rows
     for district in scm.spec.structure.districts:
         nodes = tuple(v for v in scm.spec.modelled if v in district)
         if not nodes:
@@ -268,5 +272,6 @@ def add_augmented(
                 else pm.StudentT.dist(nu=nu, mu=location, sigma=spread)
             )
             seen = pt.broadcast_to(pt.as_tensor(eta), location.shape)
-            total = total + (rows.weights * pm.logp(noise, seen)).sum()
+            terms = rows.weights * pm.logp(noise, seen)
+            total = total + worth * terms[:-count].sum() + terms[-count:].sum()
         pm.Potential("augmented:" + "+".join(nodes), weight * total)

@@ -1,4 +1,4 @@
-"""Estimators of a node given its parents: formulas, corners, and what they do to effects."""
+"""Estimators of a node given its parents: formulas and corners."""
 
 import numpy as np
 import pandas as pd
@@ -428,50 +428,3 @@ def test_the_default_is_residual_bootstrap_for_one_number():
 def test_an_estimator_without_bind_says_so():
     with pytest.raises(NotImplementedError, match="bind"):
         Conditional().fit([number([1, 2])], number([1, 2]))
-
-
-# --- what they do to effects --------------------------------------------------------------------
-
-
-def attenuation(how, replications, budget, rows=104):
-    """Relative change of three slopes, by replication: augmented against observed regression."""
-    graph, truth = Graph.parse("a, b, c -> y"), np.array([1.0, 0.7, 0.5])
-    changes = []
-    for seed in range(replications):
-        rng = np.random.default_rng(seed)
-        x = rng.normal(size=(rows, 3))
-        y = x @ truth + 0.5 * rng.normal(size=rows)
-        frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
-        made = augment(frame, graph, conditional={"y": how}, budget=budget, seed=seed).values
-        new = np.column_stack([np.ones(budget), made["a"], made["b"], made["c"]])
-        old = np.column_stack([np.ones(rows), x])
-        after = np.linalg.lstsq(new, made["y"][:, 0], rcond=None)[0]
-        before = np.linalg.lstsq(old, y, rcond=None)[0]
-        changes.append(after[1:] / before[1:] - 1)
-    return np.array(changes)
-
-
-def mean_and_error(changes):
-    by_world = changes.mean(axis=1)
-    return by_world.mean(), by_world.std(ddof=1) / np.sqrt(len(by_world))
-
-
-def test_nadaraya_watson_attenuates_effects_as_published():
-    """-17 to -19 percent for three independent channels of 104 rows with Scott's rule."""
-    mean, error = mean_and_error(attenuation(NadarayaWatson("scott"), 25, 4000))
-    assert error < 0.01  # else the next line could not fail
-    assert -0.19 - 3 * error < mean < -0.17 + 3 * error
-
-
-def test_residual_bootstrap_does_not_attenuate():
-    changes = attenuation(ResidualBootstrap(), 25, 10_000)
-    mean, error = mean_and_error(changes)
-    assert error < 0.002
-    assert abs(mean) < 0.01 - 3 * error
-    assert (abs(changes.mean(axis=0)) < 0.01).all()
-
-
-def test_local_linear_stays_within_a_few_percent():
-    mean, error = mean_and_error(attenuation(LocalLinear(), 15, 2000))
-    assert error < 0.01
-    assert abs(mean) < 0.03

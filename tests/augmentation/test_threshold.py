@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from bayescausal.augmentation import augment as module
 from bayescausal.augmentation import search
+from bayescausal.augmentation import threshold as rule
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.choices import log_weights
 from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
@@ -194,6 +195,18 @@ def test_residuals_that_are_listed_are_all_there_is():
     assert 0 < len(heavy) < len(weights)
 
 
+@pytest.mark.parametrize("theta", [1e-3, 1e-2, 0.03])
+@pytest.mark.parametrize("text", ["a -> c <- b\na -> d <- b", "a -> b\na, b -> c\na, b -> d -> e"])
+def test_bounds_lose_nothing_where_several_pillows_are_complete_at_once(text, theta):
+    graph = Graph.parse(text)
+    rows = 12 if len(graph.nodes) == 4 else 8
+    plan = plan_of(frame_of(graph.nodes, rows, 16), graph, NadarayaWatson("scott", temperature=0.3))
+    indices, weights, _ = threshold(plan, 0)
+    expected = indices[weights >= theta / rows]
+    assert len(expected) > 10
+    assert np.array_equal(threshold(plan, theta)[0], expected)
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_what_is_held_at_once_does_not_matter(chunk, monkeypatch):
     graph = Graph.parse("a -> b\nb, d -> c\nb, d -> f\nd, a -> g\nc <-> f")
@@ -226,7 +239,10 @@ def test_bounds_cut_early():
 
 @pytest.mark.parametrize("budget", [1, 10, 137, 2000])
 @pytest.mark.parametrize("theta", [1e-2, 1e-5, 1e-9])
-def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta):
+@pytest.mark.parametrize("surplus", [0, 100_000])
+def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta, surplus, monkeypatch):
+    monkeypatch.setattr(rule, "_SURPLUS", surplus)
+    monkeypatch.setattr(search, "_CHUNK", max(50, surplus))
     plan = plan_of(frame_of("abc", 20, 8), CHAIN, NadarayaWatson("scott", temperature=0.5))
     everything = threshold(plan, theta)
     indices, weights, notes = threshold(plan, theta, budget=budget)

@@ -1,0 +1,76 @@
+"""What augmentation did to the effects, beside the fit without it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bayescausal.errors import SpecError
+from bayescausal.inference.fit import Fit, labeled, reachable
+from bayescausal.queries.effects import effect
+from bayescausal.queries.summary import summarize
+from bayescausal.specs.estimand import Estimand, incremental
+
+MOVED = 1.0
+"""Posterior standard deviations by which an effect may move before it is flagged."""
+
+
+def compare_augmentation(
+    fit: Fit, estimands: list[Estimand] | None = None, prob: float = 0.9
+) -> pd.DataFrame:
+    """Show effects with and without augmentation, and flag those that it moved.
+
+        shift = (mean with - mean without) / sd without
+
+    An effect that moves by more than one posterior standard deviation (``moved``) rests on the
+    estimate of the conditional distributions, not on the data: trust the fit without. Kernel
+    estimates pull effects toward zero. A narrower interval is the weight that was given, not
+    information; `calibrate_eta` says what weight keeps its coverage.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a spec with augmentation.
+    estimands : list of Estimand, optional
+        By default the total effect of each treatment, over all periods and units.
+    prob : float
+        Probability inside ``low``..``high``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By effect: ``mean``, ``sd``, ``low``, ``high`` without augmentation, the same with it
+        (``augmented_mean``, ...), ``shift``, ``sd_ratio`` (with over without), ``moved``.
+
+    Raises
+    ------
+    SpecError
+        The fit has no augmentation.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.compare_augmentation(fit)  # doctest: +SKIP
+    """
+    if fit.plain is None:
+        raise SpecError(
+            "The fit has no augmentation to compare with. Give the spec one: "
+            "replace(spec, augmentation=Augmentation(weight=0.3))."
+        )
+    asked = estimands or [incremental(t) for t in reachable(fit.spec)]
+    columns = ["mean", "sd", "low", "high"]
+    rows = {}
+    for estimand in asked:
+        without = summarize(effect(fit.plain, estimand), prob).iloc[0]
+        given = summarize(effect(fit, estimand), prob).iloc[0]
+        shift = (given["mean"] - without["mean"]) / without["sd"]
+        rows[estimand.label] = {
+            **{c: without[c] for c in columns},
+            **{f"augmented_{c}": given[c] for c in columns},
+            "shift": shift,
+            "sd_ratio": given["sd"] / without["sd"],
+            "moved": bool(np.abs(shift) > MOVED),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimand")
+    table.attrs = {"prob": prob, "posterior": labeled(fit.spec)}
+    return table
