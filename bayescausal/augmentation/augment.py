@@ -187,6 +187,7 @@ def augment(
         found = threshold(plan, least, budget=cap, absolute=absolute, memory=MEMORY)
         return Augmented(plan, *found[:2], method, seed, found[2])
     _check_memory(most, len(plan.order))
+    plan = plan.hastened(most)
     if method == "reduce":
         return Augmented(plan, *reduce(plan, most, rng), method, seed)
     indices = ancestral(plan, most, uniforms, rng)

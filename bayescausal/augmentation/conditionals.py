@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 from numbers import Real
@@ -122,12 +122,12 @@ class KernelDonors(Donors):
     how : NadarayaWatson
     bandwidths : tuple of array, shape (column,)
         By parent.
-    engine : {"auto", "numpy", "pytensor"}
+    engine : {"numpy", "pytensor"}
     """
 
     how: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]
-    engine: steps.Engine = "auto"
+    engine: steps.Engine = "numpy"
 
     @cached_property
     def tables(self) -> np.ndarray:
@@ -158,6 +158,10 @@ class KernelDonors(Donors):
         if lost.any():
             score[lost] = self._mended([at.values[lost] for at in given])
         return steps.normalized(score)
+
+    def using(self, engine: steps.Engine) -> Donors:
+        """Return the same weights from tables, summed by another engine."""
+        return replace(self, engine=engine)
 
     def _score(self, p: int, values: np.ndarray) -> Any:
         parent, kind = self.parents[p], self.how.kernel

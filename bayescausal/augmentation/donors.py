@@ -9,12 +9,13 @@ and `Donors.donate` what, by default the donor's own value.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.steps import Engine
 
 
 class Given(NamedTuple):
@@ -69,6 +70,10 @@ class Donors:
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """Return what the donors give, shape ``(given, column)``: their own observed values."""
         return self.own.values[donor]
+
+    def using(self, engine: Engine) -> Donors:
+        """Return the same distribution, evaluated by another engine if there is a choice."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -143,3 +148,7 @@ class WithinUnit(Donors):
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """As those within."""
         return self.inner.donate(donor, given)
+
+    def using(self, engine: Engine) -> Donors:
+        """As those within."""
+        return replace(self, inner=self.inner.using(engine))

@@ -16,7 +16,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-type Engine = Literal["auto", "numpy", "pytensor"]
+type Engine = Literal["numpy", "pytensor"]
 
 CELLS = 2_000_000
 """Rows are taken in chunks of so many probabilities: 16 MB."""
@@ -25,7 +25,15 @@ _WORTH = 3e8
 """Terms (rows x donors x parents) above which loading the compiled step is worth its seconds."""
 
 
-def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "auto") -> np.ndarray:
+_SMALLEST = -700.0
+
+
+def engine_for(work: float) -> Engine:
+    """Choose what is done sooner with so many terms: rows x donors x parents, of all nodes."""
+    return "pytensor" if work > _WORTH else "numpy"
+
+
+def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy") -> np.ndarray:
     """Return the probability of each donor, given the rows that the parents were taken from.
 
     Parameters
@@ -33,16 +41,15 @@ def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "auto"
     tables : array, shape (parent, row, row)
         Log kernels.
     index : array of int, shape (given, parent)
-    engine : {"auto", "numpy", "pytensor"}
-        Both give the same numbers; ``auto`` compiles when the work is worth it.
+    engine : {"numpy", "pytensor"}
+        Both give the same numbers; see `engine_for`.
 
     Returns
     -------
     array, shape (given, row)
         Rows add up to one.
     """
-    work = len(index) * tables.shape[1] * tables.shape[0]
-    if engine == "pytensor" or (engine == "auto" and work > _WORTH):
+    if engine == "pytensor":
         return compiled_step()(tables, index.astype(np.int64))
     score = tables[0][index[:, 0]]
     for table, rows in zip(tables[1:], index.T[1:], strict=True):
@@ -71,7 +78,10 @@ def normalized(score: np.ndarray) -> np.ndarray:
     top = score.max(axis=-1, keepdims=True)
     score -= np.where(np.isfinite(top), top, 0.0)
     score[~np.isfinite(top[..., 0])] = 0.0
+    far = score < _SMALLEST  # exp is slow where it underflows
+    score[far] = _SMALLEST
     np.exp(score, out=score)
+    score[far] = 0.0
     score /= score.sum(axis=-1, keepdims=True)
     return score
 

@@ -181,7 +181,7 @@ def main() -> None:
     )
     parser.add_argument("--worlds", type=int, help="worlds a cell; 200, or 40 with --quick")
     parser.add_argument("--budget", type=int, help="augmented rows; 10,000, or 4,000 with --quick")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--out", help="file for the records of all worlds")
     chosen = parser.parse_args()

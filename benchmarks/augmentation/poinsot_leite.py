@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="repetitions; 20, or 4 with --quick")
     parser.add_argument("--targets", type=int, help="variables a run; 0 for all, 2 with --quick")
     parser.add_argument("--folds", choices=FOLDS, default="refit")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--out", help="file for the records of all runs")
     chosen = parser.parse_args()

@@ -257,6 +257,17 @@ def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta, surplus, monkey
         assert notes == ()
 
 
+def test_the_level_rises_with_the_rows_found_and_loses_none(monkeypatch):
+    monkeypatch.setattr(rule, "_SURPLUS", 0)
+    monkeypatch.setattr(search, "_CHUNK", 50)
+    plan = plan_of(frame_of("abc", 20, 17), CHAIN)
+    heaviest = np.sort(np.log(threshold(plan, 1e-6)[1]))[::-1]
+    for budget in (10, 60, 300):
+        logs = rule._heaviest(search.Search(plan), np.log(1e-6 / 20), budget, np.zeros(0))[1]
+        assert budget < len(logs) < len(heaviest) / 2  # most were never kept
+        np.testing.assert_allclose(np.sort(logs)[::-1][:budget], heaviest[:budget], rtol=1e-12)
+
+
 def test_a_budget_among_rows_that_all_tie_is_filled():
     plan = plan_of(frame_of("abcd", 30, 9), Graph(isolated=tuple("abcd")))
     indices, weights, notes = threshold(plan, 1e-6, budget=500)
