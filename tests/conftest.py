@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from augmented_cases import augmented_spec, mediated, quick
 from filelock import FileLock
 
 import bayescausal as bc
@@ -51,3 +52,11 @@ def example_fit(example, shared) -> bc.Fit:
         bc.fit(example.spec, example.data, seed=20260301, progress=False).save(path)
 
     return bc.load(shared("example_fit.nc", write))
+
+
+@pytest.fixture(scope="session")
+def augmented_fit(shared) -> bc.Fit:
+    """A short fit with augmentation, a mediator and a lift test, and the one without beside it."""
+    return bc.load(
+        shared("augmented_fit.nc", lambda path: quick(augmented_spec(), mediated()).save(path))
+    )

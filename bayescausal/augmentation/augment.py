@@ -160,14 +160,12 @@ def augment(
 
     Notes
     -----
-    Source: Teshima and Sugiyama (2021), UAI; Poinsot and Leite (2023), arXiv 2304.01237. The
-    defects of the reference implementation are not reproduced: ties add up, no mass underflows,
-    the order does not depend on a hash seed.
+    Source: Teshima and Sugiyama (2021), UAI; Poinsot and Leite (2023), arXiv 2304.01237. Unlike the
+    reference implementation, ties add up, no mass underflows, the order does not depend on a hash.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(1)
-    >>> tv, search = rng.normal(size=(2, 60))
+    >>> tv, search = np.random.default_rng(1).normal(size=(2, 60))
     >>> frame = pd.DataFrame({"tv": tv, "search": search, "sales": tv + search})
     >>> rows = augment(frame, Graph.parse("tv, search -> sales"), budget=1000, seed=1)
     >>> rows.indices.shape, round(rows.mass, 6)
@@ -190,8 +188,8 @@ def augment(
     plan = plan.hastened(most)
     if method == "reduce":
         return Augmented(plan, *reduce(plan, most, rng), method, seed)
-    indices = ancestral(plan, most, uniforms, rng)
-    return Augmented(plan, indices, np.full(most, 1 / most), method, seed)
+    drawn = ancestral(plan, most, uniforms, rng)
+    return Augmented(plan, drawn, np.full(most, 1 / most), method, seed)
 
 
 def _theta(theta: float | None, absolute: bool, method: str) -> float:

@@ -11,7 +11,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
 from bayescausal.errors import FewerRowsThanParameters
-from bayescausal.model.errors import law, mixing
+from bayescausal.model.errors import Mixing, law, mixing
 from bayescausal.model.lifts import add_lifts
 from bayescausal.model.likelihood import correlation, observe, parameter, spread, strength
 from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
@@ -79,22 +79,7 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
             v: pm.Data(f"{v}:observed" if v in spec.modelled else v, data.array(v), dims=every)
             for v in (*spec.inputs, *spec.modelled)
         }
-        theta: Theta = {}
-        causes = {name for cause in spec.confounders for name in cause.priors}
-        theta |= {p.name: correlation(p) for p in scm.parameters if p.name in causes}
-        mix = mixing(scm, theta, pt)
-        tied = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
-        media = {str(e): e for e, response in spec.mechanisms.items() if response.transforms}
-        for given in (p for p in scm.parameters if p.name not in causes):
-            if given.name in media:
-                edge = media[given.name]
-                f = scm.curve(edge, theta, path[edge.source], pt)
-                theta[given.name] = strength(scm, edge, given, f)
-            elif given.name in tied:
-                node = tied[given.name]
-                theta[given.name] = spread(node, given, mix[node][node])
-            else:
-                theta[given.name] = parameter(given, theta)
+        theta, mix = _parameters(scm, path)
         edges = calibrate(scm, theta, path, pt)
         shocks: Theta = {}
 
@@ -114,6 +99,28 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
         if spec.augmentation and spec.augmentation.weight:
             add_augmented(scm, theta, mix, edges, shapes)
     return model
+
+
+def _parameters(scm: SCM, path: Mapping[Node, TensorVariable]) -> tuple[Theta, Mixing]:
+    """Make every free parameter, inside a model context, and the mixing of correlated errors."""
+    spec = scm.spec
+    theta: Theta = {}
+    causes = {name for cause in spec.confounders for name in cause.priors}
+    theta |= {p.name: correlation(p) for p in scm.parameters if p.name in causes}
+    mix = mixing(scm, theta, pt)
+    tied = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
+    media = {str(e): e for e, response in spec.mechanisms.items() if response.transforms}
+    for given in (p for p in scm.parameters if p.name not in causes):
+        if given.name in media:
+            edge = media[given.name]
+            f = scm.curve(edge, theta, path[edge.source], pt)
+            theta[given.name] = strength(scm, edge, given, f)
+        elif given.name in tied:
+            node = tied[given.name]
+            theta[given.name] = spread(node, given, mix[node][node])
+        else:
+            theta[given.name] = parameter(given, theta)
+    return theta, mix
 
 
 def _count(scm: SCM) -> None:

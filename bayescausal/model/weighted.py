@@ -181,7 +181,7 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
     indices = {
         v: np.concatenate([augmented.indices[first, k], observed])
         for k, v in enumerate(augmented.order)
-        if v in involved
+        if v in told
     }
     made = {}
     for node in involved & augmented.plan.moved:
@@ -217,9 +217,11 @@ def row_density(
             eta = rows.made[node]
         else:
             eta = _flat(scm, scm.link(node, scm.factual[node]), np)[here]
-        settled = law(scm, theta, mix, shocks, node, mu, eta, xp)
+        apart = (..., *([None] * (scm.depth - 1)), slice(None))  # the dims that parameters widen to
+        settled = law(scm, theta, mix, shocks, node, mu[apart], eta[apart], xp)
         shocks[node] = settled.shock
-        out[node] = (settled.location, settled.spread, eta)
+        joined = (..., *([0] * (scm.depth - 1)), slice(None))
+        out[node] = (settled.location[joined], settled.spread[joined], eta)
     return out
 
 

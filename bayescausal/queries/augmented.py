@@ -32,7 +32,7 @@ def compare_augmentation(
     fit : Fit
         Of a spec with augmentation.
     estimands : list of Estimand, optional
-        By default the total effect of each treatment, over all periods and units.
+        By default the total effect of each treatment on each outcome, over all periods and units.
     prob : float
         Probability inside ``low``..``high``.
 
@@ -57,20 +57,32 @@ def compare_augmentation(
             "The fit has no augmentation to compare with. Give the spec one: "
             "replace(spec, augmentation=Augmentation(weight=0.3))."
         )
-    asked = estimands or [incremental(t) for t in reachable(fit.spec)]
+    asked = _totals(fit) if estimands is None else estimands
     columns = ["mean", "sd", "low", "high"]
-    rows = {}
+    rows = []
     for estimand in asked:
         without = summarize(effect(fit.plain, estimand), prob).iloc[0]
         given = summarize(effect(fit, estimand), prob).iloc[0]
         shift = (given["mean"] - without["mean"]) / without["sd"]
-        rows[estimand.label] = {
+        row = {
+            "estimand": estimand.label,
             **{c: without[c] for c in columns},
             **{f"augmented_{c}": given[c] for c in columns},
             "shift": shift,
             "sd_ratio": given["sd"] / without["sd"],
             "moved": bool(np.abs(shift) > MOVED),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimand")
+        rows.append(row)
+    table = pd.DataFrame(rows).set_index("estimand")
     table.attrs = {"prob": prob, "posterior": labeled(fit.spec)}
     return table
+
+
+def _totals(fit: Fit) -> list[Estimand]:
+    """The total effect of each treatment; on which outcome, when there are several."""
+    outcomes = fit.spec.graph.outcomes
+    return [
+        incremental(t, outcome=y, name=f"{t} on {y}" if len(outcomes) > 1 else None)
+        for y in outcomes
+        for t in reachable(fit.spec, y)
+    ]

@@ -20,6 +20,7 @@ from bayescausal.model.scm import Mechanism
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.transform import widen
 
 _CHUNK = 50
 
@@ -138,7 +139,7 @@ def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
             mix = mixing(scm, theta)
             for node, (mu, sd, eta) in row_density(scm, theta, mix, edges, rows).items():
                 nu = theta.get(f"{node}:nu")
-                law = norm(mu, sd) if nu is None else student(nu[..., None], mu, sd)
+                law = norm(mu, sd) if nu is None else student(widen(nu, 1), mu, sd)
                 out = out + law.logpdf(eta)[..., :size] @ holds
             return np.asarray(out)
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayescausal._types import Array, Draws, Intervention, Theta
 from bayescausal.identification.ladder import Grade
-from bayescausal.inference.fit import Fit, touched
+from bayescausal.inference.fit import Fit, labeled, touched
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Mechanism, evolve
@@ -48,6 +48,8 @@ def label(
             status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
         )
     out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
+    if kind := labeled(fit.spec):
+        out.attrs["posterior"] = kind
     return out
 
 
