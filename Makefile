@@ -20,6 +20,9 @@ $(READY): pyproject.toml constraints.txt
 demo: env
 	$(BIN)/bayescausal demo --output demo-output
 
+# Two processes share the cores: threads of BLAS would only get in each other's way.
+test test-all: export OPENBLAS_NUM_THREADS = 1
+
 test: env
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 

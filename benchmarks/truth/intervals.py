@@ -23,6 +23,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -136,6 +137,30 @@ KINDS: dict[str, Callable[[np.random.Generator], World]] = {
 }
 
 
+class Verdict(NamedTuple):
+    """One world: whether the 90 percent interval covers, whether the fit converged, a line."""
+
+    covers: bool
+    converged: bool
+    line: str
+
+
+def judge(kind: str, seed: int) -> Verdict:
+    """Make a world, fit it, and compare the interval of its effect with the truth."""
+    spec, data, question, truth = KINDS[kind](np.random.default_rng(seed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = bc.fit(spec, data, seed=seed, progress=False)
+        row = bc.summarize(bc.effect(fit, question)).iloc[0]
+    hit = bool(row["low"] <= truth <= row["high"])
+    line = (
+        f"{seed} {kind:10s} truth {truth:10.2f}  {row['mean']:10.2f} "
+        f"[{row['low']:.2f}, {row['high']:.2f}] {'covers' if hit else 'MISSES'} "
+        f"{row['status']}, {fit.convergence}"
+    )
+    return Verdict(hit, fit.convergence.converged, line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=100)
@@ -143,27 +168,16 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=DEFAULT)
     chosen = parser.parse_args()
     start = time.time()
-    counts = {kind: [0, 0, 0] for kind in chosen.kinds}
+    found: dict[str, list[Verdict]] = {kind: [] for kind in chosen.kinds}
     for k in range(chosen.worlds):
         kind = chosen.kinds[k % len(chosen.kinds)]
-        spec, data, question, truth = KINDS[kind](np.random.default_rng(chosen.first + k))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fit = bc.fit(spec, data, seed=chosen.first + k, progress=False)
-            row = bc.summarize(bc.effect(fit, question)).iloc[0]
-        hit = bool(row["low"] <= truth <= row["high"])
-        counts[kind][0] += 1
-        counts[kind][1] += hit
-        counts[kind][2] += not fit.convergence.converged
-        print(
-            f"{chosen.first + k} {kind:10s} truth {truth:10.2f}  {row['mean']:10.2f} "
-            f"[{row['low']:.2f}, {row['high']:.2f}] {'covers' if hit else 'MISSES'} "
-            f"{row['status']}, {fit.convergence}",
-            flush=True,
-        )
-    for kind, (worlds, hits, failed) in counts.items():
-        print(f"{kind}: {hits} of {worlds} cover; {failed} not converged")
-    total = sum(hits for _, hits, _ in counts.values())
+        verdict = judge(kind, chosen.first + k)
+        found[kind].append(verdict)
+        print(verdict.line, flush=True)
+    for kind, verdicts in found.items():
+        hits, failed = sum(v.covers for v in verdicts), sum(not v.converged for v in verdicts)
+        print(f"{kind}: {hits} of {len(verdicts)} cover; {failed} not converged")
+    total = sum(v.covers for verdicts in found.values() for v in verdicts)
     print(f"all: {total} of {chosen.worlds} cover, {time.time() - start:.0f} s")
 
 
