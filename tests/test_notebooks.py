@@ -29,4 +29,5 @@ def test_the_notebook_runs(path, tmp_path):
 
 
 def test_there_are_notebooks():
-    assert {"01_first_fit", "02_graph_and_identification"} <= {path.stem for path in NOTEBOOKS}
+    found = {path.stem for path in NOTEBOOKS}
+    assert {"01_first_fit", "02_graph_and_identification", "04_augmentation"} <= found

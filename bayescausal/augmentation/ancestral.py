@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from bayescausal.augmentation.plan import Plan
-from bayescausal.augmentation.steps import CELLS, draw
+from bayescausal.augmentation.steps import CELLS
 
 type Uniforms = Literal["latin", "sobol", "independent"]
 
@@ -80,5 +80,5 @@ def _donors(
         part = first[start : start + chunk]
         given = plan.given(node, indices[part], {v: x[part] for v, x in made.items()})
         chosen = by_row[ends[k] : ends[k + 1]]
-        out[chosen] = draw(plan.donors[node].probabilities(given), which[chosen] - start, u[chosen])
+        out[chosen] = plan.donors[node].draw(given, which[chosen] - start, u[chosen])
     return out

@@ -15,6 +15,7 @@ from bayescausal.augmentation import steps
 from bayescausal.augmentation.bandwidths import likelihood_bandwidths
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.donors import Conditional, Donors, Given
+from bayescausal.augmentation.fused import draw_nearby
 from bayescausal.augmentation.kernels import (
     CONSTANTS,
     KERNELS,
@@ -139,6 +140,21 @@ class KernelDonors(Donors):
         """Whether every row can donate to every other: no identity, no kernel that ends."""
         return bool(np.isfinite(self.tables).all())
 
+    @property
+    def tabulated(self) -> bool:
+        """Whether the tables are small enough to be made."""
+        return len(self.parents) * len(self.own.values) ** 2 <= TABLE_CELLS
+
+    def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """In one loop, without an array of all weights, where there are many rows."""
+        many = not self.tabulated and len(which) == len(given[0].values)
+        if not many or self.how.kernel != "gaussian" or any(p.discrete for p in self.parents):
+            return super().draw(given, which, u)
+        widths = np.concatenate(self.bandwidths)
+        seen = np.concatenate([p.values for p in self.parents], axis=1) / widths
+        points = np.concatenate([at.values for at in given], axis=1) / widths
+        return draw_nearby(points[which], seen, u)
+
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Kernel weights of all donors; from tables where the parents' values were observed.
 
@@ -146,8 +162,7 @@ class KernelDonors(Donors):
         donors with most categories equal, and out of a kernel's reach the nearest one.
         """
         rows = [at.rows for at in given if at.rows is not None]
-        tabulated = len(self.parents) * len(self.own.values) ** 2 <= TABLE_CELLS
-        if tabulated and len(rows) == len(given):
+        if self.tabulated and len(rows) == len(given):
             if self.reaches:
                 return steps.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
             scores = (table[at] for table, at in zip(self.tables, rows, strict=True))

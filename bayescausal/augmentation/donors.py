@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayescausal.augmentation import steps
 from bayescausal.augmentation.blocks import Block
-from bayescausal.augmentation.steps import Engine
 
 
 class Given(NamedTuple):
@@ -71,7 +71,11 @@ class Donors:
         """Return what the donors give, shape ``(given, column)``: their own observed values."""
         return self.own.values[donor]
 
-    def using(self, engine: Engine) -> Donors:
+    def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Draw a donor for each uniform ``u``, given the values in row ``which``."""
+        return steps.draw(self.probabilities(given), which, u)
+
+    def using(self, engine: steps.Engine) -> Donors:
         """Return the same distribution, evaluated by another engine if there is a choice."""
         return self
 
@@ -149,6 +153,6 @@ class WithinUnit(Donors):
         """As those within."""
         return self.inner.donate(donor, given)
 
-    def using(self, engine: Engine) -> Donors:
+    def using(self, engine: steps.Engine) -> Donors:
         """As those within."""
         return replace(self, inner=self.inner.using(engine))

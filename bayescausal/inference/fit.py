@@ -168,7 +168,7 @@ class Fit:
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
             + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
-            + ("" if self.plain is None else f"\n{labeled(self.spec)}")
+            + ("" if self.plain is None else f"\n{labeled(self.spec)} Look at `plain` beside it.")
         )
 
 
@@ -179,7 +179,7 @@ def labeled(spec: Spec) -> str:
         ""
         if given is None or not given.weight
         else f"Weighted-likelihood posterior: weight {given.weight:g} on augmented rows "
-        f"({given.method}, each worth {given.eta:g} of an observed one). Look at `plain` beside it."
+        f"({given.method}, each worth {given.eta:g} of an observed one)."
     )
 
 

@@ -158,6 +158,7 @@ def _fit(args: argparse.Namespace) -> None:
     _say_state(made)
     _say_unidentified(made)
     _say_conflicts(made)
+    _say_moved(made)
 
 
 def _effects(args: argparse.Namespace) -> None:
@@ -170,7 +171,8 @@ def _effects(args: argparse.Namespace) -> None:
             for name, table in tables.items()
             for row in table.reset_index().to_dict("records")
         ]
-        about = {"prob": args.prob, "converged": state.converged, "convergence": str(state)}
+        about = {**tables[outcomes[0]].attrs, "converged": state.converged}
+        about |= {"convergence": str(state)}
         print(json.dumps({**about, "effects": rows}, indent=1))
     for name, table in tables.items():
         if args.format == "csv":
@@ -181,12 +183,15 @@ def _effects(args: argparse.Namespace) -> None:
             print(f"low and high bound the {args.prob:.0%} credible interval.")
             print("status: what the graph lets data tell. grade: A (randomized test) to G, or X:")
             print("not identified, the priors set the number.")
+            if kind := table.attrs.get("posterior"):
+                print(kind)
             chances = table["p_positive"].map("{:.3f}".format)
             numbers = table.select_dtypes("number").apply(lambda column: column.map(number))
             print(table.assign(**numbers).assign(p_positive=chances).to_string())
     _say_state(fit)
     _say_unidentified(fit)
     _say_conflicts(fit)
+    _say_moved(fit)
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -196,6 +201,7 @@ def _report(args: argparse.Namespace) -> None:
     _say_state(fit)
     _say_unidentified(fit)
     _say_conflicts(fit)
+    _say_moved(fit)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -254,6 +260,12 @@ def _say_unidentified(fit: Any) -> None:
 def _say_conflicts(fit: Any) -> None:
     for conflict in bc.conflicts(fit) if fit.spec.experiments else ():
         print(f"CONFLICT: {conflict.sentence}", file=sys.stderr)
+
+
+def _say_moved(fit: Any) -> None:
+    if fit.plain is not None:
+        for sentence in presentation.beside.moved(bc.compare_augmentation(fit)):
+            print(f"MOVED: {sentence}", file=sys.stderr)
 
 
 def _warn(message: Any, *args: Any, **kwargs: Any) -> None:

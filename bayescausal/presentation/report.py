@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from bayescausal._types import Draws, Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.diagnostics import Diagnostics, diagnose
-from bayescausal.inference.fit import Fit
+from bayescausal.inference.fit import Fit, labeled
 from bayescausal.presentation.basis import (
     described,
     implied,
@@ -26,6 +26,7 @@ from bayescausal.presentation.basis import (
     why,
     with_and_without_test,
 )
+from bayescausal.presentation.beside import beside
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
 from bayescausal.presentation.plots import (
     channels_of,
@@ -138,6 +139,7 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
     for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
         if head in heads:
             table.columns.name = head
+    table.attrs = {"prob": prob} | ({"posterior": kind} if (kind := labeled(fit.spec)) else {})
     return table
 
 
@@ -187,6 +189,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "state": str(state),
         "converged": state.converged,
         "conflicts": _conflicts(fit),
+        "augmented": beside(fit, prob),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": _headlines(fit, prob, outcome, asked[outcome]),

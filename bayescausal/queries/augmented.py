@@ -40,7 +40,9 @@ def compare_augmentation(
     -------
     pandas.DataFrame
         By effect: ``mean``, ``sd``, ``low``, ``high`` without augmentation, the same with it
-        (``augmented_mean``, ...), ``shift``, ``sd_ratio`` (with over without), ``moved``.
+        (``augmented_mean``, ...), ``shift``, ``sd_ratio`` (with over without), ``moved``,
+        ``status`` and ``grade``. The columns are headed NOT IDENTIFIED, or NOT CONVERGED when one
+        of the two fits has not.
 
     Raises
     ------
@@ -59,10 +61,11 @@ def compare_augmentation(
         )
     asked = _totals(fit) if estimands is None else estimands
     columns = ["mean", "sd", "low", "high"]
-    rows = []
+    rows, heads = [], set()
     for estimand in asked:
-        without = summarize(effect(fit.plain, estimand), prob).iloc[0]
-        given = summarize(effect(fit, estimand), prob).iloc[0]
+        both = [summarize(effect(one, estimand), prob) for one in (fit.plain, fit)]
+        heads |= {table.columns.name for table in both}
+        without, given = (table.iloc[0] for table in both)
         shift = (given["mean"] - without["mean"]) / without["sd"]
         row = {
             "estimand": estimand.label,
@@ -71,9 +74,13 @@ def compare_augmentation(
             "shift": shift,
             "sd_ratio": given["sd"] / without["sd"],
             "moved": bool(np.abs(shift) > MOVED),
+            **{c: given[c] for c in ("status", "grade")},
         }
         rows.append(row)
     table = pd.DataFrame(rows).set_index("estimand")
+    for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
+        if head in heads:
+            table.columns.name = head
     table.attrs = {"prob": prob, "posterior": labeled(fit.spec)}
     return table
 

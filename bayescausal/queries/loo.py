@@ -103,6 +103,9 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     flat, removed = density.reshape(-1, count), held.reshape(-1, count)
     rows = []
     for t in range(count):
+        if not np.ptp(removed[:, t]):  # no term holds it: nothing is left out
+            rows.append((float(logsumexp(flat[:, t]) - np.log(len(flat))), 0.0))
+            continue
         efficiency = min(1.0, ess(held[..., t], "bulk") / len(flat))
         logs, k = array_stats.psislw(removed[:, t], r_eff=efficiency)
         rows.append((float(logsumexp(logs + flat[:, t])), float(k)))
@@ -133,15 +136,22 @@ def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
         holds *= given.weight * given.eta * rows.weights[:size, None]
 
         def summed(
-            theta: Theta, edges: dict[Edge, Mechanism], rows=rows, holds=holds, size=size
+            theta: Theta,
+            edges: dict[Edge, Mechanism],
+            rows=rows,
+            nodes=nodes,
+            holds=holds,
+            size=size,
         ) -> Array:
-            out = 0.0
-            mix = mixing(scm, theta)
-            for node, (mu, sd, eta) in row_density(scm, theta, mix, edges, rows).items():
-                nu = theta.get(f"{node}:nu")
-                law = norm(mu, sd) if nu is None else student(widen(nu, 1), mu, sd)
-                out = out + law.logpdf(eta)[..., :size] @ holds
-            return np.asarray(out)
+            found = row_density(scm, theta, mixing(scm, theta), edges, rows)
+            parts = [log_density(theta.get(f"{v}:nu"), *found[v]) for v in nodes]
+            return np.sum(parts, axis=0)[..., :size] @ holds
 
         total = total + fit.evaluate(summed)
     return total
+
+
+def log_density(nu: Array | None, location: Array, spread: Array, value: Array) -> Array:
+    """Log density of rows, Normal or Student-t: see `row_density`."""
+    law = norm(location, spread) if nu is None else student(widen(nu, 1), location, spread)
+    return law.logpdf(value)

@@ -163,7 +163,7 @@ def targets(graphs: int, repeats: int, quick: bool) -> list[list[str]]:
             line += [f"{worst['above']:.0f}", f"{worst['peak']:.0f}"]
             line += [f"{limit[0]:g} s, {limit[1]} MB" if limit else "-"]
             lines.append([*line, "-" if limit is None else "kept" if kept else "missed"])
-            print(" ".join(lines[-1]), flush=True)
+            print(" ".join(lines[-1]), file=sys.stderr, flush=True)
     return lines
 
 

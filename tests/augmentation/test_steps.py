@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayescausal.augmentation import steps
+from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
+from bayescausal.augmentation.fused import draw_nearby
 from bayescausal.augmentation.plan import make_plan
 from bayescausal.augmentation.steps import draw, normalized, probabilities
 from bayescausal.specs.graph import Graph
@@ -79,3 +81,26 @@ def test_rows_are_drawn_each_from_its_own_probabilities():
     probability = np.array([[1.0, 0, 0], [0, 0.5, 0.5]])
     which = np.array([1, 0, 1, 0])
     assert draw(probability, which, np.array([0.2, 0.9, 0.7, 0.0])).tolist() == [1, 0, 2, 0]
+
+
+@pytest.mark.parametrize("parents", [1, 3])
+def test_the_loop_over_many_rows_draws_the_same_donors(parents):
+    """Far points too: the nearest row donates, as no weight underflows."""
+    rng = np.random.default_rng(2)
+    seen, given = rng.normal(size=(300, parents)) / 0.2, rng.normal(size=(500, parents)) / 0.2
+    given[:5] *= 50
+    u = rng.random(500)
+    score = -0.5 * ((given[:, None] - seen) ** 2).sum(axis=-1)
+    expected = draw(normalized(score), np.arange(500), u)
+    assert np.array_equal(draw_nearby(given, seen, u), expected)
+
+
+def test_many_rows_and_tables_give_the_same_draws(monkeypatch):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=list("abc"))
+    frame["c"] += frame["a"] + frame["b"]
+    graph = Graph.parse("a, b -> c", outcome="c")
+    first = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    monkeypatch.setattr("bayescausal.augmentation.conditionals.TABLE_CELLS", 0)
+    again = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    assert np.array_equal(first.indices, again.indices)

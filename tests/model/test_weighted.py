@@ -3,15 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from scipy import stats
+from weighted_cases import GRAPH, MEDIA, SPECS, density, made_specs, naive, points, world
 
 import bayescausal as bc
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.errors import SpecError
 from bayescausal.model.build import build
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import (
     WEIGHT,
     augmented_rows,
@@ -20,71 +19,6 @@ from bayescausal.model.weighted import (
     district_rows,
 )
 from bayescausal.specs.augmentation import Augmentation
-
-PLAIN = bc.Response(strength=bc.Coefficient(bc.Prior("Normal", mu=0, sigma=1)))
-MEDIA = bc.Response(bc.GeometricAdstock(l_max=3), bc.HillSaturation())
-CURVE = bc.Response(bc.HillSaturation())
-
-
-def world(units=0, history=0, weeks=30, seed=1):
-    rng = np.random.default_rng(seed)
-    week = pd.date_range("2023-01-02", periods=weeks, freq="7D")
-    frames = []
-    for unit in range(max(1, units)):
-        tv, search = rng.gamma(2, 3, weeks), rng.gamma(3, 2, weeks)
-        sales = 20 + tv + 2 * search + rng.normal(0, 1, weeks)
-        columns = {"tv": tv, "search": search, "sales": sales, "price": rng.normal(5, 1, weeks)}
-        frames.append(pd.DataFrame({"week": week, "geo": f"g{unit}", **columns}))
-    frame = pd.concat(frames)
-    return bc.Dataset.from_frame(frame, time="week", unit="geo" if units else None, history=history)
-
-
-GRAPH = bc.Graph.parse("tv -> search -> sales\ntv, price -> sales", outcome="sales")
-TIED = bc.Graph.parse(
-    "tv -> search -> sales\ntv, price -> sales\nsearch <-> sales", outcome="sales"
-)
-SEASON = (bc.LinearTrend(), bc.YearlySeasonality(order=1))
-SPECS = {
-    "mediator": (bc.Spec(GRAPH, {"tv": MEDIA}, baseline=SEASON), {}),
-    "curve of a mediator": (
-        bc.Spec(GRAPH, {"tv": MEDIA, "search": CURVE}, policy={"search": "reacts"}),
-        {},
-    ),
-    "adstock of a mediator": (
-        bc.Spec(GRAPH, {"tv": MEDIA, "search": MEDIA}, policy={"search": "reacts"}),
-        {"history": 4},
-    ),
-    "log link": (bc.Spec(GRAPH, {"tv": MEDIA}, links={"sales": "log"}), {}),
-    "log mediator": (bc.Spec(GRAPH, {"tv": MEDIA}, links={"search": "log"}), {}),
-    "student": (bc.Spec(GRAPH, {"tv": MEDIA}, noise=bc.StudentTNoise()), {}),
-    "district": (bc.Spec(TIED, {"tv": MEDIA}, baseline=SEASON), {}),
-    "panel": (bc.Spec(GRAPH, {"tv": MEDIA}, baseline=SEASON), {"units": 3, "history": 2}),
-    "panel district": (bc.Spec(TIED, {"tv": MEDIA}), {"units": 2}),
-}
-
-
-def made_specs():
-    for name, build_spec in SPECS.items():
-        yield pytest.param(*build_spec, id=name)
-
-
-def points(model, count=3, seed=0):
-    """Points of the unconstrained space."""
-    rng = np.random.default_rng(seed)
-    start = model.initial_point()
-    return [
-        {k: np.asarray(v) + rng.normal(0, 0.3, np.shape(v)) for k, v in start.items()}
-        for _ in range(count)
-    ]
-
-
-def density(model, variables=None):
-    """Log density of a model, or of some variables, as a function of a point."""
-    terms = [term.sum() for term in model.logp(vars=variables, sum=False)]
-    run = model.compile_fn(
-        terms, inputs=model.value_vars, mode="FAST_COMPILE", on_unused_input="ignore"
-    )
-    return lambda point: float(sum(run(point)))
 
 
 def identity(augmented):
@@ -110,40 +44,6 @@ def test_observed_rows_have_the_likelihood_of_the_data(spec, how, monkeypatch):
     )
     for point in points(plain):
         np.testing.assert_allclose(second(point), first(point), rtol=1e-9)
-
-
-def naive(scm, augmented, theta, node):
-    """Weighted log likelihood of one node without siblings: one row after the other."""
-    edges, start = calibrate(scm, theta, scm.factual), scm.data.history
-    frame, total = augmented.values, 0.0
-    column = {v: k for k, v in enumerate(augmented.order)}
-    weeks = len(scm.data.training)
-    level = scm.baseline(node, theta)
-    for i, weight in enumerate(augmented.weights):
-        unit = augmented.indices[i, column["unit"]] // weeks if scm.data.is_panel else None
-        at = augmented.indices[i, column["time" if "time" in column else node]] % weeks
-
-        def read(path, index, unit=unit):
-            path = np.broadcast_to(path, scm.factual[node].shape)[..., start:]
-            return path[index] if unit is None else path[index // weeks, index % weeks]
-
-        mu = read(level, at if unit is None else unit * weeks + at)
-        for edge in scm.spec.structure.incoming(node):
-            way = edges[edge]
-            if edge.source in augmented.plan.moved:
-                x = frame[edge.source][i, 0]
-                x = np.exp(x) if scm.spec.link(edge.source) == "log" else x
-                own = {k: theta[f"{edge}:{k}"] for k in scm.spec.mechanisms[edge].priors}
-                f = scm.spec.mechanisms[edge].curve(np, np.array([x]), own)[0]
-                mu = mu + way.beta.ravel()[0] * (f - way.center.ravel()[0])
-            else:
-                index = augmented.indices[i, column[edge.source]]
-                mu = mu + read(way.beta * (way.factual - way.center), index)
-        sd, nu = theta[f"{node}:sigma"], theta.get(f"{node}:nu")
-        eta = frame[node][i, 0]
-        law = stats.norm(mu, sd) if nu is None else stats.t(nu, mu, sd)
-        total += weight / augmented.mass * law.logpdf(eta)
-    return total
 
 
 UNTIED = [name for name, (spec, _) in SPECS.items() if not spec.graph.bidirected]

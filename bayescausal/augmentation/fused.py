@@ -1,0 +1,57 @@
+"""Gaussian kernel weights and the draw from them in one loop, for many observed rows.
+
+No array of rows x donors is made. The sums are those of `steps`, to rounding, so the same uniforms
+draw the same donors.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+NEGLIGIBLE = -37.0
+"""Log weight relative to the nearest donor's below which a donor cannot be drawn: 1e-16."""
+
+
+def draw_nearby(given: np.ndarray, seen: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Draw a donor for each given point by the inverse of its distribution function.
+
+        P(k) ~ exp(-|given - seen_k|^2 / 2)
+
+    Parameters
+    ----------
+    given : array, shape (draw, column)
+        In bandwidths.
+    seen : array, shape (row, column)
+        In bandwidths.
+    u : array, shape (draw,)
+        Uniform on [0, 1).
+
+    Returns
+    -------
+    array of int, shape (draw,)
+    """
+    out = np.empty(len(u), np.int64)
+    _draw(np.ascontiguousarray(given), np.ascontiguousarray(seen.T), u, out)
+    return out
+
+
+@numba.njit(parallel=True, cache=True)
+def _draw(given: np.ndarray, seen: np.ndarray, u: np.ndarray, out: np.ndarray) -> None:
+    columns, rows = seen.shape
+    for r in numba.prange(len(u)):
+        score = np.zeros(rows)
+        for c in range(columns):
+            z = given[r, c]
+            for k in range(rows):
+                d = z - seen[c, k]
+                score[k] -= 0.5 * d * d
+        top = score.max()
+        total = 0.0
+        for k in range(rows):
+            near = score[k] - top
+            if near > NEGLIGIBLE:
+                total += np.exp(near)
+            score[k] = total
+        found = np.searchsorted(score, u[r] * total, side="right")
+        out[r] = min(found, rows - 1)
