@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.diagnostics import (
@@ -115,6 +116,7 @@ def _donors(ax: Axes, found: AugmentationDiagnostics) -> None:
     ax.set_title("Observed rows with like causes")
     ax.set_xlabel("effective number, 5 to 95%; tick: of observed rows")
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _slopes(ax: Axes, found: AugmentationDiagnostics) -> None:

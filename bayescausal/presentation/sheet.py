@@ -59,6 +59,16 @@ STYLE: dict[str, Any] = {
 }
 
 
+class Sheet(Figure):
+    """A figure that Jupyter shows by itself: pyplot, and its global state, are not needed."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            self.savefig(file, format="png", dpi=110)
+        return file.getvalue()
+
+
 def period(fit: Fit) -> str:
     """Return the word for one period of the data: day, week, month or period."""
     words = {"daily": "day", "weekly": "week", "monthly": "month"}
@@ -130,12 +140,12 @@ def blank_sheet(height: float, *, title: str, subtitle: str, alarm: str = "") ->
     top = 0.08 + sum(size / 72 * 1.45 for _, _, size, _ in lines) + 0.06
     total = height + top
     paper = ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.07, rect=(0, 0, 1, 1 - top / total))
-    sheet = Figure(figsize=(_WIDTH, total), layout=paper)
+    sheet = Sheet(figsize=(_WIDTH, total), layout=paper)
     at = 0.08
     for text, color, size, weight in lines:
         sheet.text(
             0.008, 1 - at / total, text, color=color, fontsize=size, fontweight=weight, va="top"
-        ).set_in_layout(False)
+        )
         at += size / 72 * 1.45
     return sheet
 

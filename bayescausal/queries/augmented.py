@@ -25,7 +25,8 @@ def compare_augmentation(
     An effect that moves by more than one posterior standard deviation (``moved``) rests on the
     estimate of the conditional distributions, not on the data: trust the fit without. Kernel
     estimates pull effects toward zero. A narrower interval is the weight that was given, not
-    information; `calibrate_eta` says what weight keeps its coverage.
+    information; `calibrate_eta` says what weight keeps its coverage. It does not test the graph,
+    which both fits share: where an arrow is missing, both are wrong alike.
 
     Parameters
     ----------

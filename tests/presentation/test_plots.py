@@ -335,3 +335,7 @@ def test_carry_over_that_is_not_identified_says_so(example_fit, monkeypatch):
     assert {*axes} == {"social → sales (X): not identified", "tv → sales (F)", "tv → search (F)"}
     for title, ax in axes.items():
         assert (ax.lines[0].get_markerfacecolor() == "white") == ("(X)" in title)
+
+
+def test_jupyter_shows_a_figure_without_pyplot(example_fit):
+    assert bc.plot_roas(example_fit)._repr_png_().startswith(b"\x89PNG")
