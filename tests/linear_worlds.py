@@ -28,6 +28,7 @@ def linear_fit(
     rows=30,
     parts=None,
     set_to=None,
+    outcome="y",
 ):
     """Weeks of ``a, b, c -> y``; a is uncertain, b is known, c is small and known.
 
@@ -50,7 +51,7 @@ def linear_fit(
         value=value,
         **({"unit": "geo"} if units else {}),
     )
-    graph = bc.Graph.parse(text, outcome="y")
+    graph = bc.Graph.parse(text, outcome=outcome)
     acting = tuple(v for v in "abc" if v in graph.nodes)
     given = {"noise": noise or bc.NormalNoise(), "treatments": acting, "links": {"y": link}}
     spec = bc.Spec(graph, **given | (parts or {}))

@@ -75,7 +75,7 @@ def test_it_is_the_closed_form_of_a_linear_model():
     found = bc.leave_one_out(fit)
     assert_as_told(found, fit, told)
     assert found.elpd == pytest.approx(told.sum(), abs=0.1)
-    assert found.se == pytest.approx(np.sqrt(len(told) * told.var(ddof=1)), rel=0.02)
+    assert found.se == pytest.approx(np.sqrt(len(told) * told.var(ddof=1)), rel=0.05)
     assert found.pointwise.index.equals(fit.data.training)
     inside = stats.norm(
         known[0] @ known[2],
