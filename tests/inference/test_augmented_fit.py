@@ -104,19 +104,19 @@ def moments(density, name="x->y", *, weight=1.0, eta=1.0):
 def test_the_posterior_does_not_narrow_with_the_number_of_rows():
     """1,000 and 20,000 rows agree, up to the spread between seeds of the rows.
 
-    The tolerance is for a mean of four sds against one of two, both at the spread of 1,000 rows,
-    the larger one. The same model with the weight n + M, which is what appended rows have, fails.
+    The tolerance is for a mean of three sds against one, both at the spread of 1,000 rows, which
+    is the larger. The same model with the weight n + M, which is what appended rows have, fails.
     """
     data, rows = one_edge(1), len(one_edge(1).time)
     sds: dict[int, list] = {1000: [], 20_000: []}
     naive: dict[int, float] = {}
-    for budget, seeds in ((1000, range(4)), (20_000, range(2))):
+    for budget, seeds in ((1000, range(3)), (20_000, range(1))):
         for seed in seeds:
             density = compiled(data, bc.Augmentation(1.0, budget=budget, seed=seed))
             sds[budget].append(moments(density)[1])
         naive[budget] = moments(density, eta=(rows + budget) / rows)[1]
     plain = moments(density, weight=0.0)[1]
-    tolerance = 4 * np.std(sds[1000], ddof=1) * np.sqrt(1 / 4 + 1 / 2)
+    tolerance = 4 * np.std(sds[1000], ddof=1) * np.sqrt(1 / 3 + 1)
     few, many = np.mean(sds[1000]), np.mean(sds[20_000])
     assert tolerance < 0.15 * plain
     assert few == pytest.approx(many, abs=tolerance)
@@ -139,21 +139,21 @@ def test_eta_divides_the_information():
 
 
 def test_kernels_pull_an_effect_toward_zero_and_residuals_do_not():
-    """Ratio of the effect to that without augmentation, in three worlds.
+    """Ratio of the effect to that without augmentation, in two worlds.
 
     Drawing rows moves a mean by sd sqrt(n / M): with 20,000 rows 6 percent of an sd, here 0.5
-    percent of the effect; four of that, over the root of three worlds, are tolerated.
+    percent of the effect; four of that, over the root of two worlds, are tolerated.
     """
     ratios: dict[str, list] = {"nadaraya-watson": [], "residual-bootstrap": []}
     errors = []
     for conditional, found in ratios.items():
-        for seed in (1, 2, 3):
+        for seed in (1, 2):
             given = bc.Augmentation(1.0, budget=20_000, conditional={"y": conditional}, seed=seed)
             density = compiled(one_edge(seed), given)
             mean, sd = moments(density, weight=0.0)
             found.append(moments(density)[0] / mean)
             errors.append(sd * np.sqrt(80 / 20_000) / mean)
-    tolerance = 4 * max(errors) / np.sqrt(3)
+    tolerance = 4 * max(errors) / np.sqrt(2)
     assert tolerance < 0.03
     assert np.mean(ratios["residual-bootstrap"]) == pytest.approx(1, abs=tolerance)
     assert np.mean(ratios["nadaraya-watson"]) < 1 - 2 * tolerance

@@ -9,6 +9,7 @@ import pytest
 from augmented_cases import WEEKS
 
 import bayescausal as bc
+from bayescausal.presentation.beside import beside
 from bayescausal.presentation.cli import main
 from bayescausal.presentation.words import number
 
@@ -73,11 +74,9 @@ def test_an_effect_that_moved_is_an_alarm(moved, tmp_path):
     assert " ".join(cells(page)[0][-1]) == "moved: trust the fit without"
 
 
-def test_a_fit_without_augmentation_shows_nothing_of_it(augmented_fit, tmp_path):
-    page = rendered(augmented_fit.plain, tmp_path)
-    assert "Weighted-likelihood" not in page
-    assert "augmentation" not in page.lower()
-    assert 'id="beside"' not in page
+def test_a_fit_without_augmentation_has_nothing_beside_it(augmented_fit):
+    assert beside(augmented_fit, 0.9)["rows"]
+    assert beside(augmented_fit.plain, 0.9) is None
 
 
 def test_the_table_of_effects_says_what_kind_of_posterior_it_is_of(augmented_fit):
