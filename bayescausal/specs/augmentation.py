@@ -56,13 +56,13 @@ class Augmentation:
     Examples
     --------
     >>> Augmentation(weight=0.3).budget
-    2000
+    5000
     """
 
     weight: float = 0.3
     eta: float = 1.0
     method: str = "ancestral"
-    budget: int = 2000
+    budget: int = 5000
     theta: float | None = None
     conditional: str | Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
