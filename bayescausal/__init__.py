@@ -113,6 +113,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "queries.decision": ["Decision", "payoffs"],
         "queries.budget_plans": ["budget_plans"],
         # show
+        "presentation.geo_plots": ["plot_geo_test"],
         "presentation.plots": [
             "plot_adstock",
             "plot_contributions",

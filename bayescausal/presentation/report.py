@@ -28,6 +28,7 @@ from bayescausal.presentation.basis import (
 )
 from bayescausal.presentation.beside import beside
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
+from bayescausal.presentation.geo_plots import plot_geo_test
 from bayescausal.presentation.plots import (
     channels_of,
     curved_edges,
@@ -334,6 +335,8 @@ def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
                 "interval": f"{number(line['low'])} to {number(line['high'])}",
                 "z": f"{z:+.1f}",
                 "conflict": abs(z) > 2,
+                "source": test.source
+                and {"text": repr(test.source), **_figure(plot_geo_test(test.source), "")},
             }
         )
     return rows

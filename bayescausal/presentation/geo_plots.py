@@ -1,0 +1,67 @@
+"""The picture of a geo test: what the treated units did, and what they would have done."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from bayescausal.errors import SpecError
+from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, STYLE, blank_sheet, date_axis
+from bayescausal.presentation.words import number
+from bayescausal.specs.geo_test import GeoTest
+
+
+@matplotlib.rc_context(STYLE)
+def plot_geo_test(test: GeoTest) -> Figure:
+    """Treated units against their counterfactual, and the difference, summed from the start.
+
+    What stands before the dashed line fitted the counterfactual: there the two should agree, and
+    the difference should wander around zero without a drift. It is the test's own estimate, not
+    the model's.
+
+    Parameters
+    ----------
+    test : GeoTest
+        Of `geo_test`, or an experiment's ``source``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SpecError
+        It is something else.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.plot_geo_test(experiment.source)  # doctest: +SKIP
+    """
+    if not isinstance(test, GeoTest):
+        raise SpecError(
+            f"plot_geo_test draws a GeoTest, or an experiment's source; got {type(test).__name__}."
+        )
+    low, high = test.interval
+    sheet = blank_sheet(
+        4.2,
+        title=f"Geo test on {test.estimand.label}: lift {number(test.lift)} "
+        f"[{number(low)}, {number(high)}]",
+        subtitle=f"{test.method}, {len(test.treated)} treated and {len(test.controls)} control "
+        f"units, {test.before} periods before the test (R2 {test.r2:.2f}). Error by {test.error}. "
+        + " ".join(test.notes),
+    )
+    above, below = sheet.subplots(2, 1, sharex=True)
+    above.plot(test.time, test.observed, color=INK, linewidth=1.2, label="treated, observed")
+    above.plot(test.time, test.counterfactual, color=BLUE, label="without the test", **DASHED)
+    above.set_title("Sum over the treated units")
+    above.legend(loc="upper left")
+    summed = np.concatenate([np.cumsum(part) for part in np.split(test.difference, [test.before])])
+    below.axhline(0, color=INK, linewidth=0.8)
+    below.plot(test.time, summed, color=BLUE, linewidth=1.4)
+    below.set_title("Difference, summed before the test and again from its start")
+    for ax in (above, below):
+        ax.axvline(test.time[test.before], color=AMBER, **DASHED)
+    date_axis(below)
+    return sheet
