@@ -5,7 +5,8 @@
 
 Random linear-Gaussian Erdos-Renyi DAGs, expected degree 3. Each case runs in a process of its own,
 on one thread: seconds are those of a second call in it (the first has to load or compile), the
-verdict is on CPU seconds, which on an idle machine are the same; memory is the peak of the process,
+verdict is on CPU seconds, which on an idle machine are the same. The largest case has two threads
+and is judged by wall time, of its only call. Memory is the peak of the process,
 and that peak less what it held after the imports and the data. `engines` has the same draws made by
 numpy and by the compiled step, in one run, so that their ratio does not depend on the machine; the
 package chooses for itself.
@@ -33,7 +34,15 @@ import numpy as np
 import pandas as pd
 from tables import heading, table
 
-from bayescausal import Graph, NadarayaWatson, ResidualBootstrap, augment
+from bayescausal import (
+    Augmentation,
+    Graph,
+    NadarayaWatson,
+    ResidualBootstrap,
+    augment,
+    fit,
+    load_example,
+)
 from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import KernelDonors
@@ -48,7 +57,14 @@ TARGETS: list[dict[str, Any]] = [
     {"method": "ancestral", "n": 156, "d": 10, "budget": 10_000, "limit": (0.5, 200)},
     {"method": "threshold", "n": 500, "d": 10, "theta": 1e-3, "limit": (1.0, 256)},
     {"method": "reduce", "n": 156, "d": 10, "budget": 10_000, "limit": None},
-    {"method": "ancestral", "n": 5000, "d": 25, "budget": 100_000, "limit": (60.0, 2000)},
+    {
+        "method": "ancestral",
+        "n": 5000,
+        "d": 25,
+        "budget": 100_000,
+        "threads": 2,
+        "limit": (60.0, 2000),
+    },
 ]
 """The sizes that were asked for, with their limits in seconds and megabytes."""
 
@@ -128,7 +144,7 @@ def alone(case: dict[str, Any]) -> dict[str, Any]:
             text=True,
             check=False,
             timeout=PATIENCE,
-            env={**os.environ, **dict.fromkeys(threads, "1")},
+            env={**os.environ, **dict.fromkeys(threads, str(case.get("threads", 1)))},
         )
     except subprocess.TimeoutExpired:
         return {"failed": f"over {PATIENCE} s"}
@@ -158,7 +174,8 @@ def targets(graphs: int, repeats: int, quick: bool) -> list[list[str]]:
                 continue
             worst = {k: max(o[k] for o in out) for k in ("first", "warm", "cpu", "peak", "above")}
             limit = target["limit"]
-            kept = limit is None or (worst["cpu"] < limit[0] and worst["above"] < limit[1])
+            seconds = worst["cpu"] if target.get("threads", 1) == 1 else worst["warm"]
+            kept = limit is None or (seconds < limit[0] and worst["above"] < limit[1])
             line += [f"{worst['first']:.2f}", f"{worst['warm']:.2f}", f"{worst['cpu']:.2f}"]
             line += [f"{worst['above']:.0f}", f"{worst['peak']:.0f}"]
             line += [f"{limit[0]:g} s, {limit[1]} MB" if limit else "-"]
@@ -211,8 +228,29 @@ def beside(file: Path, graphs: int) -> list[list[str]]:
     return lines
 
 
+def weighted_fit(budget: int = 10_000) -> list[list[str]]:
+    """The bundled model with augmented rows and without: both are made by one call of `fit`."""
+    example = load_example()
+    spec = replace(example.spec, augmentation=Augmentation(budget=budget))
+    made = fit(spec, example.data, seed=1, progress=False)
+    assert made.plain is not None
+    runs = [made.plain.info["run"], made.info["run"]]
+    lines = []
+    for key in ("compile_seconds", "sample_seconds"):
+        without, given = (run[key] for run in runs)
+        lines.append([key, f"{without:.1f}", f"{given:.1f}", f"{given / without:.2f}"])
+    each = [1e6 * run["sample_seconds"] / run["leapfrogs"] for run in runs]
+    lines.append(["us a leapfrog", *(f"{x:.0f}" for x in each), f"{each[1] / each[0]:.2f}"])
+    whole = [run["compile_seconds"] + run["sample_seconds"] for run in runs]
+    lines.append(["both", *(f"{x:.1f}" for x in whole), f"{whole[1] / whole[0]:.2f}"])
+    return lines
+
+
 def _median(x: pd.Series, style: str) -> str:
     return f"{x.median():{style}}" if len(x) else "-"
+
+
+PARTS = ("targets", "engines", "fit", "reference")
 
 
 def main() -> None:
@@ -223,6 +261,9 @@ def main() -> None:
     parser.add_argument(
         "--reference", type=Path, default=Path("../shared/data/admgda_reference_timings.csv")
     )
+    parser.add_argument(
+        "--only", nargs="*", choices=PARTS, default=PARTS, help="parts to run, all by default"
+    )
     parser.add_argument("--case", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.case:
@@ -230,23 +271,21 @@ def main() -> None:
         return
     graphs, repeats = (1, 3) if chosen.quick else (3, 5)
     print(heading("Speed and memory", ("numpy", "pytensor", "numba")) + "\n")
-    header = ["method", "size", "rows from", "first call s", "warm s", "CPU s"]
-    header += ["MB above imports", "MB in all", "limit", "verdict"]
-    print("\n" + table(header, targets(graphs, repeats, chosen.quick)) + "\n", flush=True)
-    header = [
-        "ancestral, kernels",
-        "numpy CPU s",
-        "PyTensor CPU s",
-        "ratio",
-        "first call s",
-        "same draws",
-    ]
-    print(table(header, engines(repeats)) + "\n", flush=True)
-    if chosen.reference.exists():
+    if "targets" in chosen.only:
+        header = ["method", "size", "rows from", "first call s", "warm s", "CPU s"]
+        header += ["MB above imports", "MB in all", "limit", "verdict"]
+        print("\n" + table(header, targets(graphs, repeats, chosen.quick)) + "\n", flush=True)
+    if "engines" in chosen.only:
+        header = ["ancestral, kernels", "numpy CPU s", "PyTensor CPU s", "ratio"]
+        print(table([*header, "first call s", "same draws"], engines(repeats)) + "\n", flush=True)
+    if "fit" in chosen.only:
+        header = ["bundled model, M 10,000", "without", "with", "ratio"]
+        print(table(header, weighted_fit()) + "\n", flush=True)
+    if "reference" in chosen.only and chosen.reference.exists():
         header = ["n, d, theta", "reference done", "else", "s", "MB", "rows"]
         header += ["ours done", "s", "MB", "rows", "mass"]
         print(table(header, beside(chosen.reference, graphs)))
-    else:
+    elif "reference" in chosen.only:
         print(f"No file {chosen.reference}: the reference is left out.")
 
 
