@@ -226,7 +226,7 @@ def fit(
     backend : {"auto", "jax", "numba"}
         Of nutpie; see `bayescausal.inference.settings.Settings`.
     draws, tune, chains : int
-        Per chain. ``draws`` are 500 after a ``tune`` of 200, and 1500 after 400 when errors share
+        Per chain. ``draws`` are 500 after a ``tune`` of 200, and 1000 after 400 when errors share
         unobserved causes: what the graph does not identify makes ridges.
     target_accept : float
         Raise it when divergences are reported. By default 0.85, and 0.95 when errors share
@@ -262,7 +262,7 @@ def fit(
     if strict:
         require_all(spec, reachable(spec))
     tied = bool(spec.confounders)
-    draws = draws if draws is not None else (1500 if tied else 500)
+    draws = draws if draws is not None else (1000 if tied else 500)
     tune = tune if tune is not None else (400 if tied else 200)
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
     settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)

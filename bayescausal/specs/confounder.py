@@ -8,9 +8,8 @@ from bayescausal._types import Node
 from bayescausal.errors import SpecError
 from bayescausal.specs.prior import Prior, check_prior
 
-CORRELATION = Prior("Uniform", lower=-1, upper=1)
-"""Of a correlation of errors: any. A prior with its weight at zero would say that confounding is
-weak, and so pull an effect toward the association."""
+CORRELATION = Prior("TruncatedNormal", mu=0.0, sigma=0.5, lower=-1, upper=1)
+"""Of a correlation of errors: most likely moderate, of either sign, any value possible."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Confounder:
         if not -1 <= bounds.get("lower", -2) < bounds.get("upper", 2) <= 1:
             raise SpecError(
                 f"correlations['{self.name}'] lies between -1 and 1; got the prior "
-                f"{self.prior!r}. Write {CORRELATION!r}, or TruncatedNormal with these bounds."
+                f"{self.prior!r}. Write Prior('Uniform', lower=-1, upper=1), or {CORRELATION!r}."
             )
 
         if len(self.nodes) > 2 and bounds["upper"] <= 0:

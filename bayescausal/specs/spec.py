@@ -63,7 +63,7 @@ class Spec:
     correlations : mapping of str to Prior
         Of the errors of a pair with an unobserved common cause, ``"search<->tv"``, or of the
         loadings of a cause of several nodes, ``"a<->b<->c"``. By default
-        uniform on (-1, 1).
+        ``TruncatedNormal(0, 0.5)`` on (-1, 1).
     augmentation : Augmentation, optional
         Fit rows that the graph recombined beside the observed ones.
 

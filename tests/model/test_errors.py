@@ -303,7 +303,7 @@ def test_the_mean_given_a_confounded_cause_has_the_control_function_term(rho):
     def settle(node, mu):
         seen = scm.factual[node]
         e[node] = scm.link(node, seen) - mu
-        laws[node] = law(scm, theta, mix, shocks, node, mu, seen), mu
+        laws[node] = law(scm, theta, mix, shocks, node, mu, scm.link(node, seen)), mu
         shocks[node] = laws[node][0].shock
         return seen
 
