@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from augmented_cases import augmented_spec, mediated, quick
 from filelock import FileLock
+from hypothesis import settings
 
 import bayescausal as bc
+
+settings.register_profile("suite", deadline=None)  # the machine may be busy: time is no verdict
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items):
