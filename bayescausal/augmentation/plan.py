@@ -48,7 +48,7 @@ class Plan:
         return frozenset(v for v, donors in self.donors.items() if donors.moves)
 
     def hastened(self, budget: int) -> Plan:
-        """Return the plan with the engine that is done sooner with so many rows."""
+        """Return the plan with the engine for so many rows: see `engine_for`."""
         engine = engine_for(float(budget) * self.rows * self.factorization.size)
         return replace(self, donors={v: d.using(engine) for v, d in self.donors.items()})
 

@@ -4,7 +4,7 @@
 
 ``T_p`` is the table of log kernels of a parent, ``i_p(r)`` the row that the parent was taken from.
 The step knows no graph, so PyTensor compiles it once, for all graphs and sizes, and keeps it on
-disk; with little to do numpy is done before a compiled function is loaded.
+disk; numpy does the same, and is taken unless there is very much to do.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ type Engine = Literal["numpy", "pytensor"]
 CELLS = 2_000_000
 """Rows are taken in chunks of so many probabilities: 16 MB."""
 
-_WORTH = 3e8
-"""Terms (rows x donors x parents) above which loading the compiled step is worth its seconds."""
+_WORTH = 1e10
+"""Terms (rows x donors x parents) above which the compiled step is taken. Up to 5e8, the largest
+that was timed, numpy is done sooner (benchmarks/RESULTS.md), so the mark lies well beyond."""
 
 
 _SMALLEST = -700.0
 
 
 def engine_for(work: float) -> Engine:
-    """Choose what is done sooner with so many terms: rows x donors x parents, of all nodes."""
+    """Choose the engine for so many terms: rows x donors x parents, of all nodes."""
     return "pytensor" if work > _WORTH else "numpy"
 
 

@@ -138,7 +138,7 @@ def blocks_of(scm: SCM, shapes: Mapping[str, float]) -> Table:
         blocks[node] = Block(node, names, matrix, whole=whole)
     edges = [Edge(e.source, e.target) for e in graph.edges]
     periods, units = len(data.training), max(1, len(data.units))
-    terms = {k: d for v in spec.modelled for k, d in scm.design[v].items()}
+    terms = {d.tobytes(): d for v in spec.modelled for d in scm.design[v].values()}
     if terms:
         when = np.concatenate([d[:, start:] for d in terms.values()]).T
         labels = tuple(f"{TIME}[{k}]" for k in range(when.shape[1]))

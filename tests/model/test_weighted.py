@@ -189,3 +189,13 @@ def test_a_spec_with_augmentation_is_written_and_read():
     spec = bc.Spec(GRAPH, {"tv": MEDIA}, augmentation=given)
     assert bc.Spec.from_yaml(spec.to_yaml()) == spec
     assert bc.Spec.from_yaml(bc.Spec(GRAPH, {"tv": MEDIA}).to_yaml()).augmentation is None
+
+
+def test_the_calendar_holds_the_terms_of_every_equation():
+    """Two equations with seasons of different order: neither takes the place of the other."""
+    baseline = {
+        "sales": (bc.YearlySeasonality(order=2),),
+        "search": (bc.YearlySeasonality(order=1),),
+    }
+    scm = compile_scm(bc.Spec(GRAPH, {"tv": MEDIA}, baseline=baseline), world())
+    assert blocks_of(scm, centers(scm)).blocks["time"].values.shape == (30, 2 + 4)
