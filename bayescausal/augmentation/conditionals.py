@@ -250,23 +250,29 @@ class ResidualBootstrap(Conditional):
         value = m(z) + r_k,    r_k = (x_k - m(x_k,parents)) sqrt(n / (n - p))
 
     The recommended default for a continuous node: the slope of what it makes is the slope that was
-    fitted, so effects are not attenuated. It needs errors that add to the mean; `local` lets
-    their spread depend on the parents. It says no more of a curve than the regression does.
+    fitted, so effects are not attenuated. The mean is linear, and bends (curves, products of two
+    parents) as far as generalized cross-validation finds them in the rows; a bend that few rows
+    show is drawn toward zero, and so is what rests on it. It needs errors that add to the mean;
+    `local` lets their spread depend on the parents.
 
     Parameters
     ----------
     knots : int
-        Inner knots of a natural cubic spline in each continuous parent; 0 is linear.
+        Inner knots of the curve in each parent; 0 for none.
+    products : bool
+        Whether parents may reinforce each other. ``ResidualBootstrap(knots=0, products=False)``
+        is linear.
     local : bool
         Take residuals from rows with like parents (kernel weights), not from all alike.
 
     Notes
     -----
-    With many features for the rows, a ridge penalty is chosen by generalized cross-validation.
-    Source: Gajewski, Xiao and Mazaheri (2026), causal-residual bootstrapping.
+    See `fit_mean`. With many features for the rows it is linear, with a ridge penalty. Source:
+    Gajewski, Xiao and Mazaheri (2026), causal-residual bootstrapping.
     """
 
-    knots: int = 0
+    knots: int = 3
+    products: bool = True
     local: bool = False
 
     def __post_init__(self) -> None:
@@ -277,7 +283,7 @@ class ResidualBootstrap(Conditional):
         """Fit the regression."""
         require_scalar(own)
         near = NadarayaWatson(mismatch=None).bind(parents, own) if self.local else None
-        mean = fit_mean(parents, own, self.knots)
+        mean = fit_mean(parents, own, self.knots, self.products)
         return ResidualDonors(parents, own, mean, mean.residuals, near)
 
 

@@ -79,7 +79,7 @@ class Forest(Conditional):
         grown = kind(
             self.trees, min_samples_leaf=self.smallest, max_features=1.0, random_state=self.seed
         )
-        x = features(parents, [p.values for p in parents], _straight(parents))
+        x = features(parents, [p.values for p in parents])
         grown.fit(x, own.values[:, 0] if own.values.shape[1] == 1 else own.values)
         return ForestDonors(parents, own, grown)
 
@@ -115,11 +115,7 @@ class ForestDonors(Donors):
         return _indicators(self._apply(values), self._leaves[0])
 
     def _apply(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return self.forest.apply(features(self.parents, values, _straight(self.parents)))
-
-
-def _straight(parents: Sequence[Block]) -> list[None]:
-    return [None for p in parents if not p.discrete for _ in p.values.T]
+        return self.forest.apply(features(self.parents, values))
 
 
 def _indicators(leaves: np.ndarray, first: np.ndarray) -> Any:

@@ -1,15 +1,23 @@
-"""The regression behind residual bootstrap: linear or additive, least squares or ridge."""
+"""The regression behind residual bootstrap: linear, and curved as far as the rows bear it out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from bayescausal.augmentation.blocks import Block
 
 _ROWS_PER_FEATURE = 5
+
+_PENALTIES = np.geomspace(1e-6, 1e2, 60)
+"""Per row, in squared units of standardized features."""
+
+_CAUTION = 1.4
+"""What a degree of freedom of a bend counts for: Kim and Gu (2004)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,30 +27,78 @@ class Mean:
     Parameters
     ----------
     parents : tuple of Block
-    knots : tuple of array or None
-        By parent's column, in the order of `features`; None for a linear column.
     location, scale : array, shape (feature,)
-    coefficients : array, shape (feature + 1,)
+    coefficients : array, shape (1 + feature + bend,)
         The intercept first; features are standardized.
+    indices : tuple of Index
+        What bends; none where the mean is linear.
+    products : bool
     residuals : array, shape (row,)
         Inflated by ``sqrt(n / (n - p))``, with mean zero.
     """
 
     parents: tuple[Block, ...]
-    knots: tuple[np.ndarray | None, ...]
     location: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
+    indices: tuple[Index, ...]
+    products: bool
     residuals: np.ndarray
 
     def predict(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the mean at values of the parents, each of shape ``(given, column)``."""
-        raw = features(self.parents, values, self.knots)
-        return self.coefficients[0] + ((raw - self.location) / self.scale) @ self.coefficients[1:]
+        x = (features(self.parents, values) - self.location) / self.scale
+        every = np.concatenate([x, bends(x, self.indices, self.products)], axis=1)
+        return self.coefficients[0] + every @ self.coefficients[1:]
 
 
-def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0) -> Mean:
+class Index(NamedTuple):
+    """One number for a parent: its contribution to the linear mean, in standard deviations.
+
+    Parameters
+    ----------
+    columns : slice
+        The parent's features.
+    weights : array
+    knots : array or None
+        Of a natural cubic spline; None where it does not bend.
+    """
+
+    columns: slice
+    weights: np.ndarray
+    knots: np.ndarray | None
+
+    def of(self, x: np.ndarray) -> np.ndarray:
+        """Read it off standardized features."""
+        return x[:, self.columns] @ self.weights
+
+
+class Fitted(NamedTuple):
+    """A ridge regression.
+
+    Parameters
+    ----------
+    slopes : array
+    freedom : float
+        Degrees of freedom, with those spent before.
+    score : float
+        Of generalized cross-validation.
+    """
+
+    slopes: np.ndarray
+    freedom: float
+    score: float
+
+
+def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: bool = False) -> Mean:
     """Regress a node on its parents, by least squares while rows are plenty, else by ridge.
+
+        m(z) = a + b'z + sum_p s_p(u_p) + sum_{p<q} c_pq u_p u_q,    u_p = b_p'z_p / sd
+
+    Bends, the curves s and the products c, have a ridge penalty of their own, by generalized
+    cross-validation: for curves, for products or for both, down to none at all. A parent of
+    several columns bends along its fitted contribution u, so that few rows suffice. Where the
+    linear part itself needs a penalty nothing bends.
 
     Parameters
     ----------
@@ -50,46 +106,115 @@ def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0) -> Mean:
     own : Block
         One continuous column.
     knots : int
-        Inner knots of a natural cubic spline in each continuous column.
+        Inner knots of each curve; 0 for no curves.
+    products : bool
     """
     parents = tuple(parents)
     y = own.values[:, 0]
-    places = tuple(_knots(x, knots) for p in parents if not p.discrete for x in p.values.T)
-    raw = features(parents, [p.values for p in parents], places)
+    raw = features(parents, [p.values for p in parents])
     location, spread = raw.mean(axis=0), raw.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     x, center = (raw - location) / scale, y.mean()
-    left, values, right = np.linalg.svd(x, full_matrices=False)
-    real = values > 1e-9 * max(1.0, values[:1].sum())
-    left, values, right = left[:, real], values[real], right[real]
-    seen = left.T @ (y - center)
-    penalty = 0.0
-    if len(values) * _ROWS_PER_FEATURE > len(y):
-        penalty = _cross_validated(y - center, left, values, seen)
-    shrink = values**2 / (values**2 + penalty)
-    slopes = right.T @ (seen * shrink / values)
-    freedom = min(1 + shrink.sum(), len(y) - 1.0)
-    residuals = y - center - x @ slopes
-    residuals = (residuals - residuals.mean()) * np.sqrt(len(y) / (len(y) - freedom))
-    return Mean(parents, places, location, scale, np.array([center, *slopes]), residuals)
+    straight = _ridge(x, y - center, np.zeros(1))
+    plenty = (straight.freedom - 1) * _ROWS_PER_FEATURE <= len(y)
+    if not plenty:
+        straight = _ridge(x, y - center, _PENALTIES)
+    residuals, freedom = y - center - x @ straight.slopes, straight.freedom
+    coefficients, indices = np.array([center, *straight.slopes]), tuple[Index, ...]()
+    if plenty and (knots or products):
+        indices = _indices(parents, x, straight.slopes, knots)
+        bent = bends(x, indices, products)
+        shared = np.linalg.lstsq(x, bent - bent.mean(axis=0), rcond=None)[0]
+        apart = bent - bent.mean(axis=0) - x @ shared
+        curved = sum(len(i.knots) - 2 for i in indices if i.knots is not None)
+        found = _bent(apart, residuals, freedom, curved)
+        residuals, freedom = residuals - apart @ found.slopes, found.freedom
+        coefficients[0] -= bent.mean(axis=0) @ found.slopes
+        coefficients[1:] -= shared @ found.slopes
+        coefficients = np.concatenate([coefficients, found.slopes])
+    left_over = len(y) - min(freedom, len(y) - 1.0)
+    residuals = (residuals - residuals.mean()) * np.sqrt(len(y) / left_over)
+    return Mean(parents, location, scale, coefficients, indices, products, residuals)
 
 
-def features(
-    parents: Sequence[Block],
-    values: Sequence[np.ndarray],
-    knots: Sequence[np.ndarray | None],
-) -> np.ndarray:
-    """Columns of a regression: numbers as they are or as splines, categories as indicators."""
-    columns, places = [], iter(knots)
+def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
+    """Columns of a regression: numbers as they are, categories as indicators."""
+    columns = []
     for parent, given in zip(parents, values, strict=True):
         if parent.levels is not None:
             columns += [given[:, 0] == level for level in range(1, len(parent.levels))]
-            continue
-        for x in given.T:
-            columns += [x, *_curved(x, next(places))]
+        else:
+            columns += [*given.T]
     if not columns:  # a category of one level
         return np.empty((len(values[0]), 0))
     return np.stack([np.asarray(c, float) for c in columns], axis=1)
+
+
+def bends(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
+    """Curves of each index beside the linear one, then the products of all pairs."""
+    along = [index.of(x) for index in indices]
+    columns = [c for i, u in zip(indices, along, strict=True) for c in _curved(u, i.knots)]
+    columns += [u * v for u, v in combinations(along, 2)] if products else []
+    return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
+
+
+def _indices(
+    parents: Sequence[Block], x: np.ndarray, slopes: np.ndarray, knots: int
+) -> tuple[Index, ...]:
+    out, at = [], 0
+    for parent in parents:
+        width = len(parent.levels) - 1 if parent.levels is not None else parent.values.shape[1]
+        columns = slice(at, at + width)
+        at += width
+        weights = slopes[columns] if width > 1 else np.ones(width)
+        along = x[:, columns] @ weights
+        sd = along.std()
+        if sd > 1e-9 * np.abs(slopes).max(initial=1.0):
+            out.append(Index(columns, weights / sd, _knots(along / sd, knots)))
+    return tuple(out)
+
+
+def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curved: int) -> Fitted:
+    """Fit what the linear part left to the bends: to curves, to products, or to both."""
+    scale = apart.std(axis=0)
+    real = scale > 1e-8
+    first = np.arange(len(scale)) < curved
+    penalties, best = np.append(_PENALTIES, np.inf), None
+    for chosen in (real, real & first, real & ~first):
+        found = _ridge(apart[:, chosen] / scale[chosen], y, penalties, freedom, _CAUTION)
+        if best is None or found.score < best.score:
+            slopes = np.zeros(len(scale))
+            slopes[chosen] = found.slopes / scale[chosen]
+            best = found._replace(slopes=slopes)
+    assert best is not None
+    return best
+
+
+def _ridge(
+    x: np.ndarray,
+    y: np.ndarray,
+    penalties: np.ndarray,
+    before: float = 1.0,
+    caution: float = 1.0,
+) -> Fitted:
+    """Fit with the penalty of those given that has the least cross-validation score.
+
+        |y - fit|^2 / (n - caution * freedom)^2
+
+    Only penalties that leave half of the rows to the residuals: near interpolation the score is
+    0/0, and there would be no residuals to resample.
+    """
+    left, values, right = np.linalg.svd(x, full_matrices=False)
+    real = values > 1e-9 * max(1.0, values[:1].sum())
+    left, values, right = left[:, real], values[real], right[real]
+    seen = left.T @ y
+    shrink = values**2 / (values**2 + len(y) * penalties[:, None])
+    errors = y @ y - seen @ seen + ((1 - shrink) ** 2 * seen**2).sum(axis=1)
+    freedom = before + shrink.sum(axis=1)
+    kept = len(y) - freedom >= len(y) / 2
+    scores = np.where(kept, errors, np.inf) / (len(y) - caution * freedom).clip(1e-9) ** 2
+    k = int(scores.argmin())
+    return Fitted(right.T @ (seen * shrink[k] / values), float(freedom[k]), float(scores[k]))
 
 
 def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
@@ -111,20 +236,3 @@ def _curved(x: np.ndarray, knots: np.ndarray | None) -> list[np.ndarray]:
         return cut / ((high - k) * (high - low))
 
     return [part(k) - part(before) for k in knots[:-2]]
-
-
-def _cross_validated(
-    y: np.ndarray, left: np.ndarray, values: np.ndarray, seen: np.ndarray
-) -> float:
-    """Ridge penalty with the least generalized cross-validation score.
-
-    Only penalties that leave half of the rows to the residuals: near interpolation the score is
-    0/0, and there would be no residuals to resample.
-    """
-    grid = np.geomspace(1e-4, 1e4, 60) * len(y) / 100
-    shrink = values**2 / (values**2 + grid[:, None])
-    outside = y @ y - seen @ seen
-    errors = outside + ((1 - shrink) ** 2 * seen**2).sum(axis=1)
-    left_over = len(y) - 1 - shrink.sum(axis=1)
-    scores = np.where(left_over >= len(y) / 2, errors, np.inf) / left_over.clip(1e-9) ** 2
-    return float(grid[scores.argmin()])

@@ -92,7 +92,7 @@ def _bent(nodes: pd.DataFrame) -> list[str]:
             f"Slopes on the causes differ in the augmented rows: {_changes(bent[~flat])}. The mean "
             "is probably a curve or an interaction that the estimator cannot follow, or there are "
             "few rows for the number of causes and a penalty shrinks it. Try "
-            "ResidualBootstrap(knots=3) or LocalLinear(), or fewer causes."
+            "LocalLinear(), or fewer causes."
         )
     return found
 

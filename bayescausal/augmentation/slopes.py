@@ -43,9 +43,9 @@ def compare_slopes(
         if not kept.any():
             continue
         parents = [blocks[p.name] for p in donors.parents]
-        observed = _design(parents, [p.values for p in parents])
+        observed = features(parents, [p.values for p in parents])
         slopes, error, clear = _observed(observed, own.values[:, 0])
-        new = _design(parents, [augmented.values[p.name] for p in parents])
+        new = features(parents, [augmented.values[p.name] for p in parents])
         root = np.sqrt(augmented.weights / augmented.mass)[:, None]
         design = np.column_stack([np.ones(len(new)), new]) * root
         target = augmented.values[node][:, 0] * root[:, 0]
@@ -79,11 +79,6 @@ def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:
         names += more
         kept += [not parent.divides] * len(more)
     return names, np.array(kept, bool)
-
-
-def _design(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
-    straight = [None for p in parents if not p.discrete for _ in p.values.T]
-    return features(parents, values, straight)
 
 
 def _observed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -131,6 +131,33 @@ def predict_lift(
     return test.share * measure(scm, theta, x, edges, entered(test).estimand, xp)
 
 
+def remeasured(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Return `lift_data` as the tests would measure it in one world, with errors drawn anew.
+
+    Parameters
+    ----------
+    theta, x, edges
+        Of one draw: a leading dim of length one.
+    """
+    given = lift_data(scm.spec, scm.data)
+    for term in terms(scm.spec):
+        effects = [predict_lift(scm, theta, x, edges, test) for test in term.tests]
+        center = np.concatenate([np.ravel(effect) for effect in effects])
+        error, nu = given[term.error], term.tests[0].nu
+        if len(term.tests) > 1:
+            given[term.observed] = rng.multivariate_normal(center, error)
+        else:
+            shock = rng.standard_normal() if nu is None else rng.standard_t(nu)
+            given[term.observed] = np.array(center[0] + error * shock)
+    return given
+
+
 def add_lifts(
     scm: SCM, theta: Theta, x: Mapping[Node, Array], edges: Mapping[Edge, Mechanism]
 ) -> None:

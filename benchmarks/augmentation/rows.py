@@ -28,7 +28,7 @@ ARMS = {
     "published": {"method": "threshold", "conditional": NadarayaWatson("scott", temperature=1e-3)},
     "ours": {"method": "ancestral", "conditional": ResidualBootstrap()},
     "both": {"method": "ancestral", "conditional": ResidualBootstrap()},
-    "ours, splines": {"method": "ancestral", "conditional": ResidualBootstrap(knots=3)},
+    "ours, linear": {"method": "ancestral", "conditional": ResidualBootstrap(0, False)},
     "ours, local linear": {"method": "ancestral", "conditional": LocalLinear()},
     "kernels": {"method": "ancestral", "conditional": NadarayaWatson("silverman")},
 }

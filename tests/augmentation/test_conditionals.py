@@ -247,12 +247,77 @@ def test_the_spline_bends_inside_and_is_straight_beyond_the_data():
 def test_a_column_with_few_values_has_no_knots():
     x = number([0.0, 1.0] * 20)
     y = number(np.arange(40.0), "y")
-    assert regression.features([x], [x.values], fit_mean([x], y, knots=4).knots).shape == (40, 1)
+    assert [index.knots for index in fit_mean([x], y, knots=4).indices] == [None]
+
+
+def planned(rows, seed, synergy=0.0):
+    """Two channels and a category, and an outcome on which the channels act with a synergy."""
+    rng = np.random.default_rng(seed)
+    a, b, c = rng.normal(size=rows), rng.normal(size=rows), rng.integers(0, 3, rows)
+    mean = a + 0.5 * b + synergy * a * b + c
+    parents = [number(a, "a"), number(b, "b"), category(c.astype(float), "xyz")]
+    return parents, number(mean + 0.5 * rng.normal(size=rows), "y"), mean
+
+
+def test_causes_that_reinforce_each_other_have_a_product():
+    parents, y, mean = planned(300, 11, synergy=0.8)
+    values = [p.values for p in parents]
+    straight, bent = fit_mean(parents, y), fit_mean(parents, y, products=True)
+    errors = [np.sqrt(((m.predict(values) - mean) ** 2).mean()) for m in (straight, bent)]
+    assert errors[0] > 0.6
+    assert errors[1] < 0.2
+    at = [np.full((1, 1), x) for x in (1.5, -1.5, 0.0)]  # not among the rows
+    assert bent.predict(at)[0] == pytest.approx(1.5 - 0.75 - 0.8 * 2.25, abs=0.35)
+
+
+def test_where_nothing_bends_the_mean_stays_nearly_linear():
+    """Over worlds: half bend not at all, and the mean is little worse than the linear one."""
+    worse, bends = [], []
+    for seed in range(40):
+        parents, y, mean = planned(100, seed)
+        values = [p.values for p in parents]
+        made = [fit_mean(parents, y), fit_mean(parents, y, knots=3, products=True)]
+        worse.append([((m.predict(values) - mean) ** 2).mean() for m in made])
+        bends.append(len(y.values) * (1 - 1 / _inflation(made[1], y, values)))
+    straight, bent = np.mean(worse, axis=0)
+    assert straight < bent < 1.5 * straight
+    assert np.median(bends) < 1 + 4 + 1
+
+
+def _inflation(mean, y, values):
+    """Factor by which residuals were inflated, squared: n / (n - p)."""
+    raw = y.values[:, 0] - mean.predict(values)
+    return mean.residuals.var() / raw.var()
+
+
+def test_a_window_bends_along_its_contribution():
+    """One index for the four weeks of a window: a product with another cause is one column."""
+    rng = np.random.default_rng(12)
+    window, other = rng.normal(size=(2, 200, 4))
+    reach, drive = window @ [1.0, 0.6, 0.3, 0.1], other[:, 0]
+    parents = [number(window, "window"), number(drive, "drive")]
+    y = number(reach + drive + 0.7 * reach * drive + 0.3 * rng.normal(size=200), "y")
+    mean = fit_mean(parents, y, products=True)
+    assert len(mean.coefficients) == 1 + 5 + 1
+    fitted = mean.predict([p.values for p in parents])
+    assert np.corrcoef(fitted, y.values[:, 0])[0, 1] > 0.97
+
+
+def test_a_linear_mean_is_asked_for_by_name():
+    parents, y, _ = planned(120, 13, synergy=0.8)
+    fitted = ResidualBootstrap(knots=0, products=False).fit(parents, y)
+    assert fitted.mean.coefficients.tolist() == fit_mean(parents, y).coefficients.tolist()
+    assert len(ResidualBootstrap().fit(parents, y).mean.coefficients) > 1 + 4
+
+
+def test_nothing_bends_where_rows_are_few_for_the_linear_part():
+    parents, y, _ = planned(18, 14, synergy=0.8)
+    assert len(fit_mean(parents, y, knots=3, products=True).coefficients) == 1 + 4
 
 
 def test_a_category_of_one_level_has_no_feature():
     c = category([0.0] * 9, "a")
-    assert features([c], [c.values], []).shape == (9, 0)
+    assert features([c], [c.values]).shape == (9, 0)
     assert fit_mean([c], number(np.arange(9.0), "y")).predict([c.values]).tolist() == [4.0] * 9
 
 
@@ -326,8 +391,10 @@ def test_local_linear_follows_a_curve_that_one_slope_does_not():
         )
         return np.sqrt(((made - z**2) ** 2).mean())
 
-    assert bias(LocalLinear()) < bias(NadarayaWatson()) < bias(ResidualBootstrap())
-    assert bias(LocalLinear()) < 0.2 * bias(ResidualBootstrap())
+    straight = bias(ResidualBootstrap(knots=0, products=False))
+    assert bias(LocalLinear()) < bias(NadarayaWatson()) < straight
+    assert bias(LocalLinear()) < 0.2 * straight
+    assert bias(ResidualBootstrap()) < 0.2 * straight
 
 
 def test_local_linear_with_categories_only_is_a_kernel_estimate():
@@ -359,9 +426,8 @@ def test_forest_weights_are_shares_of_leaves(kind):
     parents = [p for p in parents if p is not own]
     fitted = Forest(trees=7, smallest=3).fit(parents, own)
     given = [Given(p.values[[2, 11]] + (0 if p.discrete else 0.05)) for p in parents]
-    straight = [None] * 4
-    train = fitted.forest.apply(features(parents, [p.values for p in parents], straight))
-    at_given = fitted.forest.apply(features(parents, [g.values for g in given], straight))
+    train = fitted.forest.apply(features(parents, [p.values for p in parents]))
+    at_given = fitted.forest.apply(features(parents, [g.values for g in given]))
     expected = np.zeros((2, 30))
     for row in range(2):
         for tree in range(7):

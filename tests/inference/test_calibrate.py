@@ -39,7 +39,7 @@ def test_the_truth_of_a_world_is_the_contrast_of_two_with_the_same_errors(noise)
         some_theta(spec, data, **{"sales:nu": 5.0, "search:nu": 5.0}),
         compile_scm(spec, data),
     )
-    made, truth = _generated(scm, theta, ASKED, np.random.default_rng(5))
+    made, truth, _ = _generated(scm, theta, ASKED, np.random.default_rng(5))
     edges = calibrate(scm, theta, scm.factual)
     errors = int(np.random.default_rng(5).integers(2**31))
     off = {"tv": np.zeros(len(data.time))}
@@ -65,7 +65,7 @@ def test_what_cannot_be_negative_is_zero_before_it_acts():
     )
     scm = compile_scm(spec, paid)
     theta = some_theta(spec, paid, **{"search:intercept": 0.2, "search:sigma": 0.5})
-    made, truth = _generated(scm, theta, ASKED, np.random.default_rng(1))
+    made, truth, _ = _generated(scm, theta, ASKED, np.random.default_rng(1))
     search = made.array("search")
     assert search.min() == 0
     assert 3 < (search == 0).sum() < 50
@@ -84,7 +84,7 @@ def test_the_effects_of_every_outcome_are_asked():
     data, spec = mediated(), bc.Spec(graph, treatments=("tv",))
     asked = [bc.incremental("tv", outcome=y) for y in ("sales", "search")]
     scm, theta = compile_scm(spec, data), some_theta(spec, data)
-    _, truth = _generated(scm, theta, asked, np.random.default_rng(1))
+    _, truth, _ = _generated(scm, theta, asked, np.random.default_rng(1))
     for value, node in zip(truth, ("sales", "search"), strict=True):
         slope = theta[f"tv->{node}"].item() * data.array(node).max() / data.array("tv").max()
         assert value == pytest.approx(slope * data.array("tv").sum())
