@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from bayescausal.augmentation.blocks import Block
 
@@ -68,6 +69,11 @@ class Index(NamedTuple):
     weights: np.ndarray
     knots: np.ndarray | None
 
+    @property
+    def bends(self) -> int:
+        """Columns of its curve."""
+        return 0 if self.knots is None else len(self.knots) - 2
+
     def of(self, x: np.ndarray) -> np.ndarray:
         """Read it off standardized features."""
         return x[:, self.columns] @ self.weights
@@ -120,14 +126,13 @@ def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: boo
     if not plenty:
         straight = _ridge(x, y - center, _PENALTIES)
     residuals, freedom = y - center - x @ straight.slopes, straight.freedom
-    coefficients, indices = np.array([center, *straight.slopes]), tuple[Index, ...]()
-    if plenty and (knots or products):
-        indices = _indices(parents, x, straight.slopes, knots)
-        bent = bends(x, indices, products)
+    coefficients = np.array([center, *straight.slopes])
+    indices = _indices(parents, x, straight.slopes / (y.std() or 1.0), knots) if plenty else ()
+    bent = bends(x, indices, products)
+    if bent.shape[1]:
         shared = np.linalg.lstsq(x, bent - bent.mean(axis=0), rcond=None)[0]
         apart = bent - bent.mean(axis=0) - x @ shared
-        curved = sum(len(i.knots) - 2 for i in indices if i.knots is not None)
-        found = _bent(apart, residuals, freedom, curved)
+        found = _bent(apart, residuals, freedom, [i.bends for i in indices if i.bends])
         residuals, freedom = residuals - apart @ found.slopes, found.freedom
         coefficients[0] -= bent.mean(axis=0) @ found.slopes
         coefficients[1:] -= shared @ found.slopes
@@ -169,25 +174,36 @@ def _indices(
         weights = slopes[columns] if width > 1 else np.ones(width)
         along = x[:, columns] @ weights
         sd = along.std()
-        if sd > 1e-9 * np.abs(slopes).max(initial=1.0):
+        if sd > 1e-9:
             out.append(Index(columns, weights / sd, _knots(along / sd, knots)))
     return tuple(out)
 
 
-def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curved: int) -> Fitted:
-    """Fit what the linear part left to the bends: to curves, to products, or to both."""
-    scale = apart.std(axis=0)
-    real = scale > 1e-8
-    first = np.arange(len(scale)) < curved
-    penalties, best = np.append(_PENALTIES, np.inf), None
-    for chosen in (real, real & first, real & ~first):
-        found = _ridge(apart[:, chosen] / scale[chosen], y, penalties, freedom, _CAUTION)
+def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int]) -> Fitted:
+    """Fit what the linear part left to the bends: to curves, to products, or to both.
+
+    ``curves`` has the number of columns of each. A curve, or a product, is penalized by its
+    variance over the rows, so that neither units nor the direction of a scale matter.
+    """
+    ends = np.cumsum([*curves, *np.ones(apart.shape[1] - sum(curves), int)])
+    parts = [_even(apart[:, a:b]) for a, b in pairwise([0, *ends])]
+    split = len(curves)
+    best: Fitted | None = None
+    for first, last in ((0, len(parts)), (0, split), (split, len(parts))):
+        chosen = [part if first <= k < last else part[:, :0] for k, part in enumerate(parts)]
+        even = block_diag(*chosen)
+        found = _ridge(apart @ even, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
         if best is None or found.score < best.score:
-            slopes = np.zeros(len(scale))
-            slopes[chosen] = found.slopes / scale[chosen]
-            best = found._replace(slopes=slopes)
+            best = found._replace(slopes=even @ found.slopes)
     assert best is not None
     return best
+
+
+def _even(x: np.ndarray) -> np.ndarray:
+    """Return the map to uncorrelated columns of variance one, that x's columns span."""
+    _, values, right = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
+    real = values > 1e-8
+    return right[real].T / values[real]
 
 
 def _ridge(
