@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescausal.augmentation import conditionals, forest, regression
+from bayescausal.augmentation import conditionals, forest
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import (
