@@ -78,12 +78,24 @@ def density(model, variables=None):
 
 def naive(scm, augmented, theta, node):
     """Weighted log likelihood of one node without siblings: one row after the other."""
+    total, nu = 0.0, theta.get(f"{node}:nu")
+    for weight, (mu, eta) in zip(
+        augmented.weights, means(scm, augmented, theta, node), strict=True
+    ):
+        sd = theta[f"{node}:sigma"]
+        law = stats.norm(mu, sd) if nu is None else stats.t(nu, mu, sd)
+        total += weight / augmented.mass * law.logpdf(eta)
+    return total
+
+
+def means(scm, augmented, theta, node):
+    """Mean and value of a node in each row, on the scale of its link."""
     edges, start = calibrate(scm, theta, scm.factual), scm.data.history
-    frame, total = augmented.values, 0.0
+    frame, found = augmented.values, []
     column = {v: k for k, v in enumerate(augmented.order)}
     weeks = len(scm.data.training)
     level = scm.baseline(node, theta)
-    for i, weight in enumerate(augmented.weights):
+    for i in range(len(augmented.weights)):
         unit = augmented.indices[i, column["unit"]] // weeks if scm.data.is_panel else None
         at = augmented.indices[i, column["time" if "time" in column else node]] % weeks
 
@@ -103,8 +115,5 @@ def naive(scm, augmented, theta, node):
             else:
                 index = augmented.indices[i, column[edge.source]]
                 mu = mu + read(way.beta * (way.factual - way.center), index)
-        sd, nu = theta[f"{node}:sigma"], theta.get(f"{node}:nu")
-        eta = frame[node][i, 0]
-        law = stats.norm(mu, sd) if nu is None else stats.t(nu, mu, sd)
-        total += weight / augmented.mass * law.logpdf(eta)
-    return total
+        found.append((float(np.ravel(mu)[0]), frame[node][i, 0]))
+    return found

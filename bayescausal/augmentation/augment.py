@@ -14,6 +14,7 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.ancestral import Uniforms, ancestral
 from bayescausal.augmentation.blocks import Block, Table, read_table
+from bayescausal.augmentation.choices import tied
 from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
 from bayescausal.augmentation.plan import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
@@ -57,6 +58,13 @@ class Augmented:
     def order(self) -> tuple[Node, ...]:
         """The blocks, in the order of the columns of `indices`."""
         return self.plan.order
+
+    def alike(self, node: Node) -> np.ndarray:
+        """Return for each observed row the first that an index of this block may stand for.
+
+        ``threshold`` and ``reduce`` merge rows of one value; an index of ``ancestral`` is that row.
+        """
+        return tied(self.plan, node, merge=self.method != "ancestral")
 
     @property
     def mass(self) -> float:

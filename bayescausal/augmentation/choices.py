@@ -34,11 +34,8 @@ class Ties:
 
     @classmethod
     def of(cls, plan: Plan, node: Node, merge: bool = True) -> Ties:
-        """Read which rows tie. Residuals make other values at other parents: they never do."""
-        if node in plan.moved or not merge:
-            every = np.arange(plan.rows)
-            return cls(every, every, every)
-        first = plan.table.blocks[node].ties
+        """Read which rows tie."""
+        first = tied(plan, node, merge)
         rows = np.argsort(first, kind="stable")
         donors, starts = np.unique(first[rows], return_index=True)
         return cls(donors, rows, starts)
@@ -48,6 +45,15 @@ class Ties:
         if len(self.donors) == len(self.rows):
             return probability
         return np.add.reduceat(probability[:, self.rows], self.starts, axis=1)
+
+
+def tied(plan: Plan, node: Node, merge: bool = True) -> np.ndarray:
+    """Return for each row the first that ties with it.
+
+    Residuals make other values at other parents: they never tie.
+    """
+    alone = node in plan.moved or not merge
+    return np.arange(plan.rows) if alone else plan.table.blocks[node].ties
 
 
 def distinct(

@@ -67,8 +67,9 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
 
     smoothed by a Pareto tail. A row is a week of a unit: all of its modelled nodes given their
     observed parents. With augmentation the terms that hold week t are the week itself and every
-    augmented row that has an index of it, each with its weight; the rows were drawn with the week
-    in the data, which this does not undo. It is no test of the graph: an association predicts too.
+    augmented row that has an index of it, each with its weight; of a value that several weeks have,
+    and a method merges, each week holds an even part. The rows were drawn with the week in the
+    data, which this does not undo. It is no test of the graph: an association predicts too.
 
     Parameters
     ----------
@@ -131,8 +132,10 @@ def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
         rows = district_rows(scm, drawn, nodes)
         size = len(rows.weights) - count
         holds = np.zeros((size, count))
-        for index in rows.indices.values():
-            holds[np.arange(size), index[:size]] = 1.0
+        for block, index in rows.indices.items():
+            same = drawn.alike(block)
+            alike = same[index[:size], None] == same
+            holds += (1 - holds) * alike / alike.sum(axis=1, keepdims=True)
         holds *= given.weight * given.eta * rows.weights[:size, None]
 
         def summed(

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from linear_worlds import DRAWS, linear_fit
 from scipy import stats
-from weighted_cases import GRAPH, SPECS, naive, world
+from weighted_cases import GRAPH, SPECS, means, naive, world
 
 import bayescausal as bc
 from bayescausal.augmentation.augment import Augmented
@@ -174,6 +174,56 @@ def test_what_holds_a_week_is_every_term_with_an_index_of_it(name):
                 for t in {*drawn.indices[i, held_by(scm, drawn, node)]}:
                     wanted[draw, t] += term
     np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+def test_what_holds_a_week_of_a_district_is_a_joint_density():
+    """search <-> sales: one term a row for the two, from the two means and their correlation."""
+    spec = replace(SPECS["district"][0], baseline=())
+    data, given = world(weeks=8), bc.Augmentation(weight=0.3, eta=0.6, budget=25, seed=2)
+    fit = hand_made(spec, data, given)
+    scm = fit.scm
+    edges = calibrate(scm, fit.theta(), scm.factual)
+    density = sum(p.reshape(3, -1) for p in pointwise(scm, fit.theta(), edges).values())[None]
+    drawn, nodes = augmented_rows(scm, fit.shapes), ("search", "sales")
+    wanted = 0.7 * density[0]
+    blocks = sorted({b for node in nodes for b in held_by(scm, drawn, node)})
+    for draw in range(3):
+        theta = {k: v[draw] for k, v in fit.theta().items()}
+        rho, sd = theta["sales<->search"], [theta[f"{node}:sigma"] for node in nodes]
+        covariance = np.outer(sd, sd) * np.array([[1, rho], [rho, 1]])
+        rows = zip(*(means(scm, drawn, theta, node) for node in nodes), strict=True)
+        for i, row in enumerate(rows):
+            off = [eta - mu for mu, eta in row]
+            term = stats.multivariate_normal(cov=covariance).logpdf(off) / len(drawn)
+            for t in {*drawn.indices[i, blocks]}:
+                wanted[draw, t] += 0.3 * 0.6 * 8 * term
+    np.testing.assert_allclose(_held(fit, density)[0], wanted, rtol=1e-8)
+
+
+def test_weeks_that_a_method_merged_hold_an_even_part_of_its_rows():
+    """A promotion runs in three of eight weeks; the row points at the first of them."""
+    data = world(weeks=8)
+    promo = np.array([0, 1, 0, 1, 0, 0, 1, 0.0])
+    data = replace(data, table=data.table.assign(promo=("time", promo)))
+    graph = bc.Graph.parse("tv, promo -> sales", outcome="sales")
+    given = bc.Augmentation(
+        weight=0.3, method="reduce", budget=60, conditional="nadaraya-watson", seed=2
+    )
+    fit = hand_made(bc.Spec(graph, treatments=("tv",)), data, given)
+    scm, drawn = fit.scm, augmented_rows(fit.scm, fit.shapes)
+    at = {b: drawn.order.index(b) for b in ("tv", "promo", "sales")}
+    assert {*drawn.indices[:, at["promo"]]} == {0, 1}
+    theta = {k: v[0] for k, v in fit.theta().items()}
+    wanted = np.zeros(8)
+    for i, share in enumerate(drawn.weights):
+        one = Augmented(drawn.plan, drawn.indices[i : i + 1], np.ones(1), drawn.method)
+        term = 0.3 * min(8, drawn.effective_rows) * share * naive(scm, one, theta, "sales")
+        running = promo[drawn.indices[i, at["promo"]]]
+        for t in range(8):
+            spared = 1 - (promo[t] == running) / (promo == running).sum()
+            held = t in drawn.indices[i, [at["tv"], at["sales"]]]
+            wanted[t] += term * (1 - (1 - held) * spared)
+    np.testing.assert_allclose(_held(fit, np.zeros((1, 3, 8)))[0, 0], wanted, rtol=1e-8)
 
 
 def test_a_week_in_no_term_is_left_out_at_no_cost():
