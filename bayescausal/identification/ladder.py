@@ -12,9 +12,10 @@ from bayescausal.identification.edges import weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.rungs import GRADES, LETTERS
 from bayescausal.identification.totals import path_edges
+from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import DESIGNS, Experiment
+from bayescausal.specs.experiment import Experiment
 
 LOW_CONTRACTION = 0.1
 WEAK_FIRST_STAGE = 10.0

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.edges import ORDER, EdgeVerdict, hedge_of, weakest
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
+from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import DESIGNS, Experiment
+from bayescausal.specs.experiment import Experiment
 
 RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
 

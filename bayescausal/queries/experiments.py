@@ -18,7 +18,7 @@ import pandas as pd
 
 from bayescausal.errors import ExperimentConflict, SpecError
 from bayescausal.inference.evidence import graded
-from bayescausal.inference.fit import Fit, lift_draws
+from bayescausal.inference.fit import Fit, labeled, lift_draws
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.queries.left_out import (
     PROB,
@@ -205,7 +205,7 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
             "advice": " ".join(advice),
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
-    table.attrs = {"prob": PROB}
+    table.attrs = {"prob": PROB, "posterior": labeled(fit.spec)}
     return table
 
 

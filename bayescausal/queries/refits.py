@@ -139,7 +139,8 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
             "status": [status for _, status in steps],
         }
     )
-    table.attrs = {"estimand": full.attrs["estimand"], "problem": " ".join(problems)}
+    table.attrs = {key: full.attrs[key] for key in ("estimand", "posterior") if key in full.attrs}
+    table.attrs["problem"] = " ".join(problems)
     return table
 
 

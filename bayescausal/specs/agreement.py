@@ -155,10 +155,10 @@ def _check_unit(spec: Spec, test: Experiment, data: Dataset) -> None:
             f"Experiment '{test.name}' is in '{test.unit}', but its scale is percent. Write "
             "unit='percent', or scale='total'."
         )
-    if scale in ("total", "mean") and test.unit in PERCENT:
+    if scale != "percent" and test.unit in PERCENT:
         raise SpecError(
-            f"Experiment '{test.name}' is in '{test.unit}', but its scale is {scale}, in units of "
-            f"'{outcome}'. Write scale='percent'."
+            f"Experiment '{test.name}' is in '{test.unit}', but its scale is {scale}, which is no "
+            "percentage. Write scale='percent', or the unit that the lift is in."
         )
     if scale in ("total", "mean") and known and test.unit != known:
         raise DataError(

@@ -590,7 +590,8 @@ def test_a_biased_pair_may_be_perfectly_correlated_in_its_sampling_errors():
     [
         ("orders", "total", "is in 'orders', but 'sales' is in 'EUR' in the data.*correct unit="),
         ("orders", "percent", "is in 'orders', but its scale is percent"),
-        ("%", "mean", "is in '%', but its scale is mean, in units of 'sales'.*scale='percent'"),
+        ("%", "mean", "is in '%', but its scale is mean, which is no percentage.*scale='percent'"),
+        ("percent", "per_spend", "its scale is per_spend, which is no percentage"),
     ],
 )
 def test_a_lift_in_another_unit_is_refused(unit, scale, words):
