@@ -135,7 +135,7 @@ def grade(
     else:
         source = found.strategies[0].words if found.strategies else "no data tells it"
     letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
-    tests = [t for t in experiments if _same_effect(t, found)] if part == "total" else []
+    tests = _tests(experiments, found, part)
     inside = [(_rung(t), t) for t in tests if _covers(t.estimand, asked)]
     extrapolated = bool(tests) and not inside
     if inside:
@@ -189,10 +189,25 @@ def _part_status(found: Identification, part: str) -> tuple[str, str]:
     return status, f"{status}: {weak}"
 
 
-def _same_effect(test: Experiment, found: Identification) -> bool:
-    outcome = test.estimand.outcome or found.outcome
-    same = test.estimand.keys == found.estimand.keys and outcome == found.outcome
-    return same and test.design != "prior-belief"
+def _tests(experiments: Sequence[Experiment], found: Identification, part: str) -> list[Experiment]:
+    """Return the tests of an effect; of several treatments those of each, if all were tested."""
+    if part != "total":
+        return []
+
+    def of(keys: tuple[str, ...]) -> list[Experiment]:
+        return [
+            test
+            for test in experiments
+            if test.estimand.keys == keys
+            and (test.estimand.outcome or found.outcome) == found.outcome
+            and test.design != "prior-belief"
+        ]
+
+    together = of(found.estimand.keys)
+    if together or found.status == "not identified":
+        return together
+    apart = [of((key,)) for key in found.estimand.keys]
+    return [test for some in apart for test in some] if all(apart) else []
 
 
 def _covers(tested: Estimand, asked: Estimand) -> bool:

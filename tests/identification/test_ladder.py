@@ -82,6 +82,19 @@ def test_a_test_of_another_channel_lifts_nothing():
     assert letter(graph, incremental("social"), other) == "E"
 
 
+def test_channels_together_rest_on_the_tests_of_each():
+    graph = Graph.parse("tv, social -> sales", outcome="sales")
+    both = incremental(("tv", "social"))
+    each = [lift(name="a"), lift(incremental("social"), "did", name="b")]
+    found = grade(identify(graph, both, each), each)
+    assert (found.letter, found.extrapolated) == ("E", True)
+    assert found.source == "'b', 'a', and the model beyond"
+    assert letter(graph, both, each[0]) == "F"  # social was not tested
+    assert letter(graph, both.during(*SPRING), lift(both)) == "A"
+    against = grade(identify(graph, both, each), each, z={"b": 3.0})
+    assert against.conflict
+
+
 def test_data_that_barely_move_the_prior_lower_a_grade():
     assert letter(CLEAR, TV, contraction=0.5) == "F"
     low = grade(identify(CLEAR, TV), contraction=0.04)
