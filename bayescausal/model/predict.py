@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.model.errors import fresh, law, mixing
+from bayescausal.model.errors import Law, fresh, law, mixing
 from bayescausal.model.scm import SCM, Mechanism, evolve, forward
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.transform import widen
@@ -28,22 +28,13 @@ def replicate(
     dict of node to array
         In original units, draw dims in front, training periods only.
     """
-    x, start = scm.factual, scm.data.history
-    mix = mixing(scm, theta)
-    shocks: dict[Node, Array] = {}
-    out: dict[Node, Array] = {}
 
-    def settle(node: Node, mu: Array) -> Array:
-        seen = x[node][..., start:]
-        made = law(scm, theta, mix, shocks, node, mu[..., start:], scm.link(node, seen))
-        shocks[node] = made.shock
+    def draw(node: Node, made: Law, eta: Array) -> Array:
         draws = np.shape(theta[f"{node}:sigma"])
-        noise = _unit(scm, theta, node, (*draws, *seen.shape), rng)
-        out[node] = scm.inverse(node, made.location + made.spread * noise)
-        return x[node]
+        noise = _unit(scm, theta, node, (*draws, *eta.shape), rng)
+        return scm.inverse(node, made.location + made.spread * noise)
 
-    forward(scm, theta, x, edges, settle=settle)
-    return out
+    return _given_observed(scm, theta, edges, draw)
 
 
 def _unit(scm: SCM, theta: Theta, node: Node, shape: tuple, rng: np.random.Generator) -> Array:
@@ -61,20 +52,36 @@ def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[N
     dict of node to array
         Per original unit of the node; draw dims in front, training periods only.
     """
+
+    def density(node: Node, made: Law, eta: Array) -> Array:
+        z, nu = (eta - made.location) / made.spread, theta.get(f"{node}:nu")
+        unit = norm.logpdf(z) if nu is None else student.logpdf(z, widen(nu, scm.depth))
+        logs = scm.spec.link(node) == "log"
+        size = eta + np.log(scm.scale[node]) if logs else np.log(scm.scale[node])
+        return unit - np.log(made.spread) - size
+
+    return _given_observed(scm, theta, edges, density)
+
+
+def _given_observed(
+    scm: SCM,
+    theta: Theta,
+    edges: Mapping[Edge, Mechanism],
+    read: Callable[[Node, Law, Array], Array],
+) -> dict[Node, Array]:
+    """Read something off the law of each modelled node, causes first, and its observed values.
+
+    Both are on the scale of the link, training periods only.
+    """
     x, start = scm.factual, scm.data.history
     mix = mixing(scm, theta)
     shocks: dict[Node, Array] = {}
     out: dict[Node, Array] = {}
 
     def settle(node: Node, mu: Array) -> Array:
-        seen = x[node][..., start:]
-        eta = scm.link(node, seen)
+        eta = scm.link(node, x[node][..., start:])
         made = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
-        shocks[node] = made.shock
-        z, nu = (eta - made.location) / made.spread, theta.get(f"{node}:nu")
-        unit = norm.logpdf(z) if nu is None else student.logpdf(z, widen(nu, scm.depth))
-        size = np.log(seen if scm.spec.link(node) == "log" else scm.scale[node])
-        out[node] = unit - np.log(made.spread) - size
+        shocks[node], out[node] = made.shock, read(node, made, eta)
         return x[node]
 
     forward(scm, theta, x, edges, settle=settle)
