@@ -98,22 +98,15 @@ def diagnose(fit: Fit) -> Diagnostics:
     return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
 
 
-def _width(draws: np.ndarray) -> float:
-    low, high = np.quantile(draws, [0.05, 0.95])
-    return float(high - low)
-
-
 def _effects(fit: Fit) -> pd.DataFrame:
     rows = {}
     for treatment in reachable(fit.spec):
-        question = incremental(treatment)
-        draws = total_effect(fit, question)
-        prior = total_effect(fit, question, group="prior")
+        draws = total_effect(fit, incremental(treatment))
         rows[treatment] = {
             "r_hat": rhat(draws),
             "ess_bulk": ess(draws, "bulk"),
             "ess_tail": ess(draws, "tail"),
-            "contraction": 1 - (_width(draws) / _width(prior)) ** 2,
+            "contraction": fit.evidence["contraction"][treatment],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("treatment")
 
@@ -165,13 +158,12 @@ def _experiments(fit: Fit) -> pd.DataFrame:
     rows = {}
     for test in fit.spec.experiments:
         draws, error = lift_draws(fit, test), error_sd(test, fit.data)
-        spread = float(np.hypot(error, draws.std()))
         rows[test.name] = {
             "lift": entered(test).lift,
             "std_error": error,
             "model": float(draws.mean()),
             "model_sd": float(draws.std()),
-            "z": (entered(test).lift - float(draws.mean())) / spread,
+            "z": fit.evidence["z"][str(test.name)],
         }
     columns = ["lift", "std_error", "model", "model_sd", "z"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("experiment")
