@@ -17,6 +17,15 @@ _ROWS_PER_FEATURE = 5
 _PENALTIES = np.geomspace(1e-6, 1e2, 60)
 """Per row, in squared units of standardized features."""
 
+_RANK = 1e-9
+"""Singular values below this part of the largest are none."""
+
+_ALIKE = 1e3
+"""Ratio of singular values above which causes are nearly copies of each other."""
+
+_HANDFUL = 8.0
+"""A bend that so few rows show, or fewer, is left out."""
+
 _CAUTION = 1.4
 """What a degree of freedom of a bend counts for: Kim and Gu (2004)."""
 
@@ -29,11 +38,10 @@ class Mean:
     ----------
     parents : tuple of Block
     location, scale : array, shape (feature,)
-    coefficients : array, shape (1 + feature + bend,)
+    coefficients : array, shape (1 + feature,)
         The intercept first; features are standardized.
-    indices : tuple of Index
-        What bends; none where the mean is linear.
-    products : bool
+    bend : Bend or None
+        What is added to the linear mean.
     residuals : array, shape (row,)
         Inflated by ``sqrt(n / (n - p))``, with mean zero.
     """
@@ -42,15 +50,44 @@ class Mean:
     location: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
-    indices: tuple[Index, ...]
-    products: bool
+    bend: Bend | None
     residuals: np.ndarray
 
     def predict(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the mean at values of the parents, each of shape ``(given, column)``."""
         x = (features(self.parents, values) - self.location) / self.scale
-        every = np.concatenate([x, bends(x, self.indices, self.products)], axis=1)
-        return self.coefficients[0] + every @ self.coefficients[1:]
+        straight = self.coefficients[0] + x @ self.coefficients[1:]
+        return straight if self.bend is None else straight + self.bend.at(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Bend:
+    """What curves and products of causes add to a linear mean.
+
+    It adds no more beyond the rows than three times what it does among them: rows recombine causes
+    into places where a curve, and still more a product, is a guess.
+
+    Parameters
+    ----------
+    indices : tuple of Index
+    products : bool
+    shared : array, shape (1 + feature, bend)
+        The part of each column that the linear mean has already, the constant first.
+    slopes : array, shape (bend,)
+    low, high : float
+    """
+
+    indices: tuple[Index, ...]
+    products: bool
+    shared: np.ndarray
+    slopes: np.ndarray
+    low: float
+    high: float
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """Return what is added at standardized features."""
+        columns = bends(x, self.indices, self.products) - self.shared[0] - x @ self.shared[1:]
+        return np.clip(columns @ self.slopes, self.low, self.high)
 
 
 class Index(NamedTuple):
@@ -89,11 +126,14 @@ class Fitted(NamedTuple):
         Degrees of freedom, with those spent before.
     score : float
         Of generalized cross-validation.
+    condition : float
+        Largest over smallest singular value.
     """
 
     slopes: np.ndarray
     freedom: float
     score: float
+    condition: float
 
 
 def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: bool = False) -> Mean:
@@ -103,8 +143,10 @@ def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: boo
 
     Bends, the curves s and the products c, have a ridge penalty of their own, by generalized
     cross-validation: for curves, for products or for both, down to none at all. A parent of
-    several columns bends along its fitted contribution u, so that few rows suffice. Where the
-    linear part itself needs a penalty nothing bends.
+    several columns bends along its fitted contribution u, so that few rows suffice. A bend that a
+    handful of rows shows is left out, such as the product of channels that are seldom on together.
+    Where rows are few for the linear part it has a penalty and nothing bends; causes that are
+    nearly copies of each other have one too.
 
     Parameters
     ----------
@@ -123,23 +165,19 @@ def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: boo
     x, center = (raw - location) / scale, y.mean()
     straight = _ridge(x, y - center, np.zeros(1))
     plenty = (straight.freedom - 1) * _ROWS_PER_FEATURE <= len(y)
-    if not plenty:
+    if not plenty or straight.condition > _ALIKE:
         straight = _ridge(x, y - center, _PENALTIES)
     residuals, freedom = y - center - x @ straight.slopes, straight.freedom
-    coefficients = np.array([center, *straight.slopes])
-    indices = _indices(parents, x, straight.slopes / (y.std() or 1.0), knots) if plenty else ()
-    bent = bends(x, indices, products)
-    if bent.shape[1]:
-        shared = np.linalg.lstsq(x, bent - bent.mean(axis=0), rcond=None)[0]
-        apart = bent - bent.mean(axis=0) - x @ shared
-        found = _bent(apart, residuals, freedom, [i.bends for i in indices if i.bends])
-        residuals, freedom = residuals - apart @ found.slopes, found.freedom
-        coefficients[0] -= bent.mean(axis=0) @ found.slopes
-        coefficients[1:] -= shared @ found.slopes
-        coefficients = np.concatenate([coefficients, found.slopes])
+    bend = None
+    if plenty:
+        indices = _indices(parents, x, straight.slopes / (y.std() or 1.0), knots)
+        bend, freedom = _bend(x, residuals, freedom, indices, products)
+    if bend is not None:
+        residuals = residuals - bend.at(x)
     left_over = len(y) - min(freedom, len(y) - 1.0)
     residuals = (residuals - residuals.mean()) * np.sqrt(len(y) / left_over)
-    return Mean(parents, location, scale, coefficients, indices, products, residuals)
+    coefficients = np.array([center, *straight.slopes])
+    return Mean(parents, location, scale, coefficients, bend, residuals)
 
 
 def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
@@ -179,6 +217,22 @@ def _indices(
     return tuple(out)
 
 
+def _bend(
+    x: np.ndarray, y: np.ndarray, freedom: float, indices: tuple[Index, ...], products: bool
+) -> tuple[Bend | None, float]:
+    """Fit bends to what the linear part left; None where there is nothing to bend."""
+    columns = bends(x, indices, products)
+    if not columns.shape[1]:
+        return None, freedom
+    design = np.column_stack([np.ones(len(x)), x])
+    shared = np.linalg.lstsq(design, columns, rcond=_RANK)[0]
+    found = _bent(columns - design @ shared, y, freedom, [i.bends for i in indices if i.bends])
+    added = (columns - design @ shared) @ found.slopes
+    low, high = added.min(), added.max()
+    wide = high - low
+    return Bend(indices, products, shared, found.slopes, low - wide, high + wide), found.freedom
+
+
 def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int]) -> Fitted:
     """Fit what the linear part left to the bends: to curves, to products, or to both.
 
@@ -200,9 +254,13 @@ def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int
 
 
 def _even(x: np.ndarray) -> np.ndarray:
-    """Return the map to uncorrelated columns of variance one, that x's columns span."""
-    _, values, right = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
-    real = values > 1e-8
+    """Return the map to uncorrelated columns of variance one, that x's columns span.
+
+    Without those that a handful of rows makes: ``(sum x^2)^2 / sum x^4`` counts them.
+    """
+    left, values, right = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
+    shown = 1 / np.maximum((left**4).sum(axis=0), 1e-12)
+    real = (values > 1e-8) & (shown > _HANDFUL)
     return right[real].T / values[real]
 
 
@@ -221,8 +279,9 @@ def _ridge(
     0/0, and there would be no residuals to resample.
     """
     left, values, right = np.linalg.svd(x, full_matrices=False)
-    real = values > 1e-9 * max(1.0, values[:1].sum())
+    real = values > _RANK * max(1.0, values[:1].sum())
     left, values, right = left[:, real], values[real], right[real]
+    condition = float(values[0] / values[-1]) if len(values) else 1.0
     seen = left.T @ y
     shrink = values**2 / (values**2 + len(y) * penalties[:, None])
     errors = y @ y - seen @ seen + ((1 - shrink) ** 2 * seen**2).sum(axis=1)
@@ -230,7 +289,8 @@ def _ridge(
     kept = len(y) - freedom >= len(y) / 2
     scores = np.where(kept, errors, np.inf) / (len(y) - caution * freedom).clip(1e-9) ** 2
     k = int(scores.argmin())
-    return Fitted(right.T @ (seen * shrink[k] / values), float(freedom[k]), float(scores[k]))
+    slopes = right.T @ (seen * shrink[k] / values)
+    return Fitted(slopes, float(freedom[k]), float(scores[k]), condition)
 
 
 def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
