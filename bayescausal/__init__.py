@@ -32,7 +32,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "specs.edge": ["Edge"],
         "specs.graph": ["Graph"],
         "specs.prior": ["Prior"],
-        "specs.response": ["Coefficient", "MeanContribution", "Response", "ReturnOnSpend"],
+        "specs.response": [
+            "Coefficient",
+            "MeanContribution",
+            "RangeContribution",
+            "Response",
+            "ReturnOnSpend",
+        ],
         "specs.adstock": [
             "BinomialAdstock",
             "DelayedAdstock",

@@ -42,6 +42,10 @@ class OverlappingExperiments(UserWarning):
     """Two tests saw the same weeks, units and channel, and count as independent evidence."""
 
 
+class SpendWithoutExposure(UserWarning):
+    """Spend is booked in periods in which nothing ran; returns count it with the rest."""
+
+
 class EmptyAugmentation(UserWarning):
     """No augmented row is as likely as was asked."""
 

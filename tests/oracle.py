@@ -392,7 +392,18 @@ class Oracle:
 
     def _scales(self, node):
         tops = [max(abs(v) for v in row[self.history :]) for row in self.x[node]]
-        return [top if top > 0 else max(tops) for top in tops]
+        curved = any(e.source == node and self._curved(e) for e in self.edges)
+        grows = node in self.spec.graph.outcomes or node in self.data.spend or curved
+        if not self.data.units or not grows:
+            return [top if top > 0 else max(tops) for top in tops]
+        first = self._path(self.spec.graph.outcomes[0])
+        sizes = [math.fsum(map(abs, row[self.history :])) / len(self.training) for row in first]
+        most = max(top / size for top, size in zip(tops, sizes, strict=True))
+        return [size * most for size in sizes]
+
+    def _curved(self, edge):
+        response = self.response(edge)
+        return response is not None and bool(response.transforms)
 
     def link(self, node, value, u):
         value = value / self.scale[node][u]
@@ -425,9 +436,12 @@ class Oracle:
         f = self.curve(edge, self.x[edge.source])
         seen = [value for row in f for value in row[self.history :]]
         value, response = self.theta[str(edge)], self.response(edge)
-        view = "Coefficient" if response is None else type(response.strength).__name__
+        view = "RangeContribution" if response is None else type(response.strength).__name__
         if view == "MeanContribution":
             beta = value / (math.fsum(abs(v) for v in seen) / len(seen))
+        elif view == "RangeContribution":
+            rows = [row[self.history :] for row in f]
+            beta = value / max(max(row) - min(row) for row in rows)
         elif view == "ReturnOnSpend":
             paid = self._path(self.data.spend[edge.source])
             spent = math.fsum(v for row in paid for v in row[self.history :])
@@ -702,10 +716,19 @@ class Oracle:
             mean = sum(map(sum, spend)) / sum(map(sum, exposure))
             for u in self.units:
                 for t in range(len(self.time)):
-                    price = spend[u][t] / exposure[u][t] if exposure[u][t] > 0 else mean
+                    fee = self._fee(spend, exposure, u, t >= self.history)
+                    price = spend[u][t] / exposure[u][t] + fee if exposure[u][t] > 0 else mean
                     a = active.get(node, exposure)[u][t]
                     moved += price * (a - control.get(node, exposure)[u][t])
         return moved
+
+    def _fee(self, spend, exposure, unit, trained):
+        """Spend booked where nothing ran, per unit of exposure; of a silent unit: over all units."""
+        span = [t for t in range(len(self.time)) if (t >= self.history) == trained]
+        runs = {u: math.fsum(exposure[u][t] for t in span) for u in self.units}
+        loose = {u: math.fsum(spend[u][t] for t in span if not exposure[u][t]) for u in self.units}
+        silent = math.fsum(loose[u] for u in self.units if not runs[u])
+        return loose[unit] / (runs[unit] or math.inf) + silent / sum(runs.values())
 
     def split(self, estimand):
         """NDE and NIE: mediators of one world, treatments of the other, edge by edge."""

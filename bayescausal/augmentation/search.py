@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,6 +23,13 @@ _CELLS = 1_000_000
 
 _SLACK = 1e-9
 """What rounding may do to the logarithm of a weight, and more."""
+
+_ROW = 20
+"""A row begun takes as long as so many cells: one donor of one parent each."""
+
+
+class Unfinished(Exception):
+    """The search has done all the work that it may."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +118,19 @@ class Search:
 
     and 1 for others. A bound takes in those of the nodes with one parent below: it is exact where
     the graph is a forest.
+
+    Parameters
+    ----------
+    plan : Plan
+    merge : bool
+    limit : float
+        Cells, of donors times parents and of rows begun, after which `Unfinished` is raised. They
+        are counted, not timed, so the same search always ends alike.
     """
 
-    def __init__(self, plan: Plan, merge: bool = True) -> None:
-        self.plan, self.order = plan, plan.order
+    def __init__(self, plan: Plan, merge: bool = True, limit: float = np.inf) -> None:
+        self.plan, self.order, self.limit = plan, plan.order, limit
+        self.spent, self.begun = 0.0, 0
         self.ties = {v: Ties.of(plan, v, merge) for v in plan.order}
         self.parents = [
             [plan.order.index(p) for p in plan.factorization.pillows[v]] for v in plan.order
@@ -173,6 +189,46 @@ class Search:
             else:
                 raised = yield chunk.indices, chunk.log_weights
                 level = level if raised is None else max(level, raised)
+
+    def foreseen(self, rows: np.ndarray) -> Callable[[float], float]:
+        """Return the work that finding all rows above a log weight takes, as a function of it.
+
+        The number of rows begun is estimated from rows drawn from the law: E[1(begun) / w] for
+        each length, w the weight of the beginning. It is exact for roots.
+        """
+        chunk = Chunk(0, np.zeros((len(rows), 0), np.int32), np.zeros(len(rows)))
+        reach, weights = np.full(len(rows), np.inf), []
+        for at, node in enumerate(self.order):
+            ties, donor = self.ties[node], rows[:, at]
+            place = np.empty(self.plan.rows, np.int64)
+            place[ties.rows] = np.repeat(
+                np.arange(len(ties.donors)), np.diff(ties.starts, append=self.plan.rows)
+            )
+            log_p = np.empty(len(rows))
+            for part in parts(len(rows), self.plan.rows, _CELLS):
+                p = self._odds(node, chunk, np.arange(len(rows))[part])
+                log_p[part] = _log(p[np.arange(len(p)), place[donor[part]]])
+            reach = np.minimum(reach, log_p + self.ahead[at, donor] - self._need(chunk, 0.0))
+            chunk = self._grown(chunk, donor, log_p)
+            weights.append((reach, chunk.log_weights))
+        return lambda level: self._work(
+            [1.0] + [float(np.exp(-w[r >= level]).sum()) / len(rows) for r, w in weights]
+        )
+
+    def _work(self, begun: Sequence[float]) -> float:
+        """Cells of a search that begins so many rows of each length."""
+        total = _ROW * sum(begun)
+        for at, parents in enumerate(self.parents):
+            if at in self.tables:
+                continue
+            above = [self.order[p] for p in parents]
+            made = any(v in self.plan.moved for v in above)
+            kinds = np.inf if made else np.prod([float(len(self.ties[v].donors)) for v in above])
+            for depth in {at, max(parents) + 1}:  # its donors, and its bound as soon as it is known
+                count = begun[depth]
+                pillows = min(count, kinds * np.ceil(count / _CHUNK))
+                total += pillows * self.plan.rows * len(parents)
+        return total
 
     def _continued(self, chunk: Chunk, level: float) -> list[Chunk]:
         """Add a node; what is too much at once is put back."""
@@ -241,6 +297,7 @@ class Search:
         return Options(np.cumsum(length) - length, length, score[by], log_p[by], donors)
 
     def _odds(self, node: Node, chunk: Chunk, rows: np.ndarray) -> np.ndarray:
+        self._spend(len(rows) * self.plan.rows * len(self.plan.factorization.pillows[node]))
         part = chunk[rows]
         return odds(self.plan, node, part.indices, part.made, self.ties[node])
 
@@ -248,16 +305,20 @@ class Search:
         self, chunk: Chunk, options: Options, segment: np.ndarray, counts: np.ndarray
     ) -> Chunk:
         """Continue each row with its first ``counts`` donors."""
-        at, node = chunk.depth, self.order[chunk.depth]
         row = np.repeat(np.arange(len(chunk)), counts)
         within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         place = options.start[segment][row] + within
-        grown = chunk[row]
-        donor = options.donor[place].astype(np.int32)
-        grown.depth = at + 1
-        grown.indices = np.concatenate([grown.indices, donor[:, None]], axis=1)
-        grown.log_weights = grown.log_weights + options.log_p[place]
-        grown.ready.pop(node, None)
+        self.begun += len(row)
+        self._spend(_ROW * len(row))
+        return self._grown(chunk[row], options.donor[place], options.log_p[place])
+
+    def _grown(self, chunk: Chunk, donor: np.ndarray, log_p: np.ndarray) -> Chunk:
+        """Add one donor of the next node to each row."""
+        at, node = chunk.depth, self.order[chunk.depth]
+        donor = donor.astype(np.int32)
+        indices = np.concatenate([chunk.indices, donor[:, None]], axis=1)
+        made, ready = dict(chunk.made), {v: x for v, x in chunk.ready.items() if v != node}
+        grown = Chunk(at + 1, indices, chunk.log_weights + log_p, made, ready)
         if node in self.plan.moved:
             given = self.plan.given(node, grown.indices, grown.made)
             grown.made[node] = self.plan.donors[node].donate(donor, given)
@@ -266,6 +327,11 @@ class Search:
             if known and len(grown):
                 grown.ready[self.order[later]] = self._best(later, grown)
         return grown
+
+    def _spend(self, cells: float) -> None:
+        self.spent += cells
+        if self.spent > self.limit:
+            raise Unfinished
 
     def _best(self, at: int, chunk: Chunk) -> np.ndarray:
         """The most that a node whose pillow is known can add, by row."""

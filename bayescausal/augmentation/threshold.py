@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.choices import Ties, log_weights
 from bayescausal.augmentation.plan import Plan
-from bayescausal.augmentation.search import Search
+from bayescausal.augmentation.search import Search, Unfinished
 from bayescausal.errors import DataError, EmptyAugmentation
 
 _ROUNDING = 1e-10
@@ -20,6 +23,12 @@ _NOTHING = -700.0
 
 _SURPLUS = 100_000
 """Rows that may wait, besides twice the budget, until the lightest are dropped."""
+
+_WORK = 1e9
+"""Probabilities, times causes, after which a search is given up: some ten seconds."""
+
+_FEWER = 10_000
+"""Rows that ``reduce`` is advised to have, unless fewer were asked for."""
 
 _TRIALS, _FEW_TRIALS = 1_000, 200
 """Draws from which the number of rows above a weight, or the weight of any, is estimated."""
@@ -67,11 +76,14 @@ def threshold(
     Raises
     ------
     DataError
-        If the rows would need more than `memory`, by an estimate from draws or by their number.
+        If the rows would need more than `memory`, by an estimate from draws or by their number, or
+        if they are not found in some ten seconds.
 
     Notes
     -----
-    Its time follows the rows begun that are heavy enough, up to n / theta for each node.
+    Its time follows the rows begun that are heavy enough, up to n / theta for each node. A budget
+    bounds the rows that are kept, not those that are begun: of a node with several causes nothing
+    is known until all of them are drawn.
     Source: Teshima and Sugiyama (2021), UAI; here in log space, depth first, with bounds.
 
     Examples
@@ -93,22 +105,26 @@ def threshold(
         level = np.log(theta / unit) + (_ROUNDING if absolute else -_ROUNDING)
     if (empty := _roots_forbid(plan, theta, level, unit, merge)) is not None:
         return _none(plan, empty)
-    search = Search(plan, merge)
+    search = Search(plan, merge, _WORK)
     if search.bound < level:
         return _none(plan, _too_light(plan, theta, unit, merge))
     size = 3 * (4 * len(plan.order) + 8)  # the pieces, the whole, and the whole sorted
     most = unit / theta if theta > 0 else float(plan.rows) ** len(plan.order)
     draws = np.zeros(0)
     if most > memory / size or (budget is not None and most > budget):
-        draws = _trial(plan, _TRIALS, merge)
-    if budget is not None and budget * size <= memory:
-        indices, logs = _heaviest(search, level, budget, draws)
-    else:
-        if (expected := _expected(draws, level)) * size > memory:
-            raise _refusal(expected, size, memory, draws, theta, unit, absolute)
-        indices, logs = _all(search, level, memory / size)
-        if len(logs) * size > memory:
-            raise _refusal(len(logs), size, memory, draws, theta, unit, absolute)
+        draws = _trial(plan, _TRIALS, merge)[1]
+    advice = _Advice(plan, merge, theta, level, unit, budget, size, memory)
+    try:
+        if budget is not None and budget * size <= memory:
+            indices, logs = _heaviest(search, level, budget, draws)
+        else:
+            if (expected := _expected(draws, level)) * size > memory:
+                raise advice.refusal(expected)
+            indices, logs = _all(search, level, memory / size)
+            if len(logs) * size > memory:
+                raise advice.refusal(len(logs))
+    except Unfinished:
+        raise advice.unfinished(search) from None
     notes: list[str] = []
     if budget is not None and len(logs) > budget:
         kept = np.sort(np.argsort(-logs, kind="stable")[:budget])
@@ -145,7 +161,7 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
 
 def _too_light(plan: Plan, theta: float, unit: int, merge: bool) -> str:
     """Say why the search found nothing, and a theta at which it would find something."""
-    heaviest = 0.99 * float(np.exp(_trial(plan, _FEW_TRIALS, merge)[0]) * unit)
+    heaviest = 0.99 * float(np.exp(_trial(plan, _FEW_TRIALS, merge)[1][0]) * unit)
     moved = ", ".join(sorted(plan.moved))
     cause = (
         f" {moved} are made of residuals, each of probability about 1/{plan.rows}: threshold is "
@@ -160,10 +176,12 @@ def _too_light(plan: Plan, theta: float, unit: int, merge: bool) -> str:
     )
 
 
-def _trial(plan: Plan, count: int, merge: bool) -> np.ndarray:
-    """Log weights of rows drawn from the law, heaviest first; always the same."""
+def _trial(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows drawn from the law and their log weights, heaviest first; always the same."""
     rows = ancestral(plan, count, "independent", np.random.default_rng(0))
-    return np.sort(log_weights(plan, rows, merge))[::-1]
+    logs = log_weights(plan, rows, merge)
+    by = np.argsort(-logs, kind="stable")
+    return rows[by], logs[by]
 
 
 def _none(plan: Plan, why: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -189,8 +207,7 @@ def _heaviest(
     The search starts at the level that should hold somewhat more than the budget, and goes down
     from there; on the way up the level follows the lightest row that is still among the heaviest.
     """
-    guesses = draws[_cumulative(draws) > 1.5 * budget]
-    start = max(level, guesses[0]) if len(guesses) else level
+    start = _start(level, budget, draws)
     while True:
         pieces, count, floor = [], 0, start
         walk = search.rows(start)
@@ -212,6 +229,11 @@ def _heaviest(
         start = max(level, start - np.log(4)) if start > _NOTHING else level
 
 
+def _start(level: float, budget: int, draws: np.ndarray) -> float:
+    guesses = draws[_cumulative(draws) > 1.5 * budget]
+    return max(level, guesses[0]) if len(guesses) else level
+
+
 def _joined(
     search: Search, pieces: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -231,21 +253,77 @@ def _expected(draws: np.ndarray, level: float) -> float:
     return float(_cumulative(draws)[heavy].max(initial=0.0))
 
 
-def _refusal(
-    rows: float,
-    size: int,
-    memory: float,
-    draws: np.ndarray,
-    theta: float,
-    unit: int,
-    absolute: bool,
-) -> DataError:
-    fits = draws[_cumulative(draws) * size <= memory / 4]
-    least = 4 * size * unit / memory  # no more than unit / theta rows reach theta
-    if len(fits):
-        least = min(least, float(np.exp(fits[-1]) * unit))
-    enough = "" if least >= 1 and not absolute else f"theta={least:.2g}, or "
-    return DataError(
-        f"theta={theta:g} gives about {rows:.2g} rows, which need {rows * size / 1e9:.1f} GB. Ask "
-        f"for {enough}budget={int(memory / size / 4)}, the heaviest so many."
-    )
+@dataclass(frozen=True, eq=False)
+class _Advice:
+    """What to ask for in place of a request that is refused: only what can be had.
+
+    Parameters
+    ----------
+    plan, merge, theta, level, unit, budget, memory
+        Of the request.
+    size : int
+        Bytes of a row.
+    """
+
+    plan: Plan
+    merge: bool
+    theta: float
+    level: float
+    unit: int
+    budget: int | None
+    size: int
+    memory: float
+
+    def refusal(self, rows: float) -> DataError:
+        """Rows that would need too much memory."""
+        ways, fits = self._thetas(), int(self.memory / self.size / 4)
+        low = _start(self.level, fits, self._drawn[1]) - np.log(4)  # it may start too high
+        if self._work(max(self.level, low)) <= _WORK / 4:
+            ways.append(f"budget={fits}, the heaviest so many")
+        else:
+            ways.append(self._reduce())
+        return DataError(
+            f"theta={self.theta:g} gives about {rows:.2g} rows, which need "
+            f"{rows * self.size / 1e9:.1f} GB. Ask for {', or '.join(ways)}."
+        )
+
+    def unfinished(self, search: Search) -> DataError:
+        """Rows that would need too much time."""
+        asked = f"theta={self.theta:g}"
+        if self.budget is not None:
+            asked = f"the {self.budget} heaviest rows of {asked}"
+        pillows = self.plan.factorization.pillows
+        node = max(self.plan.order, key=lambda v: (len(pillows[v]), v))
+        return DataError(
+            f"The search for {asked} was given up after some ten seconds, with {search.begun:.2g} "
+            f"rows begun: a row is cut only when its weight is known, and that of '{node}' is when "
+            f"all of its {len(pillows[node])} causes are drawn. Ask for "
+            f"{', or '.join([*self._thetas(), self._reduce()])}."
+        )
+
+    def _reduce(self) -> str:
+        rows = min(self.budget or _FEWER, _FEWER)
+        return f"method='reduce' with budget={rows}, which is done at once and unbiased"
+
+    def _thetas(self) -> list[str]:
+        """Find the least theta that is neither too much to hold, nor too much to find, nor empty.
+
+        Four times less than what may be had, since both are foreseen from draws.
+        """
+        draws = self._drawn[1]
+        for level in np.arange(self.level, draws[0], np.log(2)) if self.theta > 0 else draws[::-1]:
+            theta = float(f"{np.exp(level) * self.unit:.2g}")
+            level = np.log(theta / self.unit)
+            rows = min(_expected(draws, level), np.exp(-level))
+            affordable = rows * self.size <= self.memory / 4 and self._work(level) <= _WORK / 4
+            if affordable and self.level < level <= draws[0] - _ROUNDING and theta < 1:
+                return [f"theta={theta:.2g}"]
+        return []
+
+    @cached_property
+    def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        return _trial(self.plan, _TRIALS, self.merge)
+
+    @cached_property
+    def _work(self) -> Callable[[float], float]:
+        return Search(self.plan, self.merge).foreseen(self._drawn[0])

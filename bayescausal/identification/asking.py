@@ -80,7 +80,7 @@ def as_estimand(asked: Estimand | str) -> Estimand:
     if isinstance(asked, Estimand):
         return asked
     raise GraphError(
-        f"identify takes an Estimand or the name of a treatment; got {asked!r}. Write "
+        f"A question is an Estimand or the name of a treatment; got {asked!r}. Write "
         "incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
     )
 

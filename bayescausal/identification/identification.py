@@ -32,23 +32,28 @@ class Identification:
     ----------
     status : str
         ``randomized`` (a randomized test measured this very estimand), ``backdoor``,
-        ``frontdoor``, ``id`` (by the ID algorithm otherwise), ``experiment`` (only because a test
-        measures it), ``instrument`` (only under linearity), ``not identified``.
+        ``frontdoor``, ``id`` (by the ID algorithm otherwise, or edge by edge under additivity),
+        ``experiment`` (only because a test measures it), ``instrument`` (only under linearity),
+        ``not identified``.
     strategies : all that work, strongest first
     adjustment_sets : every minimal one, by size and then by names
     optimal : the one of least asymptotic variance, or None
     open_paths : backdoor paths open when nothing is adjusted for
-    stubborn : those of them that no observed node can close
+    stubborn : what adjustment cannot close: those of `open_paths` with no node on them that may be
+        adjusted for; if there are none and no set adjusts, one path that is open once all that may
+        be adjusted for is, and may be closed before
     mediators, forbidden : nodes on the causal paths; nodes not to adjust for, with the reason
     instruments : of the total effect; edges have their own
-    hedge : witness that data alone do not identify, a pair (F, F') of node sets, or None
+    hedge : witness that data alone do not identify, without linearity or additivity: a pair
+        (F, F') of node sets, or None
     edges : a verdict for every direct effect among observed nodes
     split, split_reason : the weakest status on the causal paths, which decides whether direct
         and indirect effects can be told apart, and where it comes from
     implications : separations that data can contradict
     remedies : what would settle it, each checked on the mended graph
     grade : from A to X, as far as graph and tests tell; see `ladder.grade`
-    g_computation : whether confounding over time is itself affected by the treatment
+    g_computation : whether what confounds over time is itself moved by the treatment, so that no
+        regression of one period serves either
     """
 
     graph: Graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from bayescausal.identification.paths import Path
 from bayescausal.identification.rungs import GRADES
 from bayescausal.specs.drawing import svg
 from bayescausal.specs.parse import Claims
@@ -26,8 +27,12 @@ _KINDS = {"id": "ID algorithm", "instrument": "needs linearity", "frontdoor": "f
 
 def headline(found: Any) -> str:
     """Return the verdict in one sentence."""
-    words = found.strategies[0].words if found.strategies else ""
-    return _VERDICTS[found.status].format(words=words)
+    if not found.strategies:
+        return _VERDICTS[found.status]
+    text, first = _VERDICTS[found.status], found.strategies[0]
+    if first.edges:
+        text = text.replace("by {words}", "{words}")
+    return text.format(words=first.words)
 
 
 def markdown(found: Any) -> str:
@@ -51,16 +56,23 @@ def _short(rows: list[str]) -> list[str]:
 def _sections(found: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]]]:
     yield "What it rests on", found.assumptions
     others = found.strategies[1:] if found.strategies else ()
-    yield "Also possible", (f"{s.words} ({_KINDS.get(s.kind, s.kind)})" for s in others)
+    kinds = ("" if s.edges else f" ({_KINDS.get(s.kind, s.kind)})" for s in others)
+    yield "Also possible", (f"{s.words}{kind}" for s, kind in zip(others, kinds, strict=True))
     sets = [named(z) for z in found.adjustment_sets]
     rows = [*sets[:1], *(f"or {z}" for z in sets[1:])]
     if found.optimal is not None and found.optimal not in found.adjustment_sets[:1]:
         rows.append(f"most precise: {named(found.optimal)}")
     yield "Adjust for", rows
     yield "Never adjust for", (f"{v}: {why}" for v, why in found.forbidden.items())
-    yield "Open backdoor paths", (f"`{path}`: {path.words}" for path in found.paths)
-    if not sets:
-        yield "No observed node closes", (f"`{path}`" for path in found.stubborn)
+    known = {str(path) for path in found.paths}
+    late = [path for path in found.stubborn if path not in known and not sets]
+    yield (
+        "Backdoor paths",
+        [
+            *(f"`{path}`: open once all that may be adjusted for is adjusted for" for path in late),
+            *(f"`{path}`: {path.words}; {fate(found, path)}" for path in found.paths),
+        ],
+    )
     through = [f"mediators: {', '.join(found.mediators)}"] if found.mediators else []
     if through:
         through.append(f"split between direct and indirect: {found.split}")
@@ -72,16 +84,39 @@ def _sections(found: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]]]
     yield "Instruments", (f"{z}" for z in found.instruments)
     if found.hedge:
         big, small = (", ".join(sorted(part)) for part in found.hedge)
+        free = "without additivity, " if found.status == "id" else ""
         yield (
             "Witness",
             [
-                f"a hedge, {{{small}}} inside {{{big}}}: two models that agree on all observed "
-                f"data there disagree on the effect of {t} on {y}"
+                f"{free}a hedge, {{{small}}} inside {{{big}}}: two models that agree on all "
+                f"observed data there disagree on the effect of {t} on {y}"
             ],
         )
     yield "Testable in data", (f"`{claim}`" for claim in found.implications)
     yield "What would settle it", (f"{r.words} Then: {r.status}." for r in found.remedies)
     yield "Notes", found.notes
+
+
+def fate(found: Any, path: Path) -> str:
+    """Say what becomes of a backdoor path: closed, gone around, or open."""
+    inner = {*path.nodes[1:-1]}
+    if found.adjustment_sets:
+        closing = inner & found.adjustment_sets[0]
+        if closing:
+            return f"closed by adjusting for {named(closing)}"
+        return "closed once the periods are told apart"
+    if found.status == "not identified":
+        closable = "open; adjusting could close it, but not another path"
+        return "open" if str(path) in found.stubborn else closable
+    if found.strategies and found.strategies[0].edges:
+        return "open; edge by edge it is gone around"
+    kinds = {
+        "randomized": "open in the data; the test goes around it",
+        "experiment": "open in the data; the test goes around it",
+        "instrument": "open; the instrument goes around it",
+        "frontdoor": "open; the front door goes around it",
+    }
+    return kinds.get(found.status, "accounted for by simulating all equations together")
 
 
 def named(nodes: Collection[str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-from bayescausal.identification.adjustment import Question
+from bayescausal.identification.adjustment import Question, proper_causal
 from bayescausal.identification.edges import ORDER, EdgeVerdict, hedge_of, weakest
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
+from bayescausal.specs.separation import Mixed, closure, union
 
 RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
 
@@ -30,12 +32,14 @@ class Strategy:
     words : str
         What to do, in a clause.
     given, through : tuples of nodes to adjust for, and that carry the effect
+    edges : the edges that the effect is composed of, when it is
     """
 
     kind: str
     words: str
     given: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,9 @@ def total(question: Question, asked: Estimand, tests: Sequence[Experiment] = ())
         words += f", adjusted for {', '.join(door.given)}" if door.given else ""
         found.append(Strategy("frontdoor", words, door.given, door.mediators))
     if not hedge and not question.minimal_sets and not door:
-        g_computation = _affected_confounding(question)
-        words = (
-            "g-computation: time-varying confounding affected by treatment"
-            if g_computation
-            else "the ID algorithm; no adjustment set is enough"
-        )
-        found.append(Strategy("id", words))
+        one = by_period(question)
+        g_computation = one is None and _affected_confounding(question)
+        found.append(_simulated(question, one, g_computation))
     if instruments:
         words = f"the instrument {instruments[0]}"
         found.append(Strategy("instrument", words, instruments[0].given))
@@ -111,10 +111,85 @@ def total(question: Question, asked: Estimand, tests: Sequence[Experiment] = ())
     return Total(tuple(found), hedge, instruments, g_computation)
 
 
+def _simulated(question: Question, one: tuple[str, ...] | None, g_computation: bool) -> Strategy:
+    """Return what the ID algorithm amounts to; `one` adjusts for each period by itself."""
+    if one is not None:
+        given = f"adjusted for {', '.join(one)}" if one else "with nothing to adjust for"
+        words = (
+            f"one regression a period, {given}, if the errors of {question.outcome} do not last; "
+            "by g-computation in any case"
+        )
+        return Strategy("id", words, one)
+    if g_computation:
+        return Strategy("id", "g-computation: time-varying confounding affected by treatment")
+    enough = "is enough" if question.at.unrolled is None else "serves all periods at once"
+    return Strategy("id", f"the ID algorithm; no adjustment set {enough}")
+
+
+def _with_short_errors(question: Question) -> Mixed:
+    """Return the observed slices of a question, the outcome's errors without memory."""
+    unrolled = question.at.unrolled
+    if unrolled is None:
+        return question.at.seen
+    own = {*unrolled.slices[question.outcome]}
+    arcs = tuple(pair for pair in unrolled.graph.bidirected if not own.issuperset(pair))
+    mixed = replace(unrolled.graph, bidirected=arcs).mixed
+    return mixed.project(mixed.mask(unrolled.graph.latent))
+
+
+def by_period(question: Question) -> tuple[str, ...] | None:
+    """Return what to adjust for where sales of one period are asked, None when nothing will do.
+
+    Where the past of the outcome moves the treatment, no set adjusts for all periods at once: the
+    earlier outcome is an effect and a cause. One period by itself, with all of the treatment up to
+    it, can have a set, made of values up to that period, unless what lies between acts on the
+    outcome again: past values of the outcome, what they move, or errors that last.
+
+    Examples
+    --------
+    >>> from bayescausal.identification.unroll import Compiled
+    >>> from bayescausal.specs.graph import Graph
+    >>> edges = (Edge("tv", "sales"), Edge("sales", "tv", 1))
+    >>> by_period(Question(Compiled(Graph(edges)), ("tv",), "sales"))
+    ()
+    >>> memory = Graph((*edges, Edge("sales", "sales", 1)))
+    >>> by_period(Question(Compiled(memory), ("tv",), "sales"))
+    """
+    at = question.at
+    if at.unrolled is None:
+        return None
+    seen = _with_short_errors(question)
+    x = seen.mask(at.seen.labels(question.x))
+    y = seen.mask([at.unrolled.slices[question.outcome][-1]])
+    causal = proper_causal(seen, x, y)
+    graph, forbidden = seen.cut(x, causal), seen.descendants(causal)
+    above = graph.ancestors(x | y)
+    slices = {
+        name: mask & above
+        for name in at.names
+        if name not in (*question.treatments, *question.held, question.outcome)
+        if not (mask := seen.mask(at.unrolled.slices[name])) & forbidden
+    }
+    if not graph.separated(x, y, sum(slices.values())):
+        return None
+    for name in sorted(slices):
+        rest = sum(mask for other, mask in slices.items() if other != name)
+        if graph.separated(x, y, rest):
+            del slices[name]
+    return tuple(sorted(slices))
+
+
 def _affected_confounding(question: Question) -> bool:
-    """Return whether something that a treatment moves acts on a treatment again."""
-    seen, x = question.at.seen, question.x
-    return bool(seen.descendants(x) & seen.ancestors(x) & ~x)
+    """Return whether what a treatment moves acts on a treatment again, and on the outcome.
+
+    An unobserved cause that it shares with the outcome serves in place of acting.
+    """
+    seen = _with_short_errors(question)
+    x = seen.mask(question.at.seen.labels(question.x))
+    y = seen.mask(question.at.seen.labels(question.at.last(question.outcome)))
+    acting = closure(y, seen.parents, ~x)
+    acting |= union(seen.siblings, acting)
+    return bool(seen.descendants(x) & seen.ancestors(x) & ~x & acting)
 
 
 def path_edges(question: Question) -> tuple[Edge, ...]:
@@ -128,17 +203,43 @@ def path_edges(question: Question) -> tuple[Edge, ...]:
     )
 
 
-def composed(found: Total, path_edges: Mapping[Edge, EdgeVerdict]) -> Total:
-    """Add the product of the edges when nothing else identifies and every edge is identified."""
-    weak = weakest(v.status for v in path_edges.values())
-    if found.strategies or weak == "not identified":
+def edge_by_edge(kind: str, statuses: Mapping[Edge, str], how: str = "") -> Strategy:
+    """Return the strategy that composes an effect of its edges."""
+    named = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
+    return Strategy(kind, f"edge by edge{how}: {named}", edges=tuple(statuses))
+
+
+def composed(question: Question, found: Total, path_edges: Mapping[Edge, EdgeVerdict]) -> Total:
+    """Add the composition of the edges where it says more than the other strategies.
+
+    With additive equations, ``g(v) = sum of r_pv(p) + error``, a contrast of two worlds follows
+    from the data and the responses ``r`` of the edges on its way: each node on it changes by the
+    changes of its responses, and errors and other causes cancel. So when every such response is
+    identified, the effect is, also where without additivity it is not. Along a feedback, in which
+    the outcome acts on what moves it, that is not claimed.
+    """
+    kinds = {edge: verdict.status for edge, verdict in path_edges.items()}
+    weak = weakest(kinds.values())
+    data = {"backdoor", "frontdoor", "id"}
+    if weak in data:
+        if data & {s.kind for s in found.strategies} or feeds_back(question):
+            return found
+        new = edge_by_edge("id", kinds, ", under additivity")
+    elif found.strategies or weak == "not identified":
         return found
-    kinds = {v.status for v in path_edges.values()}
-    kind = "instrument" if "instrument" in kinds else "experiment"
-    if kind not in kinds:
-        return found
-    words = f"edge by edge: {', '.join(f'{e} ({v.status})' for e, v in path_edges.items())}"
-    return replace(found, strategies=(Strategy(kind, words),))
+    else:
+        kind = "instrument" if "instrument" in kinds.values() else "experiment"
+        new = edge_by_edge(kind, kinds)
+    ranked = sorted((*found.strategies, new), key=lambda s: ORDER.index(s.kind))
+    return replace(found, strategies=tuple(ranked))
+
+
+def feeds_back(question: Question) -> bool:
+    """Return whether nodes on the way from treatment to outcome move each other both ways."""
+    graph = question.at.graph
+    way = sorted({*question.treatments, *question.mediators, question.outcome})
+    below = {v: {*graph.descendants(v)} for v in way}
+    return any(a in below[b] and b in below[a] for a, b in combinations(way, 2))
 
 
 def assumptions(question: Question, status: str, found: Total) -> tuple[str, ...]:
@@ -159,14 +260,19 @@ def assumptions(question: Question, status: str, found: Total) -> tuple[str, ...
             f"All of the effect of {t} runs through {', '.join(first.through)}, which nothing "
             f"unobserved moves together with {t} or {y}{given}."
         )
-    elif status == "id":
-        said.append("The joint distribution, not one regression, tells the effect: simulate it.")
+    elif status == "id" and first and not first.edges:
+        said.append("The joint distribution tells the effect: simulate all equations together.")
     elif status == "experiment":
         said.append(f"The effect of {t} outside the test's window follows the model's curves.")
     elif status == "instrument":
         name = found.instruments[0].node if found.instruments else "each instrument"
         said.append(f"Exclusion: {name} moves {y} only through {t}{given}.")
         said.append("Linearity: one more unit has the same effect at every level and time.")
+    if first and first.edges and status != "instrument":  # linear is additive
+        said.append(
+            "Additivity, as in the fitted model: on the scale of a node's link its causes add up, "
+            "each along its own curve, and its memory is linear."
+        )
     if question.at.unrolled is not None:
         said.append("What lies before the window is taken as given.")
         said.append(

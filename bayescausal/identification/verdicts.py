@@ -23,6 +23,8 @@ from bayescausal.identification.totals import (
     Strategy,
     assumptions,
     composed,
+    edge_by_edge,
+    feeds_back,
     measurements,
     path_edges,
     total,
@@ -40,12 +42,12 @@ def identify(
     *,
     held: str | Iterable[str] = (),
 ) -> Identification:
-    """Return the verdict of a graph on an effect, sound and complete for yes or no.
+    """Return the verdict of a graph on an effect, sound and complete without more assumptions.
 
     Without feedback the nodes are whole series, all lags merged. When lagged edges close a cycle
     the graph is unrolled in time (`unroll`), and the joint intervention on all periods of the
-    treatment is asked. Instruments and edges by difference go beyond the ID algorithm, under
-    linearity, and are labeled so.
+    treatment is asked. Instruments, edges by difference and effects edge by edge go beyond the ID
+    algorithm, under linearity or additivity, and are labeled so.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def identify(
     measured = _measured(tests, default)
     verdicts = edge_verdicts(question.at, question.at.edges, measured)
     on_path = {e: verdicts[e] for e in path_edges(question)}
-    found = composed(total(question, asked, own), on_path)
+    found = composed(question, total(question, asked, own), on_path)
     status, strategies = found.status, found.strategies
     if along:
         rest = status if any("->" not in key for key in asked.keys) else "randomized"
@@ -118,6 +120,7 @@ def identify(
         g_computation=found.g_computation,
         notes=(
             *_notes(question, len(paths) if more else 0, len(sets) > MOST_SETS, along),
+            *_beyond_the_graph(question, status, split),
             *_unused(question, tests, own, {e[:2] for e in verdicts}, default),
         ),
         paths=tuple(paths),
@@ -158,8 +161,7 @@ def _along(
         return "experiment", measured
     if kind == "not identified":
         return kind, ()
-    words = f"edge by edge: {', '.join(f'{e} ({k})' for e, k in kinds.items())}"
-    return kind, (Strategy(kind, words), *measured)
+    return kind, (edge_by_edge(kind, kinds), *measured)
 
 
 def _remedies(
@@ -175,6 +177,15 @@ def _remedies(
     if split in WEAK and question.mediators:
         return for_split(question, measured, question.mediators)
     return ()
+
+
+def _beyond_the_graph(question: Question, status: str, split: str) -> Iterator[str]:
+    """Yield a sentence where every edge is identified and the effect is not."""
+    if status == "not identified" and split not in WEAK and feeds_back(question):
+        yield (
+            "Each edge on the way is identified, and the way feeds back: the fitted additive "
+            "model may tell the effect, the graph alone does not."
+        )
 
 
 def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
@@ -200,8 +211,9 @@ def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> 
     if question.at.unrolled is not None:
         count = len(question.at.unrolled.slices[question.outcome])
         notes.append(
-            f"Lagged edges feed back, so the graph is unrolled over {count} periods; sets to "
-            "adjust for hold all periods of a node. Implications are not listed."
+            f"Lagged edges feed back, so the graph is unrolled over {count} periods, in which "
+            "every edge may carry over and errors may last; sets to adjust for hold all periods "
+            "of a node. Implications are not listed."
         )
         notes.extend(question.at.unrolled.notes)
     else:

@@ -94,7 +94,7 @@ def calibrate_eta(
     It is calibrated to this model being right: where the conditional distributions are
     misjudged in ways that the model shares, it does not show. Lift tests are measured anew in each
     world, with the errors that they have. Source: Talts et al. (2018), simulation-based
-    calibration; AUGMENTATION.md section 4.4.
+    calibration; MODEL.md section 9.5.
 
     Examples
     --------

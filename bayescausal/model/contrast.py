@@ -19,6 +19,7 @@ from bayescausal.model.scm import SCM, Mechanism, evolve
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
+from bayescausal.specs.periods import covered, held, is_whole, written
 
 
 class Scope(NamedTuple):
@@ -39,8 +40,9 @@ class Scope(NamedTuple):
 def scope(scm: SCM, estimand: Estimand) -> Scope:
     """Masks of the window and units, the number of unit-periods, and whether the tail is cut.
 
-    The tail is the longest path's adstock reach and lags, cut where the data end; one that is
-    stated must be in the data. Off the panel the masks are over the test's own world.
+    The window is cut where the data begin and end (`window_in_words` says what is left), and raises
+    when nothing is left. The tail is the longest path's adstock reach and lags, cut where the data
+    end; one that is stated must be in the data. Off the panel the masks are over the test's own world.
     """
     data = scm.data
     if estimand.off_panel:
@@ -77,6 +79,24 @@ def _inside(data: Dataset, estimand: Estimand) -> np.ndarray:
         return np.ones(len(data.time), bool)
     start, end = estimand.window
     return np.asarray((data.time >= start) & (data.time <= end))
+
+
+def window_in_words(data: Dataset, estimand: Estimand) -> str:
+    """Days of the periods in which the intervention acts, beside the window asked if that differs.
+
+    A period whose date is in the window counts whole, and only the training periods count.
+    """
+    reach = covered(data.time, data.history)
+    if estimand.off_panel:
+        return "off the panel"
+    if estimand.window is None:
+        return written(reach)
+    start, end = estimand.window
+    counted = held(data.time, (max(start, reach[0]), end))
+    if counted is None:
+        return f"none of {written(estimand.window)}"
+    same = start >= reach[0] and is_whole(data.time, estimand.window)
+    return written(counted) + ("" if same else f", where {written(estimand.window)} was asked")
 
 
 def _units(data: Dataset, estimand: Estimand) -> np.ndarray:
@@ -324,8 +344,8 @@ def split(
 def moved_spend(scm: SCM, estimand: Estimand) -> float:
     """Spend of the intervened treatments in the active world, less that in the control world.
 
-    Exposure is paid at the price of its own period; where there was none, and off the panel, at
-    the mean price.
+    Exposure is paid at the price of its own period, with its part of the spend that is booked
+    where nothing ran (`unit_cost`); where there was none, and off the panel, at the mean price.
     """
     where = scope(scm, estimand)
     x: Mapping[Any, Array] = scm.factual
@@ -350,10 +370,29 @@ def moved_spend(scm: SCM, estimand: Estimand) -> float:
 
 
 def unit_cost(data: Dataset, node: Node) -> np.ndarray:
-    """Currency per unit of exposure, dims as the data."""
-    spend, exposure = data.spend_of(node), data.array(node)
-    mean = mean_cost(data, node)
-    return np.divide(spend, exposure, out=np.full(spend.shape, mean), where=exposure > 0)
+    """Currency per unit of exposure in every period, dims as the data.
+
+        price_t = spend_t / x_t  +  sum_{s: x_s = 0} spend_s / sum_s x_s
+
+    The second term is spend that is booked where nothing ran (bills that come later, fees): it is
+    spread over the exposure of its unit, of the history or of the training periods, so that
+    ``do(x = 0)`` in all of them moves all that was spent. The spend of a unit that has no exposure
+    at all goes to the exposure of all units. Where there is no exposure, exposure that is added
+    costs the mean price.
+    """
+    price = np.full(data.array(node).shape, mean_cost(data, node))
+    for part in (np.s_[..., : data.history], np.s_[..., data.history :]):
+        spend, exposure = data.spend_of(node)[part], data.array(node)[part]
+        runs = exposure > 0
+        volume = np.where(runs, exposure, 0.0).sum(axis=-1, keepdims=True)
+        loose = np.where(runs, 0.0, spend).sum(axis=-1, keepdims=True)
+        if not runs.any():
+            continue
+        fee = np.divide(loose, volume, out=np.zeros_like(loose), where=volume > 0)
+        fee = fee + loose[volume == 0].sum() / volume.sum()
+        np.divide(spend, exposure, out=price[part], where=runs)
+        price[part] += np.where(runs, fee, 0.0)
+    return price
 
 
 def mean_cost(data: Dataset, node: Node) -> float:

@@ -15,14 +15,14 @@ import numpy as np
 import pytensor
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.errors import SpecError
+from bayescausal.errors import DataError, SpecError
 from bayescausal.specs.adstock import shift
 from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import Prior
-from bayescausal.specs.response import Response
+from bayescausal.specs.response import Response, Seen
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.transform import widen
@@ -166,11 +166,34 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
             parameters.append(Parameter(str(edge), response.strength.prior))
         parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
-    scale = {v: data.scale(v) for v in nodes}
+    scale = {v: _scale(spec, data, v) for v in nodes}
     late = {e.source for e in spec.mechanisms if e.lag}
     start = data.history
     before = {v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in late}
     return SCM(spec, data, scale, design, tuple(parameters), coords, before)
+
+
+def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:
+    """What a column is divided by, shape ``(1,)`` or ``(unit, 1)``.
+
+    Nationally its largest absolute value. In a panel outcomes and media are counted per size of a
+    market, its mean outcome: with one response for all units a unit of exposure then does the same
+    in each, and no unit's largest week sets its return. Other nodes, such as a price, are relative
+    to their own largest value in the unit.
+    """
+    curved = any(e.source == node and r.transforms for e, r in spec.mechanisms.items())
+    grows = node in spec.graph.outcomes or node in data.spend or curved
+    if not data.is_panel or not grows:
+        return data.scale(node)
+    outcome = np.abs(data.array(spec.graph.outcomes[0])[..., data.history :])
+    size = outcome.mean(axis=-1, keepdims=True)
+    if not size.all():
+        unit = data.units[int(np.flatnonzero(size.ravel() == 0)[0])]
+        raise DataError(
+            f"'{spec.graph.outcomes[0]}' is zero in every period of unit '{unit}', so there is no "
+            "market to model there. Leave the unit out."
+        )
+    return size * (np.abs(data.array(node)[..., data.history :]) / size).max()
 
 
 def _levels(node: Node, term: Intercept, data: Dataset) -> list[Parameter]:
@@ -246,7 +269,9 @@ def unit_coefficient(scm: SCM, edge: Edge, f: Array) -> Array:
     if strength.needs_spend:
         spent = scm.data.spend_of(edge.source)[..., scm.data.history :].sum()
         gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
-    return strength.beta(1.0, abs(seen).mean(axis=dims), gain)
+    width = seen.max(axis=-1) - seen.min(axis=-1)
+    width = width.max(axis=-1) if scm.data.is_panel else width
+    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain))
 
 
 def forward(

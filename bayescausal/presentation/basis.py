@@ -11,12 +11,13 @@ from typing import Any
 from bayescausal._types import Node
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade
-from bayescausal.identification.page import MOST_LINES, headline, named
-from bayescausal.identification.paths import Path
+from bayescausal.identification.page import MOST_LINES, fate, headline, named
 from bayescausal.identification.rungs import GRADES, LETTERS
 from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.presentation.words import listed, standing
+from bayescausal.specs.adstock import Adstock
 from bayescausal.specs.estimand import incremental
+from bayescausal.specs.saturation import NoSaturation
 from bayescausal.specs.spec import Spec
 
 type Judged = tuple[Identification, Grade]
@@ -121,26 +122,6 @@ def paths(found: Identification) -> list[tuple[str, str]]:
     return rows
 
 
-def fate(found: Identification, path: Path) -> str:
-    """Say what becomes of a backdoor path: closed, gone around, or open."""
-    inner = {*path.nodes[1:-1]}
-    if found.adjustment_sets:
-        closing = sorted(inner & found.adjustment_sets[0])
-        if closing:
-            return f"closed by adjusting for {listed(closing)}"
-        return "closed once the periods are told apart"
-    if found.status == "not identified":
-        closable = "open; adjusting could close it, but not another path"
-        return "open" if str(path) in found.stubborn else closable
-    kinds = {
-        "randomized": "open in the data; the test goes around it",
-        "experiment": "open in the data; the test goes around it",
-        "instrument": "open; the instrument goes around it",
-        "frontdoor": "open; the front door goes around it",
-    }
-    return kinds.get(found.status, "accounted for by simulating all equations together")
-
-
 def split(found: Identification) -> str:
     """Say whether direct and indirect effects can be told apart; empty when nothing mediates."""
     if not found.mediators:
@@ -176,6 +157,73 @@ def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]
         "drawing": found.draw(),
         "crossed": any(v.status == "not identified" for v in found.edges.values()),
     }
+
+
+def roles(spec: Spec) -> list[tuple[str, str]]:
+    """Return how the nodes are treated, as pairs of words and names."""
+    outside = [v for v in spec.graph.observed if v not in spec.reduced.nodes]
+    held = [t for t in spec.treatments if t not in spec.modelled]
+    found = [
+        ("Conditioned on, at their observed values", listed(spec.inputs)),
+        ("Treatments held at their observed path when another channel changes", listed(held)),
+        ("Mediators, which react", listed(spec.mediators)),
+    ]
+    if outside:
+        found.append(("Left out, since they cause nothing that is measured", listed(outside)))
+    if spec.graph.latent:
+        found.append(("Declared unobserved", listed(sorted(spec.graph.latent))))
+    return found
+
+
+def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
+    """Say why contributions do not add up: a channel acts through another, or causes multiply.
+
+    Empty when neither holds.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.graph import Graph
+    >>> text = "tv -> search -> sales <- tv"
+    >>> spec = Spec(Graph.parse(text, outcome="sales"), treatments=("tv",))
+    >>> overlap(spec, ["search", "tv"], ["sales"])
+    'Contributions do not add up: tv acts through search, which is credited with that part too.'
+    >>> overlap(spec, ["tv"], ["sales"])
+    ''
+    """
+    through = [
+        f"{a} acts through {listed(found)}"
+        for a in names
+        if (found := [b for b in names if b != a and a in spec.reduced.ancestors(b)])
+    ]
+    if through:
+        return (
+            f"Contributions do not add up: {listed(through)}, which is credited with that part too."
+        )
+    logs = [y for y in outcomes if spec.link(y) == "log"]
+    if logs and len(names) > 1:
+        return f"Contributions do not add up: causes of {listed(logs)} multiply."
+    return ""
+
+
+def proportional(spec: Spec, channel: Node, outcome: Node) -> bool:
+    """Whether the model makes the outcome linear in the channel: mROAS is ROAS by assumption.
+
+    Every edge on the way is without saturation, and every node without a log link.
+
+    Examples
+    --------
+    >>> from bayescausal.specs.graph import Graph
+    >>> spec = Spec(Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    >>> proportional(spec, "tv", "sales")
+    True
+    """
+    graph = spec.reduced
+    between = {channel, *graph.descendants(channel)} & {outcome, *graph.ancestors(outcome)}
+    way = [e for e in graph.edges if {e.source, e.target} <= between]
+    steps = [step for edge in way for step in spec.mechanisms[edge].transforms]
+    return all(isinstance(step, Adstock | NoSaturation) for step in steps) and all(
+        spec.link(edge.target) == "identity" for edge in way
+    )
 
 
 def rungs(letters: set[str]) -> list[dict[str, Any]]:

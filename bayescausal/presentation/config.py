@@ -150,13 +150,37 @@ def _data(given: Any, folder: Path) -> Dataset:
     for key in ("path", "time"):
         if not isinstance(given.get(key), str):
             raise SpecError(f"data: '{key}' is missing or no text; got {given.get(key)!r}.")
-    path = folder / given["path"]
-    try:
-        frame = pd.read_csv(path)
-    except ValueError as error:  # the parser's errors, text in another encoding
-        raise DataError(f"'{path}' cannot be read as CSV: {error}") from None
+    frame = _table(folder / given["path"], given["time"], given.get("unit"))
     rest = {key: value for key, value in given.items() if key != "path" and value is not None}
     return Dataset.from_frame(frame, **rest)
+
+
+def _table(path: Path, time: str, unit: Any) -> pd.DataFrame:
+    """Read a CSV file; a unit called NA or None is one, and only an empty cell is missing."""
+    try:
+        _check_separator(path, pd.read_csv(path, nrows=0).columns, time)
+        frame = pd.read_csv(path)
+        if isinstance(unit, str) and unit in frame.columns:
+            names = pd.read_csv(path, usecols=[unit], keep_default_na=False, na_values=[""])
+            frame[unit] = names[unit].to_numpy()
+    except DataError:
+        raise
+    except ValueError as error:  # the parser's errors, text in another encoding
+        raise DataError(f"'{path}' cannot be read as CSV: {error}") from None
+    return frame
+
+
+def _check_separator(path: Path, names: pd.Index, time: str) -> None:
+    """Raise when another sign than the comma parts the columns."""
+    header = ",".join(map(str, names))
+    for sign, word in ((";", "semicolons"), ("\t", "tabs")):
+        if header.count(sign) >= len(names) and time not in names:
+            raise DataError(
+                f"'{path}' looks like a file with {word} between its columns: the first line is "
+                f"{header!r}. Commas between columns and points in numbers are read. Write it so "
+                f"in Python: pd.read_csv(path, sep={sign!r}, decimal=',').to_csv(path, "
+                "index=False); with decimal='.' if its numbers have points."
+            )
 
 
 def _output(given: Any, folder: Path) -> Path:

@@ -172,7 +172,7 @@ def plot_contributions(
 
 
 @matplotlib.rc_context(STYLE)
-def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
+def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
     """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
 
     Beside each name stands its grade; what is not identified says so, and its markers are open.
@@ -182,15 +182,19 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
     fit : Fit
     prob : float
         Probability inside the intervals.
+    outcome : str, optional
+        Needed when the graph has several.
 
     Raises
     ------
     DataError
         No channel has spend.
     """
+    outcome = outcome or fit.spec.graph.outcome
+    average, marginal = (table_of(query(fit, outcome=outcome), prob) for query in (roas, mroas))
     kinds = (
-        ("ROAS, the average return of what was spent", table_of(roas(fit), prob), BLUE, "o", -0.17),
-        ("mROAS, the return of the next unit spent", table_of(mroas(fit), prob), AMBER, "s", 0.17),
+        ("ROAS, the average return of what was spent", average, BLUE, "o", -0.17),
+        ("mROAS, the return of the next unit spent", marginal, AMBER, "s", 0.17),
     )
     order = list(kinds[0][1]["mean"].sort_values(ascending=False).index)
     sheet, axes = sheet_with(
@@ -199,7 +203,7 @@ def plot_roas(fit: Fit, prob: float = 0.9) -> Figure:
         1,
         height=0.95 + 0.62 * len(order),
         title="Return per unit of spend",
-        subtitle=f"Value of incremental {fit.spec.graph.outcome} per unit of the channel's own "
+        subtitle=f"Value of incremental {outcome} per unit of the channel's own "
         f"spend: mean and {prob:.0%} credible interval. Dashed line: one back for one spent. "
         f"{GRADED}",
     )
@@ -265,7 +269,7 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
         draws = response_curve(fit, edge)
         exposure = draws["exposure"].to_numpy()
         draw_band(ax, exposure, table_of(draws, prob), unknown=unknown)
-        scale = fit.data.scale(edge.source)
+        scale = fit.scm.scale[edge.source]
         seen = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
         ax.axvspan(float(scale.mean()), exposure[-1], color=SOFT, alpha=0.18, linewidth=0)
         ax.plot(

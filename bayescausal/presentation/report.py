@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from bayescausal._types import Draws, Node
+from bayescausal._types import Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.diagnostics import Diagnostics, diagnose
 from bayescausal.inference.fit import Fit, labeled
@@ -21,12 +21,13 @@ from bayescausal.presentation.basis import (
     described,
     implied,
     judge,
-    remedy,
+    overlap,
+    roles,
     rungs,
-    why,
     with_and_without_test,
 )
 from bayescausal.presentation.beside import beside
+from bayescausal.presentation.cards import Questions, cells, headlines
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
 from bayescausal.presentation.geo_plots import plot_geo_test
 from bayescausal.presentation.plots import (
@@ -41,14 +42,13 @@ from bayescausal.presentation.plots import (
     plot_roas,
 )
 from bayescausal.presentation.sheet import arrow, encode, period, table_of
-from bayescausal.presentation.words import chance, listed, number, share, standing, verdict
+from bayescausal.presentation.words import listed, number, share, worth
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.experiments import Reconciliation, conflicts
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import incremental
 
 type Rows = list[dict[str, Any]]
-type Questions = dict[tuple[Node, str], Draws]
 
 _MAX_FITS = 4
 _TEMPLATES = Environment(
@@ -154,11 +154,11 @@ def _questions(fit: Fit, outcome: Node) -> Questions:
         if whole > 0:
             total = found[channel, "total"]
             found[channel, "share"] = (total / whole).assign_attrs(total.attrs)
-        if channel in fit.data.spend and len(fit.spec.graph.outcomes) == 1:
+        if channel in fit.data.spend:
             for name, draws in (
-                ("roas", roas(fit, [channel])),
-                ("induced roas", roas(fit, [channel], spend="induced")),
-                ("mroas", mroas(fit, [channel])),
+                ("roas", roas(fit, [channel], outcome=outcome)),
+                ("induced roas", roas(fit, [channel], outcome=outcome, spend="induced")),
+                ("mroas", mroas(fit, [channel], outcome=outcome)),
             ):
                 found[channel, name] = draws.isel(channel=0).drop_vars("channel")
     return found
@@ -193,16 +193,17 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "augmented": beside(fit, prob),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
-        "headlines": _headlines(fit, prob, outcome, asked[outcome]),
+        "headlines": headlines(fit, asked[outcome], outcome, prob),
         "outcomes": [_outcome(fit, prob, name, found) for name, found in asked.items()],
         **_basis(fit, asked),
-        "roles": _roles(fit),
+        "roles": roles(spec),
         "tests": _tests(fit, prob, checked),
         "value": f"what the column '{data.value}' says"
         if isinstance(data.value, str)
         else number(data.value),
         "figures": _figures(fit, prob, outcome),
-        "diagnostics": _diagnostics(checked),
+        "worth": worth(outcome, data.value),
+        "diagnostics": _diagnostics(fit, checked),
         "spec": spec.table().to_dict("records"),
         "seed": info["seed"],
         "hash": info["data_hash"],
@@ -214,56 +215,11 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     }
 
 
-def _cells(fit: Fit, found: Questions, key: tuple[Node, str], prob: float) -> dict[str, Any]:
-    """Mean and interval of one quantity, as text; the chance that it is above one."""
-    write = share if key[1] == "share" else number
-    line = table_of(found[key], prob).iloc[0]
-    above = float(table_of(found[key] - 1, prob)["p_positive"].iloc[0])
-    draws = fit.shape[0] * fit.shape[1]
-    return {
-        "mean": write(line["mean"]),
-        "interval": f"{write(line['low'])} to {write(line['high'])}",
-        "fixed": line["sd"] == 0,
-        "size": float(line["mean"]),
-        "p_above_one": above,
-        "above_one": chance(above, draws),
-        "positive": chance(float(line["p_positive"]), draws),
-        "grade": line["grade"],
-        "unknown": line["grade"] == "X" and line["sd"] > 0,
-        "standing": standing(line["grade"]),
-    }
-
-
-def _headlines(fit: Fit, prob: float, outcome: Node, found: Questions) -> Rows:
-    rows = []
-    for channel in channels_of(fit, outcome):
-        asked = {q: _cells(fit, found, (c, q), prob) for c, q in found if c == channel}
-        page, _ = judge(fit.spec, channel, outcome)
-        paid = "roas" in asked
-        lead = asked["roas" if paid else "total"]
-        tests = [e.name for e in fit.spec.experiments if channel in e.estimand.treatments]
-        rows.append(
-            {
-                "channel": channel,
-                "paid": paid,
-                "lead": lead,
-                "verdict": verdict(lead["p_above_one"]),
-                "why": why(page),
-                "remedy": remedy(page),
-                "total": asked["total"],
-                "share": asked.get("share"),
-                "mroas": asked.get("mroas"),
-                "tests": len(tests),
-            }
-        )
-    return sorted(rows, key=lambda row: (not row["paid"], -row["lead"]["size"]))
-
-
 def _outcome(fit: Fit, prob: float, outcome: Node, found: Questions) -> dict[str, Any]:
     """Tables of effects and returns on one outcome."""
     rows, returns = [], []
     for channel in channels_of(fit, outcome):
-        asked = {q: _cells(fit, found, (c, q), prob) for c, q in found if c == channel}
+        asked = cells(fit, found, channel, prob)
         rows.append({"channel": channel, "tests": "", **asked})
         if "roas" in asked:
             differ = asked["roas"]["mean"] != asked["induced roas"]["mean"]
@@ -294,30 +250,16 @@ def _basis(fit: Fit, asked: dict[Node, Questions]) -> dict[str, Any]:
         if float(draws.std()) > 0
         for letter in [draws["grade"].item()]
     }
-    tested, untested = with_and_without_test(spec, list(dict.fromkeys(r["channel"] for r in rows)))
+    names = list(dict.fromkeys(r["channel"] for r in rows))
+    tested, untested = with_and_without_test(spec, names)
     return {
         "basis": rows,
         "rungs": rungs(letters),
         "tested": listed(tested),
         "untested": listed(untested),
+        "overlap": overlap(spec, names, list(asked)),
         "claims": implied(spec, *list(asked)[:1]),
     }
-
-
-def _roles(fit: Fit) -> list[tuple[str, str]]:
-    spec = fit.spec
-    outside = [v for v in spec.graph.observed if v not in spec.reduced.nodes]
-    held = [t for t in spec.treatments if t not in spec.modelled]
-    roles = [
-        ("Conditioned on, at their observed values", listed(spec.inputs)),
-        ("Treatments held at their observed path when another channel changes", listed(held)),
-        ("Mediators, which react", listed(spec.mediators)),
-    ]
-    if outside:
-        roles.append(("Left out, since they cause nothing that is measured", listed(outside)))
-    if spec.graph.latent:
-        roles.append(("Declared unobserved", listed(sorted(spec.graph.latent))))
-    return roles
 
 
 def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
@@ -412,14 +354,19 @@ def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
     return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
 
 
-def _diagnostics(found: Diagnostics) -> dict[str, Any]:
+def _diagnostics(fit: Fit, found: Diagnostics) -> dict[str, Any]:
+    def contraction(name: Node, part: float) -> str:
+        if fit.grades[name].letter == "X":
+            return "–"
+        return "above 99%" if part > 0.99 else share(part)
+
     effects = [
         {
             "channel": name,
             "r_hat": f"{row['r_hat']:.3f}",
             "bulk": number(row["ess_bulk"]),
             "tail": number(row["ess_tail"]),
-            "contraction": "above 99%" if row["contraction"] > 0.99 else share(row["contraction"]),
+            "contraction": contraction(str(name), row["contraction"]),
         }
         for name, row in found.effects.iterrows()
     ]
@@ -434,7 +381,8 @@ def _diagnostics(found: Diagnostics) -> dict[str, Any]:
         }
         for (node, statistic), row in found.predictive.iterrows()
     ]
-    return {"effects": effects, "checks": checks, "advice": found.advice}
+    ridge = any(row["contraction"] == "–" for row in effects)
+    return {"effects": effects, "checks": checks, "advice": found.advice, "ridge": ridge}
 
 
 def _pairs(given: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def number(x: float) -> str:
@@ -54,25 +54,105 @@ def chance(p: float, draws: int) -> str:
     return f"{p:.1%}" if p > 0.99 or p < 0.01 else f"{p:.0%}"
 
 
-def verdict(p: float) -> str:
+def verdict(p: float, priced: bool = True) -> str:
     """Say how sure it is that a channel returned more than it cost, from P(ROAS > 1).
+
+    Unless a unit of the outcome was `priced`, ROAS counts units, and 1 need not be break-even.
 
     Examples
     --------
     >>> verdict(0.99), verdict(0.5)
     ('almost certainly returned more than it cost', 'may or may not have returned what it cost')
+    >>> verdict(0.99, priced=False)
+    'almost certainly returned more than 1 per 1 spent'
     """
+    cost = "it cost" if priced else "1 per 1 spent"
+    even = "what it cost" if priced else "1 per 1 spent"
     for least, words in (
-        (0.975, "almost certainly returned more than it cost"),
-        (0.9, "very likely returned more than it cost"),
-        (0.75, "probably returned more than it cost"),
-        (0.25, "may or may not have returned what it cost"),
-        (0.1, "probably returned less than it cost"),
-        (0.025, "very likely returned less than it cost"),
+        (0.975, f"almost certainly returned more than {cost}"),
+        (0.9, f"very likely returned more than {cost}"),
+        (0.75, f"probably returned more than {cost}"),
+        (0.25, f"may or may not have returned {even}"),
+        (0.1, f"probably returned less than {cost}"),
+        (0.025, f"very likely returned less than {cost}"),
     ):
         if p >= least:
             return words
-    return "almost certainly returned less than it cost"
+    return f"almost certainly returned less than {cost}"
+
+
+def worth(outcome: str, value: str | float) -> str:
+    """Say what one unit of the outcome counts; 1 is the default, so it may be no price at all.
+
+    Examples
+    --------
+    >>> worth("sales", 1.0)  # doctest: +ELLIPSIS
+    'Counts one unit of sales as worth 1.00. If that is revenue, not margin, ...'
+    >>> worth("sales", 0.4)
+    'Counts one unit of sales as worth 0.40.'
+    """
+    if isinstance(value, str):
+        return f"Counts one unit of {outcome} as worth what the column '{value}' says."
+    even = " If that is revenue, not margin, break-even lies above 1." if value == 1 else ""
+    return f"Counts one unit of {outcome} as worth {number(value)}.{even}"
+
+
+_LIKELY = 0.9
+
+
+def next_step(
+    letter: str,
+    p: float,
+    said: str,
+    *,
+    tested: bool,
+    conflict: bool = False,
+    terms: Sequence[str] = (),
+) -> str:
+    """Say what follows for the next unit of spend, in one sentence.
+
+    It is about the margin only: where mROAS is not known there is nothing to say. Not for a fit
+    that has not converged.
+
+    Parameters
+    ----------
+    letter : str
+        Grade of mROAS.
+    p : float
+        P(mROAS > 1), with units of the outcome counted at their worth.
+    said : str
+        The same in words, see `chance`.
+    tested : bool
+        Whether an experiment measured the channel; without one, even grades A to E are hedged.
+    conflict : bool
+        Whether a test of it disagrees with the fitted model.
+    terms : sequence of str
+        Conditions to say first, such as what a unit of the outcome is worth.
+
+    Examples
+    --------
+    >>> next_step("E", 0.96, "96%", tested=True)
+    'The next 1 spent very likely pays back (chance 96%): room to spend more.'
+    >>> next_step("X", 0.96, "96%", tested=False)
+    'Do not move money on this number: test it first.'
+    """
+    if letter in ("G", "X"):
+        return "Do not move money on this number: test it first."
+    if conflict:
+        return "Do not move money on this number: a test and the model disagree."
+    firm = tested and letter != "F"
+    terms = [*terms] if firm else [*terms, "if the graph is right"]
+    if p >= _LIKELY:
+        words = f"the next 1 spent very likely pays back (chance {said}): "
+        words += "room to spend more." if firm else "test before moving much money."
+    elif p <= 1 - _LIKELY:
+        words = f"the next 1 spent very likely does not pay back (chance that it does: {said}): "
+        words += "spend less." if firm else "test before moving much money."
+    else:
+        words = f"whether the next 1 spent pays back is open (chance {said}): "
+        words += "a test of more spend would tell."
+    words = f"{listed(terms)}, {words}" if terms else words
+    return words[:1].upper() + words[1:]
 
 
 PLAIN = {

@@ -10,10 +10,9 @@ from bayescausal.errors import GraphError
 from bayescausal.identification.asking import ask
 from bayescausal.identification.edges import edge_verdicts, weakest
 from bayescausal.identification.identification import Identification
-from bayescausal.identification.page import MOST_LINES, headline
+from bayescausal.identification.page import MOST_LINES, fate, headline
 from bayescausal.identification.totals import composed, path_edges, total
 from bayescausal.identification.verdicts import identify
-from bayescausal.presentation.basis import fate
 from bayescausal.presentation.words import code, listed
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import incremental
@@ -306,7 +305,7 @@ def _statuses(graph: Graph, found: Identification) -> tuple[str, str]:
     """Return the status of the total effect and of the split, as `identify` would."""
     question = ask(graph, found.estimand)
     verdicts = edge_verdicts(question.at, path_edges(question))
-    status = composed(total(question, found.estimand), verdicts).status
+    status = composed(question, total(question, found.estimand), verdicts).status
     return status, weakest(v.status for v in verdicts.values())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.inference.fit import Fit, touched
 from bayescausal.model.contrast import contrast, moved_spend, scope, unit_cost
 from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, Times
@@ -57,7 +58,11 @@ class Decision:
     >>> keep = Estimand({"tv": Times(1.0)}, name="keep")
     >>> more = Estimand({"tv": Times(1.2)}, name="more tv")
     >>> Decision([keep, more])
-    Decision(2 plans for tv: keep, more tv)
+    Decision(2 plans for tv)
+              tv
+    plan
+    keep     1.0
+    more tv  1.2
     """
 
     plans: Sequence[Estimand]
@@ -103,9 +108,9 @@ class Decision:
         return pd.DataFrame(rows, index=index, columns=list(self.treatments))
 
     def __repr__(self) -> str:
-        more = ", ..." if len(self.plans) > 3 else ""
-        some = ", ".join(self.names[:3]) + more
-        return f"Decision({len(self.plans)} plans for {', '.join(self.treatments)}: {some})"
+        title = f"Decision({len(self.plans)} plans for {', '.join(self.treatments)})"
+        rows = str(self.table()).splitlines()
+        return "\n".join([title, *(row.rstrip() for row in rows)])
 
 
 def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
@@ -126,8 +131,10 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     Returns
     -------
     xarray.DataArray
-        Dims ``(chain, draw, plan)``, in currency, with the coords ``status`` and ``grade`` by
-        plan. ``value`` in the attributes says what a unit of the outcome counts.
+        Dims ``(chain, draw, plan)``, in currency. By plan, as columns of `summarize`, which puts
+        the best plan first: ``status`` and ``grade``; for each channel ``"tv factor"``, its spend
+        in the plan's window over what was spent; and ``spend``, that of these channels together.
+        ``value`` in the attributes says what a unit of the outcome counts.
 
     Raises
     ------
@@ -178,7 +185,8 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     about: dict[str, Any] = {
         "outcome": outcome,
         "scale": "currency",
-        "value": _worth_in_words(fit, decision, outcome),
+        "best_first": 1,
+        "value": worth_in_words(fit, outcome, decision.value),
         "tail_truncated": int(any(scope(scm, plan).truncated for plan in plans)),
         "rests_on": str(weak),
         "statements": list(weak.statements),
@@ -187,7 +195,23 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         about["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)]))
     names = {"plan": list(decision.names)}
     out = label(thin, values, ("plan",), names, "payoff", grades={"plan": grades}, **about)
-    return out.assign_coords(draw=kept)
+    return out.assign_coords(draw=kept, **_outlay(scm, plans, decision.treatments))
+
+
+def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> dict[str, Any]:
+    """What each plan spends on each channel over what was spent, and on all of them, by plan."""
+    was, planned = np.zeros((2, len(plans), len(channels)))
+    for k, plan in enumerate(plans):
+        for c, name in enumerate(channels):
+            off = replace(plan, active={}, control={name: 0.0})
+            was[k, c] = planned[k, c] = spend_change(scm, off)
+            if name in plan.active:
+                planned[k, c] += spend_change(scm, replace(plan, active={name: plan.active[name]}))
+    factors = np.divide(planned, was, out=np.full(was.shape, np.nan), where=was != 0)
+    columns = {f"{name} factor": factors[:, c] for c, name in enumerate(channels)}
+    return {
+        name: ("plan", values) for name, values in (*columns.items(), ("spend", planned.sum(1)))
+    }
 
 
 def spend_change(scm: SCM, asked: Estimand) -> float:
@@ -220,15 +244,6 @@ def _weights(fit: Fit, plan: Estimand, worth: Array) -> dict[Node, Array]:
     costly = [v for v in fit.spec.mediators if v in below and v in fit.data.spend]
     prices = {v: -unit_cost(fit.data, v) for v in costly}
     return {str(plan.outcome): worth, **prices}
-
-
-def _worth_in_words(fit: Fit, decision: Decision, outcome: Node) -> str:
-    value = fit.data.value if decision.value is None else decision.value
-    if isinstance(value, str):
-        return f"a unit of '{outcome}' counts what column '{value}' says"
-    text = f"a unit of '{outcome}' counts {value:g}"
-    plain = decision.value is None and value == 1
-    return text + (": the Dataset's value, which is 1 unless given" if plain else "")
 
 
 def _check_plan(plan: Any) -> None:

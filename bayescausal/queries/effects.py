@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bayescausal._types import Array, Draws, Node, Theta
-from bayescausal.errors import DataError, SpecError
-from bayescausal.identification.ladder import Grade
-from bayescausal.inference.evidence import advice, graded, require_identified, verdict
-from bayescausal.inference.fit import Fit, effect_draws, reachable, touched
+from bayescausal.errors import SpecError
+from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.model.contrast import (
     contrast,
     moved_spend,
     on_scale,
     outcomes,
-    scope,
     split,
     unit_cost,
+    window_in_words,
 )
 from bayescausal.model.scm import Mechanism
+from bayescausal.queries.questions import (
+    about,
+    asked_of,
+    channels_for,
+    edge_of,
+    grade_of,
+    paid,
+    worth_in_words,
+)
 from bayescausal.queries.worlds import data_coords, label
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, Times, incremental
@@ -29,7 +36,7 @@ from bayescausal.specs.estimand import Estimand, Times, incremental
 _STEP = 1e-4
 
 
-def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
+def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
     """Posterior draws of a causal effect.
 
         sum over the window, its tail and units of (Y_active - Y_control), on the estimand's scale
@@ -39,7 +46,8 @@ def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     Parameters
     ----------
     fit : Fit
-    estimand : Estimand
+    estimand : Estimand, or the name of a treatment
+        A name is short for ``incremental(name)``.
     strict : bool
         Raise when the graph does not identify the effect.
 
@@ -64,10 +72,10 @@ def effect(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     >>> import bayescausal as bc
     >>> bc.summarize(bc.effect(fit, bc.incremental("tv")))  # doctest: +SKIP
     """
-    estimand = _asked(fit, estimand)
-    grade = _graded(fit, estimand, strict)
+    estimand = asked_of(fit, estimand)
+    grade = grade_of(fit, estimand, strict)
     values = effect_draws(fit, estimand)
-    return label(fit, values, (), {}, estimand.label, grades=grade, **_about(fit, estimand, grade))
+    return label(fit, values, (), {}, estimand.label, grades=grade, **about(fit, estimand, grade))
 
 
 def contributions(
@@ -102,12 +110,12 @@ def contributions(
     """
     scm, x = fit.scm, fit.scm.factual
     outcome = outcome or fit.spec.graph.outcome
-    names = _channels(fit, channels, outcome)
+    names = channels_for(fit, channels, outcome)
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
     values, grades = [], []
     for name in names:
-        estimand = _asked(fit, incremental(name, outcome=outcome))
-        grades.append(_graded(fit, estimand, strict))
+        estimand = asked_of(fit, incremental(name, outcome=outcome))
+        grades.append(grade_of(fit, estimand, strict))
 
         def added(
             theta: Theta, edges: dict[Edge, Mechanism], estimand: Estimand = estimand
@@ -133,6 +141,7 @@ def roas(
     fit: Fit,
     channels: Sequence[Node] | None = None,
     *,
+    outcome: Node | None = None,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
     strict: bool = False,
@@ -148,6 +157,8 @@ def roas(
     fit : Fit
     channels : sequence of str, optional
         Channels with spend that reach the outcome, by default.
+    outcome : str, optional
+        Needed when the graph has several; a unit of it is worth the `Dataset`'s value.
     spend : {"own", "induced"}
         Divide by the channel's own spend, or also by the spend it induces in paid mediators (TV
         that fills paid search costs search clicks too).
@@ -171,13 +182,14 @@ def roas(
     def off(name: Node) -> Estimand:
         return incremental(name, window=window)
 
-    return _returns(fit, channels, spend, off, "roas", strict)
+    return _returns(fit, channels, outcome, spend, off, "roas", strict)
 
 
 def mroas(
     fit: Fit,
     channels: Sequence[Node] | None = None,
     *,
+    outcome: Node | None = None,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
     strict: bool = False,
@@ -190,7 +202,7 @@ def mroas(
 
     Parameters
     ----------
-    fit, channels, spend, window, strict
+    fit, channels, outcome, spend, window, strict
         As in `roas`.
 
     Returns
@@ -202,24 +214,29 @@ def mroas(
     def nudge(name: Node) -> Estimand:
         return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, window=window)
 
-    return _returns(fit, channels, spend, nudge, "mroas", strict)
+    return _returns(fit, channels, outcome, spend, nudge, "mroas", strict)
 
 
 def _returns(
-    fit: Fit, channels: Any, spend: str, ask: Any, name: str, strict: bool = False
+    fit: Fit,
+    channels: Any,
+    outcome: Node | None,
+    spend: str,
+    ask: Callable[[Node], Estimand],
+    name: str,
+    strict: bool,
 ) -> Draws:
     if spend not in ("own", "induced"):
         raise SpecError(f"spend is 'own' or 'induced'; got {spend!r}.")
-    outcome = fit.spec.graph.outcome
+    outcome = outcome or fit.spec.graph.outcome
     scm, data = fit.scm, fit.data
-    paid = _paid(fit, outcome)
-    names = _channels(fit, channels, outcome, among=paid)
+    names = channels_for(fit, channels, outcome, among=paid(fit, outcome))
     worth, axes = data.value_of_outcome(), tuple(range(-scm.depth, 0))
     x = scm.factual
     values, grades = [], []
     for channel in names:
-        question = _asked(fit, ask(channel))
-        grades.append(_graded(fit, question, strict))
+        question = asked_of(fit, ask(channel).on(outcome))
+        grades.append(grade_of(fit, question, strict))
         own = moved_spend(scm, question)
 
         def gained(
@@ -243,6 +260,8 @@ def _returns(
         grades={"channel": grades},
         outcome=outcome,
         spend=spend,
+        window=window_in_words(data, question),
+        value=worth_in_words(fit, outcome),
     )
 
 
@@ -259,7 +278,7 @@ def _induced(fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Est
     return total
 
 
-def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
+def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
     """Split a total effect into what acts directly and what flows through mediators.
 
         TE = NDE + NIE,   NDE = Y(a, M(b)) - Y(b, M(b)),   NIE = Y(a, M(a)) - Y(a, M(b))
@@ -270,8 +289,8 @@ def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     Parameters
     ----------
     fit : Fit
-    estimand : Estimand
-        Interventions on nodes.
+    estimand : Estimand, or the name of a treatment
+        Interventions on nodes; a name is short for ``incremental(name)``.
     strict : bool
         Raise when the total or the split is not identified.
 
@@ -287,7 +306,7 @@ def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
     -----
     Source: Pearl (2001), Direct and indirect effects.
     """
-    estimand = _asked(fit, estimand)
+    estimand = asked_of(fit, estimand)
     scm, x = fit.scm, fit.scm.factual
     axes = tuple(range(-scm.depth, 0))
 
@@ -307,7 +326,7 @@ def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
         return np.stack([np.broadcast_to(part, (size,)) for part in sums], axis=1)
 
     paths = ["total", "direct", "indirect"]
-    grades = [_graded(fit, estimand, strict, part) for part in paths]
+    grades = [grade_of(fit, estimand, strict, part) for part in paths]
     values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
     weak = next((g for g in grades if g.letter == "X"), grades[0])
     return label(
@@ -317,7 +336,7 @@ def decompose(fit: Fit, estimand: Estimand, *, strict: bool = False) -> Draws:
         {"path": paths},
         estimand.label,
         grades={"path": grades},
-        **_about(fit, estimand, weak, paths[grades.index(weak)]),
+        **about(fit, estimand, weak, paths[grades.index(weak)]),
     )
 
 
@@ -340,10 +359,7 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
         Dims ``(chain, draw, exposure)``; per period, in units of the target (identity link) or in
         log units. In a panel: the mean over units, each at the same share of its own maximum.
     """
-    edge = Edge.parse(edge) if isinstance(edge, str) else edge
-    if edge not in fit.spec.mechanisms:
-        there = ", ".join(map(str, fit.spec.mechanisms))
-        raise SpecError(f"There is no modelled edge {edge}. There are: {there}.")
+    edge = edge_of(fit, edge)
     scm, response = fit.scm, fit.spec.mechanisms[edge]
     share = np.linspace(0, upto, points)
     size = 1.0 if fit.spec.link(edge.target) == "log" else float(scm.scale[edge.target].mean())
@@ -377,10 +393,7 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
     xarray.DataArray
         Dims ``(chain, draw, lag)``.
     """
-    edge = Edge.parse(edge) if isinstance(edge, str) else edge
-    if edge not in fit.spec.mechanisms:
-        there = ", ".join(map(str, fit.spec.mechanisms))
-        raise SpecError(f"There is no modelled edge {edge}. There are: {there}.")
+    edge = edge_of(fit, edge)
     response = fit.spec.mechanisms[edge]
     steps = [t for t in response.transforms if t.reach]
     pulse = np.zeros(response.reach + 1)
@@ -396,54 +409,3 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
 
     values = fit.evaluate(weights, only=[edge])
     return label(fit, values, ("lag",), {"lag": np.arange(len(pulse)) + edge.lag}, str(edge))
-
-
-def _asked(fit: Fit, estimand: Estimand) -> Estimand:
-    if not isinstance(estimand, Estimand):
-        raise SpecError(f"Ask with an Estimand, such as incremental('tv'); got {estimand!r}.")
-    estimand = estimand.on(fit.spec.outcome_of(estimand))
-    fit.spec.check_estimand(estimand)
-    scope(fit.scm, estimand)
-    return estimand
-
-
-def _graded(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") -> Grade:
-    if strict:
-        require_identified(fit.spec, estimand, part)
-    return graded(fit.spec, estimand, part, fit.evidence)
-
-
-def _about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> dict[str, Any]:
-    about = {
-        "estimand": repr(estimand),
-        "outcome": estimand.outcome,
-        "scale": estimand.scale,
-        "tail_truncated": int(scope(fit.scm, estimand).truncated),
-        "rests_on": str(grade),
-    }
-    if grade.letter == "X":
-        about["advice"] = advice(verdict(fit.spec, estimand), part)
-    return about
-
-
-def _paid(fit: Fit, outcome: Node) -> tuple[Node, ...]:
-    above = fit.spec.reduced.ancestors(outcome)
-    return tuple(c for c in sorted(fit.data.spend) if c in above)
-
-
-def _channels(
-    fit: Fit, channels: Sequence[Node] | None, outcome: Node, among: Sequence[Node] | None = None
-) -> list[Node]:
-    if channels is None:
-        found = list(reachable(fit.spec, outcome) if among is None else among)
-        if not found and among is None:
-            raise SpecError(f"No treatment reaches '{outcome}': nothing contributes to it.")
-        if not found:
-            raise DataError(
-                "No channel has spend: give Dataset.from_frame(spend={'tv': 'tv_cost'})."
-            )
-        return found
-    names = [channels] if isinstance(channels, str) else list(channels)
-    if not names:
-        raise SpecError("channels is empty: name at least one channel, or leave it out for all.")
-    return names

@@ -20,10 +20,12 @@ from scipy.stats import rankdata
 
 from bayescausal._types import Array, Draws, Theta
 from bayescausal.errors import DataError, NotConverged, SpecError
+from bayescausal.identification.asking import as_estimand
 from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.model.contrast import on_scale, outcomes, scope
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.decision import Decision, payoffs, spend_change
+from bayescausal.queries.questions import asked_of
 from bayescausal.queries.sample_information import sample_information
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
@@ -109,7 +111,7 @@ class Candidate:
 def rank_experiments(
     fit: Fit,
     candidates: Candidate | Iterable[Candidate],
-    target: Estimand | None = None,
+    target: Estimand | str | None = None,
     utility: Decision | None = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
@@ -127,7 +129,7 @@ def rank_experiments(
     ----------
     fit : Fit
     candidates : Candidate or several
-    target : Estimand, optional
+    target : Estimand or the name of a treatment, optional
         The effect to be learned, the same for all. By default each candidate has its own, the
         total effect of its treatments over all periods and units; nats about small effects then
         count as much as nats about large ones.
@@ -181,6 +183,7 @@ def rank_experiments(
     if not 0 < prob < 1:
         raise SpecError(f"prob lies between 0 and 1; got {prob!r}.")
     if target is not None:
+        target = as_estimand(target)
         _finite_variance("The target", target)
     if not fit.convergence.converged:
         warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
@@ -271,8 +274,8 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
 def _row(
     fit: Fit, test: Candidate, target: Estimand | None, prob: float, pays: Draws | None
 ) -> dict[str, Any]:
-    asked = _asked(fit, test.estimand)
-    aim = _asked(fit, target or _own_target(fit, asked))
+    asked = asked_of(fit, test.estimand)
+    aim = asked_of(fit, target or _own_target(fit, asked))
     measured = effect_draws(fit, asked)
     tested, wanted = measured.ravel(), effect_draws(fit, aim).ravel()
     error = test.std_error or expected_std_error(fit, asked)
@@ -353,12 +356,6 @@ def _finite_variance(what: str, estimand: Estimand) -> None:
             f"{what} has scale='cost', which has a pole where the effect is zero, and so no "
             "variance. Ask scale='per_spend', its inverse."
         )
-
-
-def _asked(fit: Fit, estimand: Estimand) -> Estimand:
-    asked = estimand.on(fit.spec.outcome_of(estimand))
-    fit.spec.check_estimand(asked)
-    return asked
 
 
 def _own_target(fit: Fit, asked: Estimand) -> Estimand:

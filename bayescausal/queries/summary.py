@@ -28,9 +28,10 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by what the draws are indexed by (``channel``, ``path``, ``time``, ...), columns
-        ``mean, median, sd, low, high, p_positive``, and for effects ``status`` and ``grade``: what
-        the graph lets data tell, and what the number rests on. When the fit has not converged, or
-        a number is not identified, the columns are headed by that.
+        ``mean, median, sd, low, high, p_positive``, and what the draws say of each row: for
+        effects ``status`` and ``grade``, what the graph lets data tell and what the number rests
+        on; for `payoffs` what each plan spends, the best plan first. When the fit has not
+        converged, or a number is not identified, the columns are headed by that.
 
     Raises
     ------
@@ -68,9 +69,12 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         "p_positive": (values > 0).mean(axis=0),
     }
     table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, rest))
-    for key in ("status", "grade"):
-        if key in draws.coords:
-            table[key] = np.ravel(stacked[key].broadcast_like(stacked[{"chain": 0, "draw": 0}]))
+    one = stacked[{"chain": 0, "draw": 0}]
+    for key, said in stacked.coords.items():
+        if key in ("status", "grade") or (said.dims and key not in stacked.dims):
+            table[str(key)] = np.ravel(said.broadcast_like(one))
+    if draws.attrs.get("best_first"):
+        table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
     if "status" in table and (table["status"] == "not identified").any():
         table.columns.name = "NOT IDENTIFIED"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.errors import DataError, SpecError, SpendWithoutExposure, did_you_mean
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment, covariance_between
+from bayescausal.specs.periods import covered, frequency, held, is_whole, near, written
 from bayescausal.specs.response import ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
@@ -19,9 +21,15 @@ from bayescausal.specs.spec import Spec
 PERCENT = ("percent", "%")
 """How the unit of a percent lift may be written."""
 
+LOOSE = 0.05
+"""Part of a treatment's spend in periods without exposure above which it is said."""
+
 
 def check(spec: Spec, data: Dataset) -> None:
-    """Raise when the data do not fit: a missing, constant or impossible column, a window."""
+    """Raise when the data do not fit: a missing, constant or impossible column, a window.
+
+    Warns of spend that is booked where nothing ran (`SpendWithoutExposure`).
+    """
     if not isinstance(data, Dataset):
         raise DataError(
             f"data must be a Dataset; got {type(data).__name__}. Write "
@@ -48,6 +56,27 @@ def check(spec: Spec, data: Dataset) -> None:
             _check_return(spec, edge, data)
     for test in spec.experiments:
         _check_test(spec, test, data)
+    for node in sorted({*data.spend} & {*spec.inputs, *spec.modelled}):
+        _say_loose(node, data)
+
+
+def _say_loose(node: str, data: Dataset) -> None:
+    """Warn when much of a treatment's spend lies in periods without exposure."""
+    spend = data.spend_of(node)[..., data.history :]
+    loose = np.where(data.array(node)[..., data.history :] > 0, 0.0, spend)
+    share = loose.sum() / spend.sum()
+    if share <= LOOSE:
+        return
+    when = np.flatnonzero(loose.reshape(-1, loose.shape[-1]).any(axis=0))
+    warnings.warn(
+        f"{share:.0%} of the spend on '{node}' (column '{data.spend[node]}') is in periods in "
+        f"which '{node}' is zero: {len(when)} periods, the first {data.training[when[0]].date()}. "
+        "Returns count it: it is spread over the exposure of its unit. If exposure is missing "
+        "there, fill it in; if this is spend that exposure does not cause, leave it out of the "
+        "column.",
+        SpendWithoutExposure,
+        stacklevel=3,
+    )
 
 
 def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
@@ -68,12 +97,16 @@ def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
 
 
 def _check_column(spec: Spec, node: str, data: Dataset) -> None:
+    if why := data.left_out.get(node):
+        raise DataError(
+            f"The graph has the node '{node}', and its column was left out of the data: {why}."
+        )
     if node not in data.columns:
+        besides = f" (left out: {', '.join(sorted(data.left_out))})" if data.left_out else ""
         raise DataError(
             f"The graph has the node '{node}', but the data have no such column. Columns: "
-            f"{', '.join(data.columns)} (columns of text are left out). Rename the column, "
-            f"or declare 'latent: {node}'."
-            f"{did_you_mean(node, data.columns)}"
+            f"{', '.join(data.columns)}{besides}. Rename the column, or declare 'latent: {node}'."
+            f"{did_you_mean(node, [*data.columns, *data.left_out])}"
         )
     x = data.array(node)[..., data.history :]
     if not np.ptp(x, axis=-1).any():
@@ -94,13 +127,13 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
     unknown = [u for u in question.units or () if u not in data.units]
     if unknown:
         raise DataError(
-            f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. Units: "
-            f"{', '.join(data.units) or 'none, the data are national'}."
-            f"{did_you_mean(unknown[0], data.units)}"
+            f"Experiment '{test.name}': unit '{unknown[0]}' is not in the data. "
+            f"{_ways(data)}{did_you_mean(unknown[0], data.units)}"
         )
     if question.off_panel:
         return  # its paths are checked where its world is made
     inside = _inside(test, data)
+    _check_source(test, data)
     last = int(np.flatnonzero(inside)[-1])
     beyond = last + (question.tail or 0) - (len(data.time) - 1)
     if beyond > 0:
@@ -122,26 +155,67 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
         )
 
 
+def _ways(data: Dataset) -> str:
+    """Say which units there are; of national data, how a test in some units can still be used."""
+    if data.is_panel:
+        return f"Units: {', '.join(data.units)}."
+    return (
+        "Units: none, the data are national. Give a panel that has it, Dataset.from_frame(unit=...)"
+        "; or state the lift for the whole nation, without units=: scale='per_spend' or 'percent' "
+        "as measured, or the total times nation over units. That assumes that the units respond "
+        "like the nation, and that the two worlds of the estimand are those of all of it."
+    )
+
+
 def _inside(test: Experiment, data: Dataset) -> np.ndarray:
-    """Return the periods of a test's window, or raise when the data do not hold it."""
-    if test.estimand.window is None:
+    """Return the periods of a test's window, or raise when the data do not hold all of it."""
+    window = test.estimand.window
+    if window is None:
         return np.ones(len(data.time), bool)
-    start, end = test.estimand.window
-    inside = np.asarray((data.time >= start) & (data.time <= end))
-    step = data.time[-1] - data.time[-2]
-    if start < data.training[0] or end >= data.time[-1] + step:
+    first, last = covered(data.time, data.history)
+    if window[0] < first or window[1] > last:
         raise DataError(
-            f"Experiment '{test.name}' ran {start.date()}..{end.date()}, outside the data "
-            f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path "
-            "of its own. Extend the data to cover the test, or give its paths: "
-            "Estimand(active={'tv': [...]}, control={'tv': [...]}, off_panel='path')."
+            f"Experiment '{test.name}' ran {written(window)}, outside the data "
+            f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path of its "
+            "own. Extend the data to cover the test; or give what was spent in it, period by "
+            "period, with the test (active) and without it (control), and off_panel='path'."
         )
-    if not inside.any():
+    if not is_whole(data.time, window):
+        counted, whole = held(data.time, window), near(data.time, window)
+        would = f"the model would count {written(counted)}" if counted else "none starts in it"
         raise DataError(
-            f"Experiment '{test.name}' ran {start.date()}..{end.date()}, in which no "
-            f"{data.frequency} period of the data starts. Give the dates of whole periods."
+            f"Experiment '{test.name}' ran {written(window)}, which are not whole "
+            f"{data.frequency} periods of the data: {would}. Whole periods are "
+            f"{' or '.join(map(written, whole))}. Give one of these windows and the lift in it, or "
+            "data whose periods begin and end with the test (daily data fit every window)."
         )
-    return inside
+    start, end = window
+    return np.asarray((data.time >= start) & (data.time <= end))
+
+
+def _check_source(test: Experiment, data: Dataset) -> None:
+    """Raise when a lift from a panel of other periods is not the same number in the data's."""
+    source, asked = test.source, test.estimand
+    if source is None or len(source.time) < 2 or asked.window is None:
+        return
+    step = frequency(source.time)
+    if step == data.frequency:
+        return
+    advice = f"Aggregate the panel to {data.frequency} periods before from_geo_panel"
+    if asked.tail or asked.scale == "mean":
+        wrong = f"a tail of {asked.tail} counts" if asked.tail else "a mean is of"
+        raise SpecError(
+            f"Experiment '{test.name}' was read from a {step} panel, and the data are "
+            f"{data.frequency}: {wrong} other periods there than here. {advice}; or read the "
+            "panel again with scale='total' and no tail, which is the same sum in both."
+        )
+    there, here = held(source.time, asked.window), held(data.time, asked.window)
+    if there and here and there != here:
+        raise DataError(
+            f"Experiment '{test.name}' counts {written(there)} in its own {step} panel, and "
+            f"{written(here)} in the {data.frequency} data. {advice}, or give a window that "
+            "begins and ends with periods of both."
+        )
 
 
 def _check_unit(spec: Spec, test: Experiment, data: Dataset) -> None:

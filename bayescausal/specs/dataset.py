@@ -15,6 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal.errors import DataError, did_you_mean
+from bayescausal.specs.columns import left_out, not_numbers, unwritable
+from bayescausal.specs.periods import frequency, steps
 
 RESERVED = ("time", "unit", "chain", "draw")
 """Names of dims, which no column may have."""
@@ -38,11 +40,14 @@ class Dataset:
         What one unit of the outcome is worth, in currency: a column or a number.
     history : int
         Number of leading periods that are only input to adstock: no likelihood, no results.
+    left_out : dict of str to str
+        Columns of the frame that were not kept, and why; for messages, and not saved.
 
     Raises
     ------
     DataError
-        NaN or infinite values, negative or all-zero spend, a name that is no column.
+        NaN or infinite values, negative or all-zero spend, a name that is no column or that a
+        file of a fit cannot hold.
 
     See Also
     --------
@@ -53,6 +58,7 @@ class Dataset:
     spend: dict[str, str] = field(default_factory=dict)
     value: str | float = 1.0
     history: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.table, xr.Dataset):
@@ -91,7 +97,8 @@ class Dataset:
         history : int
             Leading periods used only as adstock input.
         columns : sequence of str, optional
-            Columns to keep; by default all numeric ones.
+            Columns to keep; by default all numeric ones. Of those that are not needed a name that
+            cannot be saved, such as ``cost/1000``, is left out too.
 
         Returns
         -------
@@ -117,6 +124,8 @@ class Dataset:
         costs |= spend if isinstance(spend, Mapping) else {}
         keep = _numeric(frame, {time, unit}) if columns is None else _several(columns, "columns")
         extra = [*costs.values(), *([value] if isinstance(value, str) else [])]
+        if columns is None:
+            keep = [name for name in keep if not unwritable(str(name))]
         keep = list(dict.fromkeys([*keep, *extra]))
         keys = [time] if unit is None else [time, unit]
         for name in [*keys, *costs, *keep]:
@@ -134,7 +143,8 @@ class Dataset:
         table = xr.Dataset.from_dataframe(rows).copy(deep=True)  # pandas may share its memory
         if unit is not None:
             table = table.sel(unit=units.unique())
-        return cls(table, costs, value, history)
+        besides = left_out(frame.drop(columns=keys), keep, columns is not None)
+        return cls(table, costs, value, history, besides)
 
     def _check_settings(self) -> None:
         for treatment, name in self.spend.items():
@@ -156,6 +166,7 @@ class Dataset:
 
     def _check_values(self) -> None:
         for name, column in self.table.data_vars.items():
+            _require_writable(str(name))
             bad = ~np.isfinite(column.transpose("time", ...).to_numpy())
             if bad.any():
                 when = self.time[int(np.argwhere(bad)[0, 0])]
@@ -241,11 +252,7 @@ class Dataset:
     @property
     def frequency(self) -> str:
         """``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or the step in days."""
-        days, months = _steps(self.time)
-        if np.ptp(days) > 0:
-            names = {1: "monthly", 3: "quarterly", 12: "yearly"}
-            return names.get(int(months[0]), f"{months[0]}-monthly")
-        return {1: "daily", 7: "weekly"}.get(int(days[0]), f"{days[0]}-daily")
+        return frequency(self.time)
 
     @property
     def hash(self) -> str:
@@ -300,11 +307,14 @@ def _require_number(name: str, column: pd.Series) -> None:
             f"A column cannot be called '{name}', which names a dim ({', '.join(RESERVED)}). "
             "Rename it, or leave it out with columns=."
         )
-    if not pd.api.types.is_numeric_dtype(column):
-        raise DataError(
-            f"Column '{name}' holds {column.dtype}, not numbers. Convert it first: "
-            f"frame['{name}'] = pd.to_numeric(frame['{name}'])."
-        )
+    _require_writable(name)
+    if why := not_numbers(column):
+        raise DataError(f"Column '{name}' cannot be used: {why}.")
+
+
+def _require_writable(name: str) -> None:
+    if why := unwritable(name):
+        raise DataError(f"Column '{name}' cannot be used: {why}, or leave it out with columns=.")
 
 
 def _several(given: Any, what: str) -> list[str]:
@@ -368,12 +378,6 @@ def _check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
             )
 
 
-def _steps(index: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Return days and calendar months from each period to the next."""
-    days = np.diff(index.to_numpy()).astype("timedelta64[D]").astype(int)
-    return days, np.diff(12 * index.year + index.month)
-
-
 def _check_time(index: pd.DatetimeIndex, where: str) -> None:
     if len(index) < 3:
         raise DataError(f"{where} has {len(index)} rows; three periods are the least.")
@@ -383,7 +387,7 @@ def _check_time(index: pd.DatetimeIndex, where: str) -> None:
             f"{where} has the period {twice} twice. One row a period, a day at the finest; for a "
             "panel give unit=."
         )
-    days, months = _steps(index)
+    days, months = steps(index)
     if (days < 0).any():
         at = int(np.argmax(days < 0)) + 1
         raise DataError(

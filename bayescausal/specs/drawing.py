@@ -6,7 +6,8 @@ understanding of hierarchical system structures. The same graph always gives the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from math import hypot
@@ -26,8 +27,12 @@ _CAPTIONS = {
     "do not adjust": "#b91c1c",
 }
 _CROSSED, _CROSS = "#b91c1c", "\u2715"
+_FOOT, _CLEAR, _OUT = 14, 6, (-1, -1, 1, 1)
+_SIDES = {"top": (0, -1), "bottom": (0, 1), "left": (-1, 0), "right": (1, 0)}
+_FLANKS = ("left", "right")
 
 type _Point = tuple[float, float]
+type _Cell = tuple[int, int]
 type _Pair = tuple[str, str]
 type _Key = str | tuple[str, str, int]  # a node, or the bend of a long edge in a layer
 
@@ -36,6 +41,7 @@ class _Box(NamedTuple):
     x: float
     y: float
     width: float
+    foot: float = 0.0  # room for a caption below
 
 
 class _Stroke(NamedTuple):
@@ -68,40 +74,37 @@ def svg(
         lags.setdefault((source, target), []).append(lag)
     forward = {pair for pair in lags if rank[pair[0]] < rank[pair[1]]}
     layers = _layers(order, forward)
-    boxes = _boxes(_columns(layers, sorted(forward)))
     roles = roles or {}
-    floor = max(box.y for box in boxes.values()) + _HEIGHT
-    strokes = []
-    for (a, b), found in sorted(lags.items()):
-        label = ", ".join(f"@{lag}" for lag in found) if any(found) else ""
-        bad = (a, b) in crossed
-        if (a, b) in forward:
-            bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
-            points = _forward([boxes[a], *bends, boxes[b]])
-            strokes.append(_Stroke(points, label, 0.3, crossed=bad))
-        else:
-            strokes.append(_Stroke(_feedback(boxes[a], boxes[b], floor), label, crossed=bad))
-            floor += 24 * (a != b)
+    boxes = _boxes(_columns(layers, sorted(forward)), roles)
     shown = [boxes[v] for v in order]
+    label = {pair: ", ".join(f"@{g}" for g in found) * any(found) for pair, found in lags.items()}
+    strokes = []
+    for a, b in sorted(forward):
+        bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
+        points = _forward([boxes[a], *bends, boxes[b]])
+        strokes.append(_Stroke(points, label[a, b], 0.3, crossed=(a, b) in crossed))
+    roads = _Roads(shown, [stroke.points for stroke in strokes])
+    for a, b in sorted({*lags} - forward):
+        points = roads.around(boxes[a], boxes[b], "bottom")
+        bad = (a, b) in crossed
+        strokes.append(_Stroke(points, label[a, b], 0.3 if bad else 0.5, crossed=bad))
     for a, b in claims.bidirected:
-        strokes.append(_Stroke(_arc(boxes[a], boxes[b], shown), confounding=True))
+        strokes.append(_Stroke(roads.around(boxes[a], boxes[b], "top"), confounding=True))
     nodes = [
         _node(v, boxes[v], v in claims.latent, v in claims.outcomes, roles.get(v, ""))
         for v in order
     ]
-    corners = [(b.x + i * b.width / 2, b.y + i * _HEIGHT / 2) for b in shown for i in (-1, 1)]
-    pieces = [piece for stroke in strokes for piece in _pieces(stroke.points)]
-    xs, ys = zip(*corners, *(_on(piece, t / 4) for piece in pieces for t in range(5)), strict=True)
+    corners = [corner for b in shown for corner in (_edges(b)[:2], _edges(b)[2:])]
+    xs, ys = zip(*corners, *(p for stroke in strokes for p in _samples(stroke.points)), strict=True)
     left, top = min(xs) - _MARGIN, min(ys) - _MARGIN
     width, height = max(xs) + _MARGIN - left, max(ys) + _MARGIN - top
     legend = ""
     if crossed:
         legend = (
-            f'<text x="{left + 10:.1f}" y="{top + height + 4:.1f}" font-size="11" fill="{_INK}" '
+            f'<text x="{left + 10:.1f}" y="{top + height + 2:.1f}" font-size="11" fill="{_INK}" '
             f'text-anchor="start">{_CROSS} not identified from data</text>'
         )
         width, height = max(width, 190.0), height + 16
-    height += 8 * bool(roles)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" role="img" '
@@ -143,7 +146,7 @@ def _columns(layers: dict[str, int], forward: list[_Pair]) -> list[list[_Key]]:
     return columns
 
 
-def _boxes(columns: list[list[_Key]]) -> dict[_Key, _Box]:
+def _boxes(columns: list[list[_Key]], roles: Mapping[str, str]) -> dict[_Key, _Box]:
     boxes, left = {}, 0.0
     for column in columns:
         texts = [_text_width(key) + 30 if isinstance(key, str) else 0.0 for key in column]
@@ -151,7 +154,8 @@ def _boxes(columns: list[list[_Key]]) -> dict[_Key, _Box]:
         heights = [_ROW if isinstance(key, str) else _LANE for key in column]
         y = -sum(heights) / 2
         for key, width, height in zip(column, widths, heights, strict=True):
-            boxes[key] = _Box(left + max(widths) / 2, y + height / 2, width)
+            foot = float(_FOOT * (isinstance(key, str) and key in roles))
+            boxes[key] = _Box(left + max(widths) / 2, y + height / 2, width, foot)
             y += height
         left += max(widths) + _GAP
     return boxes
@@ -172,22 +176,154 @@ def _forward(boxes: list[_Box]) -> list[_Point]:
     return points
 
 
-def _feedback(a: _Box, b: _Box, floor: float) -> list[_Point]:
-    if a == b:  # a loop above the node
-        x, y = a.x + a.width / 4, a.y - _HEIGHT / 2 + 0.5
-        return [(x - 8, y), (x - 20, y - 34), (x + 20, y - 34), (x + 8, y)]
-    below = _HEIGHT / 2
-    return [(a.x, a.y + below), (a.x, floor + 24), (b.x, floor + 24), (b.x, b.y + below)]
+def _loop(box: _Box) -> list[_Point]:
+    x, y = box.x + box.width / 4, box.y - _HEIGHT / 2 + 0.5
+    return [(x - 8, y), (x - 20, y - 34), (x + 20, y - 34), (x + 8, y)]
 
 
-def _arc(a: _Box, b: _Box, shown: Sequence[_Box]) -> list[_Point]:
-    if a.x == b.x:  # of one layer: bow to the left
-        far = min(a.x - a.width / 2, b.x - b.width / 2) - 18 - abs(a.y - b.y) / 4
-        return [(a.x - a.width / 2, a.y), (far, a.y), (far, b.y), (b.x - b.width / 2, b.y)]
-    over = _HEIGHT / 2
-    peak = min(c.y for c in shown if min(a.x, b.x) <= c.x <= max(a.x, b.x)) - over - 22
-    top = (peak - (a.y + b.y - 2 * over) / 8) / 0.75  # the controls that make the curve reach it
-    return [(a.x, a.y - over), (a.x, top), (b.x, top), (b.x, b.y - over)]
+class _Roads:
+    """Curves between two boxes that pass behind no third one.
+
+    Of bows on one side of both, quarter turns, and detours through the gaps between columns: the
+    shortest that runs along few other curves. A detour meets no box, whatever the graph.
+    """
+
+    def __init__(self, boxes: Sequence[_Box], strokes: Sequence[list[_Point]]) -> None:
+        self.boxes = boxes
+        self.cells: set[_Cell] = set()
+        self.taken: Counter[tuple[_Box, str]] = Counter()
+        for points in strokes:
+            self._pave(points)
+            for box in boxes:  # arrows leave at the right and arrive at the left
+                self.taken[box, "right"] += points[0] == (box.x + box.width / 2, box.y)
+                self.taken[box, "left"] += points[-1] == (box.x - box.width / 2, box.y)
+
+    def around(self, a: _Box, b: _Box, first: str) -> list[_Point]:
+        """Return the best curve, or a loop; `first` is the side to try first."""
+        if a == b:
+            points = _loop(a)
+            self.taken[a, "top"] += 1
+            self._pave(points)
+            return points
+        sides = sorted(_SIDES, key=lambda side: side != first)
+        found = [
+            (points, s, t) for s in sides for t in sides for points in self._candidates(a, b, s, t)
+        ]
+        points, s, t = min(found, key=lambda each: self._cost(each[0], a, b, each[1] != each[2]))
+        self.taken[a, s] += 1
+        self.taken[b, t] += 1
+        self._pave(points)
+        return points
+
+    def _candidates(self, a: _Box, b: _Box, s: str, t: str) -> Iterator[list[_Point]]:
+        p, q = self._port(a, b, s), self._port(b, a, t)
+        if s == t and (a.x == b.x or s not in _FLANKS):
+            yield from self._bows(p, q, s)
+        elif (s in _FLANKS) != (t in _FLANKS):
+            (ux, uy), (vx, vy) = _SIDES[s], _SIDES[t]
+            width, height = max(24, 0.6 * abs(p[0] - q[0])), max(24, 0.6 * abs(p[1] - q[1]))
+            bends = (p[0] + ux * width, p[1] + uy * height), (q[0] + vx * width, q[1] + vy * height)
+            yield [p, *bends, q]
+        if s in _FLANKS and t in _FLANKS:
+            yield from self._detours(a, b, p, q, (_SIDES[s][0], _SIDES[t][0]))
+
+    def _bows(self, p: _Point, q: _Point, side: str) -> Iterator[list[_Point]]:
+        """Curves whose middle is beyond both ends, beyond all boxes between them, or all boxes."""
+        i = 0 if side in _FLANKS else 1
+        sign = _SIDES[side][i]
+        low, high = sorted((p[1 - i], q[1 - i]))
+        lines = [max(sign * p[i], sign * q[i])]
+        between = [box for box in self.boxes if low <= box[1 - i] <= high]
+        for some in (between, self.boxes):
+            lines.append(max([lines[0], *(sign * _edges(c)[i + 1 + sign] for c in some)]))
+        for line in dict.fromkeys(lines):
+            reach = ((line + 22) - sign * (p[i] + q[i]) / 8) / 0.75  # of the controls
+            bends = [(sign * reach, end[1]) if i == 0 else (end[0], sign * reach) for end in (p, q)]
+            yield [p, *bends, q]
+
+    def _detours(
+        self, a: _Box, b: _Box, p: _Point, q: _Point, out: tuple[int, int]
+    ) -> Iterator[list[_Point]]:
+        """Through the gap beside each end, and above or below everything between them."""
+        gap = 20 + 7 * (self.taken.total() % 5)
+        x, z = (
+            end.x + sign * (gap + max(c.width for c in self.boxes if c.x == end.x) / 2)
+            for end, sign in zip((a, b), out, strict=True)
+        )
+        passed = [_edges(c) for c in self.boxes if min(x, z) <= c.x <= max(x, z)]
+        passed += [_edges(a), _edges(b)]
+        for lane in (min(e[1] for e in passed) - gap, max(e[3] for e in passed) + gap):
+            yield _rounded([p, (x, p[1]), (x, lane), (z, lane), (z, q[1]), q])
+
+    def _port(self, box: _Box, other: _Box, side: str) -> _Point:
+        """Where the next curve leaves a side: the middle, or beside those that are there."""
+        (dx, dy), edges = _SIDES[side], _edges(box)
+        step = (0, 9, -9, 13, -13)[min(self.taken[box, side], 4)]
+        if dx:
+            return edges[1 + dx], box.y + (step if other.y > box.y else -step)
+        return box.x + (step if other.x > box.x else -step), edges[2 + dy]
+
+    def _cost(self, points: list[_Point], a: _Box, b: _Box, mixed: bool) -> tuple[int, float]:
+        """Boxes that are hit; then the length, what of it runs along other curves, odd sides."""
+        way = _samples(points)
+        xs, ys = zip(*way, strict=True)
+        reach = min(xs), min(ys), max(xs), max(ys)
+        hit = 0
+        for box in self.boxes:
+            room = -0.5 if box in (a, b) else _CLEAR
+            left, top, right, bottom = (
+                e + k * room for e, k in zip(_edges(box), _OUT, strict=True)
+            )
+            if left < reach[2] and reach[0] < right and top < reach[3] and reach[1] < bottom:
+                hit += any(left < x < right and top < y < bottom for x, y in way)
+        along = sum(_cell(point) in self.cells for point in way[2:-2])
+        length = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(way))
+        return hit, length + 18 * along + 80 * mixed
+
+    def _pave(self, points: list[_Point]) -> None:
+        self.cells.update(map(_cell, _samples(points)))
+
+
+def _edges(box: _Box) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom; the caption counts."""
+    x, y, half = box.x, box.y, _HEIGHT / 2
+    return x - box.width / 2, y - half, x + box.width / 2, y + half + box.foot
+
+
+def _cell(point: _Point) -> _Cell:
+    return round(point[0] / 8), round(point[1] / 8)
+
+
+def _rounded(corners: list[_Point]) -> list[_Point]:
+    """A path of straight pieces with round corners, as Bezier pieces."""
+    start = corners[0]
+    points = [start]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
+        enter, leave = _toward(corner, before), _toward(corner, after)
+        points += [*_straight(points[-1], enter), corner, corner, leave]
+    return [*points, *_straight(points[-1], corners[-1])]
+
+
+def _toward(corner: _Point, end: _Point) -> _Point:
+    dx, dy = end[0] - corner[0], end[1] - corner[1]
+    size = hypot(dx, dy) or 1
+    part = min(14, size / 2) / size
+    return corner[0] + part * dx, corner[1] + part * dy
+
+
+def _straight(p: _Point, q: _Point) -> list[_Point]:
+    third = [(p[0] + k * (q[0] - p[0]) / 3, p[1] + k * (q[1] - p[1]) / 3) for k in (1, 2)]
+    return [*third, q]
+
+
+def _samples(points: list[_Point]) -> list[_Point]:
+    """Points along a curve, some eight units apart."""
+    found = [points[0]]
+    for piece in _pieces(points):
+        size = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(piece))
+        count = max(1, round(size / 8))
+        found += [_on(piece, (k + 1) / count) for k in range(count)]
+    return found
 
 
 def _pieces(points: list[_Point]) -> list[list[_Point]]:
@@ -195,9 +331,10 @@ def _pieces(points: list[_Point]) -> list[list[_Point]]:
 
 
 def _on(piece: list[_Point], t: float) -> _Point:
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
-    x, y = (sum(w * p[i] for w, p in zip(weights, piece, strict=True)) for i in (0, 1))
-    return x, y
+    (x, y), (x1, y1), (x2, y2), (x3, y3) = piece
+    u = 1 - t
+    k, k1, k2, k3 = u * u * u, 3 * t * u * u, 3 * t * t * u, t * t * t
+    return k * x + k1 * x1 + k2 * x2 + k3 * x3, k * y + k1 * y1 + k2 * y2 + k3 * y3
 
 
 def _curve(stroke: _Stroke) -> str:

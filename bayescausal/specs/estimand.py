@@ -70,8 +70,8 @@ class Plus:
 class Estimand:
     """A contrast of two worlds: ``sum_{t in W + tail, u} (Y_active - Y_control)``.
 
-    The same value asks `effect`, is measured by an `Experiment`, and (later) is put to
-    `identify` and `optimize`. It is a definition, not an estimate.
+    The same value is put to `identify`, asks `effect`, is measured by an `Experiment` and is a
+    plan of a `Decision`. It is a definition, not an estimate.
 
     Parameters
     ----------

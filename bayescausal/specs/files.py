@@ -179,12 +179,32 @@ _Dumper.add_representer(
 _Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(list(items)))
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads plain values only, and refuses a key that stands twice in one mapping."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            if first := seen.get((key.tag, key.value)):
+                raise SpecError(
+                    f"The YAML has the key '{key.value}' twice in one mapping, in lines {first} "
+                    f"and {line}: one of the two would be lost. Rename or remove one; entries of "
+                    "one kind are a list, with '-' before each."
+                )
+            seen[key.tag, key.value] = line
+        return node
+
+
 def load_yaml(text: str) -> dict[str, Any]:
     """Read a YAML mapping with the safe loader; every failure is one line."""
     if not isinstance(text, str):
         raise SpecError(f"YAML is text; got {type(text).__name__}. Read the file first.")
     try:
-        given = yaml.safe_load(text)
+        given = yaml.load(text, Loader=_Loader)
     except yaml.constructor.ConstructorError as error:
         raise SpecError(
             f"The YAML uses a tag that is not allowed ({error.problem}); tags can run code. "

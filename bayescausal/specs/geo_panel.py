@@ -23,6 +23,7 @@ from bayescausal.specs.geo_estimators import (
     standard_error,
 )
 from bayescausal.specs.geo_test import GeoTest
+from bayescausal.specs.periods import is_whole, near, written
 from bayescausal.specs.prior import number
 
 COLUMNS = ("time", "unit", "outcome")
@@ -307,6 +308,12 @@ def _span(data: Dataset, asked: Estimand, tail: int) -> tuple[int, int]:
         raise DataError(
             f"The window starts {start.date()}, within the period of {time[before - 1].date()}, "
             "which would be half before the test. Give the start of a period."
+        )
+    if not is_whole(time, (start, end)):
+        whole = " or ".join(map(written, near(time, (start, end))))
+        raise DataError(
+            f"The window ends {end.date()}, within the period of {time[last - 1].date()}, which "
+            f"would be counted whole. Whole periods are {whole}."
         )
     if last + tail > len(time):
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
@@ -13,6 +13,22 @@ from bayescausal.specs.saturation import SATURATIONS
 from bayescausal.specs.transform import Transform
 
 TRANSFORMS: dict[str, type[Transform]] = {**ADSTOCKS, **SATURATIONS}
+
+
+class Seen(NamedTuple):
+    """What views of a strength need to know of ``f`` over the training data.
+
+    Parameters
+    ----------
+    mean, range : array
+        Mean of ``|f|``, and its range within a unit.
+    gain : array
+        What the target gains per unit of the coefficient and unit of spend; NaN without spend.
+    """
+
+    mean: Array
+    range: Array
+    gain: Array
 
 
 @dataclass(frozen=True)
@@ -31,9 +47,31 @@ class Coefficient:
     prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+    def beta(self, value: Array, seen: Seen) -> Array:
         """The coefficient, given the sampled value."""
         return value
+
+
+@dataclass(frozen=True)
+class RangeContribution:
+    """A prior on ``beta * (max f - min f)``: what the cause does over its observed range.
+
+    It does not matter where the zero of the cause is, nor in which units it is counted: an index
+    of 98 to 102 is adjusted for as well as the same index less 100. The default of plain edges.
+    Of a panel the range is the largest within a unit.
+
+    Parameters
+    ----------
+    prior : Prior
+        As a share of the target's scale; in log units when the target has a log link.
+    """
+
+    prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
+    needs_spend: ClassVar[bool] = False
+
+    def beta(self, value: Array, seen: Seen) -> Array:
+        """The coefficient, given the sampled value."""
+        return value / seen.range
 
 
 @dataclass(frozen=True)
@@ -54,9 +92,9 @@ class MeanContribution:
     prior: Prior = Prior("Normal", mu=0, sigma=0.25)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+    def beta(self, value: Array, seen: Seen) -> Array:
         """The coefficient, given the sampled value."""
-        return value / mean
+        return value / seen.mean
 
 
 @dataclass(frozen=True)
@@ -75,14 +113,15 @@ class ReturnOnSpend:
     prior: Prior
     needs_spend: ClassVar[bool] = True
 
-    def beta(self, value: Array, mean: Array, yield_per_beta: Array) -> Array:
+    def beta(self, value: Array, seen: Seen) -> Array:
         """The coefficient, given the sampled value."""
-        return value / yield_per_beta
+        return value / seen.gain
 
 
-type Strength = Coefficient | MeanContribution | ReturnOnSpend
+type Strength = Coefficient | MeanContribution | RangeContribution | ReturnOnSpend
 STRENGTHS: dict[str, type] = {
-    kind.__name__: kind for kind in (Coefficient, MeanContribution, ReturnOnSpend)
+    kind.__name__: kind
+    for kind in (Coefficient, MeanContribution, RangeContribution, ReturnOnSpend)
 }
 
 
@@ -99,9 +138,10 @@ class Response:
     ----------
     *transforms : Transform
         Adstocks and saturations, applied left to right.
-    strength : MeanContribution, Coefficient, ReturnOnSpend or Prior, optional
+    strength : MeanContribution, RangeContribution, Coefficient, ReturnOnSpend or Prior, optional
         Which view of the coefficient carries the prior. A bare `Prior` is read as the prior of
-        the default view: the mean contribution with transforms, the coefficient without.
+        the default view: the mean contribution with transforms, without them the contribution
+        over the range.
 
     Raises
     ------
@@ -133,7 +173,7 @@ class Response:
                 f"Two transforms of one Response share the parameter '{twice[0]}': "
                 "use one adstock and one saturation, or kinds with other parameters."
             )
-        default = MeanContribution if transforms else Coefficient
+        default = MeanContribution if transforms else RangeContribution
         if strength is None:
             strength = default()
         elif isinstance(strength, Prior):

@@ -21,6 +21,7 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.response import Coefficient, Response
 from bayescausal.specs.spec import Spec
+from bayescausal.specs.transform import widen
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class World:
     scm : SCM
         Its equations and data. Scales of modelled nodes are 1: parameters are in natural units.
     theta : dict of str to array
-        The true parameters. Every strength is a `Coefficient`.
+        The true parameters, each in the view of its strength: of media a `Coefficient`.
     """
 
     scm: SCM
@@ -69,11 +70,12 @@ def simulate(
     Parameters
     ----------
     spec : Spec
-        Strengths are read as coefficients; baseline terms as they are.
+        Baseline terms are as they are.
     data : Dataset
         Paths of the input nodes. Columns of modelled nodes are replaced, or added.
     theta : mapping of str to float or array
-        Every parameter by name, in natural units of the modelled nodes (inputs stay scaled).
+        Every parameter by name, in natural units of the modelled nodes (inputs stay scaled);
+        every strength is a coefficient.
     seed : int or numpy Generator
 
     Returns
@@ -100,7 +102,7 @@ def simulate(
             f"unknown: {sorted(set(theta) - known)}."
         )
     uncentered = {
-        edge: made._replace(center=np.zeros(1))
+        edge: made._replace(beta=widen(theta[str(edge)], scm.depth), center=np.zeros(1))
         for edge, made in calibrate(scm, theta, scm.factual).items()
     }
     paths = generate(scm, theta, uncentered, rng)
@@ -110,7 +112,11 @@ def simulate(
             for v, path in paths.items()
         }
     )
-    return World(replace(scm, data=replace(scm.data, table=table)), theta)
+    made = replace(scm, data=replace(scm.data, table=table))
+    one = {str(edge): np.ones(()) for edge in scm.spec.mechanisms}
+    per_unit = calibrate(made, theta | one, made.factual)
+    views = {str(edge): theta[str(edge)] / way.beta.item() for edge, way in per_unit.items()}
+    return World(made, theta | views)
 
 
 def _placeholder(data: Dataset) -> Any:

@@ -7,6 +7,8 @@ pairs. Nothing of the package is used but `Graph`, to hand a case over.
 import random
 from itertools import chain, combinations, pairwise
 
+import numpy as np
+
 from bayescausal.specs.graph import Edge, Graph
 
 
@@ -163,6 +165,39 @@ def _from_factor(case, small, big):
     if above == big:
         return False
     return _from_factor(case, small, next(s for s in districts(case, above) if small <= s))
+
+
+def linear_effect_is_locally_identified(case, x, y, seed=0):
+    """Return whether the covariance of a linear Gaussian model moves whenever the effect does.
+
+        Sigma = (I - B)^-T Omega (I - B)^-1,   effect = ((I - B)^-1)[x, y]
+
+    At a random point: the gradient of the effect lies in the span of the gradients of Sigma. What
+    is identified in a class of models that holds the linear ones must pass at almost all points.
+    """
+    rng = np.random.default_rng(seed)
+    names, directed, arcs = case[0], sorted(case[1]), sorted(case[2])
+    at = {v: i for i, v in enumerate(names)}
+    n = len(names)
+
+    def observed(theta):
+        b, omega = np.zeros((2, n, n), complex)
+        for value, (p, q) in zip(theta, directed, strict=False):
+            b[at[p], at[q]] = value
+        for value, (p, q) in zip(theta[len(directed) :], arcs, strict=False):
+            omega[at[p], at[q]] = omega[at[q], at[p]] = value
+        omega[np.diag_indices(n)] = theta[-n:]
+        inverse = np.linalg.inv(np.eye(n) - b)
+        return [*(inverse.T @ omega @ inverse)[np.triu_indices(n)], inverse[at[x], at[y]]]
+
+    sizes = (len(directed), len(arcs), n)
+    signs = rng.choice([-1, 1], sizes[0] + sizes[1])
+    theta = np.r_[signs * rng.uniform(0.3, 1.2, len(signs)), rng.uniform(4, 8, n)]
+    steps = theta + 1e-30j * np.eye(len(theta))  # a complex step has no rounding
+    gradients = np.array([observed(step) for step in steps]).imag / 1e-30
+    sigma, effect = gradients[:, :-1], gradients[:, -1]
+    left = effect - sigma @ np.linalg.lstsq(sigma, effect, rcond=1e-10)[0]
+    return np.linalg.norm(left) < 1e-7 * max(1.0, np.linalg.norm(effect))
 
 
 def without(case, removed):

@@ -305,8 +305,8 @@ def test_an_adjustment_that_serves_is_accepted(nodes):
             Estimand(control={"tv->visits": 0.0}),
             "no directed path from 'visits'",
         ),
-        ("tv -> sales", 3, "takes an Estimand or the name"),
-        ("tv -> sales", None, "takes an Estimand or the name"),
+        ("tv -> sales", 3, "is an Estimand or the name"),
+        ("tv -> sales", None, "is an Estimand or the name"),
     ],
 )
 def test_questions_that_do_not_fit_are_refused_with_advice(text, asked, message):

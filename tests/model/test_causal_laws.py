@@ -1,4 +1,4 @@
-"""Laws of counterfactual worlds (MODEL.md 5, 6) and closed forms (IDENTIFICATION.md 6)."""
+"""Laws of counterfactual worlds (MODEL.md 5, 6) and closed forms (MODEL.md 6.6)."""
 
 from functools import cache
 from math import exp, log
@@ -72,8 +72,14 @@ def with_coefficients(scm, theta, natural):
         if str(edge) in natural:
             per = 1.0 if response.transforms else scm.scale[edge.source].item()
             top = scm.scale[edge.target].item()
-            out[str(edge)] = np.array(natural[str(edge)] * per / top)
+            out[str(edge)] = strength_of(scm, out, edge, natural[str(edge)] * per / top)
     return out
+
+
+def strength_of(scm, theta, edge, beta):
+    """The value of an edge's strength that is this coefficient, on the scales of its nodes."""
+    one = calibrate(scm, {**theta, str(edge): np.array(1.0)}, scm.factual, only=[edge])[edge]
+    return np.array(beta / one.beta.item())
 
 
 def draw(scm, seed=0):
@@ -359,18 +365,20 @@ def test_a_linear_panel_has_the_effect_of_its_national_sum():
     graph = bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales")
     spec = bc.Spec(graph, {"tv": carrying()})
     columns = random_columns(("tv", "search", "sales"), (3, PERIODS), 4)
-    columns["tv"] *= 40 / columns["tv"].max(axis=1, keepdims=True)  # one scale for all units
     columns["search"] *= 60 / columns["search"].max(axis=1, keepdims=True)
-    columns["sales"] *= 90 / columns["sales"].max(axis=1, keepdims=True)
+    columns["sales"] *= 90 / columns["sales"].mean(axis=1, keepdims=True)  # markets of one size
     panel = compile_scm(spec, dataset(columns, ("a", "b", "c")))
     nation = compile_scm(spec, dataset({k: v.sum(axis=0) for k, v in columns.items()}))
     natural = {"tv->sales": 0.7, "tv->search": 0.4, "search->sales": 1.1}
-    scales = {"tv": 40.0, "search": 60.0, "sales": 90.0}
     theta, own = draw(panel), draw(nation)
     for key, value in natural.items():
-        source, target = key.split("->")
-        theta[key] = np.array(value * scales[source] / scales[target])
-        own[key] = np.array(value * nation.scale[source].item() / nation.scale[target].item())
+        edge = bc.Edge.parse(key)
+        for scm, made in ((panel, theta), (nation, own)):
+            source, target = scm.scale[edge.source], scm.scale[edge.target]
+            assert np.ptp(source) == pytest.approx(0)
+            assert np.ptp(target) == pytest.approx(0)
+            beta = value * source.ravel()[0] / target.ravel()[0]
+            made[key] = strength_of(scm, made, edge, beta)
         if f"{key}:alpha" in theta:
             own[f"{key}:alpha"] = theta[f"{key}:alpha"]
     for estimand in (bc.incremental("tv", window=WINDOW), bc.incremental("tv")):
@@ -479,7 +487,7 @@ def test_history_feeds_adstock_and_is_not_acted_on():
 
 
 def test_the_seed_of_the_linear_case_is_a_sum_of_path_products():
-    """IDENTIFICATION.md 6, case 1: 0.5 + 0.6 * 0.8 = 0.98."""
+    """MODEL.md 6.6, case 1: 0.5 + 0.6 * 0.8 = 0.98."""
     graph = bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales")
     scm = compile_scm(
         bc.Spec(graph, treatments=("tv",)),
@@ -536,7 +544,7 @@ def test_lagged_linear_effects_are_path_products_at_the_sum_of_their_lags():
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_a_pulse_through_geometric_adstock_has_the_finite_tail(normalize):
-    """IDENTIFICATION.md 6, case 2: S c (1 - a^(L+1)) / (1 - a); normalizing drops the factor."""
+    """MODEL.md 6.6, case 2: S c (1 - a^(L+1)) / (1 - a); normalizing drops the factor."""
     scm = compile_scm(
         bc.Spec(
             bc.Graph.parse("tv -> sales", outcome="sales"),
@@ -678,7 +686,9 @@ def test_a_log_link_splits_the_effect_in_the_order_of_the_definition():
         dataset(random_columns(("tv", "search", "sales"), PERIODS, 15)),
     )
     theta = with_coefficients(scm, draw(scm), {"tv->search": 0.6})
-    theta["tv->sales"], theta["search->sales"] = np.array(0.3), np.array(0.5)
+    for source, beta in (("tv", 0.3), ("search", 0.5)):
+        key = f"{source}->sales"
+        theta[key] = strength_of(scm, theta, bc.Edge.parse(key), beta)
     tv, y = scm.factual["tv"], scm.factual["sales"]
     d = 0.3 * tv / scm.scale["tv"]
     m = 0.5 * 0.6 * tv / scm.scale["search"]
@@ -699,7 +709,8 @@ def test_a_multiplicative_effect_of_double_exposure():
         ),
         dataset(random_columns(("price", "sales"), PERIODS, 16)),
     )
-    theta = draw(scm) | {"price->sales": np.array(-log(2.0))}
+    key = "price->sales"
+    theta = draw(scm) | {key: strength_of(scm, draw(scm), bc.Edge.parse(key), -log(2.0))}
     top = int(scm.factual["price"].argmax())
     moved = world(scm, theta, {"price": 2 * scm.factual["price"]})["sales"]
     assert moved[top] == pytest.approx(scm.factual["sales"][top] / 2, rel=1e-12)
@@ -729,7 +740,7 @@ def shared_node():
 
 
 def test_synergy_through_a_saturated_node_is_joint_less_the_sum_of_solos():
-    """IDENTIFICATION.md 6: joint 8.0, first-in 5.0, last-in 3.0 for Hill with slope 2."""
+    """MODEL.md 6.6, case 6: joint 8.0, first-in 5.0, last-in 3.0 for Hill with slope 2."""
     scm, theta = shared_node()
     both_on = (week(7), week(7))
     assert (scm.factual["a"][7], scm.factual["b"][7]) == (4.0, 4.0)

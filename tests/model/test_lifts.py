@@ -242,15 +242,17 @@ def test_a_mediated_test_has_its_effect_where_a_direct_edge_reading_has_none():
     test = lift("tv", on("tv", 10, 13), 50.0, 20.0)
     spec, data = mediated((test,))
     top = {v: data.array(v).max() for v in ("tv", "search", "sales")}
+    span = {v: np.ptp(data.array(v)) / top[v] for v in top}
     inside = slice(10, 14)
     scaled = data.array("tv")[inside].sum() / top["tv"]
     at, _ = log_terms(spec, data, ["lift:tv"])
     for a, b in ((0.5, 0.6), (-0.3, 0.8)):
         effect = a * b * scaled * top["sales"]
         theta = {p.name: 0.1 for p in compile_scm(spec, data).parameters}
-        theta |= {"tv->search": a, "search->sales": b}
+        own = {"tv->search": a * span["tv"], "search->sales": b * span["search"]}
+        theta |= own
         assert number(spec, data, theta, test.estimand) == pytest.approx(effect, rel=1e-12)
-        found = at(**{"tv->search": a, "search->sales": b}) - at(**{"tv->search": 0.0})
+        found = at(**own) - at(**{"tv->search": 0.0})
         expected = stats.norm.logpdf(50.0, effect, 20.0) - stats.norm.logpdf(50.0, 0.0, 20.0)
         assert found[0] == pytest.approx(expected, rel=1e-9)
     assert "tv->sales" not in map(str, spec.mechanisms)
@@ -337,12 +339,17 @@ def test_a_steady_state_with_feedback_is_its_fixed_point():
     spec = bc.Spec(graph, treatments=("tv",), experiments=tests)
     data = table(("tv", "sales"), seed=7)
     theta = {p.name: 0.1 for p in compile_scm(spec, data).parameters}
-    theta |= {"tv->sales": 0.6, "sales->sales@1": 0.4}
+    tv, memory = (data.array(v) for v in ("tv", "sales"))
+    own = {
+        "tv->sales": 0.6 * np.ptp(tv) / tv.max(),
+        "sales->sales@1": 0.4 * np.ptp([*memory[:-1], memory.mean()]) / memory.max(),
+    }
+    theta |= own
     one = 0.6 * data.array("sales").max() * 5.0 / data.array("tv").max()
     expected = one / (1 - 0.4)
     assert number(spec, data, theta, question) == pytest.approx(expected, rel=1e-12)
     at, _ = log_terms(spec, data, ["lift:point"])
-    found = at(**{"tv->sales": 0.6, "sales->sales@1": 0.4}) - at(**{"tv->sales": 0.0})
+    found = at(**own) - at(**{"tv->sales": 0.0})
     gap = stats.norm.logpdf(3.0, expected, 1.0) - stats.norm.logpdf(3.0, 0.0, 1.0)
     assert found[0] == pytest.approx(gap, rel=1e-9)
 

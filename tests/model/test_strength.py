@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 from scipy import stats
 
 import bayescausal as bc
+from bayescausal.errors import DataError
+from bayescausal.model.contrast import measure
 from bayescausal.model.likelihood import SCALES
+from bayescausal.model.scm import calibrate, compile_scm
 from bayescausal.specs.prior import PARAMETERS
 
 PRIORS = {
@@ -27,7 +31,7 @@ PRIORS = {
     "LogNormal": bc.Prior("LogNormal", mu=-2, sigma=0.5),
     "Beta": bc.Prior("Beta", alpha=2, beta=5),
 }
-VIEWS = (bc.MeanContribution, bc.Coefficient, bc.ReturnOnSpend)
+VIEWS = (bc.MeanContribution, bc.Coefficient, bc.RangeContribution, bc.ReturnOnSpend)
 
 
 def strength_draws(example, strength, draws=2000):
@@ -69,3 +73,76 @@ def test_scaling_a_prior_is_exact(name):
 
 def test_every_distribution_is_covered_here():
     assert set(PRIORS) == set(PARAMETERS)
+
+
+def log_density(frame, theta, **columns):
+    graph = bc.Graph.parse("index -> tv, sales\ntv -> sales", outcome="sales")
+    data = bc.Dataset.from_frame(frame.assign(**columns), time="week", spend=["tv"])
+    model = bc.build(bc.Spec(graph, treatments=("tv",)), data)
+    point = model.initial_point() | {k: np.array(v) for k, v in theta.items()}
+    run = model.compile_fn(model.logp(sum=True), inputs=model.value_vars, mode="FAST_COMPILE")
+    return float(run({v.name: point[v.name] for v in model.value_vars}))
+
+
+def test_where_the_zero_of_a_cause_is_does_not_matter():
+    """An index of 98 to 102 is adjusted for as the same index less 100, prior included."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=104)
+    tv = np.maximum(0, 50 + 20 * z + 8 * rng.normal(size=104))
+    frame = pd.DataFrame(
+        {
+            "week": pd.date_range("2023-01-02", periods=104, freq="7D"),
+            "tv": tv,
+            "sales": 1000 + 150 * z + tv + 40 * rng.normal(size=104),
+        }
+    )
+    for value in (0.4, -0.2):
+        theta = {"index->sales": value, "tv->sales": 0.1}
+        found = [log_density(frame, theta, index=index) for index in (100 + z, z, 7 - 300 * z)]
+        assert found[1] == pytest.approx(found[0], rel=1e-9)
+        theta["index->sales"] = -value  # the scale is turned around
+        assert log_density(frame, theta, index=7 - 300 * z) == pytest.approx(found[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("media", [bc.Response(), bc.Response(bc.GeometricAdstock(l_max=3))])
+def test_a_unit_of_spend_returns_the_same_in_every_market_of_a_linear_panel(media):
+    """However large the markets are, and whatever the largest week of each was."""
+    rng = np.random.default_rng(3)
+    size = np.array([1.0, 3.0, 10.0])[:, None]
+    tv = rng.gamma(7, 5, (3, 60)) * np.array([1.0, 1.0, 2.0])[:, None]
+    tv[0, 40] = 600.0  # a heavy-up
+    sales = size * (1000 + 50 * rng.normal(size=(3, 60))) + 2 * tv
+    week = pd.date_range("2023-01-02", periods=60, freq="7D")
+    frame = pd.DataFrame(
+        {
+            "week": np.tile(week, 3),
+            "geo": np.repeat(["a", "b", "c"], 60),
+            "tv": tv.ravel(),
+            "sales": sales.ravel(),
+        }
+    )
+    data = bc.Dataset.from_frame(frame, time="week", unit="geo", spend=["tv"])
+    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": media})
+    scm = compile_scm(spec, data)
+    theta = {p.name: np.full([p.size] if p.dim else [], 0.2) for p in scm.parameters}
+    edges = calibrate(scm, theta, scm.factual)
+    returns = [
+        measure(
+            scm, theta, scm.factual, edges, bc.incremental("tv", scale="per_spend").within(unit)
+        )
+        for unit in "abc"
+    ]
+    np.testing.assert_allclose(returns, returns[0], rtol=1e-9 if not media.transforms else 0.05)
+
+
+def test_a_market_without_an_outcome_is_refused():
+    week = pd.date_range("2023-01-02", periods=20, freq="7D")
+    tv = np.random.default_rng(1).gamma(2, 3, 20)
+    frame = pd.concat(
+        pd.DataFrame({"week": week, "geo": geo, "tv": tv, "sales": sales * (9 + tv)})
+        for geo, sales in (("north", 1.0), ("south", 0.0))
+    )
+    data = bc.Dataset.from_frame(frame, time="week", unit="geo", spend=["tv"])
+    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    with pytest.raises(DataError, match="'sales' is zero in every period of unit 'south'"):
+        compile_scm(spec, data)

@@ -459,11 +459,18 @@ def test_each_of_several_outcomes_has_its_table(tmp_path):
     data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv"])
     fit = quick(bc.Spec(graph, treatments=("tv",)), data)
     page = Page(rendered(fit, tmp_path))
-    for outcome in ("sales", "visits"):
+    returns = [rows for rows in page.tables if "ROAS" in rows[0]]
+    assert len(returns) == 2
+    for rows, outcome in zip(returns, ("sales", "visits"), strict=True):
         row = page.table(f"Share of {outcome}")["tv"]
         line = bc.summarize(bc.effect(fit, bc.incremental("tv", outcome=outcome))).iloc[0]
         assert row["Contribution (total effect)"] == shown(line)
-    assert "The graph has several outcomes" in page.text
+        own = dict(zip(rows[0], rows[1], strict=True))
+        assert own["ROAS"] == shown(bc.summarize(bc.roas(fit, outcome=outcome)).iloc[0])
+        assert f"One unit of {outcome} counts as 1" in page.text
+        figure = bc.plot_roas(fit, outcome=outcome)
+        assert any(f"incremental {outcome} per unit" in t.get_text() for t in figure.texts)
+    assert "no return to report" not in page.text
 
 
 def test_the_table_of_effects_is_that_of_the_queries(example_fit, table_of_80):

@@ -136,9 +136,41 @@ def test_thinned_draws_are_some_of_all(fit):
 
 def test_payoffs_are_summarized_with_their_grade(fit):
     table = bc.summarize(payoffs(fit, Decision([KEEP, MORE])))
-    assert list(table.index) == ["keep", "more a"]
+    assert {*table.index} == {"keep", "more a"}
     assert {"status", "grade"} <= {*table.columns}
     assert table.attrs["scale"] == "currency"
+
+
+def test_summary_of_payoffs_says_what_each_plan_spends_and_puts_the_best_first(fit):
+    spent = fit.data.table.sel(time=slice(*WINDOW))
+    half = spent["a"] / 2
+    path = fit.data.array("a").copy()
+    inside = np.isin(fit.data.time, spent["time"])
+    path[inside] = half
+    less = Estimand({"a": path}, window=WINDOW, name="less a")
+    raised = Estimand({"b": Plus(3.0)}, window=WINDOW, name="raised")
+    table = bc.summarize(payoffs(fit, Decision([KEEP, MORE, less, raised])))
+    assert table["mean"].is_monotonic_decreasing
+    assert list(table.index) != ["keep", "more a", "less a", "raised"]
+    factors = table[["a factor", "b factor"]]
+    cost, b = float(spent["cost"].sum()), float(spent["b"].sum())
+    assert "c factor" not in table  # no plan moves it
+    np.testing.assert_allclose(factors.loc["keep"], [1, 1])
+    np.testing.assert_allclose(factors.loc["more a"], [1.5, 0.5])
+    np.testing.assert_allclose(factors.loc["less a"], [0.5, 1])
+    np.testing.assert_allclose(factors.loc["raised"], [1, 1 + 3 * len(half) / b])
+    assert table.loc["more a", "spend"] == pytest.approx(1.5 * cost + 0.5 * b)
+    everything = fit.data.table[["cost", "b"]].to_array().sum()
+    assert table.loc["keep", "spend"] == pytest.approx(float(everything))
+
+
+def test_summary_of_budget_plans_agrees_with_their_table(fit):
+    plans = budget_plans(fit, mixtures=5, window=WINDOW)
+    table = bc.summarize(payoffs(fit, plans))
+    shown = table[[f"{c} factor" for c in "abc"]].loc[list(plans.names)]
+    np.testing.assert_allclose(shown, plans.table())
+    assert table["mean"].is_monotonic_decreasing
+    assert np.ptp(table["spend"]) < 1e-6
 
 
 def test_decision_is_a_value():
@@ -149,7 +181,9 @@ def test_decision_is_a_value():
     assert one.treatments == ("a", "b")
     assert one.table().loc["more a"].tolist() == [1.5, 0.5]
     assert np.isnan(one.table().loc["keep", "b"])
-    assert "more a" in repr(one)
+    assert repr(one).startswith("Decision(2 plans for a, b)")
+    for row in str(one.table()).splitlines():
+        assert row.rstrip() in repr(one)
     with pytest.raises(FrozenInstanceError):
         one.value = 3.0
 

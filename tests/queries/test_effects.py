@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from linear_worlds import linear_fit
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, GraphError, SpecError
@@ -93,6 +94,12 @@ def total(draws):
 
 
 # Verbs agree
+
+
+def test_name_of_a_treatment_is_short_for_what_it_added(fit):
+    same(bc.effect(fit, "tv"), bc.effect(fit, tv))
+    same(bc.decompose(fit, "tv"), bc.decompose(fit, tv))
+    assert bc.effect(fit, "tv").attrs == bc.effect(fit, tv).attrs
 
 
 def test_contributions_over_time_add_up_to_the_effect(fit):
@@ -358,6 +365,16 @@ def test_draws_say_whether_the_fit_has_converged_and_what_was_asked(example_fit)
 # Curves
 
 
+def test_edge_that_the_fit_lacks_is_refused_with_edges_it_has(panel):
+    with pytest.raises(SpecError) as caught:
+        bc.response_curve(panel, "tv->sales@1")
+    assert "search->sales, tv->sales, tv->search" in str(caught.value)
+    with pytest.raises(SpecError) as caught:
+        bc.adstock_curve(panel, "flyers")
+    words = "'flyers' is not an edge. Edges of this fit: search->sales, tv->sales, tv->search."
+    assert str(caught.value) == words
+
+
 def test_curve_starts_at_zero_and_its_exposures_are_in_original_units(example_fit):
     curve = bc.response_curve(example_fit, "tv -> sales", points=13, upto=1.2)
     top = example_fit.data.array("tv").max()
@@ -408,7 +425,9 @@ def test_adstock_curve_is_a_share_of_the_effect_by_lag(example_fit):
         (lambda f: bc.counterfactual(f, {"tv": "off"}), "set a number"),
         (lambda f: bc.do(f, {"sales": 0}, seed=1), "no directed path"),
         (lambda f: bc.response_curve(f, "tv->price"), "no modelled edge tv->price.*tv->sales"),
-        (lambda f: bc.adstock_curve(f, "tv"), "'tv' is not an edge"),
+        (lambda f: bc.adstock_curve(f, "tv"), "'tv' is not an edge.*mean 'tv->sales'"),
+        (lambda f: bc.response_curve(f, "tv->saels"), "Did you mean 'tv->sales'"),
+        (lambda f: bc.response_curve(f, 3), "3 is not an edge. Edges of this fit: .*tv->sales"),
     ],
 )
 def test_bad_question_is_refused_with_advice(example_fit, ask, words):
@@ -419,7 +438,8 @@ def test_bad_question_is_refused_with_advice(example_fit, ask, words):
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        pytest.param(lambda f: bc.effect(f, "tv"), "incremental"),
+        pytest.param(lambda f: bc.effect(f, 3), "an Estimand or the name .*got 3.*incremental"),
+        pytest.param(lambda f: bc.effect(f, "tvv"), "Did you mean 'tv'"),
         pytest.param(
             lambda f: bc.effect(f, Estimand({"tv": np.ones((3, 156))})),
             "shape",
@@ -538,3 +558,27 @@ def test_a_mediator_set_in_a_window_is_generated_outside_it(example_fit):
     inside = spread.sel(time=slice("2024-03-04", "2024-05-26"))
     assert float(inside.max()) == 0
     assert float(spread.drop_sel(time=inside.time).min()) > 0
+
+
+def test_returns_on_each_of_several_outcomes():
+    coefficients = {"a->m": (0.4, 0.1), "a->y": (1.0, 0.5), "m->y": (1.0, 0.1), "b->y": (1.0, 0.05)}
+    fit = linear_fit(
+        "a, b, m -> y\na -> m",
+        spend={"a": "cost", "b": "b"},
+        coefficients=coefficients,
+        set_to={"m:sigma": 0.1},
+        outcome=["m", "y"],
+        value=2.0,
+    )
+    for outcome, channels in (("y", ["a", "b"]), ("m", ["a"])):
+        for spend in ("own", "induced"):
+            found = bc.roas(fit, outcome=outcome, spend=spend)
+            assert list(found["channel"].values) == channels
+            assert found.attrs["outcome"] == outcome
+            assert found.attrs["value"] == f"a unit of '{outcome}' counts 2"
+        added = bc.effect(fit, incremental("a", outcome=outcome))
+        same(found.sel(channel="a"), 2 * added / float(fit.data.table["cost"].sum()))
+        # on straight lines the next unit returns what the average unit did
+        same(bc.mroas(fit, outcome=outcome), found, rtol=1e-6)
+    with pytest.raises(GraphError, match="One outcome is needed"):
+        bc.roas(fit)

@@ -287,7 +287,7 @@ def test_bad_candidate_is_refused_with_advice(make, words):
         ([Candidate(asked("a").during("2031", "2032"))], {}, "no period of the data"),
         ([Candidate(asked("a").within("north"))], {}, "national"),
         ([Candidate(asked("a"))], {"prob": 1.0}, "prob lies between"),
-        ([Candidate(asked("a"))], {"target": "a"}, "incremental"),
+        ([Candidate(asked("a"))], {"target": 3}, "incremental"),
         ([Candidate(asked("a"))], {"target": replace(asked("a"), scale="cost")}, "per_spend"),
     ],
 )

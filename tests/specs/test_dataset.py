@@ -307,7 +307,36 @@ REFUSED = {
     "unknown spend": (lambda f: f, {"spend": ["slaes"]}, "no column 'slaes'.*Did you mean 'sales'"),
     "spend=3": (lambda f: f, {"spend": 3}, "spend takes names of columns; got 3"),
     "unknown column": (lambda f: f, {"columns": ["x"]}, "no column 'x'"),
-    "time among columns": (lambda f: f, {"columns": ["week"]}, "'week' holds datetime64"),
+    "time among columns": (
+        lambda f: f,
+        {"columns": ["week"]},
+        "'week' cannot be used: it holds datetime64.*Leave it out",
+    ),
+    "thousands": (
+        lambda f: f.assign(tv=["0", "12,345.60"] * 4),
+        {},
+        r"text such as '12,345.60'.*to_numeric\(frame\['tv'\].str.replace\(',', ''\)\)",
+    ),
+    "words among numbers": (
+        lambda f: f.assign(tv=["1", "n/a"] * 4),
+        {},
+        r"text such as 'n/a', not numbers. Write a number.*to_numeric\(frame\['tv'\]\)",
+    ),
+    "spend that cannot be saved": (
+        lambda f: f.assign(**{"cost/1000": 1.0}),
+        {"spend": {"tv": "cost/1000"}},
+        "'cost/1000' cannot be used: a name with '/' cannot be saved. Rename it",
+    ),
+    "value that cannot be saved": (
+        lambda f: f.assign(**{"margin/unit": 1.0}),
+        {"value": "margin/unit"},
+        "'margin/unit' cannot be used.*Rename it",
+    ),
+    "column asked for that cannot be saved": (
+        lambda f: f.assign(**{"a/b": 1.0}),
+        {"columns": ["tv", "sales", "a/b"]},
+        "'a/b' cannot be used.*leave it out with columns=",
+    ),
     "columns=3": (lambda f: f, {"columns": 3}, "columns takes names"),
     "unknown value": (lambda f: f, {"value": "margin"}, "no column 'margin'"),
     "value=None": (lambda f: f, {"value": None}, "value is a column or a number.*None"),
@@ -399,3 +428,43 @@ def test_repr_says_what_there_is():
         "Dataset(6 weekly periods x 2 units 2024-01-01..2024-02-05; columns sales, tv; spend of "
         "tv; 1 periods of history)"
     )
+
+
+# What is left out, and why
+
+
+def test_columns_that_are_left_out_are_remembered_with_the_reason():
+    frame = weekly(note="x", late=pd.Timestamp("2025-01-01"), **{"ctr/1000": 0.5, "": 1.0})
+    data = read(frame)
+    assert data.columns == ("sales", "tv")
+    assert {*data.left_out} == {"note", "late", "ctr/1000", ""}
+    assert "text such as 'x'" in data.left_out["note"]
+    assert "datetime64" in data.left_out["late"]
+    assert data.left_out["ctr/1000"] == "a name with '/' cannot be saved. Rename it"
+    chosen = read(weekly(extra=1.0), columns=["tv", "sales"])
+    assert chosen.left_out == {"extra": "columns= does not name it"}
+    assert read(weekly()).left_out == {}
+
+
+def test_what_is_left_out_changes_neither_hash_nor_settings():
+    data, more = read(weekly()), read(weekly(note="x"))
+    assert data.hash == more.hash
+    assert data.settings() == more.settings()
+    assert "note" not in repr(more)
+
+
+@pytest.mark.parametrize("name", ["a/b", "/", ".", "", "a\0b", "a\ud800"])
+def test_a_table_with_a_name_that_no_file_holds_is_refused(name):
+    table = read(weekly()).table.assign({name: ("time", np.ones(8))})
+    with pytest.raises(DataError, match="cannot be saved. Rename it"):
+        Dataset(table)
+
+
+@pytest.mark.parametrize("name", ["cost (EUR)", "süd", "a b", "a.b", "..", "a\\b", "a\nb", "1"])
+def test_every_name_that_is_kept_can_be_saved(name, tmp_path):
+    data = read(weekly(**{name: np.arange(8.0)}))
+    tree = xr.DataTree.from_dict({"data": data.table})
+    tree.to_netcdf(tmp_path / "data.nc", engine="h5netcdf")
+    with xr.open_datatree(tmp_path / "data.nc", engine="h5netcdf") as saved:
+        again = Dataset(saved.load()["data"].to_dataset(), **data.settings())
+    assert again.hash == data.hash

@@ -19,6 +19,7 @@ from bayescausal.specs.response import (
     TRANSFORMS,
     Coefficient,
     MeanContribution,
+    RangeContribution,
     Response,
     ReturnOnSpend,
 )
@@ -77,13 +78,13 @@ def test_order_is_meaning():
     np.testing.assert_allclose(back, first.apply(np, hill, theta))
 
 
-def test_default_view_is_the_mean_contribution_of_media_and_the_coefficient_of_plain_edges():
+def test_default_view_is_the_mean_contribution_of_media_and_that_over_the_range_of_plain_edges():
     own = Prior("HalfNormal", sigma=0.1)
     assert Response(HillSaturation()).strength == MeanContribution()
-    assert Response().strength == Coefficient()
+    assert Response().strength == RangeContribution()
     assert Response(HillSaturation(), strength=own).strength == MeanContribution(own)
-    assert Response(strength=own).strength == Coefficient(own)
-    assert Response.from_dict({"strength": own.to_dict()}).strength == Coefficient(own)
+    assert Response(strength=own).strength == RangeContribution(own)
+    assert Response.from_dict({"strength": own.to_dict()}).strength == RangeContribution(own)
 
 
 def test_reach_adds_up():

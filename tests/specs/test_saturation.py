@@ -156,7 +156,7 @@ def test_hill_with_slope_one_is_michaelis_menten(x, half):
 
 
 def test_hill_slope_is_the_closed_form():
-    """IDENTIFICATION.md section 6, case 4: s k^s x^(s-1) / (k^s + x^s)^2."""
+    """MODEL.md section 6.6, case 4: s k^s x^(s-1) / (k^s + x^s)^2."""
     x, k, s = pt.dscalars("x", "k", "s")
     slope = pytensor.grad(HillSaturation().curve(pt, x, {"half": k, "slope": s}), x)
     found = compiled([x, k, s], slope)

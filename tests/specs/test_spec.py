@@ -472,7 +472,7 @@ MISFITS = {
         lambda f: f.rename(columns={"price": "prices"}),
         "Did you mean 'prices'",
     ),
-    "column of text": ({}, lambda f: f.assign(price="a"), "columns of text are left out"),
+    "column of text": ({}, lambda f: f.assign(price="a"), "left out.*text such as 'a'"),
     "outcome missing": ({}, lambda f: f.drop(columns="sales"), "node 'sales'"),
     "mediator missing": ({}, lambda f: f.drop(columns="paid search"), "node 'paid search'"),
     "constant": ({}, lambda f: f.assign(price=9.0), r"'price' is constant \(9\).*intercept"),
@@ -506,7 +506,7 @@ MISFITS = {
     "test within one period": (
         {"experiments": measured(TV.during("2024-03-05", "2024-03-08"))},
         lambda f: f,
-        "no weekly period of the data starts.*whole periods",
+        "not whole weekly periods.*none starts in it. Whole periods are 2024-03-04..2024-03-10",
     ),
     "test of a channel that was off": (
         {"experiments": measured(off())},
@@ -531,12 +531,12 @@ MISFITS = {
     "test before the data with no paths": (
         {"experiments": measured(TV.during("2020-01-01", "2020-02-01"))},
         lambda f: f,
-        "give its paths: Estimand.*off_panel='path'",
+        r"with the test \(active\) and without it \(control\), and off_panel='path'",
     ),
     "units of national data": (
         {"experiments": measured(TV.within("north"))},
         lambda f: f,
-        "unit 'north' is not in the data. Units: none, the data are national",
+        r"unit 'north' is not in the data. Units: none.*national.*unit=\.\.\..*per_spend",
     ),
     "array too short": (
         {"experiments": measured(Estimand({"tv": [1.0, 2.0]}))},
@@ -569,7 +569,7 @@ def test_data_that_do_not_fit_are_refused_with_advice(case):
 
 
 def test_test_in_the_history_is_outside_the_data():
-    made = spec(experiments=measured(TV.during("2024-01-08", "2024-02-01")))
+    made = spec(experiments=measured(TV.during("2024-01-08", "2024-02-04")))
     check(made, read(frame()))
     with pytest.raises(DataError, match=r"outside the data \(2024-01-22"):
         check(made, read(frame(), history=3))
@@ -885,6 +885,32 @@ def test_yaml_runs_no_code(tmp_path):
     with pytest.raises(SpecError, match="tag that is not allowed"):
         Spec.from_yaml(f"graph: !!python/object/apply:os.mkdir ['{mark}']")
     assert not os.path.exists(mark)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("graph: a -> b\noutcome: b\ngraph: b -> a\n", "'graph' twice.*lines 1 and 3"),
+        ("a: {lift: 1, std_error: 2, 'lift': 3}", "'lift' twice.*lines 1 and 1"),
+        ("a:\n- {x: 1}\n- x: 1\n  y: 2\n  x: 2\n", "'x' twice.*lines 3 and 5"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(text, words):
+    with pytest.raises(SpecError, match=f"{words}.*would be lost"):
+        load_yaml(text)
+
+
+def test_a_second_experiment_under_the_same_key_is_not_lost():
+    text = spec(experiments=measured()).to_yaml()
+    one = text[text.index("experiments:") : text.index("noise:")]
+    with pytest.raises(SpecError, match="'experiments' twice"):
+        Spec.from_yaml(text + one)
+
+
+def test_keys_that_a_merge_overrides_or_that_differ_are_read():
+    given = load_yaml("base: &b {x: 1, y: 2}\nmore: {<<: *b, y: 3}\nsame: [{x: 1}, {x: 2}]\n")
+    assert given["more"] == {"x": 1, "y": 3}
+    assert given["same"] == [{"x": 1}, {"x": 2}]
 
 
 @pytest.mark.parametrize("text", [None, 3, {"graph": "a -> b"}])

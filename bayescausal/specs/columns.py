@@ -1,0 +1,55 @@
+"""Columns of a frame: which of them a `Dataset` can keep, and why not the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+
+
+def unwritable(name: str) -> str:
+    """Say why a column of this name could not be saved with a fit, or return an empty string.
+
+    Examples
+    --------
+    >>> unwritable("tv cost"), unwritable("cost/1000")
+    ('', "a name with '/' cannot be saved. Rename it")
+    """
+    if name in ("", "."):
+        return f"the name {name!r} cannot be saved. Rename it"
+    bad = [c for c in name if c in "/\0" or "\ud800" <= c <= "\udfff"]
+    return f"a name with {bad[0]!r} cannot be saved. Rename it" if bad else ""
+
+
+def not_numbers(column: pd.Series) -> str:
+    """Say what a column holds in place of numbers and how to convert it, or return ''."""
+    if pd.api.types.is_numeric_dtype(column):
+        return ""
+    name = str(column.name)
+    convert = f"onvert it: frame['{name}'] = pd.to_numeric(frame['{name}'])"
+    values = column.dropna().astype(object)
+    odd = values[pd.to_numeric(values, errors="coerce").isna()]
+    sample = next(iter([*odd[:1], *values[:1]]), None)
+    if not isinstance(sample, str):
+        other = odd.empty and not pd.api.types.is_datetime64_any_dtype(column)
+        return f"it holds {column.dtype}, not numbers. {f'C{convert}' if other else 'Leave it out'}"
+    held = f"it holds text such as {sample!r}, not numbers. "
+    if _THOUSANDS.fullmatch(sample.strip()):
+        convert = convert[:-1] + ".str.replace(',', '')), or write plain numbers in the file"
+    elif len(odd):
+        return held + f"Write a number in its place, then c{convert}"
+    return held + f"C{convert}"
+
+
+def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str, str]:
+    """Return why each column that is not kept is left out; ``chosen`` by ``columns=`` or not."""
+    kept = {*kept}
+    reasons = {}
+    for name, column in frame.items():
+        if name not in kept:
+            why = "columns= does not name it" if chosen else ""
+            reasons[str(name)] = why or not_numbers(column) or unwritable(str(name))
+    return reasons

@@ -1,0 +1,85 @@
+"""Which days a period holds, and which periods a window holds."""
+
+import pandas as pd
+import pytest
+
+from bayescausal.specs.periods import covered, days_of, frequency, held, is_whole, near, written
+from bayescausal.specs.window import read_window
+
+WEEKS = pd.date_range("2024-09-30", periods=8, freq="7D")  # Mondays
+
+
+def dates(freq, periods=8):
+    return pd.date_range("2024-01-01", periods=periods, freq=freq)
+
+
+@pytest.mark.parametrize(
+    ("window", "whole", "counted"),
+    [
+        (("2024-10-07", "2024-11-03"), True, "2024-10-07..2024-11-03"),  # Monday to Sunday
+        (("2024-10-07", "2024-10-28"), True, "2024-10-07..2024-11-03"),  # to a Monday: its week
+        (("2024-10-07", "2024-10-07"), True, "2024-10-07..2024-10-13"),
+        (("2024-10-02", "2024-10-29"), False, "2024-10-07..2024-11-03"),
+        (("2024-10-06", "2024-10-07"), False, "2024-10-07..2024-10-13"),
+        (("2024-10-01", "2024-11-03"), False, "2024-10-07..2024-11-03"),
+        (("2024-10-07", "2024-10-26"), False, "2024-10-07..2024-10-27"),
+    ],
+)
+def test_a_window_holds_the_weeks_that_start_in_it(window, whole, counted):
+    window = read_window(window)
+    assert is_whole(WEEKS, window) == whole
+    assert written(held(WEEKS, window)) == counted
+
+
+def test_a_window_within_a_week_holds_none():
+    window = read_window(("2024-10-09", "2024-10-10"))
+    assert held(WEEKS, window) is None
+    assert not is_whole(WEEKS, window)
+    assert [*map(written, near(WEEKS, window))] == ["2024-10-07..2024-10-13"]
+
+
+def test_windows_near_are_the_longest_inside_and_the_shortest_around():
+    window = read_window(("2024-10-02", "2024-10-29"))
+    assert [*map(written, near(WEEKS, window))] == [
+        "2024-10-07..2024-10-27",
+        "2024-09-30..2024-11-03",
+    ]
+
+
+def test_every_window_of_daily_data_is_whole():
+    days = dates("D", 30)
+    for first in days:
+        for last in days[days >= first]:
+            assert is_whole(days, (first, last))
+            assert held(days, (first, last)) == (first, last)
+
+
+@pytest.mark.parametrize("freq", ["MS", "ME", "BMS", "WOM-1MON", "SMS"])
+def test_calendar_months_are_whole_however_they_are_dated(freq):
+    months = dates("MS") + pd.Timedelta(days=14) if freq == "SMS" else dates(freq)
+    window = read_window(("2024-02", "2024-04"))
+    assert is_whole(months, window)
+    assert written(held(months, window)) == "2024-02-01..2024-04-30"
+    assert not is_whole(months, read_window(("2024-02-02", "2024-04-30")))
+    assert not is_whole(months, read_window(("2024-02-01", "2024-04-28")))
+
+
+@pytest.mark.parametrize("freq", ["QS", "QE"])
+def test_calendar_quarters_are_whole(freq):
+    window = read_window(("2024-04", "2024-09"))
+    assert written(held(dates(freq), window)) == "2024-04-01..2024-09-30"
+    assert is_whole(dates(freq), window)
+    assert not is_whole(dates(freq), read_window(("2024-05", "2024-09")))
+
+
+@pytest.mark.parametrize("freq", ["D", "7D", "W-SUN", "MS", "ME", "BMS", "QS", "QE", "YS", "28D"])
+def test_periods_follow_each_other_without_gap_or_overlap(freq):
+    for first, last in days_of(dates(freq)):
+        assert (last >= first).all()
+        assert ((first[1:] - last[:-1]) == pd.Timedelta(days=1)).all()
+
+
+def test_all_periods_cover_the_history_or_not():
+    assert written(covered(WEEKS)) == "2024-09-30..2024-11-24"
+    assert written(covered(WEEKS, 2)) == "2024-10-14..2024-11-24"
+    assert frequency(WEEKS) == "weekly"
