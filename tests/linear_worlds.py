@@ -8,11 +8,19 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.inference.fit import Fit
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import calibrate, compile_scm
 
 DRAWS = 4000
 COEFFICIENTS = {"a->y": (1.0, 0.5), "b->y": (1.0, 0.05), "c->y": (0.2, 0.05)}
 SPEND = {"a": "cost"}
+
+
+def coefficient_units(scm):
+    """The coefficient of each plain edge per unit of its strength."""
+    one = {str(e): np.ones(()) for e in scm.spec.mechanisms}
+    plain = [e for e, response in scm.spec.mechanisms.items() if not response.transforms]
+    made = calibrate(scm, one, scm.factual, only=plain)
+    return {str(e): way.beta.item() for e, way in made.items()}
 
 
 def linear_fit(
@@ -57,10 +65,13 @@ def linear_fit(
     spec = bc.Spec(graph, **given | (parts or {}))
     fixed = {"y:sigma": 0.1, **(set_to or {})}
     posterior = {}
-    for p in compile_scm(spec, data).parameters:
+    scm = compile_scm(spec, data)
+    per_unit = coefficient_units(scm)
+    for p in scm.parameters:
         size = (1, DRAWS, *([p.size] if p.dim else []))
         mean, spread = coefficients.get(p.name, (fixed.get(p.name, 0.5), 0.0))
         values = np.broadcast_to(mean + spread * rng.standard_normal(size), size)
+        values = values / per_unit.get(p.name, 1.0)  # coefficients are given
         posterior[p.name] = (("chain", "draw", *([p.dim] if p.dim else [])), values)
     state = {"converged": converged, "max_rhat": 1.0, "worst": "", "min_ess_bulk": 1e3}
     state |= {"min_ess_tail": 1e3, "divergences": 0, "draws": DRAWS}

@@ -723,7 +723,7 @@ class Oracle:
         return moved
 
     def _fee(self, spend, exposure, unit, trained):
-        """Spend booked where nothing ran, per unit of exposure; of a silent unit: over all units."""
+        """Spend booked where nothing ran, per exposure; that of a silent unit is borne by all."""
         span = [t for t in range(len(self.time)) if (t >= self.history) == trained]
         runs = {u: math.fsum(exposure[u][t] for t in span) for u in self.units}
         loose = {u: math.fsum(spend[u][t] for t in span if not exposure[u][t]) for u in self.units}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import qmc
@@ -11,6 +11,8 @@ from bayescausal.augmentation.plan import Plan
 from bayescausal.augmentation.steps import CELLS
 
 type Uniforms = Literal["latin", "sobol", "independent"]
+
+UNIFORMS: tuple[str, ...] = get_args(Uniforms.__value__)
 
 
 def uniforms(kind: Uniforms, rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,21 +12,17 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._types import Node
-from bayescausal.augmentation.ancestral import Uniforms, ancestral
-from bayescausal.augmentation.blocks import Block, Table, read_table
+from bayescausal.augmentation.ancestral import UNIFORMS, Uniforms, ancestral
+from bayescausal.augmentation.blocks import WEIGHT, Block, Table, read_table
 from bayescausal.augmentation.choices import tied
 from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
 from bayescausal.augmentation.plan import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.specs.augmentation import MEMORY, METHODS, ROW, rows_asked, seed_asked
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.graph import Graph
-
-METHODS = ("ancestral", "threshold", "reduce")
-
-MEMORY = 2e9
-"""Bytes above which a request is refused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +85,12 @@ class Augmented:
             block = self.plan.table.blocks[node]
             for name, x in zip(block.columns, self.values[node].T, strict=True):
                 columns[name] = _labelled(block, x)
-        return pd.DataFrame({**columns, "weight": self.weights})
+        if WEIGHT in columns:
+            raise DataError(
+                f"A node is called '{WEIGHT}', as is the column of weights. Rename it in the graph "
+                "and in the data, or take the dict `.values` and the array `.weights`."
+            )
+        return pd.DataFrame({**columns, WEIGHT: self.weights})
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -108,7 +109,7 @@ def _labelled(block: Block, x: np.ndarray) -> np.ndarray:
 
 def augment(
     data: Dataset | pd.DataFrame | Table,
-    graph: Graph,
+    graph: Graph | str,
     method: Literal["ancestral", "threshold", "reduce"] = "ancestral",
     *,
     budget: int | None = None,
@@ -133,8 +134,9 @@ def augment(
     ----------
     data : Dataset, DataFrame or Table
         See `read_table` for what is a category and how time and units enter.
-    graph : Graph
-        Directed, or mixed: with ``<->`` the Markov pillows take the place of the parents.
+    graph : Graph or str
+        Or its text, as `Graph.parse` reads it. Directed, or mixed: with ``<->`` the Markov pillows
+        take the place of the parents.
     method : {"ancestral", "threshold", "reduce"}
         ``ancestral`` draws ``budget`` rows of equal weight. ``threshold`` lists every row whose
         weight is at least ``theta`` over n, the published algorithm. ``reduce`` holds a set of
@@ -183,21 +185,31 @@ def augment(
         raise SpecError(
             f"method is one of {', '.join(METHODS)}; got {method!r}.{did_you_mean(method, METHODS)}"
         )
-    most, least = _budget(budget), _theta(theta, absolute, method)
+    if uniforms not in UNIFORMS:
+        raise SpecError(
+            f"uniforms is one of {', '.join(UNIFORMS)}; got {uniforms!r}."
+            f"{did_you_mean(uniforms, UNIFORMS)}"
+        )
+    most = 10_000 if budget is None else rows_asked("budget", budget)
+    least = _theta(theta, absolute, method)
+    if seed is not None:
+        seed = seed_asked("seed", seed)
+    graph = Graph.parse(graph) if isinstance(graph, str) else graph
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
     plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
-    seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
-    rng = np.random.default_rng(seed)
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**31))
+    rng, notes = np.random.default_rng(seed), table.notes
     if method == "threshold":
         cap = None if budget is None else most
         found = threshold(plan, least, budget=cap, absolute=absolute, memory=MEMORY)
-        return Augmented(plan, *found[:2], method, seed, found[2])
+        return Augmented(plan, *found[:2], method, seed, (*found[2], *notes))
     _check_memory(most, len(plan.order))
     plan = plan.hastened(most)
     if method == "reduce":
-        return Augmented(plan, *reduce(plan, most, rng), method, seed)
+        return Augmented(plan, *reduce(plan, most, rng), method, seed, notes)
     drawn = ancestral(plan, most, uniforms, rng)
-    return Augmented(plan, drawn, np.full(most, 1 / most), method, seed)
+    return Augmented(plan, drawn, np.full(most, 1 / most), method, seed, notes)
 
 
 def _theta(theta: float | None, absolute: bool, method: str) -> float:
@@ -224,18 +236,10 @@ def _kernels(
     return dict.fromkeys(table.blocks, NadarayaWatson(bandwidth="scott")) | dict(conditional or {})
 
 
-def _budget(budget: int | None) -> int:
-    if budget is None:
-        return 10_000
-    if isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1:
-        raise SpecError(f"budget is a number of rows, 1 or more; got {budget!r}. Try 10_000.")
-    return int(budget)
-
-
 def _check_memory(rows: int, blocks: int) -> None:
-    needed = rows * blocks * (4 + 3 * 8)
+    needed = rows * blocks * ROW
     if needed > MEMORY:
-        fits = int(MEMORY / (blocks * 28))
+        fits = int(MEMORY / (blocks * ROW))
         raise DataError(
             f"{rows} rows of {blocks} blocks need about {needed / 1e9:.1f} GB. Ask for "
             f"budget={fits} or fewer."

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,15 @@ FEWEST = 5
 
 UNIT = "unit"
 """Name of the block that keeps the rows of a panel within their unit."""
+
+WEIGHT = "weight"
+"""Name of the column of weights in a frame of augmented rows, which no node may have."""
+
+_SMALL = 10
+"""Rows up to which a category may have a level for each of them."""
+
+_LABELS = 12
+"""Levels up to which text of digits is taken for labels, such as those of months."""
 
 _TEXT = ("string", "boolean")
 
@@ -87,11 +97,14 @@ class Table:
         Its nodes are the blocks; latents are projected out, no edge is lagged.
     rows : pandas.Index
         Labels of the rows: periods, or unit and period.
+    notes : tuple of str
+        What looks odd about the data.
     """
 
     blocks: dict[Node, Block]
     graph: Graph
     rows: pd.Index
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,7 +140,8 @@ def read_table(
     ------
     DataError, GraphError
         A node without a column, missing values, a column with one value, fewer than five rows, a
-        lag of a node that is no root, values that are neither numbers nor categories.
+        lag of a node that is no root, values that are neither numbers nor categories, a category
+        that nearly every row has for itself, several rows of one date, a node called ``weight``.
 
     Examples
     --------
@@ -143,6 +157,11 @@ def read_table(
             )
         return data
     graph = graph.project()
+    if WEIGHT in graph.nodes:
+        raise DataError(
+            f"A node is called '{WEIGHT}', as is the column that says what a row weighs. Rename "
+            "it in the graph and in the data: frame.rename(columns={'weight': 'mass'})."
+        )
     frame, units = _frame(data, graph)
     discrete = (discrete,) if isinstance(discrete, str) else tuple(discrete)
     for name in discrete:
@@ -179,7 +198,8 @@ def read_table(
         ways = tuple(Edge(UNIT, v) for v in graph.nodes)
         graph = replace(graph, edges=(*graph.edges, *ways))
     flat = replace(graph, edges=tuple({Edge(e.source, e.target) for e in graph.edges}))
-    return Table(blocks, flat, frame.index[kept])
+    notes = _evenly(data, graph) if isinstance(data, pd.DataFrame) else ()
+    return Table(blocks, flat, frame.index[kept], notes)
 
 
 def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np.ndarray]:
@@ -223,6 +243,46 @@ def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
             "rows would be recombined across units. Use Dataset.from_frame(frame, time=..., "
             "unit='unit'), which keeps them apart; or reset the index, or drop the column."
         )
+    if UNIT in graph.nodes:
+        return
+    dated = [("The index", data.index, "frame.reset_index(drop=True)")]
+    dated += [
+        (f"Column '{name}'", pd.Index(data[name]), f"frame.drop(columns='{name}')")
+        for name in data.columns[~data.columns.duplicated(keep=False)]
+        if name not in graph.nodes
+    ]
+    for where, dates, otherwise in dated:
+        kind = isinstance(dates, pd.DatetimeIndex | pd.PeriodIndex)
+        if kind and (repeated := int(dates.dropna().duplicated().sum())):
+            raise DataError(
+                f"{where} has dates that repeat, in {repeated} rows: the frame looks like a panel, "
+                "whose rows would be recombined across units. Use Dataset.from_frame(frame, "
+                "time=..., unit='geo') with the column that names the units, which keeps them "
+                f"apart; if there are no units, leave the dates out: {otherwise}."
+            )
+
+
+def _evenly(data: pd.DataFrame, graph: Graph) -> tuple[str, ...]:
+    """Note a column of labels, not in the graph, each on as many rows: units, perhaps."""
+    notes: list[str] = []
+    if UNIT in graph.nodes:
+        return ()
+    for name in data.columns[~data.columns.duplicated(keep=False)]:
+        column = data[name]
+        text = isinstance(column.dtype, pd.CategoricalDtype) or (
+            pd.api.types.infer_dtype(column, skipna=False) == "string"
+        )
+        if name in graph.nodes or not text:
+            continue
+        counts = column.value_counts()
+        counts = counts[counts > 0]
+        if len(counts) > 1 and counts.sum() == len(data) and counts.min() == counts.max() > 1:
+            notes.append(
+                f"Column '{name}' is not in the graph, and each of its {len(counts)} values has "
+                f"{counts.max()} rows. If they are units or dates, rows are recombined across "
+                "units: use Dataset.from_frame(frame, time=..., unit=...), which keeps them apart."
+            )
+    return tuple(notes)
 
 
 def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Block:
@@ -250,7 +310,32 @@ def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Bloc
     if numeric and not declared:
         return Block(node, (node,), column.to_numpy(dtype=float)[:, None])
     codes, levels = pd.factorize(column, sort=True)
+    _check_levels(node, column, levels, declared)
     return Block(node, (node,), codes[:, None].astype(float), tuple(levels.tolist()))
+
+
+def _check_levels(node: Node, column: pd.Series, levels: pd.Index, declared: bool) -> None:
+    """Refuse numbers that were read as text, and categories that are no groups of rows."""
+    text = not isinstance(column.dtype, pd.CategoricalDtype) and not declared
+    numbers = not pd.to_numeric(pd.Series(levels.astype(str)), errors="coerce").isna().any()
+    several = len(column) > _SMALL and 2 * len(levels) > len(column)
+    if not several and not (text and numbers and len(levels) > _LABELS):
+        return
+    what = f"Column '{node}' is a category of {len(levels)} levels in {len(column)} rows"
+    if declared and numbers:
+        raise DataError(
+            f"{what}, so hardly any two rows are alike. It is a number: leave it out of discrete=."
+        )
+    if numbers:
+        labels = "" if several else " If they are labels: .astype('category')."
+        raise DataError(
+            f"{what}, and its values, such as {levels[0]!r}, look like numbers: "
+            f"frame['{node}'].astype(float).{labels}"
+        )
+    raise DataError(
+        f"{what}, so hardly any two rows are alike, and effects on and of it would shrink in "
+        "silence. Convert it to a number, group its levels, or take it out of the graph."
+    )
 
 
 def _check_varies(node: Node, block: Block) -> None:
@@ -263,17 +348,17 @@ def _check_varies(node: Node, block: Block) -> None:
 
 def _windows(graph: Graph, asked: Mapping[Node, int]) -> dict[Node, int]:
     """Return by root the periods before each that its index stands for too."""
-    out = {}
+    out: dict[Node, int] = {}
     for node, lags in asked.items():
         if node not in graph.nodes:
             raise GraphError(
                 f"windows= names '{node}', which is in no edge.{did_you_mean(node, graph.nodes)}"
             )
-        if type(lags) is not int or lags < 0:
+        if isinstance(lags, bool) or not isinstance(lags, Integral) or lags < 0:
             raise DataError(
                 f"windows: '{node}' needs a number of periods, 0, 1, ...; got {lags!r}."
             )
-        out[node] = lags
+        out[node] = int(lags)
     for edge in graph.edges:
         if edge.lag:
             out[edge.source] = max(out.get(edge.source, 0), edge.lag)

@@ -13,7 +13,7 @@ from bayescausal._types import Node
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.donors import Donors, Given, WithinUnit
+from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.remarks import remarks
 from bayescausal.augmentation.slopes import compare_slopes
 from bayescausal.augmentation.steps import CELLS
@@ -37,8 +37,9 @@ class AugmentationDiagnostics:
     nodes : pandas.DataFrame
         By node that has parents: the estimator; quantiles of the effective number of donors, its
         median at the observed rows, the share of rows that have fewer than two, and of observed
-        ones; and the slope of all parents together relative to that in the observed rows, with
-        the Monte-Carlo error of this ratio.
+        ones; the share of values farther outside the observed range than that is wide; and the
+        slope of all parents together relative to that in the observed rows, with the Monte-Carlo
+        error of this ratio: see `compare_slopes`.
     edges : pandas.DataFrame
         By node and column of its parents: slope in the observed rows and its standard error, slope
         in the augmented rows, and their ratio: 1 is no attenuation.
@@ -94,8 +95,9 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
     The effective number of donors of a value is ``1 / sum_k p_k^2``; where all rows donate alike,
     as in `ResidualBootstrap`, it is that of kernel weights with Silverman's bandwidth: how many
     observed rows have parents like these. Near one the value is an extrapolation. Slopes are those
-    of linear regressions on the parents' columns; where the truth is a curve they also differ
-    because the parents' values do. Kish's size measures how even weights are, not information.
+    of linear regressions on the parents' columns. Where the truth is a curve those by edge also
+    differ because the parents' values do; the one by node of values that are made does not, since
+    it is read at the observed parents. Kish's size measures how even weights are, not information.
 
     Examples
     --------
@@ -119,14 +121,14 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
     edges, together = compare_slopes(augmented)
     kinds, donors, usual = {}, {}, {}
     for node, fitted in augmented.plan.donors.items():
-        core = _core(fitted)
-        kinds[node] = type(core).__name__.removesuffix("Donors")
+        estimator = core(fitted)
+        kinds[node] = type(estimator).__name__.removesuffix("Donors")
         made = {v: augmented.values[v][some] for v in augmented.plan.moved}
         given = augmented.plan.given(node, augmented.indices[some], made)
         everywhere = np.arange(augmented.plan.rows)
         seen = [Given(parent.values, everywhere) for parent in fitted.parents]
         reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
-        judge = reference if core.alike else fitted
+        judge = reference if estimator.alike else fitted
         donors[node], usual[node] = effective(judge, given), effective(judge, seen)
     nodes = pd.DataFrame.from_dict(
         {
@@ -137,6 +139,7 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
                 "donors_observed": np.median(usual[node]),
                 "alone": (number < ALONE).mean(),
                 "alone_observed": (usual[node] < ALONE).mean(),
+                "outside": _outside(augmented, node),
                 "slope": together.get(node, (np.nan,))[0],
                 "slope_error": together.get(node, (np.nan,))[-1],
             }
@@ -161,8 +164,15 @@ def effective(donors: Donors, given: Sequence[Given]) -> np.ndarray:
     return out
 
 
-def _core(donors: Donors) -> Donors:
-    return donors.inner if isinstance(donors, WithinUnit) else donors
+def _outside(augmented: Augmented, node: Node) -> float:
+    """Share of values that lie farther outside the observed range than the range is wide."""
+    if node not in augmented.plan.moved:
+        return 0.0
+    seen = augmented.plan.table.blocks[node].values
+    low, high = float(seen.min()), float(seen.max())
+    made = augmented.values[node][:, 0]
+    far = np.maximum(low - made, made - high) > high - low
+    return float(far @ augmented.weights) / augmented.mass
 
 
 def _evenly(weights: np.ndarray, number: int) -> np.ndarray:

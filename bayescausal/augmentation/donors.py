@@ -156,3 +156,8 @@ class WithinUnit(Donors):
     def using(self, engine: steps.Engine) -> Donors:
         """As those within."""
         return replace(self, inner=self.inner.using(engine))
+
+
+def core(donors: Donors) -> Donors:
+    """Return who would donate if there were no units."""
+    return donors.inner if isinstance(donors, WithinUnit) else donors

@@ -12,6 +12,7 @@ from bayescausal.augmentation.local_linear import LocalLinear
 
 NAMED: dict[str, Callable[[], Conditional]] = {
     "residual-bootstrap": ResidualBootstrap,
+    "residual-bootstrap-linear": lambda: ResidualBootstrap(knots=0, products=False),
     "nadaraya-watson": NadarayaWatson,
     "k-nearest": KNearest,
     "local-linear": LocalLinear,

@@ -9,6 +9,7 @@ import pandas as pd
 _CORE = 0.9
 _COPIES = 0.5
 _BENT = 0.05
+_OUTSIDE = 0.01
 _ALONE = 0.2
 _MORE_ALONE = 0.1
 _BEYOND = 0.25
@@ -35,7 +36,7 @@ def remarks(
             "There are no rows, so augmentation does nothing here. method='ancestral' always has "
             "as many as you ask for.",
         ]
-    found += _bent(nodes)
+    found = [*_outside(nodes), *found, *_bent(nodes)]
     if rows["mass"] < _CORE:
         found.append(
             f"The rows hold {rows['mass']:.0%} of the probability: the dense core of the law, so "
@@ -72,6 +73,20 @@ def remarks(
     ]
 
 
+def _outside(nodes: pd.DataFrame) -> list[str]:
+    if not len(nodes):
+        return []
+    return [
+        f"{share:.0%} of the values of '{node}' lie farther outside the observed range than the "
+        "range is wide: the regression is extended to causes that were never seen together, where "
+        "curves and products run away. A linear one goes less far: "
+        f"conditional={{'{node}': ResidualBootstrap(knots=0, products=False)}}. If it is linear "
+        "already, or this remains, take fewer causes."
+        for node, share in nodes["outside"].items()
+        if share > _OUTSIDE
+    ]
+
+
 def _bent(nodes: pd.DataFrame) -> list[str]:
     if not len(nodes):
         return []
@@ -84,15 +99,16 @@ def _bent(nodes: pd.DataFrame) -> list[str]:
             f"Slopes on the causes are smaller in the augmented rows than in the observed ones: "
             f"{_changes(bent[flat])}. Donors' causes are only near the given ones, which "
             f"attenuates effects. For a number use conditional={{'{first}': ResidualBootstrap()}}, "
-            "or LocalLinear() if its mean is a curve or its noise is not additive; for a category "
-            "a smaller bandwidth, such as NadarayaWatson('likelihood')."
+            "which follows curves and products too, or LocalLinear() if its noise does not add to "
+            "the mean; for a category a smaller bandwidth, such as NadarayaWatson('likelihood')."
         )
     if (~flat).any():
         found.append(
-            f"Slopes on the causes differ in the augmented rows: {_changes(bent[~flat])}. The mean "
-            "is probably a curve or an interaction that the estimator cannot follow, or there are "
-            "few rows for the number of causes and a penalty shrinks it. Try "
-            "LocalLinear(), or fewer causes."
+            f"Slopes on the causes differ from the observed ones, at the same causes: "
+            f"{_changes(bent[~flat])}. There are few rows for the number of causes, or causes that "
+            "are nearly copies of each other, and a penalty shrinks the mean; or it is a curve or "
+            "an interaction that the estimator cannot follow. Try fewer causes, or "
+            "ResidualBootstrap(), which bends as far as the rows bear it out."
         )
     return found
 

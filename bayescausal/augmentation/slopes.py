@@ -10,7 +10,14 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
+from bayescausal.augmentation.steps import CELLS
+
+_REPEATS = 20
+"""Donors that are drawn at the causes of each observed row, to find what is made there."""
+
+_GOLDEN = (5**0.5 - 1) / 2
 
 _CLEAR = 4.0
 """F statistic of the parents below which their slope in the observed rows is mostly noise."""
@@ -23,14 +30,18 @@ def compare_slopes(
 
         ratio = slope by least squares with the weights of the rows / slope in the observed rows
 
-    Nodes that are one number or have two categories; units of a panel are held fixed.
+    Nodes that are one number or have two categories; units of a panel are held fixed. A line
+    through a curve, or an interaction, depends on where the parents are, and in augmented rows they
+    are elsewhere. So of a node whose values are made the ratio for all parents together is that
+    of what is made at the observed parents; donors who give their own values have given
+    themselves there, so of these it is that of the augmented rows.
 
     Returns
     -------
     edges : pandas.DataFrame
         By node and column: ``observed``, ``std_error``, ``augmented``, ``ratio``.
     together : dict of str to tuple of two floats
-        By node one ratio for all of its parents, ``<f_aug, f_obs> / <f_obs, f_obs>`` of the
+        By node one ratio for all of its parents, ``<f_new, f_obs> / <f_obs, f_obs>`` of the
         fitted values over the observed rows, and its Monte-Carlo error, of the order of
         ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; absent where slopes are mostly noise.
     """
@@ -54,8 +65,11 @@ def compare_slopes(
         centered = observed - observed.mean(axis=0)
         fitted = centered[:, kept] @ slopes[kept]
         if clear:
-            ratio = float(fitted @ (centered[:, kept] @ found[kept]) / (fitted @ fitted))
-            together[node] = ratio, noise / float(fitted.std()) / augmented.effective_rows**0.5
+            same, size = found, augmented.effective_rows
+            if node in augmented.plan.moved:
+                same, noise, size = _same(donors, observed)
+            ratio = float(fitted @ (centered[:, kept] @ same[kept]) / (fitted @ fitted))
+            together[node] = ratio, noise / float(fitted.std()) / size**0.5
         for k in np.flatnonzero(kept):
             edges[node, names[k]] = {
                 "observed": slopes[k],
@@ -67,6 +81,33 @@ def compare_slopes(
     table = pd.DataFrame.from_dict(edges, orient="index", columns=columns)
     table.index = pd.MultiIndex.from_tuples(list(edges), names=["node", "column"])
     return table, together
+
+
+def _same(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Regress what is made at the observed parents: slopes, sd of what varies by chance, size."""
+    count = len(observed)
+    rows = np.arange(count)
+    if core(donors).alike:  # a donor for all: what he adds is in the constant
+        which, noise = rows, 0.0
+        made = donors.donate(np.zeros(count, int), [Given(p.values, rows) for p in donors.parents])
+    else:
+        which = np.repeat(rows, _REPEATS)
+        u = (np.tile(np.arange(_REPEATS), count) + which * _GOLDEN % 1) / _REPEATS
+        made = np.empty((len(which), 1))
+        step = max(1, CELLS // (count * _REPEATS))
+        for start in range(0, count, step):
+            part = slice(start * _REPEATS, (start + step) * _REPEATS)
+            some = [
+                Given(p.values[start : start + step], rows[start : start + step])
+                for p in donors.parents
+            ]
+            donor = donors.draw(some, which[part] - start, u[part])
+            made[part] = donors.donate(
+                donor, [Given(p.values[which[part]], which[part]) for p in donors.parents]
+            )
+        noise = float(made.reshape(count, _REPEATS).std(axis=1).mean())
+    design = np.column_stack([np.ones(len(which)), observed[which]])
+    return np.linalg.lstsq(design, made[:, 0], rcond=None)[0][1:], noise, float(len(which))
 
 
 def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:

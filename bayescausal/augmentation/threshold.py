@@ -106,14 +106,14 @@ def threshold(
     if (empty := _roots_forbid(plan, theta, level, unit, merge)) is not None:
         return _none(plan, empty)
     search = Search(plan, merge, _WORK)
-    if search.bound < level:
-        return _none(plan, _too_light(plan, theta, unit, merge))
     size = 3 * (4 * len(plan.order) + 8)  # the pieces, the whole, and the whole sorted
+    advice = _Advice(plan, merge, theta, level, unit, budget, size, memory)
+    if search.bound < level:
+        return _none(plan, advice.too_light())
     most = unit / theta if theta > 0 else float(plan.rows) ** len(plan.order)
     draws = np.zeros(0)
     if most > memory / size or (budget is not None and most > budget):
         draws = _trial(plan, _TRIALS, merge)[1]
-    advice = _Advice(plan, merge, theta, level, unit, budget, size, memory)
     try:
         if budget is not None and budget * size <= memory:
             indices, logs = _heaviest(search, level, budget, draws)
@@ -135,7 +135,7 @@ def threshold(
             f"theta amounts to {amounts:.4g}. Of rows as heavy as the lightest, some may be out."
         )
     if not len(logs):
-        return _none(plan, _too_light(plan, theta, unit, merge))
+        return _none(plan, advice.too_light())
     by = np.lexsort(indices.T[::-1])
     return indices[by], np.exp(logs[by]), tuple(notes)
 
@@ -156,23 +156,6 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
         f"the likeliest combination of their values has theta={largest:.3g}, whatever the other "
         f"nodes. A smaller theta helps only if it is below that, and then lists very many rows; "
         f"method='ancestral' or 'reduce' has a fixed number of rows and is never empty."
-    )
-
-
-def _too_light(plan: Plan, theta: float, unit: int, merge: bool) -> str:
-    """Say why the search found nothing, and a theta at which it would find something."""
-    heaviest = 0.99 * float(np.exp(_trial(plan, _FEW_TRIALS, merge)[1][0]) * unit)
-    moved = ", ".join(sorted(plan.moved))
-    cause = (
-        f" {moved} are made of residuals, each of probability about 1/{plan.rows}: threshold is "
-        "meant for conditional=NadarayaWatson()."
-        if moved
-        else ""
-    )
-    return (
-        f"No row reaches theta={theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the law the "
-        f"likeliest reaches theta={heaviest:.3g}: use that or less, or method='ancestral' or "
-        "'reduce', which are never empty."
     )
 
 
@@ -273,6 +256,25 @@ class _Advice:
     budget: int | None
     size: int
     memory: float
+
+    def too_light(self) -> str:
+        """Say why the search found nothing, and a theta at which it would find something."""
+        draws = _trial(self.plan, _FEW_TRIALS, self.merge)[1]
+        level = np.log(0.99) + draws[0]
+        moved = ", ".join(sorted(self.plan.moved))
+        cause = (
+            f" {moved} are made of residuals, each of probability about 1/{self.plan.rows}: "
+            "threshold is meant for conditional=NadarayaWatson()."
+            if moved
+            else ""
+        )
+        all_alike = _expected(draws, level) * self.size > self.memory / 4
+        what = "very many rows are as likely, so use" if all_alike else "use that or less, or"
+        return (
+            f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
+            f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {what} "
+            "method='ancestral' or 'reduce', which are never empty."
+        )
 
     def refusal(self, rows: float) -> DataError:
         """Rows that would need too much memory."""

@@ -52,8 +52,8 @@ class Identification:
     implications : separations that data can contradict
     remedies : what would settle it, each checked on the mended graph
     grade : from A to X, as far as graph and tests tell; see `ladder.grade`
-    g_computation : whether what confounds over time is itself moved by the treatment, so that no
-        regression of one period serves either
+    g_computation : whether what confounds over time is itself moved by the treatment, also when
+        the outcome of one period is asked
     """
 
     graph: Graph

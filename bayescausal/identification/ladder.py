@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from bayescausal.identification.edges import weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.rungs import GRADES, LETTERS
-from bayescausal.identification.totals import path_edges
+from bayescausal.identification.totals import path_edges, same_question
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 
 LOW_CONTRACTION = 0.1
@@ -136,7 +135,7 @@ def grade(
         source = found.strategies[0].words if found.strategies else "no data tells it"
     letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
     tests = _tests(experiments, found, part)
-    inside = [(_rung(t), t) for t in tests if _covers(t.estimand, asked)]
+    inside = [(_rung(t), t) for t in tests if same_question(t, asked, found.outcome)]
     extrapolated = bool(tests) and not inside
     if inside:
         letter, best = min(inside, key=lambda pair: LETTERS.index(pair[0]))
@@ -208,19 +207,6 @@ def _tests(experiments: Sequence[Experiment], found: Identification, part: str) 
         return together
     apart = [of((key,)) for key in found.estimand.keys]
     return [test for some in apart for test in some] if all(apart) else []
-
-
-def _covers(tested: Estimand, asked: Estimand) -> bool:
-    """Whether what is asked lies inside what was tested: worlds, window and units."""
-    worlds = ((asked.active, asked.control), (asked.control, asked.active))
-    if (tested.active, tested.control) not in worlds or tested.off_panel != asked.off_panel:
-        return False
-    if tested.window is not None:
-        if asked.window is None:
-            return False
-        if asked.window[0] < tested.window[0] or asked.window[1] > tested.window[1]:
-            return False
-    return tested.units is None or (asked.units is not None and {*asked.units} <= {*tested.units})
 
 
 def _rung(test: Experiment) -> str:

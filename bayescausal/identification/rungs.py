@@ -27,19 +27,20 @@ GRADES: dict[str, Rung] = {
         "randomized lift test in scope",
         "A randomized test measured this treatment inside this window and these units.",
         (
-            "When and where it was randomized, over how many units, with which interval.",
+            "Where and when it was measured, its lift with its standard error, and how far the "
+            "model agrees (z) stand with the test.",
             "Compliance is assumed, and that treated units do not spill over to others.",
-            "Whether the model agrees with the test (z-score).",
         ),
         _LADDER + " Randomization: Fisher (1935), The Design of Experiments.",
     ),
     "B": Rung(
         "instrument",
-        "The graph has a valid instrument, and its first stage is not weak.",
+        "The graph has a valid instrument, and nothing that is known makes its first stage weak.",
         (
             "The exclusion restriction is assumed, not tested.",
             "It is the effect of the variation that the instrument moves, under linearity.",
-            "The strength of the first stage (F, robust to autocorrelation, should exceed 10).",
+            "A fit does not judge the first stage; its F, robust to autocorrelation, should "
+            "exceed 10.",
         ),
         _LADDER + " Imbens and Angrist (1994); Stock and Yogo (2005) for weak instruments.",
     ),
@@ -49,21 +50,22 @@ GRADES: dict[str, Rung] = {
         (
             "Parallel trends are assumed: without the test, treated and control units would have "
             "moved alike.",
-            "The fit before the test and the result of a placebo.",
+            "How alike they moved before the test is shown only where its raw panel was given.",
         ),
         _LADDER + " Abadie, Diamond and Hainmueller (2010) for synthetic controls.",
     ),
     "D": Rung(
         "discontinuity",
         "A threshold assigned the treatment inside this scope.",
-        ("It is local to the threshold.", "The bandwidth, and that nobody chose their side."),
+        ("It is local to the threshold.", "That nobody chose their side of it is assumed."),
         _LADDER + " Thistlethwaite and Campbell (1960).",
     ),
     "E": Rung(
         "calibrated model",
-        "The treatment has a test, but outside this exact window, units or change of spend.",
+        "The treatment has a test, but outside this exact window, units or change of spend; or the "
+        "model contradicts a test of it.",
         (
-            "Which number comes from the test and which is extrapolated in time, place or spend.",
+            "Beyond the window, the units and the change of spend of the test it is extrapolated.",
             "The effect is assumed stable, and to follow the model's curves between.",
             "The test anchors this treatment only.",
         ),
@@ -71,21 +73,20 @@ GRADES: dict[str, Rung] = {
     ),
     "F": Rung(
         "observational, identified under the graph",
-        "The graph identifies the effect from data, and the data speak.",
+        "The graph identifies the effect from data, and nothing that is known makes them weak.",
         (
-            "It assumes no unmeasured driver of both the treatment and the outcome beyond the "
-            "adjustment set.",
-            "What variation identifies it, in words.",
-            "How strong a hidden driver would have to be to change the conclusion.",
+            "It assumes that nothing unobserved moves treatment and outcome beyond what the graph "
+            "draws.",
+            "How strong a hidden driver would have to be to change the conclusion is not computed.",
             "The functional form is assumed.",
         ),
-        _LADDER + " Pearl (2009), Causality; Cinelli and Hazlett (2020) for hidden drivers.",
+        _LADDER + " Pearl (2009), Causality.",
     ),
     "G": Rung(
         "observational, weak",
-        "As F, but the data barely move the prior, or an implication of the graph is rejected.",
+        "As F, but the data barely narrow the prior; or as B with a weak first stage.",
         (
-            "The number is mostly prior or extrapolation.",
+            "The number is mostly the prior's.",
             "Do not use it as an absolute return; rankings only with caution.",
         ),
         _LADDER,
@@ -95,7 +96,7 @@ GRADES: dict[str, Rung] = {
         "The graph does not identify the effect, and no test measures it.",
         (
             "Data cannot answer this, even without end, given the graph.",
-            "The open paths, and what to observe or to test.",
+            "The open paths, and what to observe or to test, stand with the effect.",
             "The interval is as wide as the priors make it.",
         ),
         "Shpitser and Pearl (2006), Identification of joint interventional distributions.",

@@ -114,7 +114,7 @@ def total(question: Question, asked: Estimand, tests: Sequence[Experiment] = ())
 def _simulated(question: Question, one: tuple[str, ...] | None, g_computation: bool) -> Strategy:
     """Return what the ID algorithm amounts to; `one` adjusts for each period by itself."""
     if one is not None:
-        given = f"adjusted for {', '.join(one)}" if one else "with nothing to adjust for"
+        given = f"adjusted for {', '.join(one)} up to it" if one else "with nothing to adjust for"
         words = (
             f"one regression a period, {given}, if the errors of {question.outcome} do not last; "
             "by g-computation in any case"
@@ -138,7 +138,7 @@ def _with_short_errors(question: Question) -> Mixed:
 
 
 def by_period(question: Question) -> tuple[str, ...] | None:
-    """Return what to adjust for where sales of one period are asked, None when nothing will do.
+    """Return what to adjust for when the outcome of one period is asked, None if nothing will do.
 
     Where the past of the outcome moves the treatment, no set adjusts for all periods at once: the
     earlier outcome is an effect and a cause. One period by itself, with all of the treatment up to

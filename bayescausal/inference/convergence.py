@@ -38,7 +38,10 @@ class Convergence:
 
     def __str__(self) -> str:
         if self.converged:
-            return f"Converged (R-hat {self.max_rhat:.3f}, ESS {self.min_ess_bulk:.0f})."
+            return (
+                f"Converged (R-hat at most {self.max_rhat:.3f}, ESS of the effects at least "
+                f"{self.min_ess_bulk:.0f})."
+            )
         return f"NOT CONVERGED: {'; '.join(self.problems)}."
 
 

@@ -9,9 +9,8 @@ import pandas as pd
 
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, verdict
-from bayescausal.inference.fit import Fit, lift_draws, reachable, total_effect
+from bayescausal.inference.fit import Fit, lift_draws, total_effect, totals
 from bayescausal.model.lifts import entered, error_sd
-from bayescausal.specs.estimand import incremental
 
 _LOW_CONTRACTION = 0.1
 _TAIL = 0.025
@@ -32,7 +31,8 @@ class Diagnostics:
     convergence : Convergence
         R-hat, ESS, divergences, and the verdict that travels with every number.
     effects : pandas.DataFrame
-        By treatment: R-hat, ESS, and contraction from prior to posterior.
+        By effect (treatments and paid nodes): R-hat, ESS, and contraction from prior to posterior;
+        none where an effect is not identified, as data then narrow a sum of which it is a part.
     parameters : pandas.DataFrame
         R-hat and ESS of every scalar parameter, worst first.
     predictive : pandas.DataFrame
@@ -99,14 +99,14 @@ def diagnose(fit: Fit) -> Diagnostics:
 
 
 def _effects(fit: Fit) -> pd.DataFrame:
-    rows = {}
-    for treatment in reachable(fit.spec):
-        draws = total_effect(fit, incremental(treatment))
-        rows[treatment] = {
+    rows, contraction = {}, fit.evidence["contraction"]
+    for name, asked in totals(fit.spec, fit.data).items():
+        draws = total_effect(fit, asked)
+        rows[name] = {
             "r_hat": rhat(draws),
             "ess_bulk": ess(draws, "bulk"),
             "ess_tail": ess(draws, "tail"),
-            "contraction": fit.evidence["contraction"][treatment],
+            "contraction": np.nan if fit.grades[name].letter == "X" else contraction[name],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("treatment")
 
@@ -180,9 +180,9 @@ def _energy(fit: Fit) -> pd.Series:
 
 def _unidentified(fit: Fit) -> list[str]:
     return [
-        advice(verdict(fit.spec, incremental(treatment)))
-        for treatment, grade in fit.grades.items()
-        if grade.letter == "X"
+        advice(verdict(fit.spec, asked, fit.evidence))
+        for name, asked in totals(fit.spec, fit.data).items()
+        if fit.grades[name].letter == "X"
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from bayescausal._types import Node
@@ -15,16 +16,41 @@ from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.spec import Spec
 
+LEAST_SHARE = 0.1
+"""A test with a smaller part in the precision of its effect settles nothing."""
 
-def verdict(spec: Spec, estimand: Estimand) -> Identification:
+type Learned = Mapping[str, Mapping[str, float]]
+"""What a fit says: ``contraction`` and ``first_stage`` by effect (`question_name`), ``z`` and
+``share`` by test."""
+
+
+def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
+    """Name the total effect of a treatment: by the treatment, and by the outcome if several."""
+    return treatment if len(spec.graph.outcomes) == 1 else f"{treatment} on {outcome}"
+
+
+def verdict(spec: Spec, estimand: Estimand, learned: Learned | None = None) -> Identification:
     """Return the verdict on an effect in the worlds of a spec: its tests, its policy.
 
-    Treatments that are held keep their plan, unless they are asked about.
+    Treatments that are held keep their plan, unless they are asked about. Of a fit only tests
+    count that say something: see `heard`.
     """
     held = spec.held.difference(estimand.treatments)
     if estimand.outcome is None:
         estimand = estimand.on(spec.graph.outcomes[0])
-    return _verdict(spec.graph, estimand, spec.experiments, tuple(sorted(held)))
+    return _verdict(spec.graph, estimand, heard(spec, learned), tuple(sorted(held)))
+
+
+def heard(spec: Spec, learned: Learned | None = None) -> tuple[Experiment, ...]:
+    """Return the tests that say something of their effect: all, as long as there is no fit.
+
+        share = Var(effect | everything) / Var(error of the test)   at least 0.1
+
+    The part that the test has in the precision of its own effect. With less, what is known of the
+    effect would be as well known without the test, so it cannot be what settles it.
+    """
+    shares = (learned or {}).get("share", {})
+    return tuple(t for t in spec.experiments if shares.get(str(t.name), 1.0) >= LEAST_SHARE)
 
 
 @lru_cache(maxsize=512)
@@ -35,29 +61,37 @@ def _verdict(
 
 
 def graded(
-    spec: Spec,
-    estimand: Estimand,
-    part: str = "total",
-    learned: Mapping[str, Mapping[str, float]] | None = None,
+    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
 ) -> Grade:
-    """Return the grade of an effect.
+    """Return the grade of an effect, as far as a fit has learned of it."""
+    found, given = verdict(spec, estimand, learned), learned or {}
+    names = [question_name(spec, t, found.outcome) for t in found.treatments]
+    contraction = [given.get("contraction", {}).get(name) for name in names]
+    known = [share for share in contraction if share is not None]
+    made = grade(
+        found,
+        heard(spec, learned),
+        part=part,
+        contraction=min(known) if len(known) == len(names) else None,
+        z=given.get("z"),
+        first_stage=given.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
+    )
+    keys = set(found.estimand.keys)
+    faint = [t for t in spec.experiments if t not in heard(spec, learned)]
+    silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
+    if not silent:
+        return made
+    shares = ", ".join(f"'{name}' ({given['share'][name]:.1%})" for name in silent)
+    why = f"too noisy to count, by their part in what is known of the effect: {shares}"
+    return replace(made, reasons=(*made.reasons, why))
 
-    ``learned`` is what a fit says: ``contraction`` by treatment, ``z`` by test.
-    """
-    found = verdict(spec, estimand)
-    by_treatment = (learned or {}).get("contraction", {})
-    shares = [by_treatment[t] for t in found.treatments if t in by_treatment]
-    share = min(shares) if len(shares) == len(found.treatments) else None
-    z = (learned or {}).get("z")
-    return grade(found, spec.experiments, part=part, contraction=share, z=z)
 
-
-def require_identified(spec: Spec, estimand: Estimand, part: str = "total") -> None:
+def require_identified(
+    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
+) -> None:
     """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
-    found = verdict(spec, estimand)
-    status = graded(spec, estimand, part).status
-    if status == "not identified":
-        raise NotIdentified(advice(found, part))
+    if graded(spec, estimand, part, learned).status == "not identified":
+        raise NotIdentified(advice(verdict(spec, estimand, learned), part))
 
 
 def advice(found: Identification, part: str = "total") -> str:
@@ -73,7 +107,9 @@ def advice(found: Identification, part: str = "total") -> str:
     )
 
 
-def require_all(spec: Spec, treatments: tuple[Node, ...]) -> None:
-    """Raise `NotIdentified` when the total effect of a treatment is not identified."""
-    for treatment in treatments:
-        require_identified(spec, incremental(treatment))
+def require_all(spec: Spec) -> None:
+    """Raise `NotIdentified` when a total effect of a treatment is not identified."""
+    for outcome in spec.graph.outcomes:
+        for treatment in spec.treatments:
+            if treatment in spec.reduced.ancestors(outcome):
+                require_identified(spec, incremental(treatment, outcome=outcome))

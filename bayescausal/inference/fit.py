@@ -17,7 +17,7 @@ from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
-from bayescausal.inference.evidence import graded, require_all
+from bayescausal.inference.evidence import graded, question_name, require_all, verdict
 from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
@@ -26,7 +26,7 @@ from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, incremental
+from bayescausal.specs.estimand import Estimand, Plus, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
@@ -78,14 +78,21 @@ class Fit:
 
     @property
     def evidence(self) -> dict[str, dict[str, float]]:
-        """``contraction`` of each treatment's effect, and ``z`` of each test."""
-        return json.loads(self.tree.attrs.get("evidence", '{"contraction": {}, "z": {}}'))
+        """What was learned, as `graded` reads it.
+
+        ``contraction`` of each effect of `totals`, ``first_stage`` F of those that rest on an
+        instrument; of each test ``z``, and its ``share`` in the precision of its effect.
+        """
+        none = '{"contraction": {}, "first_stage": {}, "z": {}, "share": {}}'
+        return json.loads(self.tree.attrs.get("evidence", none))
 
     @cached_property
-    def grades(self) -> dict[Node, Grade]:
-        """The grade of each treatment's total effect, over all periods and units."""
-        treatments = reachable(self.spec)
-        return {t: graded(self.spec, incremental(t), learned=self.evidence) for t in treatments}
+    def grades(self) -> dict[str, Grade]:
+        """The grade of each effect of `totals`, over all periods and units."""
+        return {
+            name: graded(self.spec, asked, learned=self.evidence)
+            for name, asked in totals(self.spec, self.data).items()
+        }
 
     @cached_property
     def plain(self) -> Fit | None:
@@ -175,11 +182,12 @@ class Fit:
 def labeled(spec: Spec) -> str:
     """Say what kind of posterior a fit with augmentation is."""
     given = spec.augmentation
+    if given is None or not given.weight:
+        return ""
+    rows = given.weight * given.eta
     return (
-        ""
-        if given is None or not given.weight
-        else f"Weighted-likelihood posterior: weight {given.weight:g} on augmented rows "
-        f"({given.method}, each worth {given.eta:g} of an observed one)."
+        f"Weighted-likelihood posterior: augmented rows ({given.method}) have up to "
+        f"{rows / (1 - given.weight + rows):.0%} of the weight, observed ones the rest."
     )
 
 
@@ -260,7 +268,7 @@ def fit(
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
     if strict:
-        require_all(spec, reachable(spec))
+        require_all(spec)
     tied = bool(spec.confounders)
     draws = draws if draws is not None else (1000 if tied else 500)
     tune = tune if tune is not None else (400 if tied else 200)
@@ -325,7 +333,7 @@ def finished(
     for group in ("prior", "posterior"):
         made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
     made.tree.attrs["info"] = json.dumps(info)
-    effects = {t: total_effect(made, incremental(t)) for t in reachable(spec)}
+    effects = {name: total_effect(made, asked) for name, asked in totals(spec, data).items()}
     state = assess(posterior, effects, run)
     made.tree.attrs["convergence"] = json.dumps(state.__dict__)
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
@@ -333,17 +341,39 @@ def finished(
 
 
 def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
-    """What the data added to the prior of each effect, and how each test agrees."""
-    prior = {t: total_effect(made, incremental(t), group="prior") for t in effects}
-    z = {}
+    """What the data added to the prior of each effect, and what each test adds and says."""
+    asked = totals(made.spec, made.data)
+    prior = {name: total_effect(made, asked[name], group="prior") for name in effects}
+    z, share = {}, {}
     for test in made.spec.experiments:
-        draws = lift_draws(made, test)
-        spread = np.hypot(error_sd(test, made.data), draws.std())
-        z[str(test.name)] = float((entered(test).lift - draws.mean()) / spread)
+        draws, error = lift_draws(made, test), error_sd(test, made.data)
+        off = entered(test).lift - draws.mean()
+        z[str(test.name)] = float(off / np.hypot(error, draws.std()))
+        share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
+    stages = {name: _first_stage(made, one) for name, one in asked.items()}
     return {
-        "contraction": {t: 1 - (_width(d) / _width(prior[t])) ** 2 for t, d in effects.items()},
+        "contraction": {k: 1 - (_width(d) / _width(prior[k])) ** 2 for k, d in effects.items()},
+        "first_stage": {name: f for name, f in stages.items() if f is not None},
         "z": z,
+        "share": share,
     }
+
+
+def _first_stage(made: Fit, asked: Estimand) -> float | None:
+    """F of the strongest instrument, from the posterior of its effect on the treatment.
+
+    None where there is no instrument, or the treatment has no equation.
+    """
+    found = verdict(made.spec, asked)
+    (treatment,) = found.treatments
+    if treatment not in made.spec.modelled:
+        return None
+    known = {*made.spec.inputs, *made.spec.modelled}
+    strength = []
+    for node in (i.node for i in found.instruments if i.node in known):
+        moved = total_effect(made, Estimand({node: Plus(1.0)}, outcome=treatment))
+        strength.append(float((moved.mean() / moved.std()) ** 2) if moved.std() else 0.0)
+    return max(strength, default=None)
 
 
 def _width(draws: np.ndarray) -> float:
@@ -356,6 +386,19 @@ def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
     outcome = outcome or spec.graph.outcomes[0]
     above = spec.reduced.ancestors(outcome)
     return tuple(t for t in spec.treatments if t in above)
+
+
+def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
+    """Return the total effects that a fit is judged by, by name.
+
+    Of every treatment and every paid node, on each outcome that it reaches.
+    """
+    return {
+        question_name(spec, node, outcome): incremental(node, outcome=outcome)
+        for outcome in spec.graph.outcomes
+        for node in sorted({*spec.treatments, *data.spend})
+        if node in spec.reduced.ancestors(outcome)
+    }
 
 
 def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:

@@ -40,9 +40,10 @@ class Scope(NamedTuple):
 def scope(scm: SCM, estimand: Estimand) -> Scope:
     """Masks of the window and units, the number of unit-periods, and whether the tail is cut.
 
-    The window is cut where the data begin and end (`window_in_words` says what is left), and raises
-    when nothing is left. The tail is the longest path's adstock reach and lags, cut where the data
-    end; one that is stated must be in the data. Off the panel the masks are over the test's own world.
+    The window is cut where the data begin and end: `window_in_words` says what is left, and none
+    left is an error. The tail is the longest path's adstock reach and lags, cut where the data
+    end; one that is stated must be in the data. Off the panel the masks are over the test's own
+    world.
     """
     data = scm.data
     if estimand.off_panel:

@@ -42,7 +42,7 @@ def judge(
 ) -> Judged:
     """Return verdict and grade of what a treatment added to an outcome, over all periods."""
     asked = incremental(treatment, outcome=outcome)
-    return verdict(spec, asked), graded(spec, asked, learned=learned)
+    return verdict(spec, asked, learned), graded(spec, asked, learned=learned)
 
 
 def channels(spec: Spec, outcome: Node, spend: Iterable[Node] = ()) -> list[Node]:

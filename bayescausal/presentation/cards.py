@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bayescausal._types import Draws, Node
+from bayescausal.inference.evidence import heard
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.basis import judge, proportional, remedy, why
 from bayescausal.presentation.plots import channels_of
@@ -50,10 +51,11 @@ def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[di
         paid = "roas" in asked
         lead = asked["roas" if paid else "total"]
         tests = [
-            e.name
+            e
             for e in spec.experiments
             if channel in e.estimand.treatments and e.design != "prior-belief"
         ]
+        tested = any(test in heard(spec, fit.evidence) for test in tests)
         rows.append(
             {
                 "channel": channel,
@@ -66,7 +68,7 @@ def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[di
                 "share": asked.get("share"),
                 "mroas": asked.get("mroas"),
                 "linear": proportional(spec, channel, outcome),
-                "step": _step(fit, channel, asked, bool(tests), grade.conflict, prob),
+                "step": _step(fit, channel, asked, tested, grade.conflict, prob),
                 "tests": len(tests),
             }
         )

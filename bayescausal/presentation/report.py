@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -203,7 +204,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         else number(data.value),
         "figures": _figures(fit, prob, outcome),
         "worth": worth(outcome, data.value),
-        "diagnostics": _diagnostics(fit, checked),
+        "diagnostics": _diagnostics(checked),
         "spec": spec.table().to_dict("records"),
         "seed": info["seed"],
         "hash": info["data_hash"],
@@ -354,9 +355,9 @@ def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
     return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
 
 
-def _diagnostics(fit: Fit, found: Diagnostics) -> dict[str, Any]:
-    def contraction(name: Node, part: float) -> str:
-        if fit.grades[name].letter == "X":
+def _diagnostics(found: Diagnostics) -> dict[str, Any]:
+    def contraction(part: float) -> str:
+        if math.isnan(part):  # not identified
             return "–"
         return "above 99%" if part > 0.99 else share(part)
 
@@ -366,7 +367,7 @@ def _diagnostics(fit: Fit, found: Diagnostics) -> dict[str, Any]:
             "r_hat": f"{row['r_hat']:.3f}",
             "bulk": number(row["ess_bulk"]),
             "tail": number(row["ess_tail"]),
-            "contraction": contraction(str(name), row["contraction"]),
+            "contraction": contraction(row["contraction"]),
         }
         for name, row in found.effects.iterrows()
     ]
@@ -381,7 +382,7 @@ def _diagnostics(fit: Fit, found: Diagnostics) -> dict[str, Any]:
         }
         for (node, statistic), row in found.predictive.iterrows()
     ]
-    ridge = any(row["contraction"] == "–" for row in effects)
+    ridge = bool(found.effects["contraction"].isna().any())
     return {"effects": effects, "checks": checks, "advice": found.advice, "ridge": ridge}
 
 

@@ -97,7 +97,7 @@ def worth(outcome: str, value: str | float) -> str:
     return f"Counts one unit of {outcome} as worth {number(value)}.{even}"
 
 
-_LIKELY = 0.9
+_LIKELY, _UNLIKELY = 0.9, 0.1
 
 
 def next_step(
@@ -145,7 +145,7 @@ def next_step(
     if p >= _LIKELY:
         words = f"the next 1 spent very likely pays back (chance {said}): "
         words += "room to spend more." if firm else "test before moving much money."
-    elif p <= 1 - _LIKELY:
+    elif p <= _UNLIKELY:
         words = f"the next 1 spent very likely does not pay back (chance that it does: {said}): "
         words += "spend less." if firm else "test before moving much money."
     else:

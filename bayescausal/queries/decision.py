@@ -192,7 +192,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         "statements": list(weak.statements),
     }
     if weak.letter == "X":
-        about["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)]))
+        about["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)], fit.evidence))
     names = {"plan": list(decision.names)}
     out = label(thin, values, ("plan",), names, "payoff", grades={"plan": grades}, **about)
     return out.assign_coords(draw=kept, **_outlay(scm, plans, decision.treatments))

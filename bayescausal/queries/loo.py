@@ -37,12 +37,15 @@ class LeaveOneOut:
         Effective number of parameters: in-sample log density less `elpd`.
     pointwise : pandas.DataFrame
         By row: ``elpd``, Pareto ``k``.
+    augmented : bool
+        Whether the fit has augmented rows.
     """
 
     elpd: float
     se: float
     p_loo: float
     pointwise: pd.DataFrame
+    augmented: bool = False
 
     @property
     def unreliable(self) -> int:
@@ -51,6 +54,13 @@ class LeaveOneOut:
 
     def __str__(self) -> str:
         text = f"elpd {self.elpd:.1f} (se {self.se:.1f}), p_loo {self.p_loo:.1f}"
+        if self.augmented and self.p_loo < 0:
+            text = (
+                f"{text}. A negative p_loo is no number of parameters: the weighted fit predicts "
+                "its own weeks worse than it does when a week, and the augmented rows that hold a "
+                "value of it, are left out. The rows speak against the weeks that they are made "
+                "of; compare_augmentation(fit) shows what they move"
+            )
         if not self.unreliable:
             return text
         return (
@@ -117,7 +127,7 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     inside = logsumexp(flat, axis=0).sum() - count * np.log(chains * draws)
     elpd = float(table["elpd"].sum())
     se = float(np.sqrt(count * table["elpd"].var(ddof=1)))
-    return LeaveOneOut(elpd, se, float(inside - elpd), table)
+    return LeaveOneOut(elpd, se, float(inside - elpd), table, fit.plain is not None)
 
 
 def _held(fit: Fit, density: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def edge_of(fit: Fit, edge: str | Edge) -> Edge:
 def grade_of(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") -> Grade:
     """Return the grade of an effect; with ``strict`` raise when it is not identified."""
     if strict:
-        require_identified(fit.spec, estimand, part)
+        require_identified(fit.spec, estimand, part, fit.evidence)
     return graded(fit.spec, estimand, part, fit.evidence)
 
 
@@ -65,7 +65,7 @@ def about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> di
         "rests_on": str(grade),
     }
     if grade.letter == "X":
-        said["advice"] = advice(verdict(fit.spec, estimand), part)
+        said["advice"] = advice(verdict(fit.spec, estimand, fit.evidence), part)
     return said
 
 

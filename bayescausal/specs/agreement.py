@@ -75,7 +75,7 @@ def _say_loose(node: str, data: Dataset) -> None:
         "there, fill it in; if this is spend that exposure does not cause, leave it out of the "
         "column.",
         SpendWithoutExposure,
-        stacklevel=3,
+        stacklevel=1,  # one place, whoever checks: it is shown once
     )
 
 

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.prior import check_keys, number
 
 METHODS = ("ancestral", "threshold", "reduce")
-CONDITIONALS = ("residual-bootstrap", "nadaraya-watson", "k-nearest", "local-linear", "forest")
+RESIDUALS = ("residual-bootstrap", "residual-bootstrap-linear")
+CONDITIONALS = (*RESIDUALS, "nadaraya-watson", "k-nearest", "local-linear", "forest")
+
+MEMORY = 2e9
+"""Bytes above which a request for rows is refused."""
+
+ROW = 4 + 3 * 8
+"""Bytes that a row takes for each node while rows are drawn."""
+
+
+def rows_asked(what: str, given: Any) -> int:
+    """Return a number of rows as an int, whichever library it is of; raise for anything else."""
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
+        raise SpecError(f"{what} is a number of rows, 1 or more; got {given!r}. Try 10_000.")
+    return int(given)
+
+
+def seed_asked(what: str, given: Any) -> int:
+    """Return a seed as an int; raise for anything else."""
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
+        raise SpecError(
+            f"{what} is a whole number, 0 or more, from which a generator is made, so that the "
+            f"same rows come again; got {given!r}. Try 1."
+        )
+    return int(given)
 
 
 @dataclass(frozen=True)
@@ -38,15 +63,16 @@ class Augmentation:
     theta : float, optional
         Of ``threshold``.
     conditional : str or mapping of node to str, optional
-        Names of `CONDITIONALS`. By default residual bootstrap for continuous modelled nodes,
-        Nadaraya-Watson for what has a lag window.
+        Names of `CONDITIONALS`; ``residual-bootstrap-linear`` is the one without curves and
+        products. By default residual bootstrap for continuous modelled nodes, Nadaraya-Watson for
+        what has a lag window, and for ``threshold`` Nadaraya-Watson for all.
     seed : int
         Of the rows; the same for every fit of the spec.
 
     Raises
     ------
     SpecError
-        A number out of range, an unknown name.
+        A number out of range, an unknown name, a setting that another one makes void.
 
     Notes
     -----
@@ -88,18 +114,35 @@ class Augmentation:
                 f"Augmentation: method is one of {', '.join(METHODS)}; got {self.method!r}."
                 f"{did_you_mean(self.method, METHODS)}"
             )
-        if isinstance(self.budget, bool) or not isinstance(self.budget, int) or self.budget < 1:
+        object.__setattr__(self, "budget", rows_asked("Augmentation: budget", self.budget))
+        object.__setattr__(self, "seed", seed_asked("Augmentation: seed", self.seed))
+        if self.budget * 2 * ROW > MEMORY:  # a cause and an outcome, at the least
             raise SpecError(
-                f"Augmentation: budget is a number of rows, 1 or more; got {self.budget!r}."
+                f"Augmentation: budget={self.budget} rows need more than {MEMORY / 1e9:g} GB in "
+                f"any graph. A pseudo-sample weighs the same at any size; 5000 rows are plenty."
             )
         if self.theta is not None and not 0 < number("Augmentation: theta", self.theta) < 1:
             raise SpecError(f"Augmentation: theta lies between 0 and 1; got {self.theta!r}.")
+        if self.theta is not None and self.method != "threshold":
+            raise SpecError(
+                f"Augmentation: theta is of method='threshold'; method={self.method!r} has a "
+                "budget of rows. Leave theta out."
+            )
+        self._check_conditional()
+
+    def _check_conditional(self) -> None:
         given = self.conditional
         for name in given.values() if isinstance(given, Mapping) else [given]:
             if name not in CONDITIONALS:
                 raise SpecError(
                     f"Augmentation: conditional is one of {', '.join(CONDITIONALS)}; got {name!r}."
                     f"{did_you_mean(str(name), CONDITIONALS)}"
+                )
+            if self.method == "threshold" and name in RESIDUALS:
+                raise SpecError(
+                    f"Augmentation: conditional={name!r} leaves method='threshold' nothing to "
+                    "choose: with residuals of all rows alike every row is as unlikely. Leave "
+                    "conditional out, for kernels, or take method='ancestral'."
                 )
         if isinstance(given, Mapping):
             object.__setattr__(self, "conditional", dict(given))

@@ -28,20 +28,21 @@ def not_numbers(column: pd.Series) -> str:
     """Say what a column holds in place of numbers and how to convert it, or return ''."""
     if pd.api.types.is_numeric_dtype(column):
         return ""
-    name = str(column.name)
-    convert = f"onvert it: frame['{name}'] = pd.to_numeric(frame['{name}'])"
+    own = f"frame['{column.name}']"
     values = column.dropna().astype(object)
     odd = values[pd.to_numeric(values, errors="coerce").isna()]
     sample = next(iter([*odd[:1], *values[:1]]), None)
+    convert = f"{own} = pd.to_numeric({own})"
     if not isinstance(sample, str):
-        other = odd.empty and not pd.api.types.is_datetime64_any_dtype(column)
-        return f"it holds {column.dtype}, not numbers. {f'C{convert}' if other else 'Leave it out'}"
-    held = f"it holds text such as {sample!r}, not numbers. "
+        if len(odd) or pd.api.types.is_datetime64_any_dtype(column):
+            return f"it holds {column.dtype}, not numbers. Leave it out"
+        return f"it holds {column.dtype}, not numbers. Convert it: {convert}"
+    held = f"it holds text such as {sample!r}, not numbers"
     if _THOUSANDS.fullmatch(sample.strip()):
-        convert = convert[:-1] + ".str.replace(',', '')), or write plain numbers in the file"
-    elif len(odd):
-        return held + f"Write a number in its place, then c{convert}"
-    return held + f"C{convert}"
+        convert = f"{own} = pd.to_numeric({own}.str.replace(',', ''))"
+        return f"{held}. Convert it: {convert}, or write plain numbers in the file"
+    first = "Write a number in its place, then convert it" if len(odd) else "Convert it"
+    return f"{held}. {first}: {convert}"
 
 
 def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str, str]:

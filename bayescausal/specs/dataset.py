@@ -165,8 +165,9 @@ class Dataset:
             )
 
     def _check_values(self) -> None:
-        for name, column in self.table.data_vars.items():
+        for name in self.table.variables:
             _require_writable(str(name))
+        for name, column in self.table.data_vars.items():
             bad = ~np.isfinite(column.transpose("time", ...).to_numpy())
             if bad.any():
                 when = self.time[int(np.argwhere(bad)[0, 0])]

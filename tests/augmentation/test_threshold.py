@@ -1,4 +1,5 @@
 import itertools
+import time
 import warnings
 
 import numpy as np
@@ -297,6 +298,65 @@ def test_the_number_of_rows_is_foreseen(monkeypatch):
         threshold(plan, 1e-4, memory=1e6)
     foreseen = float(str(refused.value).split("about ")[1].split(" ")[0])
     assert count / 2 < foreseen < count * 2
+
+
+CHANNELS = Graph.parse("a, b, c, d -> y")
+
+
+@pytest.mark.parametrize("asked", [{"theta": 1e-9, "budget": 500}, {"theta": 8e-7}])
+def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(asked, monkeypatch):
+    """Four channels of 104 weeks begin 10^8 rows before the first weight is known."""
+    monkeypatch.setattr(rule, "_WORK", 3e7)  # a third of a second; five times that, and a busy core
+    frame = frame_of("abcdy", 104, 18)
+    start = time.perf_counter()
+    with pytest.raises(DataError, match="given up.*rows begun.*'y'.* 4 causes") as refused:
+        augment(frame, CHANNELS, "threshold", seed=1, **asked)
+    assert time.perf_counter() - start < 10
+    budget = int(str(refused.value).split("method='reduce' with budget=")[1].split(",")[0])
+    assert budget == asked.get("budget", 10_000)
+    assert "Ask for theta" not in str(refused.value)  # a larger one has no rows
+    assert len(augment(frame, CHANNELS, "reduce", budget=min(budget, 500), seed=1)) <= 500
+    with pytest.raises(DataError) as again:
+        augment(frame, CHANNELS, "threshold", seed=2, **asked)
+    assert str(again.value) == str(refused.value)
+
+
+def test_a_search_given_up_names_a_theta_that_is_found(monkeypatch):
+    graph = Graph.parse("a -> b\na, b -> c\na, b -> d -> e")
+    frame = frame_of(graph.nodes, 40, 19)
+    monkeypatch.setattr(rule, "_WORK", 2e6)
+    with pytest.raises(DataError, match="given up") as refused:
+        augment(frame, graph, "threshold", theta=1e-5)
+    theta = float(str(refused.value).split("Ask for theta=")[1].split(",")[0])
+    assert 1e-5 < theta < 0.1
+    assert len(augment(frame, graph, "threshold", theta=theta)) > 100
+
+
+def test_what_is_too_much_to_hold_is_not_sent_to_what_is_too_much_to_find(monkeypatch):
+    monkeypatch.setattr(module, "MEMORY", 2e7)
+    frame = frame_of("abcdy", 104, 18)
+    with pytest.raises(DataError, match="rows, which need") as refused:
+        augment(frame, CHANNELS, "threshold", theta=1e-9)
+    assert str(refused.value).split("Ask for ")[1].startswith("method='reduce' with budget=10000")
+
+
+@pytest.mark.parametrize("text", ["a, b -> c\nc, a -> d", "a -> b\na, b -> c\na, b -> d -> e"])
+def test_the_work_is_foreseen(text):
+    """1,000 draws tell it within a factor of two; the search counts what it did."""
+    graph = Graph.parse(text)
+    plan = plan_of(frame_of(graph.nodes, 40, 20), graph)
+    for level in np.log(np.array([1e-5, 1e-3]) / 40):
+        done = search.Search(plan)
+        assert sum(len(logs) for _, logs in done.rows(level)) > 10
+        foreseen = search.Search(plan).foreseen(rule._trial(plan, 1000, True)[0])(level)
+        assert done.spent / 2 < foreseen < 2 * done.spent
+
+
+def test_rows_that_are_all_as_unlikely_are_not_advised():
+    frame = frame_of("abcd", 200, 21)
+    graph = Graph.parse("a -> b -> c -> d")
+    with pytest.warns(EmptyAugmentation, match="as likely, so use method='ancestral'"):
+        augment(frame, graph, "threshold", theta=0.02, conditional=ResidualBootstrap())
 
 
 @pytest.mark.parametrize("theta", [0, 1, -0.1, 2.0, float("nan"), "0.1", True])

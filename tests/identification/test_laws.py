@@ -55,6 +55,30 @@ def test_identified_agrees_with_the_c_factors_of_tian():
     assert min(yes, no) > 300
 
 
+def test_what_is_identified_is_so_in_the_linear_models_too():
+    composed = told = unknown = 0
+    for case, xs, y, question in questions(range(160), joint=False):
+        found = identify(brute.as_graph(case), incremental(list(xs), outcome=y))
+        local = brute.linear_effect_is_locally_identified(case, *xs, y)
+        if found.status != "not identified":
+            assert local, (case, xs, y, found.strategies)
+            told += 1
+            if found.status == "id" and found.strategies[0].edges:
+                assert found.hedge == hedge_of(question) is not None
+                assert found.split not in ("instrument", "not identified")
+                composed += 1
+        unknown += not local
+    assert composed >= 4
+    assert min(told, unknown) > 100
+
+
+def test_an_effect_whose_edges_are_identified_is_unless_it_feeds_back():
+    for case, xs, y, _ in questions(range(160), joint=False):
+        found = identify(brute.as_graph(case), incremental(list(xs), outcome=y))
+        if found.split not in ("instrument", "not identified"):
+            assert found.status not in ("instrument", "not identified"), (case, xs, y)
+
+
 def test_a_hedge_is_one():
     for case, xs, y, question in questions(SEEDS):
         if hedge := hedge_of(question):

@@ -42,6 +42,15 @@ WORLDS = {
     "feedback": (graph("sales -> tv @ 1; tv -> sales; season -> tv, sales"), "tv", ()),
     "randomized": (BOW, MARCH, (LIFT,)),
     "instrument": (graph("rain -> tv -> sales; tv <-> sales"), "tv", ()),
+    "additive": (graph("a -> sales; b -> a; d -> sales; b <-> d; b <-> sales"), "d", ()),
+    "edges of tests": (
+        graph("tv -> search -> sales; tv <-> sales; tv <-> search; search <-> sales"),
+        "tv",
+        [
+            Experiment(incremental("tv", outcome="search"), 4.0, 1.0, "geo-rct"),
+            Experiment(incremental("search"), 4.0, 1.0, "geo-rct"),
+        ],
+    ),
     "held": (graph("tv -> radio -> sales; tv -> sales"), "tv", ()),
     "names": (
         graph('"paid & <search>" -> sales'.replace("<search>", "search")),
@@ -66,6 +75,7 @@ def test_the_page_the_dict_and_the_picture(world):
     for remedy in found.remedies:
         assert remedy.words in page
     assert "**" not in str(found)
+    assert "Open backdoor" not in page
     assert found.status in repr(found)
     told = json.loads(json.dumps(found.to_dict()))
     assert told == found.to_dict()
@@ -113,12 +123,36 @@ def test_verdict_sentences():
     assert first["split"] == "Identified: nothing to adjust for."
     assert first["marketing"] == "Identified: adjust for demand, season."
     assert first["feedback"] == (
-        "Identified by g-computation: time-varying confounding affected by treatment."
+        "Identified by one regression a period, adjusted for season up to it, if the errors of "
+        "sales do not last; by g-computation in any case."
     )
     assert first["randomized"] == (
         "Measured by a randomized test: 'tv_2025-03-01' (geo-rct) measured this very effect."
     )
     assert first["instrument"] == "Identified only under linearity, by the instrument rain."
+    assert grades["additive"] == "F"
+    assert first["additive"] == "Identified edge by edge, under additivity: d->sales (id)."
+    assert first["edges of tests"].startswith("Not identified by the data alone; a test carries it")
+
+
+def test_backdoor_paths_are_listed_with_what_becomes_of_each():
+    season = str(identify(graph("tv <- season -> sales <- tv"), "tv"))
+    line = "- tv <- season -> sales: season moves both tv and sales; closed by adjusting for season"
+    assert line in season
+    assert "- tv <-> sales: an unobserved cause moves both tv and sales; open" in str(
+        identify(BOW, "tv")
+    )
+
+
+def test_a_path_that_adjusting_opens_is_not_called_open_before():
+    napkin = identify(graph("w -> r -> tv -> sales; w <-> tv; w <-> sales"), "tv")
+    assert napkin.open_paths == ["tv <- r <- w <-> sales"]
+    assert napkin.stubborn == ["tv <-> w <-> sales"]
+    page = str(napkin)
+    assert "- tv <-> w <-> sales: open once all that may be adjusted for is adjusted for" in page
+    assert page.count("tv <-> w <-> sales") == 1
+    bow = str(identify(BOW, "tv"))
+    assert "adjusted for" not in bow
 
 
 # Every run, and fast

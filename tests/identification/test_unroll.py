@@ -3,12 +3,14 @@
 from dataclasses import replace
 from itertools import permutations
 
+import numpy as np
 import pytest
 from identification import brute
 
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.edges import hedge_of
 from bayescausal.identification.strategies import find_instruments
+from bayescausal.identification.totals import by_period
 from bayescausal.identification.unroll import Compiled, has_cycle, unroll
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.edge import Edge
@@ -83,6 +85,57 @@ def test_time_varying_confounding_is_sent_to_g_computation():
     assert found.adjustment_sets == []
     assert found.edges[Edge("tv", "sales")].status == "id"
     assert found.edges[Edge("sales", "sales", 1)].status == "not identified"
+
+
+MEMORYLESS = "sales -> tv @ 1; tv -> sales; season -> tv, sales"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MEMORYLESS, ("season",)),
+        ("sales -> tv @ 1; tv -> sales", ()),
+        ("sales -> budget @ 1; budget -> tv -> sales; budget <-> tv", ()),
+        (f"{MEMORYLESS}; sales -> sales @ 1", None),  # the past outcome acts again
+        (f"{MEMORYLESS}; sales -> awareness @ 1; awareness -> sales", None),  # what it moves does
+        (f"{MEMORYLESS}; tv -> search -> sales", None),  # a mediator may carry over
+        (f"{MEMORYLESS}; tv <-> sales", None),
+        ("season -> tv, sales; tv -> sales", None),  # no feedback, so no need
+    ],
+)
+def test_one_period_by_itself_has_a_set_where_the_past_does_not_act_again(text, expected):
+    found = identify(graph(text), "tv")
+    assert by_period(found.question) == expected
+    if expected is None:
+        assert "a period" not in found.to_markdown().split("\n")[2]
+    else:
+        assert (found.status, found.g_computation, found.adjustment_sets) == ("id", False, [])
+        assert "one regression a period" in found.strategies[0].words
+
+
+@pytest.mark.parametrize(
+    ("memory", "phi", "right"), [(0.0, 0.0, True), (0.6, 0.0, False), (0.0, 0.6, False)]
+)
+def test_one_regression_is_right_just_where_it_is_said_to_be(memory, phi, right):
+    """Sales on tv and season, where sales of last week set tv: memory or lasting errors bias it."""
+    rng = np.random.default_rng(8)
+    n = 20_000
+    season, noise, error = rng.normal(size=(3, n))
+    tv, sales, lasting = np.zeros((3, n))
+    for t in range(1, n):
+        lasting[t] = phi * lasting[t - 1] + error[t]
+        tv[t] = 0.5 * season[t] - 0.4 * sales[t - 1] + noise[t]
+        sales[t] = 1.0 * tv[t] + season[t] + memory * sales[t - 1] + lasting[t]
+    slope = np.linalg.lstsq(np.c_[tv, season, np.ones(n)], sales)[0][0]
+    assert (abs(slope - 1.0) < 0.03) == right  # its standard error is 0.007
+
+
+def test_confounding_over_time_is_named_only_where_the_past_acts_on_the_outcome():
+    door = identify(graph("sales -> tv @ 1; tv -> sales; tv -> visits; visits -> tv @ 1"), "tv")
+    assert not door.g_computation
+    back = identify(graph(f"{MEMORYLESS}; sales -> sales @ 1"), "tv")
+    assert back.g_computation
+    assert "time-varying confounding affected by treatment" in str(back)
 
 
 def test_feedback_with_a_latent_cause_is_not_identified_and_a_hedge_says_so():

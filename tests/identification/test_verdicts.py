@@ -1,5 +1,8 @@
 """`identify` as a user meets it: experiments, edges, splits, remedies, errors."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 
 from bayescausal.errors import BayesCausalError, GraphError
@@ -110,6 +113,53 @@ def test_an_effect_is_composed_of_edges_that_tests_identify():
     assert found.strategies[0].words == (
         "edge by edge: search->sales (experiment), tv->search (experiment)"
     )
+
+
+ADDITIVE = "a -> sales; b -> a; d -> sales; b <-> d; b <-> sales"
+
+
+def test_an_effect_is_composed_of_edges_that_data_identify_under_additivity():
+    found = identify(graph(ADDITIVE), "d")
+    assert (found.status, found.split) == ("id", "id")
+    assert found.strategies[0].words == "edge by edge, under additivity: d->sales (id)"
+    assert found.strategies[0].edges == (Edge("d", "sales"),)
+    assert found.hedge is not None  # without additivity
+    assert any(line.startswith("Additivity, as in the fitted model") for line in found.assumptions)
+    assert not any("simulate" in line for line in found.assumptions)
+    longer = identify(graph(f"{ADDITIVE}; d -> e -> sales"), "d")
+    assert longer.status == "id"
+    assert [str(e) for e in longer.strategies[0].edges] == ["d->e", "d->sales", "e->sales"]
+    # additivity asks for less than linearity
+    both = identify(graph(f"{ADDITIVE}; z -> d"), "d")
+    assert [s.kind for s in both.strategies] == ["id", "instrument"]
+    assert identify(graph(f"{ADDITIVE}; d <-> sales"), "d").status == "not identified"
+
+
+def test_the_composed_effect_is_a_functional_of_what_is_observed():
+    """E[s | do(d)] = sum_b P(b | d) E[s | a, b, d] + const, from all tables of a discrete world."""
+    rng = np.random.default_rng(3)
+    p_b, p_a = np.array([[0.1, 0.5], [0.4, 0.9]]), np.array([0.1, 0.9])
+    p_d = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4]])  # d has four values
+    r_a, r_d, r_u = rng.normal(size=2), rng.normal(size=4), rng.normal(size=2)
+    law, mean = np.zeros((2, 2, 4)), np.zeros((2, 2, 4))  # a, b, d
+    for u, v, a, b, d in product(range(2), range(2), range(2), range(2), range(4)):
+        p = 0.25 * (p_b[u, v] if b else 1 - p_b[u, v]) * (p_a[b] if a else 1 - p_a[b]) * p_d[u, d]
+        law[a, b, d] += p
+        mean[a, b, d] += p * (r_a[a] + r_d[d] + r_u[v])
+    mean /= law
+    given_d = law.sum(axis=0) / law.sum(axis=(0, 1))
+    response = (given_d * mean).sum(axis=1)  # a, d
+    np.testing.assert_allclose(response - response[:, :1], np.tile(r_d - r_d[0], (2, 1)))
+    plain = (law * mean).sum(axis=(0, 1)) / law.sum(axis=(0, 1))
+    assert np.abs(plain - plain[0] - (r_d - r_d[0])).max() > 0.01  # and regression is wrong
+
+
+def test_edges_that_feed_back_are_not_composed_and_the_page_says_so():
+    fed = identify(graph(f"{ADDITIVE}; sales -> d @ 1"), "d")
+    apart = identify(graph(f"{ADDITIVE}; rain -> sun; sun -> rain @ 1"), "d")
+    assert apart.status == "id"
+    assert fed.status == "not identified"
+    assert ("may tell" in str(fed)) == (fed.split not in ("instrument", "not identified"))
 
 
 # Edges, splits, remedies

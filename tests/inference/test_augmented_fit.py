@@ -13,7 +13,7 @@ from bayescausal.inference.fit import labeled
 from bayescausal.model.build import build
 from bayescausal.model.weighted import ETA, WEIGHT
 
-LABEL = "Weighted-likelihood posterior: weight 0.5 on augmented rows (ancestral, each worth 0.8"
+LABEL = "Weighted-likelihood posterior: augmented rows (ancestral) have up to 44% of the weight"
 
 
 def test_the_fit_without_augmentation_is_kept(augmented_fit):

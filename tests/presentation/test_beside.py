@@ -13,7 +13,7 @@ from bayescausal.presentation.beside import beside
 from bayescausal.presentation.cli import main
 from bayescausal.presentation.words import number
 
-KIND = "Weighted-likelihood posterior: weight 0.5 on augmented rows (ancestral, each worth 0.8"
+KIND = "Weighted-likelihood posterior: augmented rows (ancestral) have up to 44% of the weight"
 pytestmark = pytest.mark.filterwarnings("ignore::bayescausal.errors.NotConverged")
 
 

@@ -1,6 +1,7 @@
 """The report: its numbers are those of the queries, it needs nothing else, and it is honest."""
 
 import base64
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
 from bayescausal.identification.ladder import GRADES
 from bayescausal.presentation.basis import described, judge
-from bayescausal.presentation.words import chance, number, share, standing, verdict
+from bayescausal.presentation.words import chance, next_step, number, share, standing, verdict
 
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
 BAD_NAME = "<script>alert('x')</script>"
@@ -94,6 +95,9 @@ def edited(panel_of_three, tmp_path_factory):
     """A report with 50% intervals, a hostile title and a hostile name of a test."""
     test = bc.Experiment(bc.incremental("tv"), 500, 100, "geo-rct", name=BAD_NAME)
     fit = replace(panel_of_three, spec=replace(panel_of_three.spec, experiments=(test,)))
+    tree = fit.tree.copy()  # a fit keeps the z-score of each of its tests
+    tree.attrs = {**tree.attrs, "evidence": json.dumps({**fit.evidence, "z": {BAD_NAME: 0.0}})}
+    fit = replace(fit, tree=tree)
     with pytest.warns(NotConverged):
         return rendered(fit, tmp_path_factory.mktemp("edited"), prob=0.5, title=BAD_TITLE)
 
@@ -173,13 +177,73 @@ def test_headlines_come_first_with_interval_and_chance(page, example_fit):
         words = f"{channel} {standing(line['grade'])} {number(line['mean'])} "
         words += "returned per 1 spent (ROAS), 90% interval "
         assert words + f"{number(line['low'])} to {number(line['high'])}" in first
-    assert "tv almost certainly returned more than it cost" in first
+    assert "tv almost certainly returned more than 1 per 1 spent" in first
+    assert "it cost" not in first  # a unit of sales has no price yet
     assert "effects are causal only if the graph is right" in first
     assert str(example_fit.convergence) in first
     order = list(own["mean"].sort_values(ascending=False).index)
     assert (
         sorted(order, key=lambda c: first.index(f" {c} {standing(own.loc[c, 'grade'])}")) == order
     )
+
+
+def steps(page):
+    """How many cards say what to do."""
+    return sum(tag == "p" and attrs.get("class") == "step" for tag, attrs in page.tags)
+
+
+def test_the_first_screen_says_what_a_unit_is_worth(page, panel_of_three, tmp_path):
+    said = "Counts one unit of sales as worth 1.00. If that is revenue, not margin, break-even"
+    assert page.text.index(said) < page.text.index("returned per 1 spent (ROAS)")
+    priced = replace(panel_of_three, data=replace(panel_of_three.data, value=0.4))
+    other = Page(rendered(converged(priced), tmp_path))
+    first = other.text[: other.text.index("What the numbers rest on The graph")]
+    assert "Counts one unit of sales as worth 0.40." in first
+    assert "break-even" not in first
+    assert "a unit and if the graph" not in first
+    assert re.search(r"tv [a-z ]+ returned [a-z ]+ it cost: the chance that ROAS is above 1", first)
+
+
+def test_each_card_says_what_follows_for_the_next_unit(page, example_fit):
+    """The next unit pays back when it returns more than all the spend that it moves."""
+    draws = int(np.prod(example_fit.shape))
+    above = bc.summarize(bc.mroas(example_fit, spend="induced") - 1)["p_positive"]
+    letters = bc.summarize(bc.mroas(example_fit))["grade"]
+    assert steps(page) == 3
+    for channel, more in (("tv", ["counting the spend that it causes elsewhere"]), ("social", [])):
+        terms = ["at 1.00 a unit", *more]
+        p = above[channel]
+        words = next_step(letters[channel], p, chance(p, draws), tested=True, terms=terms)
+        assert words in page.text
+    p = above["search"]
+    words = next_step("F", p, chance(p, draws), tested=False, terms=["at 1.00 a unit"])
+    assert letters["search"] == "F"
+    assert words in page.text
+
+
+def test_a_return_that_cannot_saturate_says_so(page, example_fit):
+    lines = bc.summarize(bc.mroas(example_fit))
+    for channel, straight in (("search", True), ("social", False), ("tv", False)):
+        line = lines.loc[channel]
+        end = "; assumes no saturation)." if straight else ")."
+        ends = f"({number(line['low'])} to {number(line['high'])}{end}"
+        assert f"The next 1 spent returns {number(line['mean'])} {ends}" in page.text
+
+
+def test_the_weight_of_a_number_follows_its_grade(html, page):
+    cards = re.findall(r"<li( class=\"\w+\")?>\s*<h3>(\w+)</h3>", html)
+    assert {name: kind.strip() for kind, name in cards} == {
+        "search": 'class="quiet"',
+        "social": "",
+        "tv": "",
+    }
+
+
+def test_overlap_is_said_where_there_is_any(page, panel_of_three, tmp_path):
+    said = "Contributions do not add up: tv acts through search, which is credited"
+    assert page.text.count(said) == 2
+    other = Page(rendered(converged(panel_of_three), tmp_path))
+    assert "add up" not in other.text
 
 
 def test_a_lift_test_stands_beside_the_model_for_the_same_estimand(page, example_fit):
@@ -313,6 +377,25 @@ def test_a_plan_that_is_held_shows_the_path_that_it_opens():
     assert row["no_paths"] == "No backdoor path is open, by the graph."
 
 
+@pytest.mark.filterwarnings("ignore:NOT CONVERGED")
+def test_contraction_says_nothing_of_what_is_not_identified(page, tmp_path):
+    graph = bc.Graph.parse("tv, visits -> sales\ntv <-> sales", outcome="sales")
+    data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv", "visits"])
+    fit = quick(bc.Spec(graph, treatments=("tv", "visits")), data)
+    bow = Page(rendered(converged(fit), tmp_path))
+    rows = bow.table("Contraction", "R-hat")
+    assert fit.grades["tv"].letter == "X"
+    assert rows["tv"]["Contraction"] == "–"
+    assert rows["visits"]["Contraction"] != "–"
+    note = (
+        "narrow along the ridge of what fits equally well, and that says nothing about the effect"
+    )
+    assert note in bow.text
+    assert note not in page.text
+    card = bow.text[bow.text.index(f"tv {standing('X')}") :]
+    assert "Do not move money on this number: test it first." in card
+
+
 def test_the_table_of_effects_says_what_is_not_identified(confounded):
     table = bc.effects_table(converged(confounded))
     assert table.columns.name == "NOT IDENTIFIED"
@@ -377,9 +460,19 @@ def test_a_fit_that_has_not_converged_says_so_first_and_loudly(panel_of_three, t
     assert said < page.text.index("returned per 1")
     assert "not yet answers" in page.text
     sure = converged(panel_of_three)
-    sentence = verdict(bc.summarize(bc.roas(sure) - 1).loc["tv", "p_positive"])
+    sentence = verdict(bc.summarize(bc.roas(sure) - 1).loc["tv", "p_positive"], priced=False)
     assert f"tv {sentence}" in Page(rendered(sure, tmp_path)).text
     assert sentence not in page.text
+
+
+def test_nothing_is_recommended_from_a_fit_that_has_not_converged(panel_of_three, tmp_path):
+    with pytest.warns(NotConverged):
+        page = Page(rendered(unconverged(panel_of_three), tmp_path))
+    assert steps(page) == 0
+    assert "pays back" not in page.text
+    sure = Page(rendered(converged(panel_of_three), tmp_path))
+    assert steps(sure) == 1
+    assert "At 1.00 a unit and if the graph is right, the next 1 spent" in sure.text
 
 
 def test_a_converged_fit_shows_no_alarm(html, page):
@@ -414,7 +507,7 @@ def test_names_of_nodes_are_text(oddly_named, tmp_path):
 
 def test_units_and_columns_of_a_panel_are_text(panel_of_three, tmp_path):
     """Names of units and of the column that holds the value can be anything."""
-    fit, bad = panel_of_three, "<script>alert(2)</script>"
+    fit, bad = panel_of_three, "<script>alert(2)"
     table = fit.data.table.assign_coords(unit=[bad, "b", "c"])
     table[bad] = table["sales"] * 0 + 2.0
     data = replace(fit.data, table=table, value=bad)
@@ -458,7 +551,9 @@ def test_each_of_several_outcomes_has_its_table(tmp_path):
     graph = bc.Graph.parse("tv -> sales, visits", outcome=["sales", "visits"])
     data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv"])
     fit = quick(bc.Spec(graph, treatments=("tv",)), data)
-    page = Page(rendered(fit, tmp_path))
+    page = Page(rendered(converged(fit), tmp_path))
+    assert "returned per 1 spent in sales (ROAS)" in page.text
+    assert steps(page) == 0  # what the next unit returns in visits counts, too
     returns = [rows for rows in page.tables if "ROAS" in rows[0]]
     assert len(returns) == 2
     for rows, outcome in zip(returns, ("sales", "visits"), strict=True):

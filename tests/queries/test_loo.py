@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
-from linear_worlds import DRAWS, linear_fit
+from linear_worlds import DRAWS, coefficient_units, linear_fit
 from scipy import stats
 from weighted_cases import GRAPH, SPECS, means, naive, world
 
@@ -27,7 +27,7 @@ def conjugate(sigma=0.16, seed=2, **settings):
     made = linear_fit("a, b -> y", set_to={"y:sigma": sigma}, **settings)
     data = made.data
     f = [(data.array(v) / data.scale(v)).ravel() for v in "ab"]
-    y = (data.array("y") / data.scale("y")).ravel()
+    y = (data.array("y") / made.scm.scale["y"]).ravel()
     design = np.column_stack([np.ones_like(y), *(x - x.mean() for x in f)])
     covariance = sigma**2 * np.linalg.inv(design.T @ design)
     mean = covariance @ design.T @ y / sigma**2
@@ -35,10 +35,8 @@ def conjugate(sigma=0.16, seed=2, **settings):
     posterior = made.tree["posterior"].to_dataset()
     for k, name in enumerate(("y:intercept", "a->y", "b->y")):
         old = posterior[name]
-        posterior[name] = (
-            old.dims,
-            np.broadcast_to(drawn[..., k, *[None] * (old.ndim - 2)], old.shape),
-        )
+        values = np.broadcast_to(drawn[..., k, *[None] * (old.ndim - 2)], old.shape)
+        posterior[name] = (old.dims, values / coefficient_units(made.scm).get(name, 1.0))
     tree = xr.DataTree.from_dict({"posterior": posterior})
     tree.attrs = made.tree.attrs
     return replace(made, tree=tree), design, y, mean, covariance
@@ -70,7 +68,7 @@ def assert_as_told(found, fit, told):
 
 def test_it_is_the_closed_form_of_a_linear_model():
     fit, *known = conjugate()
-    scale = float(fit.data.scale("y")[0])
+    scale = float(fit.scm.scale["y"][0])
     told = left_out(*known, 0.16) - np.log(scale)
     found = bc.leave_one_out(fit)
     assert_as_told(found, fit, told)
@@ -94,7 +92,7 @@ def test_a_row_of_a_panel_is_a_week_of_a_unit():
         ("north", fit.data.time[0]),
         ("south", fit.data.time[0]),
     ]
-    scales = np.repeat(fit.data.scale("y").ravel(), 20)
+    scales = np.repeat(fit.scm.scale["y"].ravel(), 20)
     assert_as_told(found, fit, left_out(*known, 0.16) - np.log(scales))
 
 

@@ -195,7 +195,7 @@ def test_expected_error_with_a_log_link_is_a_share_of_the_outcome():
 def test_expected_error_follows_the_scale(panel):
     ask = asked("a").within("east", "west")
     whole = expected_std_error(panel, ask)
-    top = panel.data.scale("y")[[0, 2], 0]
+    top = panel.scm.scale["y"][[0, 2], 0]
     np.testing.assert_allclose(whole, np.sqrt(2 * 4 * (top**2).sum()) * 0.1, **EXACT)
     mean = expected_std_error(panel, replace(ask, scale="mean"))
     np.testing.assert_allclose(mean * 8, whole, **EXACT)

@@ -92,7 +92,7 @@ def test_a_window_of_days_within_weeks_is_refused():
     days = daily()
     test = measured(days, ("2024-11-06", "2024-12-01"))
     agrees(test, read(days))
-    with pytest.raises(DataError, match="2024-11-06..2024-12-01, which are not whole weekly"):
+    with pytest.raises(DataError, match=r"2024-11-06..2024-12-01, which are not whole weekly"):
         agrees(test, read(weekly(days)))
 
 
@@ -154,7 +154,7 @@ def test_months_dated_by_their_end_are_inside():
 
 def test_a_test_in_units_says_how_national_data_can_use_it():
     national = weekly(daily()).groupby("date", as_index=False)[["tv", "sales"]].sum()
-    with pytest.raises(DataError, match="'u0' is not in the data. Units: none") as error:
+    with pytest.raises(DataError, match=r"'u0' is not in the data. Units: none") as error:
         agrees(measured(daily()), Dataset.from_frame(national, time="date"))
     for way in ("unit=...", "without units=", "'per_spend'", "'percent'", "That assumes"):
         assert way in str(error.value)
@@ -177,7 +177,7 @@ def test_a_node_whose_column_is_text_says_so(column, words):
 
 def test_a_node_that_columns_leaves_out_says_so():
     data = Dataset.from_frame(daily(), time="date", unit="geo", columns=["sales"])
-    with pytest.raises(DataError, match="'tv', and its column.*columns= does not name it"):
+    with pytest.raises(DataError, match=r"'tv', and its column.*columns= does not name it"):
         agrees((), data)
 
 

@@ -1,0 +1,99 @@
+"""What a fit has learned enters its grades: tests that say nothing do not count."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescausal as bc
+from bayescausal.errors import NotIdentified
+from bayescausal.inference.evidence import graded, heard, require_all, require_identified
+
+WINDOW = ("2024-03-04", "2024-03-31")
+TV = bc.incremental("tv")
+BOW = bc.Graph.parse("tv -> sales\ntv <-> sales", outcome="sales")
+
+
+def measured(std_error=5.0, name="spring"):
+    return bc.Experiment(TV.during(*WINDOW), 50, std_error, "geo-rct", name=name)
+
+
+def test_a_test_that_says_nothing_leaves_an_effect_not_identified():
+    spec = bc.Spec(BOW, treatments=("tv",), experiments=(measured(),))
+    learned = {"share": {"spring": 0.004}, "z": {"spring": 0.0}, "contraction": {"tv": 0.99}}
+    for asked in (TV, TV.during(*WINDOW)):
+        found = graded(spec, asked, learned=learned)
+        assert (found.letter, found.status) == ("X", "not identified")
+        assert found.reasons == (
+            "too noisy to count, by their part in what is known of the effect: 'spring' (0.4%)",
+        )
+        with pytest.raises(NotIdentified, match="not identified"):
+            require_identified(spec, asked, learned=learned)
+    loud = learned | {"share": {"spring": 0.4}}
+    assert graded(spec, TV, learned=loud).letter == "E"
+    assert graded(spec, TV.during(*WINDOW), learned=loud).letter == "A"
+    assert graded(spec, TV.during(*WINDOW)).letter == "A"  # before a fit every test counts
+
+
+def test_one_test_that_says_something_is_enough():
+    tests = (measured(), measured(1e5, "useless"))
+    spec = bc.Spec(BOW, treatments=("tv",), experiments=tests)
+    learned = {"share": {"spring": 0.5, "useless": 0.0}}
+    assert [test.name for test in heard(spec, learned)] == ["spring"]
+    assert graded(spec, TV, learned=learned).letter == "E"
+
+
+def test_an_instrument_without_a_first_stage_is_weak():
+    graph = bc.Graph.parse("z -> tv -> sales\ntv <-> sales", outcome="sales")
+    spec = bc.Spec(graph, treatments=("tv",))
+    letters = [
+        graded(spec, TV, learned={"first_stage": {"tv": f}}).letter for f in (0.5, 9.0, 40.0)
+    ]
+    assert letters == ["G", "G", "B"]
+
+
+def test_strict_asks_for_every_outcome():
+    graph = bc.Graph.parse("tv -> sales, apps\ntv <-> sales", outcome=["sales", "apps"])
+    with pytest.raises(NotIdentified, match="on sales"):
+        require_all(bc.Spec(graph, treatments=("tv",)))
+
+
+def weeks(rows=60):
+    """A budget that follows what nobody recorded; ``z`` moves nothing."""
+    rng = np.random.default_rng(4)
+    u, z = rng.normal(size=(2, rows))
+    tv = 50 + 8 * u + 8 * rng.normal(size=rows)
+    sales = 1000 + tv + 15 * u + 15 * rng.normal(size=rows)
+    week = pd.date_range("2024-01-01", periods=rows, freq="7D")
+    apps = 300 + 2 * tv + 20 * rng.normal(size=rows)
+    return pd.DataFrame({"week": week, "z": z, "tv": tv, "sales": sales, "apps": apps})
+
+
+def test_a_fit_knows_which_tests_and_instruments_say_something():
+    graph = bc.Graph.parse("z -> tv -> sales, apps\ntv <-> sales", outcome=["sales", "apps"])
+    tests = (
+        bc.Experiment(
+            bc.incremental("tv", outcome="sales").during(*WINDOW),
+            9,
+            1e6,
+            "geo-rct",
+            name="faint",
+            covariance={"clear": 0.0},
+        ),
+        bc.Experiment(
+            bc.incremental("tv", outcome="apps").during(*WINDOW), 400, 60, "geo-rct", name="clear"
+        ),
+    )
+    spec = bc.Spec(graph, treatments=("tv",), experiments=tests)
+    data = bc.Dataset.from_frame(weeks(), time="week", spend=["tv"])
+    fit = bc.fit(spec, data, seed=1, draws=150, tune=300, chains=2, progress=False)
+    assert {*fit.grades} == {"tv on sales", "tv on apps"}
+    assert {*fit.evidence["contraction"]} == {*bc.diagnose(fit).effects.index} == {*fit.grades}
+    faint, other = (fit.evidence["share"][str(test.name)] for test in tests)
+    assert faint < 1e-3 < other < 1
+    assert fit.evidence["first_stage"]["tv on sales"] < 10
+    grade = fit.grades["tv on sales"]
+    assert (grade.letter, grade.status) == ("G", "instrument")
+    assert any("weak instrument" in reason for reason in grade.reasons)
+    assert any("too noisy" in reason for reason in grade.reasons)
+    draws = bc.effect(fit, bc.incremental("tv", outcome="apps").during(*WINDOW))
+    assert draws.attrs["rests_on"].startswith("A" if other >= 0.1 else "F")
