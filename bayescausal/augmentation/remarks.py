@@ -81,7 +81,7 @@ def _outside(nodes: pd.DataFrame) -> list[str]:
         "range is wide: the regression is extended to causes that were never seen together, where "
         "curves and products run away. A linear one goes less far: "
         f"conditional={{'{node}': ResidualBootstrap(knots=0, products=False)}}. If it is linear "
-        "already, or this remains, take fewer causes."
+        "already, the causes move together: say so in the graph (a common cause, or <->)."
         for node, share in nodes["outside"].items()
         if share > _OUTSIDE
     ]

@@ -14,8 +14,8 @@ from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
 from bayescausal.augmentation.steps import CELLS
 
-_REPEATS = 20
-"""Donors that are drawn at the causes of each observed row, to find what is made there."""
+_REPEATS, _DRAWN = 20, 5_000
+"""Donors that are drawn at the causes of each observed row, and about how many in all."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -83,31 +83,30 @@ def compare_slopes(
     return table, together
 
 
-def _same(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Regress what is made at the observed parents: slopes, sd of what varies by chance, size."""
-    count = len(observed)
+def _same(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, int]:
+    """Regress what is made at the observed parents: slopes, sd of what chance adds, and how often.
+
+    Where all donors are alike one of them serves for all rows: what it adds is in the constant.
+    """
+    count, alike = len(observed), core(donors).alike
+    times = 1 if alike else max(1, min(_REPEATS, _DRAWN // count))
     rows = np.arange(count)
-    if core(donors).alike:  # a donor for all: what he adds is in the constant
-        which, noise = rows, 0.0
-        made = donors.donate(np.zeros(count, int), [Given(p.values, rows) for p in donors.parents])
-    else:
-        which = np.repeat(rows, _REPEATS)
-        u = (np.tile(np.arange(_REPEATS), count) + which * _GOLDEN % 1) / _REPEATS
-        made = np.empty((len(which), 1))
-        step = max(1, CELLS // (count * _REPEATS))
-        for start in range(0, count, step):
-            part = slice(start * _REPEATS, (start + step) * _REPEATS)
-            some = [
-                Given(p.values[start : start + step], rows[start : start + step])
-                for p in donors.parents
-            ]
-            donor = donors.draw(some, which[part] - start, u[part])
-            made[part] = donors.donate(
-                donor, [Given(p.values[which[part]], which[part]) for p in donors.parents]
-            )
-        noise = float(made.reshape(count, _REPEATS).std(axis=1).mean())
+    which = np.repeat(rows, times)
+    u = (np.tile(np.arange(times), count) + which * _GOLDEN % 1) / times
+    donor = np.zeros(len(which), int)
+    step = max(1, CELLS // count)
+    for first in range(0, 0 if alike else count, step):
+        here, part = rows[first : first + step], slice(first * times, (first + step) * times)
+        given = [Given(p.values[here], here) for p in donors.parents]
+        donor[part] = donors.draw(given, which[part] - first, u[part])
+    made = donors.donate(donor, [Given(p.values[which], which) for p in donors.parents])[:, 0]
     design = np.column_stack([np.ones(len(which)), observed[which]])
-    return np.linalg.lstsq(design, made[:, 0], rcond=None)[0][1:], noise, float(len(which))
+    slopes = np.linalg.lstsq(design, made, rcond=None)[0]
+    if alike:
+        return slopes[1:], 0.0, len(which)
+    by_row = made.reshape(count, times).std(axis=1)
+    noise = by_row.mean() if times > 1 else (made - design @ slopes).std()
+    return slopes[1:], float(noise), len(which)
 
 
 def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:

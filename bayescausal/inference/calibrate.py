@@ -11,7 +11,8 @@ import pandas as pd
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import SpecError
 from bayescausal.inference.compile import Compiled, compile_jax
-from bayescausal.inference.fit import Fit, reachable
+from bayescausal.inference.evidence import reachable
+from bayescausal.inference.fit import Fit
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import remeasured

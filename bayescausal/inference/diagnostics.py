@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
-from bayescausal.inference.evidence import advice, verdict
-from bayescausal.inference.fit import Fit, lift_draws, total_effect, totals
+from bayescausal.inference.evidence import advice, totals, verdict
+from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.model.lifts import entered, error_sd
 
 _LOW_CONTRACTION = 0.1

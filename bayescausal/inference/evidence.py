@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
+
 from bayescausal._types import Node
 from bayescausal.errors import NotIdentified
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.verdicts import identify
+from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
@@ -66,8 +69,8 @@ def graded(
     """Return the grade of an effect, as far as a fit has learned of it."""
     found, given = verdict(spec, estimand, learned), learned or {}
     names = [question_name(spec, t, found.outcome) for t in found.treatments]
-    contraction = [given.get("contraction", {}).get(name) for name in names]
-    known = [share for share in contraction if share is not None]
+    shares = [given.get("contraction", {}).get(name) for name in names]
+    known = [share for share in shares if share is not None]
     made = grade(
         found,
         heard(spec, learned),
@@ -113,3 +116,30 @@ def require_all(spec: Spec) -> None:
         for treatment in spec.treatments:
             if treatment in spec.reduced.ancestors(outcome):
                 require_identified(spec, incremental(treatment, outcome=outcome))
+
+
+def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
+    """Treatments with a directed path to the outcome."""
+    outcome = outcome or spec.graph.outcomes[0]
+    above = spec.reduced.ancestors(outcome)
+    return tuple(t for t in spec.treatments if t in above)
+
+
+def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
+    """Return the total effects that a fit is judged by, by name.
+
+    Of every treatment and every paid node, on each outcome that it reaches.
+    """
+    return {
+        question_name(spec, node, outcome): incremental(node, outcome=outcome)
+        for outcome in spec.graph.outcomes
+        for node in sorted({*spec.treatments, *data.spend})
+        if node in spec.reduced.ancestors(outcome)
+    }
+
+
+def contraction(posterior: np.ndarray, prior: np.ndarray) -> float:
+    """``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
+    low, high = np.quantile(posterior, [0.05, 0.95])
+    least, most = np.quantile(prior, [0.05, 0.95])
+    return float(1 - ((high - low) / (most - least)) ** 2)

@@ -17,7 +17,7 @@ from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
-from bayescausal.inference.evidence import graded, question_name, require_all, verdict
+from bayescausal.inference.evidence import contraction, graded, require_all, totals, verdict
 from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
@@ -26,7 +26,7 @@ from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, Plus, incremental
+from bayescausal.specs.estimand import Estimand, Plus
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
@@ -181,13 +181,11 @@ class Fit:
 
 def labeled(spec: Spec) -> str:
     """Say what kind of posterior a fit with augmentation is."""
-    given = spec.augmentation
-    if given is None or not given.weight:
+    if spec.augmentation is None or not spec.augmentation.weight:
         return ""
-    rows = given.weight * given.eta
     return (
-        f"Weighted-likelihood posterior: augmented rows ({given.method}) have up to "
-        f"{rows / (1 - given.weight + rows):.0%} of the weight, observed ones the rest."
+        f"Weighted-likelihood posterior: augmented rows ({spec.augmentation.method}) have up to "
+        f"{spec.augmentation.share:.0%} of the weight, observed ones the rest."
     )
 
 
@@ -352,7 +350,7 @@ def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str,
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
     stages = {name: _first_stage(made, one) for name, one in asked.items()}
     return {
-        "contraction": {k: 1 - (_width(d) / _width(prior[k])) ** 2 for k, d in effects.items()},
+        "contraction": {k: contraction(draws, prior[k]) for k, draws in effects.items()},
         "first_stage": {name: f for name, f in stages.items() if f is not None},
         "z": z,
         "share": share,
@@ -374,31 +372,6 @@ def _first_stage(made: Fit, asked: Estimand) -> float | None:
         moved = total_effect(made, Estimand({node: Plus(1.0)}, outcome=treatment))
         strength.append(float((moved.mean() / moved.std()) ** 2) if moved.std() else 0.0)
     return max(strength, default=None)
-
-
-def _width(draws: np.ndarray) -> float:
-    low, high = np.quantile(draws, [0.05, 0.95])
-    return float(high - low)
-
-
-def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
-    """Treatments with a directed path to the outcome."""
-    outcome = outcome or spec.graph.outcomes[0]
-    above = spec.reduced.ancestors(outcome)
-    return tuple(t for t in spec.treatments if t in above)
-
-
-def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
-    """Return the total effects that a fit is judged by, by name.
-
-    Of every treatment and every paid node, on each outcome that it reaches.
-    """
-    return {
-        question_name(spec, node, outcome): incremental(node, outcome=outcome)
-        for outcome in spec.graph.outcomes
-        for node in sorted({*spec.treatments, *data.spend})
-        if node in spec.reduced.ancestors(outcome)
-    }
 
 
 def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:

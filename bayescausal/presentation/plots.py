@@ -21,7 +21,8 @@ from bayescausal.errors import SpecError
 from bayescausal.identification.verdicts import identify
 from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.inference.diagnostics import diagnose
-from bayescausal.inference.fit import Fit, reachable
+from bayescausal.inference.evidence import reachable
+from bayescausal.inference.fit import Fit
 from bayescausal.presentation.basis import channels
 from bayescausal.presentation.sheet import (
     AMBER,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import SpecError
-from bayescausal.inference.fit import Fit, labeled, reachable
+from bayescausal.inference.evidence import reachable
+from bayescausal.inference.fit import Fit, labeled
 from bayescausal.queries.effects import effect
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import Estimand, incremental

@@ -12,7 +12,8 @@ from scipy.stats import qmc
 
 from bayescausal._types import Node
 from bayescausal.errors import DataError, SpecError, did_you_mean
-from bayescausal.inference.fit import Fit, reachable
+from bayescausal.inference.evidence import reachable
+from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import reach
 from bayescausal.queries.decision import Decision, spend_change
 from bayescausal.specs import prior

@@ -9,8 +9,8 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
 from bayescausal.identification.asking import as_estimand
 from bayescausal.identification.ladder import Grade
-from bayescausal.inference.evidence import advice, graded, require_identified, verdict
-from bayescausal.inference.fit import Fit, reachable
+from bayescausal.inference.evidence import advice, graded, reachable, require_identified, verdict
+from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import scope, window_in_words
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand

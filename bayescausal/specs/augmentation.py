@@ -147,6 +147,12 @@ class Augmentation:
         if isinstance(given, Mapping):
             object.__setattr__(self, "conditional", dict(given))
 
+    @property
+    def share(self) -> float:
+        """Part of the whole weight that augmented rows have, if they are even."""
+        rows = self.weight * self.eta
+        return rows / (1 - self.weight + rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: what differs from the defaults."""
         plain, own = vars(Augmentation()), vars(self)

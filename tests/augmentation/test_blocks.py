@@ -7,6 +7,7 @@ import pytest
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.blocks import UNIT, Block, read_table
 from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.diagnostics import diagnose_augmentation
 from bayescausal.augmentation.donors import Conditional, Donors, Given
 from bayescausal.augmentation.forest import Forest
 from bayescausal.augmentation.local_linear import LocalLinear
@@ -68,6 +69,43 @@ def test_whole_numbers_are_continuous_unless_declared():
     assert read_table(data, graph).blocks["spend"].scalar
     declared = read_table(data, graph, discrete="spend").blocks["spend"]
     assert declared.levels == (1, 2, 3, 4, 5, 6)
+
+
+def test_whole_numbers_with_few_values_may_be_declared():
+    data = frame().assign(tv=np.arange(30) % 15)
+    assert len(read_table(data, CHAIN, discrete="tv").blocks["tv"].levels) == 15
+
+
+def test_digits_may_be_labels():
+    months = [f"{k % 12 + 1:02}" for k in range(30)]
+    assert len(read_table(frame().assign(tv=months), CHAIN).blocks["tv"].levels) == 12
+    weeks = pd.Series([str(k % 15) for k in range(30)], dtype="category")
+    assert len(read_table(frame().assign(tv=weeks), CHAIN).blocks["tv"].levels) == 15
+
+
+def test_a_column_of_labels_that_repeats_evenly_is_noted():
+    """Nobody said that it is a unit; nobody said that it is not."""
+    odd = frame().assign(
+        geo=["n", "s", "w"] * 10,
+        note=["x"] * 7 + ["y"] * 23,
+        one=["a"] * 30,
+        name=[f"row {k}" for k in range(30)],
+    )
+    rows = augment(odd, CHAIN, budget=50, seed=0)
+    (note,) = rows.notes
+    assert note.startswith("Column 'geo' is not in the graph, and each of its 3 values has 10 rows")
+    assert note in repr(rows)
+    assert note in diagnose_augmentation(rows).advice
+    assert augment(odd.drop(columns="geo"), CHAIN, budget=50, seed=0).notes == ()
+    inside = odd.rename(columns={"geo": "unit"})
+    assert read_table(inside, Graph.parse("tv, unit -> sales")).notes == ()
+
+
+def test_dates_that_repeat_are_no_panel_where_the_unit_is_in_the_graph():
+    dated = frame().assign(unit=["n", "s"] * 15, week=pd.date_range("2024", periods=15).repeat(2))
+    assert len(read_table(dated, Graph.parse("tv, unit -> sales"))) == 30
+    once = frame().set_index(pd.date_range("2024", periods=30, freq="7D"))
+    assert len(read_table(once, CHAIN)) == 30
 
 
 def test_ties_point_to_the_first_row_with_the_same_values():
@@ -202,6 +240,46 @@ WRONG = {
         lambda: (frame().set_index([["a"] * 15 + ["b"] * 15, [*range(15)] * 2]), CHAIN, {}),
         DataError,
         "across units",
+    ),
+    "dates that repeat in the index": (
+        lambda: (frame().set_index(pd.date_range("2024", periods=15).repeat(2)), CHAIN, {}),
+        DataError,
+        r"The index has dates that repeat, in 15 rows.*unit='geo'.*frame.reset_index\(drop=True\)",
+    ),
+    "periods that repeat in the index": (
+        lambda: (frame().set_index(pd.period_range("2024", periods=15).repeat(2)), CHAIN, {}),
+        DataError,
+        "across units",
+    ),
+    "dates that repeat in a column": (
+        lambda: bad("week", pd.date_range("2024", periods=15).repeat(2)),
+        DataError,
+        r"Column 'week' has dates that repeat.*frame.drop\(columns='week'\)",
+    ),
+    "numbers as text": (
+        lambda: bad("tv", [f"{k}.25" for k in range(30)]),
+        DataError,
+        r"'tv' is a category of 30 levels in 30 rows.*look like numbers: frame\['tv'\].astype",
+    ),
+    "rounded numbers as text": (
+        lambda: bad("tv", [f"{k % 13}.5" for k in range(30)]),
+        DataError,
+        r"13 levels.*astype\(float\). If they are labels: .astype\('category'\)",
+    ),
+    "a label for every row": (
+        lambda: bad("tv", [f"campaign {k % 16}" for k in range(30)]),
+        DataError,
+        "'tv' is a category of 16 levels in 30 rows.*group its levels",
+    ),
+    "a number declared a category": (
+        lambda: bad("tv", np.linspace(0, 1, 30), discrete=["tv"]),
+        DataError,
+        r"It is a number: leave it out of discrete=",
+    ),
+    "a node called weight": (
+        lambda: (frame().rename(columns={"tv": "weight"}), Graph.parse("weight -> sales"), {}),
+        DataError,
+        r"frame.rename\(columns=\{'weight': 'mass'\}\)",
     ),
     "windows across units": (
         lambda: (

@@ -83,11 +83,10 @@ def test_attenuation_is_the_ratio_of_two_regressions(smooth):
 
 
 def test_the_error_of_a_slope_ratio_is_its_spread_over_seeds():
-    graph = bc.Graph.parse("tv -> search")
-    nodes = [
-        diagnose_augmentation(bc.augment(frame(), graph, budget=300, seed=seed)).nodes.loc["search"]
-        for seed in range(40)
-    ]
+    how, nodes = bc.NadarayaWatson(), []
+    for seed in range(40):
+        rows = bc.augment(frame(), "tv -> search", conditional=how, budget=300, seed=seed)
+        nodes.append(diagnose_augmentation(rows).nodes.loc["search"])
     spread = np.std([node["slope"] for node in nodes], ddof=1)
     # Latin hypercubes vary less than independent draws would, never by much more; the spread of
     # 40 values has itself an error of 11 percent
@@ -119,7 +118,8 @@ def test_weights_enter_the_regression(smooth):
 def test_kernels_are_told_to_attenuate_and_residuals_are_not(smooth, residual):
     (_, kernel), (_, bootstrap) = smooth, residual
     assert (kernel.nodes["slope"] < 0.92).all()
-    assert any("attenuates" in line and "ResidualBootstrap" in line for line in kernel.advice)
+    told = next(line for line in kernel.advice if "attenuates" in line)
+    assert "ResidualBootstrap()}, which follows curves and products" in told
     assert abs(bootstrap.nodes["slope"] - 1).max() < 0.03
     assert not any("attenuates" in line for line in bootstrap.advice)
     assert bootstrap.nodes["estimator"].unique().tolist() == ["Residual"]
@@ -231,17 +231,59 @@ def test_uneven_weights_are_told(smooth):
     assert any("a few heavy ones" in line for line in found.advice)
 
 
-def test_a_curve_that_a_line_cannot_follow_is_told():
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("how", [None, bc.LocalLinear(), bc.ResidualBootstrap(0, False)])
+def test_a_curve_is_not_told_to_bend_slopes(seed, how):
+    """A line through a U depends on where the causes are; the mean that is made does not."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, 104))
+    data = pd.DataFrame({"a": a, "b": b, "y": a**2 + b + 0.5 * rng.normal(size=104)})
+    rows = bc.augment(data, "a, b -> y", conditional=how, budget=2000, seed=1)
+    found = diagnose_augmentation(rows)
+    assert not any("Slopes" in line for line in found.advice)
+    ratio, error = found.nodes.loc["y", ["slope", "slope_error"]]
+    assert ratio == pytest.approx(1, abs=0.03)
+    assert error < 0.03
+    values = [rows.values[v][:, 0] for v in "aby"]
+    design = np.column_stack([*values[:2], np.ones(len(rows))])
+    raw = np.linalg.lstsq(design, values[2], rcond=None)[0][:2]
+    assert found.edges.loc["y", "augmented"].to_list() == pytest.approx(raw.tolist())
+
+
+def test_a_mean_that_a_penalty_shrinks_is_told():
+    rng = np.random.default_rng(1)
+    names = [f"x{k:02}" for k in range(12)]
+    data = pd.DataFrame(rng.normal(size=(40, 12)), columns=names)
+    data["y"] = data.sum(axis=1) + 3 * rng.normal(size=40)
+    found = diagnose_augmentation(bc.augment(data, f"{', '.join(names)} -> y", seed=1))
+    assert found.nodes.loc["y", "slope"] < 0.9
+    assert "at the same causes: y -" in found.advice[0]
+    assert "a penalty shrinks the mean" in found.advice[0]
+
+
+def test_values_far_outside_the_observed_range_are_told_first():
+    """Causes that move together, and an effect of their difference: apart it knows no bounds."""
     rng = np.random.default_rng(0)
-    a = rng.gamma(0.5, size=400)
-    b = 0.9 * a + 0.1 * rng.gamma(0.5, size=400)
-    data = pd.DataFrame({"a": a, "b": b, "y": a * b + 0.01 * rng.normal(size=400)})
-    found = diagnose_augmentation(
-        bc.augment(
-            data, bc.Graph.parse("a, b -> y"), conditional=bc.LocalLinear(), budget=2000, seed=0
-        )
-    )
-    assert any("a curve or an interaction" in line for line in found.advice)
+    a = rng.normal(size=80)
+    data = pd.DataFrame({"a": a, "b": a + 0.1 * rng.normal(size=80)})
+    data["y"] = data["a"] - data["b"] + 0.02 * rng.normal(size=80)
+    rows = bc.augment(data, "a, b -> y", budget=1000, seed=0)
+    count = np.arange(1000) % 3
+    rows = replace(rows, weights=count / count.sum())
+    found = diagnose_augmentation(rows)
+    made, wide = rows.to_frame(), np.ptp(data["y"])
+    far = (made["y"] > data["y"].max() + wide) | (made["y"] < data["y"].min() - wide)
+    share = (far * made["weight"]).sum()
+    assert 0.2 < share < 0.9
+    assert found.nodes.loc["y", "outside"] == pytest.approx(share)
+    assert found.advice[0].startswith(f"{share:.0%} of the values of 'y' lie farther outside")
+    assert "conditional={'y': ResidualBootstrap(knots=0, products=False)}" in found.advice[0]
+    few = remarks(found.rows, found.nodes.assign(outside=0.01), found.support, ("note",))
+    assert few[0] == "note"
+    many = remarks(found.rows, found.nodes.assign(outside=0.011), found.support, ("note",))
+    assert "farther outside" in many[0]
+    kept = bc.augment(data, "a, b -> y", conditional=bc.NadarayaWatson(), budget=1000, seed=0)
+    assert diagnose_augmentation(kept).nodes.loc["y", "outside"] == 0
 
 
 def test_a_panel_is_diagnosed_within_its_units():

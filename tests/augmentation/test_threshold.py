@@ -309,7 +309,7 @@ def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(asked, 
     monkeypatch.setattr(rule, "_WORK", 3e7)  # a third of a second; five times that, and a busy core
     frame = frame_of("abcdy", 104, 18)
     start = time.perf_counter()
-    with pytest.raises(DataError, match="given up.*rows begun.*'y'.* 4 causes") as refused:
+    with pytest.raises(DataError, match=r"given up.*rows begun.*'y'.* 4 causes") as refused:
         augment(frame, CHANNELS, "threshold", seed=1, **asked)
     assert time.perf_counter() - start < 10
     budget = int(str(refused.value).split("method='reduce' with budget=")[1].split(",")[0])

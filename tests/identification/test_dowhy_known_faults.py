@@ -222,7 +222,7 @@ def test_i_dowhy_has_no_word_for_g_computation_and_we_say_it():
     )
     joint = total(ours, ["tv1", "tv2"], "sales2")
     assert (joint.status, joint.adjustment_sets) == ("id", [])
-    feedback = Graph.parse("tv -> sales\nsales -> tv @ 1", outcome="sales")
+    feedback = Graph.parse("tv -> sales\nsales -> tv, sales @ 1", outcome="sales")
     verdict = total(feedback)
     assert (verdict.status, verdict.g_computation) == ("id", True)
 

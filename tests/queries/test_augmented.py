@@ -51,7 +51,9 @@ def test_the_numbers_are_those_of_both_fits(augmented_fit):
         assert row["sd_ratio"] == pytest.approx(two["sd"] / one["sd"])
         assert row["grade"] == two["grade"]
     assert table.attrs["prob"] == 0.8
-    assert table.attrs["posterior"].startswith("Weighted-likelihood posterior: weight 0.5")
+    assert table.attrs["posterior"].startswith(
+        "Weighted-likelihood posterior: augmented rows (ancestral) have up to 44%"
+    )
 
 
 def test_by_default_it_is_the_total_of_every_treatment():
@@ -103,7 +105,7 @@ def test_without_augmentation_there_is_nothing_to_compare():
 
 def test_every_table_says_what_kind_of_posterior_it_is_of():
     fit = both(WITHOUT, WITHOUT)
-    kind = "Weighted-likelihood posterior: weight 0.4 on augmented rows"
+    kind = "Weighted-likelihood posterior: augmented rows (ancestral) have up to 25%"
     draws = [bc.effect(fit, bc.incremental("a")), bc.roas(fit), bc.contributions(fit)]
     for one in draws:
         assert bc.summarize(one).attrs["posterior"].startswith(kind)

@@ -26,7 +26,7 @@ def conjugate(sigma=0.16, seed=2, **settings):
     """
     made = linear_fit("a, b -> y", set_to={"y:sigma": sigma}, **settings)
     data = made.data
-    f = [(data.array(v) / data.scale(v)).ravel() for v in "ab"]
+    f = [(data.array(v) / made.scm.scale[v]).ravel() for v in "ab"]
     y = (data.array("y") / made.scm.scale["y"]).ravel()
     design = np.column_stack([np.ones_like(y), *(x - x.mean() for x in f)])
     covariance = sigma**2 * np.linalg.inv(design.T @ design)
@@ -108,6 +108,18 @@ def test_rows_that_weights_cannot_leave_out_are_counted_with_advice():
     assert found.unreliable == bad > 0
     assert f"Pareto k is above 0.7 in {bad} of 30 rows" in str(found)
     assert "Refit without these rows" in str(found)
+
+
+def test_a_negative_p_loo_is_explained_where_there_are_augmented_rows():
+    fit, *_ = conjugate()
+    plain = bc.leave_one_out(fit)
+    assert not plain.augmented
+    told = str(replace(plain, p_loo=-1.2, augmented=True))
+    assert "p_loo -1.2. A negative p_loo is no number of parameters: the weighted fit" in told
+    for other in (replace(plain, p_loo=-1.2), replace(plain, p_loo=0.5, augmented=True)):
+        assert "negative" not in str(other)
+    weighted = hand_made(SPECS["mediator"][0], world(weeks=8), bc.Augmentation(budget=25), 40)
+    assert bc.leave_one_out(weighted).augmented
 
 
 def hand_made(spec, data, given, count=3):
