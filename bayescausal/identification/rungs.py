@@ -25,7 +25,7 @@ class Rung(NamedTuple):
 GRADES: dict[str, Rung] = {
     "A": Rung(
         "randomized lift test in scope",
-        "A randomized test measured this treatment inside this window and these units.",
+        "A randomized test measured this very effect: these worlds, this window, these units.",
         (
             "Where and when it was measured, its lift with its standard error, and how far the "
             "model agrees (z) stand with the test.",
@@ -35,18 +35,17 @@ GRADES: dict[str, Rung] = {
     ),
     "B": Rung(
         "instrument",
-        "The graph has a valid instrument, and nothing that is known makes its first stage weak.",
+        "The graph has a valid instrument, and its first stage is not known to be weak.",
         (
             "The exclusion restriction is assumed, not tested.",
             "It is the effect of the variation that the instrument moves, under linearity.",
-            "A fit does not judge the first stage; its F, robust to autocorrelation, should "
-            "exceed 10.",
+            "Its strength is judged only where the fit has an equation for the treatment.",
         ),
         _LADDER + " Imbens and Angrist (1994); Stock and Yogo (2005) for weak instruments.",
     ),
     "C": Rung(
         "difference in differences or synthetic control",
-        "A test without randomization measured this treatment inside this scope.",
+        "A test without randomization measured this very effect.",
         (
             "Parallel trends are assumed: without the test, treated and control units would have "
             "moved alike.",
@@ -56,7 +55,7 @@ GRADES: dict[str, Rung] = {
     ),
     "D": Rung(
         "discontinuity",
-        "A threshold assigned the treatment inside this scope.",
+        "A discontinuity, at a threshold that assigned the treatment, measured this very effect.",
         ("It is local to the threshold.", "That nobody chose their side of it is assumed."),
         _LADDER + " Thistlethwaite and Campbell (1960).",
     ),
@@ -73,7 +72,7 @@ GRADES: dict[str, Rung] = {
     ),
     "F": Rung(
         "observational, identified under the graph",
-        "The graph identifies the effect from data, and nothing that is known makes them weak.",
+        "The graph identifies the effect from data, which are not known to say little of it.",
         (
             "It assumes that nothing unobserved moves treatment and outcome beyond what the graph "
             "draws.",
@@ -84,7 +83,7 @@ GRADES: dict[str, Rung] = {
     ),
     "G": Rung(
         "observational, weak",
-        "As F, but the data barely narrow the prior; or as B with a weak first stage.",
+        "As F, but the data barely narrow the prior; or as B, but the first stage has F below 10.",
         (
             "The number is mostly the prior's.",
             "Do not use it as an absolute return; rankings only with caution.",

@@ -84,8 +84,8 @@ def graded(
     silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
     if not silent:
         return made
-    shares = ", ".join(f"'{name}' ({given['share'][name]:.1%})" for name in silent)
-    why = f"too noisy to count, by their part in what is known of the effect: {shares}"
+    said = ", ".join(f"'{name}' ({given['share'][name]:.1%})" for name in silent)
+    why = f"too noisy to count, by their part in what is known of the effect: {said}"
     return replace(made, reasons=(*made.reasons, why))
 
 
