@@ -181,24 +181,14 @@ def augment(
     >>> rows.indices.shape, round(rows.mass, 6)
     ((1000, 3), 1.0)
     """
-    if method not in METHODS:
-        raise SpecError(
-            f"method is one of {', '.join(METHODS)}; got {method!r}.{did_you_mean(method, METHODS)}"
-        )
-    if uniforms not in UNIFORMS:
-        raise SpecError(
-            f"uniforms is one of {', '.join(UNIFORMS)}; got {uniforms!r}."
-            f"{did_you_mean(uniforms, UNIFORMS)}"
-        )
+    _check_one_of("method", method, METHODS)
+    _check_one_of("uniforms", uniforms, UNIFORMS)
     most = 10_000 if budget is None else rows_asked("budget", budget)
     least = _theta(theta, absolute, method)
-    if seed is not None:
-        seed = seed_asked("seed", seed)
+    seed = seed_asked("seed", np.random.default_rng().integers(2**31) if seed is None else seed)
     graph = Graph.parse(graph) if isinstance(graph, str) else graph
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
     plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
-    if seed is None:
-        seed = int(np.random.default_rng().integers(2**31))
     rng, notes = np.random.default_rng(seed), table.notes
     if method == "threshold":
         cap = None if budget is None else most
@@ -210,6 +200,13 @@ def augment(
         return Augmented(plan, *reduce(plan, most, rng), method, seed, notes)
     drawn = ancestral(plan, most, uniforms, rng)
     return Augmented(plan, drawn, np.full(most, 1 / most), method, seed, notes)
+
+
+def _check_one_of(what: str, given: Any, known: Sequence[str]) -> None:
+    if given not in known:
+        raise SpecError(
+            f"{what} is one of {', '.join(known)}; got {given!r}.{did_you_mean(given, known)}"
+        )
 
 
 def _theta(theta: float | None, absolute: bool, method: str) -> float:

@@ -110,19 +110,8 @@ def threshold(
     advice = _Advice(plan, merge, theta, level, unit, budget, size, memory)
     if search.bound < level:
         return _none(plan, advice.too_light())
-    most = unit / theta if theta > 0 else float(plan.rows) ** len(plan.order)
-    draws = np.zeros(0)
-    if most > memory / size or (budget is not None and most > budget):
-        draws = _trial(plan, _TRIALS, merge)[1]
     try:
-        if budget is not None and budget * size <= memory:
-            indices, logs = _heaviest(search, level, budget, draws)
-        else:
-            if (expected := _expected(draws, level)) * size > memory:
-                raise advice.refusal(expected)
-            indices, logs = _all(search, level, memory / size)
-            if len(logs) * size > memory:
-                raise advice.refusal(len(logs))
+        indices, logs = _found(search, advice)
     except Unfinished:
         raise advice.unfinished(search) from None
     notes: list[str] = []
@@ -170,6 +159,24 @@ def _trial(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]
 def _none(plan: Plan, why: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     warnings.warn(why, EmptyAugmentation, stacklevel=4)
     return np.zeros((0, len(plan.order)), np.int32), np.zeros(0), (why,)
+
+
+def _found(search: Search, asked: _Advice) -> tuple[np.ndarray, np.ndarray]:
+    """Return all rows, or at least the heaviest of them where there is a budget."""
+    plan, level, budget, fits = asked.plan, asked.level, asked.budget, asked.memory / asked.size
+    everything = float(plan.rows) ** len(plan.order)
+    most = asked.unit / asked.theta if asked.theta > 0 else everything
+    draws = np.zeros(0)
+    if most > fits or (budget is not None and most > budget):
+        draws = _trial(plan, _TRIALS, asked.merge)[1]
+    if budget is not None and budget <= fits:
+        return _heaviest(search, level, budget, draws)
+    if (expected := _expected(draws, level)) > fits:
+        raise asked.refusal(expected)
+    indices, logs = _all(search, level, fits)
+    if len(logs) > fits:
+        raise asked.refusal(len(logs))
+    return indices, logs
 
 
 def _all(search: Search, level: float, most: float) -> tuple[np.ndarray, np.ndarray]:

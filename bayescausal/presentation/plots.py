@@ -21,7 +21,7 @@ from bayescausal.errors import SpecError
 from bayescausal.identification.verdicts import identify
 from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.inference.diagnostics import diagnose
-from bayescausal.inference.evidence import reachable
+from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.basis import channels
 from bayescausal.presentation.sheet import (
@@ -51,7 +51,7 @@ from bayescausal.queries.effects import (
     roas,
 )
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, incremental
+from bayescausal.specs.estimand import Estimand
 
 _MAX_UNITS = 6
 _MAX_PARAMETERS = 14
@@ -392,9 +392,8 @@ def _limits(left: Axes, right: Axes, table: pd.DataFrame, effects: int) -> None:
     right.tick_params(labelleft=False)
 
 
-def _ranks(ax: Axes, fit: Fit, treatment: Node) -> None:
-    outcome = next(o for o in fit.spec.graph.outcomes if treatment in reachable(fit.spec, o))
-    draws = effect(fit, incremental(treatment, outcome=outcome)).transpose("chain", "draw")
+def _ranks(ax: Axes, fit: Fit, name: str) -> None:
+    draws = effect(fit, totals(fit.spec, fit.data)[name]).transpose("chain", "draw")
     values = draws.to_numpy()
     ranks = values.ravel().argsort().argsort().reshape(values.shape)
     bins = min(20, max(2, values.shape[1] // 10))
@@ -405,7 +404,7 @@ def _ranks(ax: Axes, fit: Fit, treatment: Node) -> None:
     for chain, shade in zip(ranks, np.linspace(0.45, 1, len(ranks)), strict=True):
         ax.stairs(np.histogram(chain, edges)[0], edges, baseline=None, color=BLUE, alpha=shade)
     ax.set_ylim(0, None)
-    ax.set_title(f"ranks: effect of {treatment}")
+    ax.set_title(f"ranks: effect of {name}")
     ax.grid(visible=False)
     ax.set_xticks([])
     ax.set_ylabel("draws per bin")
