@@ -100,7 +100,7 @@ def require_identified(
 def advice(found: Identification, part: str = "total") -> str:
     """Say that an effect is not identified, why, and what would settle it."""
     effect = f"the {part} effect of {', '.join(found.treatments)} on {found.outcome}"
-    why = f" Open: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
+    why = f" Not closed: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
     if part != "total":
         why = f" {found.split_reason[:1].upper()}{found.split_reason[1:]}."
     remedies = " ".join(remedy.words for remedy in found.remedies)
