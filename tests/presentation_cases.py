@@ -73,3 +73,12 @@ def _judged(fit: bc.Fit, problems: list[str]) -> bc.Fit:
     tree = fit.tree.copy()
     tree.attrs = {**fit.tree.attrs, "convergence": json.dumps(state)}
     return replace(fit, tree=tree)
+
+
+def tested(fit, *tests):
+    """A fit with other tests in its spec: the posterior is as it was, and so is what it learned."""
+    names = [str(test.name) for test in tests]
+    kept = {"z": dict.fromkeys(names, 0.0), "share": dict.fromkeys(names, 1.0)}
+    tree = fit.tree.copy()
+    tree.attrs = {**tree.attrs, "evidence": json.dumps({**fit.evidence, **kept})}
+    return replace(fit, spec=replace(fit.spec, experiments=tests), tree=tree)

@@ -1,7 +1,6 @@
 """The report: its numbers are those of the queries, it needs nothing else, and it is honest."""
 
 import base64
-import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from presentation_cases import converged, quick, unconverged, weekly
+from presentation_cases import converged, quick, tested, unconverged, weekly
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
@@ -94,10 +93,7 @@ def page(html):
 def edited(panel_of_three, tmp_path_factory):
     """A report with 50% intervals, a hostile title and a hostile name of a test."""
     test = bc.Experiment(bc.incremental("tv"), 500, 100, "geo-rct", name=BAD_NAME)
-    fit = replace(panel_of_three, spec=replace(panel_of_three.spec, experiments=(test,)))
-    tree = fit.tree.copy()  # a fit keeps the z-score of each of its tests
-    tree.attrs = {**tree.attrs, "evidence": json.dumps({**fit.evidence, "z": {BAD_NAME: 0.0}})}
-    fit = replace(fit, tree=tree)
+    fit = tested(panel_of_three, test)
     with pytest.warns(NotConverged):
         return rendered(fit, tmp_path_factory.mktemp("edited"), prob=0.5, title=BAD_TITLE)
 
