@@ -75,7 +75,7 @@ def _judged(fit: bc.Fit, problems: list[str]) -> bc.Fit:
     return replace(fit, tree=tree)
 
 
-def tested(fit, *tests):
+def with_tests(fit, *tests):
     """A fit with other tests in its spec: the posterior is as it was, and so is what it learned."""
     names = [str(test.name) for test in tests]
     kept = {"z": dict.fromkeys(names, 0.0), "share": dict.fromkeys(names, 1.0)}

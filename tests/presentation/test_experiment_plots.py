@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
-from presentation_cases import tested
+from presentation_cases import with_tests
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
@@ -246,7 +246,7 @@ def test_a_conflict_stands_at_the_head_of_the_report(panel_of_three, tmp_path):
     pages = []
     for name, off in (("torn", 20), ("sound", 0)):
         test = bc.Experiment(question, mean + off * sd, 3 * sd, "geo-rct", name=name)
-        path = bc.report(tested(panel_of_three, test), tmp_path / f"{name}.html")
+        path = bc.report(with_tests(panel_of_three, test), tmp_path / f"{name}.html")
         pages.append(path.read_text(encoding="utf-8"))
     torn, sound = pages
     assert 'role="alert">CONFLICT: The test &#39;torn&#39; found' in torn

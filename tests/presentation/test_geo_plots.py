@@ -5,7 +5,7 @@ from dataclasses import replace
 import geo_cases
 import numpy as np
 import pytest
-from presentation_cases import tested
+from presentation_cases import with_tests
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
@@ -43,10 +43,10 @@ def test_the_report_shows_how_a_test_was_measured(geo, panel_of_three, tmp_path)
     weeks = panel_of_three.data.training
     question = bc.incremental("tv").during(weeks[5], weeks[9])
     test = bc.Experiment(question, geo.lift, geo.std_error, "geo-rct", name="spring", source=geo)
-    path = bc.report(tested(panel_of_three, test), tmp_path / "report.html")
+    path = bc.report(with_tests(panel_of_three, test), tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     assert "How spring was measured" in page
     assert "3 treated and 12 control units" in page
-    bare = tested(panel_of_three, replace(test, source=None))
+    bare = with_tests(panel_of_three, replace(test, source=None))
     path = bc.report(bare, tmp_path / "bare.html")
     assert "was measured</summary>" not in path.read_text(encoding="utf-8")

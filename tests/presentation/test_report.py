@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from presentation_cases import converged, quick, tested, unconverged, weekly
+from presentation_cases import converged, quick, unconverged, weekly, with_tests
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
@@ -93,7 +93,7 @@ def page(html):
 def edited(panel_of_three, tmp_path_factory):
     """A report with 50% intervals, a hostile title and a hostile name of a test."""
     test = bc.Experiment(bc.incremental("tv"), 500, 100, "geo-rct", name=BAD_NAME)
-    fit = tested(panel_of_three, test)
+    fit = with_tests(panel_of_three, test)
     with pytest.warns(NotConverged):
         return rendered(fit, tmp_path_factory.mktemp("edited"), prob=0.5, title=BAD_TITLE)
 
