@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescausal.identification.ladder import LOW_CONTRACTION
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, totals, verdict
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.model.lifts import entered, error_sd
 
-_LOW_CONTRACTION = 0.1
 _TAIL = 0.025
 _STATISTICS = {
     "mean": lambda y: y.mean(axis=-1),
@@ -208,7 +208,7 @@ def _advice(
     if len(energy) and energy.min() < 0.3:
         found.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
     for treatment, share in effects["contraction"].items():
-        if share < _LOW_CONTRACTION:
+        if share < LOW_CONTRACTION:
             found.append(
                 f"The data say little about {treatment} (contraction {share:.2f}): its number is "
                 "mostly the prior. A lift test on it would."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -125,6 +125,12 @@ def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
     return tuple(t for t in spec.treatments if t in above)
 
 
+def channels(spec: Spec, outcome: Node, spend: Iterable[Node] = ()) -> list[Node]:
+    """Return what can be credited with an outcome: treatments that reach it, paid mediators."""
+    above = {*spec.reduced.ancestors(outcome)}
+    return sorted({*spec.treatments, *spend} & above)
+
+
 def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
     """Return the total effects that a fit is judged by, by name.
 
@@ -133,8 +139,7 @@ def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
     return {
         question_name(spec, node, outcome): incremental(node, outcome=outcome)
         for outcome in spec.graph.outcomes
-        for node in sorted({*spec.treatments, *data.spend})
-        if node in spec.reduced.ancestors(outcome)
+        for node in channels(spec, outcome, data.spend)
     }
 
 

@@ -80,7 +80,7 @@ class Fit:
     def evidence(self) -> dict[str, dict[str, float]]:
         """What was learned, as `graded` reads it.
 
-        ``contraction`` of each effect of `totals`, ``first_stage`` F of those that rest on an
+        ``contraction`` of each effect of `totals`, ``first_stage`` F of those that have an
         instrument; of each test ``z``, and its ``share`` in the precision of its effect.
         """
         none = '{"contraction": {}, "first_stage": {}, "z": {}, "share": {}}'

@@ -13,7 +13,7 @@ from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade
 from bayescausal.identification.page import MOST_LINES, fate, headline, named
 from bayescausal.identification.rungs import GRADES, LETTERS
-from bayescausal.inference.evidence import advice, graded, verdict
+from bayescausal.inference.evidence import advice, channels, graded, verdict
 from bayescausal.presentation.words import listed, standing
 from bayescausal.specs.adstock import Adstock
 from bayescausal.specs.estimand import incremental
@@ -43,12 +43,6 @@ def judge(
     """Return verdict and grade of what a treatment added to an outcome, over all periods."""
     asked = incremental(treatment, outcome=outcome)
     return verdict(spec, asked, learned), graded(spec, asked, learned=learned)
-
-
-def channels(spec: Spec, outcome: Node, spend: Iterable[Node] = ()) -> list[Node]:
-    """Return what can be credited with an outcome: treatments that reach it, paid mediators."""
-    above = {*spec.reduced.ancestors(outcome)}
-    return sorted({*spec.treatments, *spend} & above)
 
 
 def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = ()) -> list[Judged]:
