@@ -429,6 +429,9 @@ class Oracle:
             else:
                 own = {k: self.theta[f"{edge}:{k}"] for k in response.priors}
                 out.append(respond(response, own, x, edge.lag))
+            if f"{edge}:unit" in self.theta:
+                own = math.exp(self.theta[f"{edge}:unit"][u])
+                out[-1] = [own * value for value in out[-1]]
         return out
 
     def _mechanism(self, edge):
@@ -750,10 +753,12 @@ class Oracle:
 
     # densities
 
-    def noise(self, nodes):
-        """Correlations, scales, memories, degrees of freedom of the errors of some nodes."""
+    def noise(self, nodes, u=0):
+        """Correlations, scales, memories, degrees of freedom of a unit's errors of some nodes."""
         r = correlation_matrix(nodes, factors(self.causes, self.theta))
-        sigma = [self.theta[f"{v}:sigma"] for v in nodes]
+        apart = [self.theta.get(f"{v}:sigma:unit") for v in nodes]
+        own = [1.0 if by_unit is None else math.exp(by_unit[u]) for by_unit in apart]
+        sigma = [self.theta[f"{v}:sigma"] * k for v, k in zip(nodes, own, strict=True)]
         phi = [self.theta.get(f"{v}:phi", 0.0) for v in nodes]
         return r, sigma, phi, [self.theta.get(f"{v}:nu") for v in nodes]
 
@@ -764,7 +769,7 @@ class Oracle:
             nodes = [v for v in self.modelled if v in part]
             for u in self.units if nodes else ():
                 rows = [e[v][u][self.history :] for v in nodes]
-                total += errors_log_density(rows, *self.noise(nodes))
+                total += errors_log_density(rows, *self.noise(nodes, u))
         for node in self.modelled:  # change of variables from errors to original units
             for u in self.units:
                 for seen in self.x[node][u][self.history :]:
@@ -828,6 +833,9 @@ class Oracle:
         total = 0.0
         for name, (prior, size, pooled) in priors(self.spec, self.data, self).items():
             values = self.theta[name] if size is not None else [self.theta[name]]
+            if pooled == "deviations":
+                total += zero_sum_log_density(values, self.theta[_spread_of(name)])
+                continue
             for value in values:
                 if pooled:
                     total += stats.norm.logpdf(
@@ -913,7 +921,10 @@ class _HalfStudentT:
 
 
 def priors(spec, data, structure=None):
-    """Every parameter: ``name -> (prior, size or None for a scalar, whether partially pooled)``."""
+    """Every parameter: ``name -> (prior, size or None for a scalar, whether partially pooled)``.
+
+    "deviations" are partially pooled around zero and sum to it.
+    """
     structure = structure or _Structure(spec)
     time, training = list(data.time), list(data.time)[data.history :]
     out = {}
@@ -956,6 +967,9 @@ def priors(spec, data, structure=None):
             if response is None:
                 out[str(edge)] = (Response().strength.prior, None, False)
                 continue
+            if len(data.units) > 1 and isinstance(response.spread, Prior):
+                out[f"{edge}:spread"] = (response.spread, None, False)
+                out[f"{edge}:unit"] = (response.spread, len(data.units), "deviations")
             out[str(edge)] = (response.strength.prior, None, False)
             for step in response.transforms:
                 for k, prior in step.priors.items():
@@ -966,7 +980,22 @@ def priors(spec, data, structure=None):
             out[f"{node}:phi"] = (noise.phi, None, False)
         if getattr(noise, "nu", None) is not None:
             out[f"{node}:nu"] = (noise.nu, None, False)
+        between = (noise or NormalNoise()).spread
+        if len(data.units) > 1 and isinstance(between, Prior):
+            out[f"{node}:sigma:spread"] = (between, None, False)
+            out[f"{node}:sigma:unit"] = (between, len(data.units), "deviations")
     return out
+
+
+def _spread_of(name):
+    """Name of the spread of deviations."""
+    return name.removesuffix("unit") + "spread"
+
+
+def zero_sum_log_density(values, sd):
+    """Independent normal deviations, of which the last follows from the others: n - 1 are free."""
+    squares = math.fsum((v / sd) ** 2 for v in values)
+    return -0.5 * squares - (len(values) - 1) * math.log(sd * math.sqrt(2 * math.pi))
 
 
 class _Structure(Oracle):
@@ -981,7 +1010,10 @@ def draw(spec, data, rng):
     """One draw of every parameter from its prior."""
     theta = {}
     for name, (prior, size, pooled) in priors(spec, data).items():
-        if pooled:
+        if pooled == "deviations":
+            free = rng.normal(0, theta[_spread_of(name)], size)
+            theta[name] = free - free.mean()
+        elif pooled:
             mean, spread_ = theta[f"{name}:mean"], theta[f"{name}:spread"]
             theta[name] = rng.normal(mean, spread_, size)
         else:

@@ -14,8 +14,9 @@ import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.model.feedback import evolve
 from bayescausal.model.off_panel import means, setting, timeline, worlds
-from bayescausal.model.scm import SCM, Mechanism, evolve
+from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand

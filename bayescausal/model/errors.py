@@ -110,6 +110,7 @@ def law(
     mu: Array,
     eta: Array,
     xp: Any = np,
+    units: np.ndarray | None = None,
 ) -> Law:
     """Return location and spread of a node given its parents, its own past and shared causes.
 
@@ -125,13 +126,17 @@ def law(
         Mean given the parents, over the training periods.
     eta : array
         Observed values on the scale of the link, over the same periods.
+    units : array of int, optional
+        Unit of each place, where places are rows of any unit and not a panel.
 
     Returns
     -------
     Law
         With the node's own shock, to be handed to the nodes after it.
     """
-    sigma = widen(theta[f"{node}:sigma"], scm.depth)
+    sigma = scm.sigma(node, theta, xp)
+    if units is not None and f"{node}:sigma" in scm.apart:
+        sigma = sigma[..., units, 0][..., None, :]
     periods = len(scm.data.training)
     own = _row(scm, theta, mix, node, periods, xp) if node in mix else {}
     alone = own.pop(node, 1.0)
@@ -177,7 +182,7 @@ def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generat
             shocks[node] = rng.standard_t(degrees)
         row = _row(scm, theta, mix, node, shape[-1], np) if node in mix else {node: 1.0}
         mixed = sum(value * shocks[u] for u, value in row.items())
-        error = widen(np.asarray(theta[f"{node}:sigma"]), scm.depth) * mixed
+        error = scm.sigma(node, theta) * mixed
         if (phi := theta.get(f"{node}:phi")) is not None:
             phi = widen(np.asarray(phi), scm.depth)[..., 0]
             error[..., 0] /= np.sqrt(1 - phi**2)

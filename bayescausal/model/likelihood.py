@@ -39,6 +39,8 @@ def parameter(given: Parameter, made: Theta) -> TensorVariable:
     """Make the random variable of a parameter, inside a model context."""
     if given.pooled:
         mean, spread = given.pooled
+        if mean is None:
+            return pm.ZeroSumNormal(given.name, sigma=made[spread], dims=given.dim)
         return pm.Normal(given.name, mu=made[mean], sigma=made[spread], dims=given.dim)
     prior = PyMCPrior(given.prior.distribution, **dict(given.prior.parameters), dims=given.dim)
     return prior.create_variable(given.name)

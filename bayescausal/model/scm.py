@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytensor
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError, SpecError
@@ -21,7 +21,7 @@ from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import Prior, Spread
 from bayescausal.specs.response import Response, Seen
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
@@ -32,14 +32,14 @@ class Parameter(NamedTuple):
     """A free parameter: its name, its prior, and the dim it varies over.
 
     ``pooled`` names the mean and the spread of a partially pooled parameter, whose prior is then
-    ``Normal(mean, spread)``.
+    ``Normal(mean, spread)``; without a mean they are deviations that sum to zero.
     """
 
     name: str
     prior: Prior
     dim: str | None = None
     size: int = 1
-    pooled: tuple[str, str] | None = None
+    pooled: tuple[str | None, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ class SCM:
     def factual(self) -> dict[Node, np.ndarray]:
         """The observed path of every node, in original units."""
         return {v: self.data.array(v) for v in (*self.spec.inputs, *self.spec.modelled)}
+
+    @cached_property
+    def apart(self) -> frozenset[str]:
+        """Strengths and scales that differ between units."""
+        own = (p.name for p in self.parameters if p.pooled and p.pooled[0] is None)
+        return frozenset(name.removesuffix(":unit") for name in own)
 
     def feedback(self, do: Collection[Node | Edge], everything: bool = False) -> tuple[Node, ...]:
         """Modelled nodes on a cycle that an intervention leaves whole."""
@@ -121,12 +127,27 @@ class SCM:
         return total + np.zeros(len(self.data.time))
 
     def curve(self, edge: Edge, theta: Theta, x: Array, xp: Any = np) -> Array:
-        """``f(x)`` of an edge: its transforms on the scaled, lagged source; no coefficient."""
+        """``f(x)`` of an edge: its transforms on the scaled, lagged source, per unit.
+
+        No coefficient. Where units respond differently, ``f`` has the unit's factor, so that every
+        view of the strength is of all units together.
+        """
         response = self.spec.mechanisms[edge]
         own = {name: theta[f"{edge}:{name}"] for name in response.priors}
         first = None if response.transforms else self.before.get(edge.source)
         delayed = shift(xp, x / self.scale[edge.source], edge.lag, first)
-        return response.curve(xp, delayed, own, self.depth)
+        f = response.curve(xp, delayed, own, self.depth)
+        return f * self.factor(str(edge), theta, xp) if str(edge) in self.apart else f
+
+    def sigma(self, node: Node, theta: Theta, xp: Any = np) -> Array:
+        """Scale of a node's innovations: ``(..., 1)``; of a panel ``(..., unit or 1, 1)``."""
+        name = f"{node}:sigma"
+        common = widen(theta[name], self.depth)
+        return common * self.factor(name, theta, xp) if name in self.apart else common
+
+    def factor(self, name: str, theta: Theta, xp: Any = np) -> Array:
+        """What a unit's strength, or scale, is over that of all units: ``(..., unit, 1)``."""
+        return xp.exp(theta[f"{name}:unit"])[..., None]
 
 
 def _name(node: Node, term: Term, suffix: str) -> str:
@@ -164,8 +185,11 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
         for edge in spec.structure.incoming(node):
             response: Response = spec.mechanisms[edge]
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
+            parameters += _deviations(str(edge), response.spread, data)
             parameters.append(Parameter(str(edge), response.strength.prior))
-        parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
+        noise = spec.noise_of(node)
+        parameters += [Parameter(f"{node}:{k}", p) for k, p in noise.priors.items()]
+        parameters += _deviations(f"{node}:sigma", noise.spread, data)
     scale = {v: _scale(spec, data, v) for v in nodes}
     late = {e.source for e in spec.mechanisms if e.lag}
     start = data.history
@@ -203,6 +227,15 @@ def _levels(node: Node, term: Intercept, data: Dataset) -> list[Parameter]:
     mean, spread = f"{name}:mean", f"{name}:spread"
     unit = Parameter(name, term.prior, "unit", len(data.units), pooled=(mean, spread))
     return [Parameter(mean, term.prior), Parameter(spread, term.spread), unit]
+
+
+def _deviations(name: str, spread: Spread, data: Dataset) -> list[Parameter]:
+    """How the units of a panel deviate, in logs, from what is common to them."""
+    if len(data.units) < 2 or not isinstance(spread, Prior):
+        return []
+    how = (None, f"{name}:spread")
+    unit = Parameter(f"{name}:unit", spread, "unit", len(data.units), pooled=how)
+    return [Parameter(f"{name}:spread", spread), unit]
 
 
 class Mechanism(NamedTuple):
@@ -352,95 +385,3 @@ def forward(
                 mu = mu + edges[e].beta * (f - edges[e].center)
             world[node] = settle(node, mu)
     return world
-
-
-def evolve(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    xp: Any = np,
-    *,
-    do: Mapping[Node | Edge, Array] | None = None,
-    settle: Callable[[Node, Array], Array] | None = None,
-    guess: Mapping[Node, Array] | None = None,
-    periods: int | None = None,
-) -> dict[Node, Array]:
-    """Evaluate a world, period by period where it feeds back on itself.
-
-    Without feedback this is `forward`. With it, each round of `forward` settles at least one more
-    lag of the cycle, since an effect never precedes its cause; ``periods`` rounds are exact, and
-    numbers stop as soon as a round changes nothing.
-
-    Parameters
-    ----------
-    scm, theta, x, edges, xp, do, settle, guess
-        As `forward`; ``settle`` must give the same errors in each round.
-    periods : int, optional
-        Periods from the first intervention to the last that is counted; all by default.
-
-    Returns
-    -------
-    dict of node to array
-        As `forward`.
-    """
-    rounds = periods or len(scm.data.time)
-    loops = scm.feedback(do or {}, everything=settle is not None)
-
-    def again(last: Mapping[Node, Array] | None) -> dict[Node, Array]:
-        return forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=last)
-
-    world = again(guess)
-    last = {v: world[v] for v in loops}
-    if settle is None and all(last[v] is x[v] for v in loops):
-        return world  # there is no cycle, or none was moved
-    if xp is np:
-        for _ in range(rounds):
-            world = again(last)
-            if all(np.array_equal(world[v], last[v]) for v in loops):
-                break
-            last = {v: world[v] for v in loops}
-        return world
-    return again(_repeated(scm, theta, x, edges, xp, do or {}, last, rounds))
-
-
-def _repeated(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    xp: Any,
-    do: Mapping[Node | Edge, Array],
-    first: Mapping[Node, Array],
-    rounds: int,
-) -> dict[Node, Array]:
-    """Repeat `forward` as a symbolic loop: one round is compiled, however many are run.
-
-    Everything that a round reads is handed in: what it would only close over, PyMC could not
-    replace by values.
-    """
-    parts = [part for made in edges.values() for part in made]
-    given = [xp.as_tensor(v) for v in (*theta.values(), *x.values(), *do.values(), *parts)]
-    once = list(dict.fromkeys(given))
-
-    def step(*args: Array) -> list[Array]:
-        paths, seen = args[: len(first)], dict(zip(once, args[len(first) :], strict=True))
-        rest = (seen[v] for v in given)
-        inside = {name: next(rest) for name in theta}
-        known = {v: next(rest) for v in x}
-        fixed = {key: next(rest) for key in do}
-        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in edges}
-        guess = dict(zip(first, paths, strict=True))
-        made = forward(scm, inside, known, ways, xp, do=fixed, guess=guess)
-        return [made[v] for v in first]
-
-    paths = pytensor.scan(
-        step,
-        outputs_info=[*first.values()],
-        non_sequences=once,
-        n_steps=rounds,
-        strict=True,
-        return_updates=False,
-    )
-    several = paths if isinstance(paths, list) else [paths]
-    return {v: path[-1] for v, path in zip(first, several, strict=True)}

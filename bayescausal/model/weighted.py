@@ -121,6 +121,7 @@ def blocks_of(scm: SCM, shapes: Mapping[str, float]) -> Table:
     nodes = {*spec.inputs, *spec.modelled}
     graph = spec.structure.project([v for v in spec.structure.nodes if v not in nodes])
     theta: Theta = {name: np.array(value) for name, value in shapes.items()}
+    theta |= {f"{name}:unit": np.zeros(len(data.units)) for name in scm.apart}
     blocks = {}
     for node in graph.nodes:
         columns = {}
@@ -202,9 +203,10 @@ def row_density(
     out = {}
     for node in rows.nodes:
         here = rows.indices[node]
-        place = rows.indices.get(TIME, here) % periods
+        place, units = rows.indices.get(TIME, here) % periods, None
         if scm.data.is_panel:
-            place = place + rows.indices[UNIT] // periods * periods
+            units = rows.indices[UNIT] // periods
+            place = place + units * periods
         mu = _flat(scm, scm.baseline(node, theta, xp), xp)[..., place]
         for edge in scm.spec.structure.incoming(node):
             made, way = rows.made.get(edge.source), edges[edge]
@@ -212,25 +214,35 @@ def row_density(
                 path = _flat(scm, way.beta * (way.factual - way.center), xp)
                 mu = mu + path[..., rows.indices[edge.source]]
             else:
-                mu = mu + _at(scm, theta, edge, way, made, xp)
+                mu = mu + _at(scm, theta, edge, way, made, units, xp)
         if node in rows.made:
             eta = rows.made[node]
         else:
             eta = _flat(scm, scm.link(node, scm.factual[node]), np)[here]
         apart = (..., *([None] * (scm.depth - 1)), slice(None))  # the dims that parameters widen to
-        settled = law(scm, theta, mix, shocks, node, mu[apart], eta[apart], xp)
+        settled = law(scm, theta, mix, shocks, node, mu[apart], eta[apart], xp, units)
         shocks[node] = settled.shock
         joined = (..., *([0] * (scm.depth - 1)), slice(None))
         out[node] = (settled.location[joined], settled.spread[joined], eta)
     return out
 
 
-def _at(scm: SCM, theta: Theta, edge: Edge, way: Mechanism, made: np.ndarray, xp: Any) -> Array:
+def _at(
+    scm: SCM,
+    theta: Theta,
+    edge: Edge,
+    way: Mechanism,
+    made: np.ndarray,
+    units: np.ndarray | None,
+    xp: Any,
+) -> Array:
     """Contribution of an edge at values of its source that were not observed."""
     scaled = np.exp(made) if scm.spec.link(edge.source) == "log" else made
     response = scm.spec.mechanisms[edge]
     own = {name: theta[f"{edge}:{name}"] for name in response.priors}
     f = response.curve(xp, scaled, own, 1)
+    if str(edge) in scm.apart:
+        f = f * scm.factor(str(edge), theta, xp)[..., units, 0]
     beta, center = (part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in way[:2])
     return beta * (f - center)
 

@@ -362,7 +362,7 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
     edge = edge_of(fit, edge)
     scm, response = fit.scm, fit.spec.mechanisms[edge]
     share = np.linspace(0, upto, points)
-    size = 1.0 if fit.spec.link(edge.target) == "log" else float(scm.scale[edge.target].mean())
+    size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
 
     def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
         own = {name: theta[f"{edge}:{name}"] for name in response.priors}
@@ -370,7 +370,8 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
         steady = np.repeat(share[:, None], response.reach + 1, axis=1)
         ends = [response.curve(np, level, own)[..., -1] for level in steady]
         f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
-        return size * beta * f
+        each = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
+        return np.mean(size * each, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
 
     values = fit.evaluate(curve, only=[edge])
     exposure = share * float(scm.scale[edge.source].mean())

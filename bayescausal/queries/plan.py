@@ -252,16 +252,15 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
     weight = np.atleast_2d(np.where(counts, size, 0.0))
     used = np.flatnonzero(weight.any(axis=0))
     weight = weight[:, used[0] : used[-1] + 1]
-    variance = theta[f"{outcome}:sigma"] ** 2
+    sigma = scm.sigma(outcome, theta)
+    variance = (sigma[..., 0] if scm.data.is_panel else sigma) ** 2
     if (nu := theta.get(f"{outcome}:nu")) is not None:
-        variance = variance * np.where(nu > 2, nu / np.maximum(nu - 2, 1e-12), np.inf)
-    phi = theta.get(f"{outcome}:phi", np.zeros(1))
-    overlap = np.array(
-        [(weight[:, k:] * weight[:, : weight.shape[1] - k]).sum() for k in range(weight.shape[1])]
-    )
-    doubled = np.where(np.arange(len(overlap)) > 0, 2.0, 1.0) * overlap
-    summed = (phi[:, None] ** np.arange(len(overlap))) @ doubled / (1 - phi**2)
-    sd = math.sqrt(2 * float(np.median(variance * summed)))
+        variance = variance * np.where(nu > 2, nu / np.maximum(nu - 2, 1e-12), np.inf)[:, None]
+    phi, lags = theta.get(f"{outcome}:phi", np.zeros(1))[:, None], np.arange(weight.shape[1])
+    overlap = [(weight[:, k:] * weight[:, : len(lags) - k]).sum(axis=1) for k in lags]
+    doubled = np.where(lags > 0, 2.0, 1.0)[:, None] * overlap
+    summed = phi**lags @ doubled / (1 - phi**2)
+    sd = math.sqrt(2 * float(np.median((variance * summed).sum(axis=-1))))
     if not math.isfinite(sd):
         raise DataError(
             f"The errors of '{outcome}' have so heavy tails that their sum has no standard "

@@ -12,8 +12,9 @@ from bayescausal._types import Array, Draws, Intervention, Theta
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.fit import Fit, labeled, touched
 from bayescausal.model.contrast import resolve, scope
+from bayescausal.model.feedback import evolve
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import Mechanism, evolve
+from bayescausal.model.scm import Mechanism
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 

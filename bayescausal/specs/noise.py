@@ -1,4 +1,9 @@
-"""The errors of a structural equation."""
+"""The errors of a structural equation.
+
+In a panel each kind takes a ``spread``: how far the units' scales differ, ``sigma_u = sigma
+exp(s_u)`` (`bayescausal.specs.prior.Spread`). Small markets are noisier per head than large ones;
+with one scale for all, the noisy ones count too much and every interval is the average market's.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,17 @@ from typing import Any
 import numpy as np
 
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.prior import Prior, check_keys, check_prior
+from bayescausal.specs.prior import (
+    APART,
+    Prior,
+    Spread,
+    check_keys,
+    check_prior,
+    check_scale,
+    check_spread,
+    spread_from_dict,
+    spread_to_dict,
+)
 
 _SIGMA = Prior("HalfNormal", sigma=0.3)
 _PHI = Prior("TruncatedNormal", mu=0.4, sigma=0.3, lower=-1, upper=1)
@@ -23,12 +38,16 @@ class NormalNoise:
     ----------
     sigma : Prior
         As a share of the node's scale (identity link) or in log units (log link).
+    spread : Prior or "common"
+        Of a panel: how far the units' scales differ, see the top of this module.
     """
 
     sigma: Prior = _SIGMA
+    spread: Spread = APART
 
     def __post_init__(self) -> None:
-        check_prior("NormalNoise: sigma", self.sigma)
+        check_scale("NormalNoise: sigma", self.sigma)
+        check_spread("NormalNoise: spread", self.spread)
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -46,14 +65,18 @@ class StudentTNoise:
         Scale; not the standard deviation, which is larger.
     nu : Prior
         Degrees of freedom.
+    spread : Prior or "common"
+        Of a panel, as `NormalNoise`.
     """
 
     sigma: Prior = _SIGMA
     nu: Prior = Prior("Gamma", alpha=2, beta=0.1)  # noqa: RUF009 (frozen value)
+    spread: Spread = APART
 
     def __post_init__(self) -> None:
-        check_prior("StudentTNoise: sigma", self.sigma)
+        check_scale("StudentTNoise: sigma", self.sigma)
         check_prior("StudentTNoise: nu", self.nu)
+        check_spread("StudentTNoise: spread", self.spread)
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -78,6 +101,8 @@ class AR1Noise:
         Autocorrelation, between -1 and 1.
     nu : Prior, optional
         Makes the innovations Student-t with these degrees of freedom.
+    spread : Prior or "common"
+        Of a panel, as `NormalNoise`; ``phi`` stays common.
 
     Source: Cochrane and Orcutt (1949); Prais and Winsten (1954) for the first period.
     """
@@ -85,10 +110,13 @@ class AR1Noise:
     sigma: Prior = _SIGMA
     phi: Prior = _PHI
     nu: Prior | None = None
+    spread: Spread = APART
 
     def __post_init__(self) -> None:
         for name, prior in self.priors.items():
             check_prior(f"AR1Noise: {name}", prior)
+        check_scale("AR1Noise: sigma", self.sigma)
+        check_spread("AR1Noise: spread", self.spread)
         bounds = dict(self.phi.parameters)
         low, high = bounds.get("lower", -np.inf), bounds.get("upper", np.inf)
         if not -1 <= low < high <= 1:
@@ -111,7 +139,8 @@ NOISES: dict[str, type] = {"normal": NormalNoise, "student_t": StudentTNoise, "a
 def noise_to_dict(noise: Noise) -> dict[str, Any]:
     """Return a plain dict: the kind and the priors."""
     kind = next(k for k, v in NOISES.items() if isinstance(noise, v))
-    return {"kind": kind, **{k: p.to_dict() for k, p in noise.priors.items()}}
+    priors = {k: p.to_dict() for k, p in noise.priors.items()}
+    return {"kind": kind, **priors, "spread": spread_to_dict(noise.spread)}
 
 
 def noise_from_dict(given: Mapping[str, Any] | str) -> Noise:
@@ -124,4 +153,5 @@ def noise_from_dict(given: Mapping[str, Any] | str) -> Noise:
     priors = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
     known = [item.name for item in fields(NOISES[kind])]
     check_keys(priors, known, f"noise {kind}")
-    return NOISES[kind](**{k: Prior.from_dict(v) for k, v in priors.items()})
+    spread = {"spread": spread_from_dict(priors.pop("spread"))} if "spread" in priors else {}
+    return NOISES[kind](**{k: Prior.from_dict(v) for k, v in priors.items()}, **spread)

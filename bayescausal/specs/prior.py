@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 from bayescausal.errors import SpecError, did_you_mean
 
@@ -31,6 +31,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 _LOCATIONS = {"mu", "lower", "upper"}
 _POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
 _OPTIONAL = {"lower", "upper"}
+_TWO_SIDED = {"Cauchy", "Laplace", "Normal", "StudentT", "TruncatedNormal", "Uniform"}
 _DEFAULTS = {"mu": 0.0, "sigma": 1.0}
 
 
@@ -123,6 +124,17 @@ def check_prior(where: str, prior: Any) -> None:
         )
 
 
+def check_scale(where: str, prior: Any) -> None:
+    """Raise for a prior of a standard deviation that could be negative."""
+    check_prior(where, prior)
+    bounded = dict(prior.parameters).get("lower", -math.inf) >= 0
+    if prior.distribution in _TWO_SIDED and not bounded:
+        raise SpecError(
+            f"{where} is a standard deviation, and {prior!r} can be negative. Write "
+            "Prior('HalfNormal', sigma=0.3)."
+        )
+
+
 def number(what: str, value: Any) -> float:
     """Return a finite number as a float, whichever library it is of; raise for anything else."""
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -144,3 +156,37 @@ def check_keys(given: Any, known: Iterable[str], where: str) -> None:
                 f"{where}: unknown key '{key}'. Known: {', '.join(known)}."
                 f"{did_you_mean(key, known)}"
             )
+
+
+type Spread = Prior | Literal["common"]
+"""How far the units of a panel differ: prior of a standard deviation in log units, or not at all.
+
+    value_u = value exp(s_u),    s ~ Normal(0, spread), the sum of s zero
+
+Units are partially pooled around their geometric mean; the sign is common. National data have none.
+"""
+
+COMMON: Spread = "common"
+APART: Spread = Prior("InverseGamma", alpha=3, beta=0.5)
+"""Units differ by a quarter or so, most often by an eighth: away from zero, where pooling is a
+funnel that no sampler likes."""
+
+
+def check_spread(where: str, spread: Any) -> None:
+    """Raise for what is neither a prior of a standard deviation nor "common"."""
+    if isinstance(spread, Prior):
+        check_scale(where, spread)
+    elif spread != COMMON:
+        raise SpecError(
+            f"{where} is a Prior, or 'common' when all units of a panel are alike; got {spread!r}."
+        )
+
+
+def spread_to_dict(spread: Spread) -> Any:
+    """Return a plain value for YAML and JSON."""
+    return spread.to_dict() if isinstance(spread, Prior) else spread
+
+
+def spread_from_dict(given: Any) -> Spread:
+    """Read what `spread_to_dict` wrote."""
+    return COMMON if given == COMMON else Prior.from_dict(given)

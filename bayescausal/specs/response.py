@@ -8,7 +8,17 @@ from typing import Any, ClassVar, NamedTuple
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.adstock import ADSTOCKS
-from bayescausal.specs.prior import Prior, check_keys, check_prior
+from bayescausal.specs.prior import (
+    APART,
+    COMMON,
+    Prior,
+    Spread,
+    check_keys,
+    check_prior,
+    check_spread,
+    spread_from_dict,
+    spread_to_dict,
+)
 from bayescausal.specs.saturation import SATURATIONS
 from bayescausal.specs.transform import Transform
 
@@ -130,6 +140,7 @@ class Response:
     """How a cause acts along an edge: transforms from left to right, times a coefficient.
 
         r(x) = beta * S( A( x / scale ) )
+        r_u(x) = beta exp(s_u) * S( A( x_u / scale_u ) )     in unit u of a panel
 
     Without transforms it is a plain edge, ``beta * x / scale``. Adstock before saturation or
     after it is a matter of order, not of a flag.
@@ -141,7 +152,10 @@ class Response:
     strength : MeanContribution, RangeContribution, Coefficient, ReturnOnSpend or Prior, optional
         Which view of the coefficient carries the prior. A bare `Prior` is read as the prior of
         the default view: the mean contribution with transforms, without them the contribution
-        over the range.
+        over the range. In a panel it speaks of all units together.
+    spread : Prior or "common", optional
+        Of a panel: how far units differ (`bayescausal.specs.prior.Spread`); what carry-over and
+        curve are stays common. By default units differ with transforms, and not without.
 
     Raises
     ------
@@ -158,8 +172,14 @@ class Response:
 
     transforms: tuple[Transform, ...]
     strength: Strength
+    spread: Spread
 
-    def __init__(self, *transforms: Transform, strength: Strength | Prior | None = None) -> None:
+    def __init__(
+        self,
+        *transforms: Transform,
+        strength: Strength | Prior | None = None,
+        spread: Spread | None = None,
+    ) -> None:
         for step in transforms:
             if not isinstance(step, Transform):
                 raise SpecError(
@@ -183,13 +203,18 @@ class Response:
                 f"strength is a Prior or one of {', '.join(STRENGTHS)}; got {strength!r}."
             )
         check_prior(type(strength).__name__, strength.prior)
+        spread = (APART if transforms else COMMON) if spread is None else spread
+        check_spread("Response: spread", spread)
         object.__setattr__(self, "transforms", transforms)
         object.__setattr__(self, "strength", strength)
+        object.__setattr__(self, "spread", spread)
 
     def __repr__(self) -> str:
         steps = [type(t).__name__ + (f"({t.reach})" if t.reach else "") for t in self.transforms]
         view = type(self.strength).__name__
-        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})'])})"
+        usual = APART if self.transforms else COMMON
+        between = [] if self.spread == usual else [f"spread={self.spread!r}"]
+        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})', *between])})"
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -215,18 +240,23 @@ class Response:
                 "kind": type(self.strength).__name__,
                 "prior": self.strength.prior.to_dict(),
             },
+            "spread": spread_to_dict(self.spread),
         }
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Response:
         """Read what `to_dict` wrote."""
-        check_keys(given, ("transforms", "strength"), "response")
+        check_keys(given, ("transforms", "strength", "spread"), "response")
         given_steps = given.get("transforms") or ()
         if not isinstance(given_steps, list | tuple):
             raise SpecError(f"response: transforms is a list of kinds; got {given_steps!r}.")
         steps = [_by_kind(TRANSFORMS, step, "transform") for step in given_steps]
-        strength = given.get("strength")
-        return cls(*steps, strength=None if strength is None else _strength(strength))
+        strength, between = given.get("strength"), given.get("spread")
+        return cls(
+            *steps,
+            strength=None if strength is None else _strength(strength),
+            spread=None if between is None else spread_from_dict(between),
+        )
 
 
 def _by_kind(kinds: dict[str, Any], given: Any, what: str) -> Any:

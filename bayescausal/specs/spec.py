@@ -283,6 +283,7 @@ class Spec:
                 form = " > ".join(type(t).__name__ for t in response.transforms) or "plain"
                 view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
                 rest = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
+                rest += f"; spread of units: {response.spread!r}" if response.transforms else ""
                 rows.append((node, str(edge), form, view + rest))
             noise = self.noise_of(node)
             prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())

@@ -16,9 +16,10 @@ from scipy import stats
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, resolve, scope
 from bayescausal.model.errors import correlations, fresh, law, mixing
+from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import Control, correlation
 from bayescausal.model.predict import generate, replicate
-from bayescausal.model.scm import Parameter, calibrate, compile_scm, evolve, forward
+from bayescausal.model.scm import Parameter, calibrate, compile_scm, forward
 from bayescausal.specs.confounder import CORRELATION
 from bayescausal.specs.noise import AR1Noise
 

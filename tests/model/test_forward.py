@@ -15,9 +15,10 @@ from pymc.model.transform.conditioning import remove_value_transforms
 
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, measure, reach, scope, split
+from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import parameter, strength
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import Parameter, calibrate, compile_scm, evolve, forward
+from bayescausal.model.scm import Parameter, calibrate, compile_scm, forward
 from bayescausal.specs.estimand import steady_state
 from bayescausal.specs.noise import AR1Noise
 from bayescausal.specs.prior import PARAMETERS
@@ -273,6 +274,43 @@ def confounded_panel():
     return replace(spec, experiments=(), baseline=(bc.LinearTrend(),)), data
 
 
+def apart():
+    """Units that respond differently, along a media and a plain edge, with errors of their own."""
+    spread = bc.Prior("InverseGamma", alpha=3, beta=0.5)
+    graph = """
+    tv, social -> search, sales
+    price -> sales
+    search -> sales
+    search <-> sales
+    """
+    test = bc.Experiment(
+        bc.incremental("tv", units=("u0", "u1")).during(week(4), week(9)), 30.0, 9.0, "geo-rct"
+    )
+    steady = bc.Estimand({"tv": 30.0}, {"tv": 12.0}, off_panel="steady", units=("u1",))
+    spec = bc.Spec(
+        bc.Graph.parse(graph, outcome="sales"),
+        responses={
+            "tv": bc.Response(*MEDIA.transforms, spread=spread),
+            "social": bc.Response(
+                bc.LogisticSaturation(),
+                strength=bc.ReturnOnSpend(bc.Prior("Normal", mu=1.0, sigma=0.5)),
+                spread=bc.Prior("HalfNormal", sigma=0.4),
+            ),
+            "social->search": MEDIA,
+            "price": bc.Response(spread=spread),
+        },
+        experiments=(test, bc.Experiment(steady, 7.0, 5.0, "geo-rct", name="steady")),
+        links={"search": "log"},
+        treatments=("tv", "social"),
+        noise={
+            "search": bc.StudentTNoise(spread=spread),
+            "sales": AR1Noise(spread=bc.Prior("Exponential", lam=3.0)),
+        },
+    )
+    columns = ("tv", "social", "search", "price", "sales")
+    return spec, table(columns, units=3, spend=("tv", "social"), history=2, seed=16)
+
+
 def common():
     """A latent with three modelled children, and a bare pair among them."""
     graph = """
@@ -445,6 +483,12 @@ QUESTIONS = {
         bc.Estimand(control={"tv->search": 0.0}, window=WINDOW),
     ),
     "confounded_panel": (bc.incremental("tv", window=WINDOW, units=("u0", "u2")),),
+    "apart": (
+        bc.incremental("tv"),
+        bc.incremental("social", units="u1", scale="per_spend"),
+        bc.incremental("price", units=("u0",), window=WINDOW, carryover=False),
+        bc.Estimand(control={"tv->sales": 0.0}, units="u0", window=WINDOW),
+    ),
     "common": (bc.incremental("tv", window=WINDOW), bc.incremental("tv", outcome="visits")),
     "remembering": (bc.incremental("tv", window=WINDOW),),
     "persistent": (bc.incremental("tv", window=WINDOW, scale="mean"),),
@@ -477,7 +521,7 @@ MAKERS = {
     for f in (
         *(national, panel, lagged, paid, history, smooth, student, zoo),
         *(confounded, confounded_panel, common, remembering, persistent, feedback, held),
-        *(measured, arms),
+        *(measured, arms, apart),
     )
 }
 CASES = sorted(MAKERS)
