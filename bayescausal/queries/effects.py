@@ -144,6 +144,7 @@ def roas(
     outcome: Node | None = None,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
+    units: str | Sequence[str] | None = None,
     strict: bool = False,
 ) -> Draws:
     """Return on ad spend: incremental value of the outcome per unit of incremental spend.
@@ -163,6 +164,8 @@ def roas(
         Divide by the channel's own spend, or also by the spend it induces in paid mediators (TV
         that fills paid search costs search clicks too).
     window : (start, end), optional
+    units : str or sequence of str, optional
+        Of a panel, what is counted; all units by default.
     strict : bool
         As in `effect`, for every channel.
 
@@ -180,7 +183,7 @@ def roas(
     """
 
     def off(name: Node) -> Estimand:
-        return incremental(name, window=window)
+        return incremental(name, window=window, units=units)
 
     return _returns(fit, channels, outcome, spend, off, "roas", strict)
 
@@ -192,6 +195,7 @@ def mroas(
     outcome: Node | None = None,
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
+    units: str | Sequence[str] | None = None,
     strict: bool = False,
 ) -> Draws:
     """Marginal return: of the next unit of spend, in proportion to the spend that there was.
@@ -202,7 +206,7 @@ def mroas(
 
     Parameters
     ----------
-    fit, channels, outcome, spend, window, strict
+    fit, channels, outcome, spend, window, units, strict
         As in `roas`.
 
     Returns
@@ -212,7 +216,8 @@ def mroas(
     """
 
     def nudge(name: Node) -> Estimand:
-        return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, window=window)
+        place: dict[str, Any] = {"window": window, "units": units}
+        return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, **place)
 
     return _returns(fit, channels, outcome, spend, nudge, "mroas", strict)
 
@@ -261,6 +266,7 @@ def _returns(
         outcome=outcome,
         spend=spend,
         window=window_in_words(data, question),
+        **({"units": ", ".join(question.units or data.units)} if data.is_panel else {}),
         value=worth_in_words(fit, outcome),
     )
 

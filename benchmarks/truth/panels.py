@@ -4,10 +4,10 @@
 
 Each world is made by plain numpy: markets of very different size; observed demand moves tv and
 sales; per head of a market tv does more in some than in others (standard deviation of the logs
-0 to 0.6), and small markets are noisier. Four specs are fitted to each: common or partially pooled
-response (``Response(spread=)``), common or partially pooled scale of errors (``Noise(spread=)``).
-Asked: the effect of tv in all markets together, and in each market. Seeds below 9000 are free for
-tuning; these judge.
+0 to 0.6), and small markets are noisier. Four specs are fitted to each: a common or a partially
+pooled response (``Response(spread=)``), a common or a partially pooled scale of errors
+(``NormalNoise(spread=)``); the default is both. Asked: the effect of tv in all markets together,
+and in each. Seeds below 9000 are free for tuning; these judge.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 
 import bayescausal as bc
+from bayescausal.specs.prior import APART
 
-SPREAD = bc.Prior("HalfNormal", sigma=0.3)
 ARMS = {
-    "common": (None, None),
-    "response": (SPREAD, None),
-    "errors": (None, SPREAD),
-    "both": (SPREAD, SPREAD),
+    "common": ("common", "common"),
+    "response": (APART, "common"),
+    "errors": ("common", APART),
+    "both": (APART, APART),
 }
 
 
@@ -41,11 +41,11 @@ def make_world(
     demand = 100 + 8 * season + rng.normal(0, 4, (markets, weeks))
     on = rng.random((markets, weeks)) < 0.6
     tv = on * np.exp(0.03 * (demand - 100)) * rng.gamma(3, 1, (markets, weeks))
-    alpha, half = rng.uniform(0.1, 0.6), rng.uniform(0.5, 2) * tv.mean()
-    weights = alpha ** np.arange(9)
+    alpha, half, slope = rng.uniform(0.1, 0.7), rng.uniform(0.2, 0.7), rng.uniform(1.0, 2.0)
+    half, weights = half * tv.max(), alpha ** np.arange(9)
     carried = np.stack([np.convolve(x, weights / weights.sum())[:weeks] for x in tv])
-    beta = rng.uniform(20, 60) * np.exp(rng.normal(0, apart["response"], markets))
-    added = beta[:, None] * carried / (half + carried)
+    beta = rng.uniform(30, 120) * np.exp(rng.normal(0, apart["response"], markets))
+    added = beta[:, None] * carried**slope / (half**slope + carried**slope)
     noise = rng.uniform(5, 12) * np.exp(rng.normal(0, apart["errors"], markets))
     noise = noise * size ** -rng.uniform(0, 0.3)
     level = 100 + rng.normal(0, 10, (markets, 1))
