@@ -48,6 +48,15 @@ SPECS = {
     "student": (bc.Spec(GRAPH, {"tv": MEDIA}, noise=bc.StudentTNoise()), {}),
     "district": (bc.Spec(TIED, {"tv": MEDIA}, baseline=SEASON), {}),
     "panel": (bc.Spec(GRAPH, {"tv": MEDIA}, baseline=SEASON), {"units": 3, "history": 2}),
+    "panel, curve of a mediator": (
+        bc.Spec(
+            GRAPH,
+            {"tv": MEDIA, "search": CURVE},
+            policy={"search": "reacts"},
+            noise=bc.StudentTNoise(),
+        ),
+        {"units": 3},
+    ),
     "panel district": (bc.Spec(TIED, {"tv": MEDIA}), {"units": 2}),
 }
 
@@ -79,17 +88,23 @@ def density(model, variables=None):
 def naive(scm, augmented, theta, node):
     """Weighted log likelihood of one node without siblings: one row after the other."""
     total, nu = 0.0, theta.get(f"{node}:nu")
-    for weight, (mu, eta) in zip(
+    for weight, (mu, eta, unit) in zip(
         augmented.weights, means(scm, augmented, theta, node), strict=True
     ):
-        sd = theta[f"{node}:sigma"]
+        sd = theta[f"{node}:sigma"] * own_factor(theta, f"{node}:sigma", unit)
         law = stats.norm(mu, sd) if nu is None else stats.t(nu, mu, sd)
         total += weight / augmented.mass * law.logpdf(eta)
     return total
 
 
+def own_factor(theta, name, unit):
+    """What a unit has of a strength or a scale, over all units."""
+    apart = theta.get(f"{name}:unit")
+    return 1.0 if apart is None else np.exp(apart[unit])
+
+
 def means(scm, augmented, theta, node):
-    """Mean and value of a node in each row, on the scale of its link."""
+    """Mean and value of a node in each row, on the scale of its link, and the row's unit."""
     edges, start = calibrate(scm, theta, scm.factual), scm.data.history
     frame, found = augmented.values, []
     column = {v: k for k, v in enumerate(augmented.order)}
@@ -111,9 +126,10 @@ def means(scm, augmented, theta, node):
                 x = np.exp(x) if scm.spec.link(edge.source) == "log" else x
                 own = {k: theta[f"{edge}:{k}"] for k in scm.spec.mechanisms[edge].priors}
                 f = scm.spec.mechanisms[edge].curve(np, np.array([x]), own)[0]
+                f = f * own_factor(theta, str(edge), unit)
                 mu = mu + way.beta.ravel()[0] * (f - way.center.ravel()[0])
             else:
                 index = augmented.indices[i, column[edge.source]]
                 mu = mu + read(way.beta * (way.factual - way.center), index)
-        found.append((float(np.ravel(mu)[0]), frame[node][i, 0]))
+        found.append((float(np.ravel(mu)[0]), frame[node][i, 0], unit))
     return found

@@ -30,8 +30,8 @@ from bayescausal.specs.estimand import Estimand, Plus
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
-FORMAT = 1
-"""Of the files that `Fit.save` writes; `storage.load` reads it and those before it."""
+FORMAT = 2
+"""Of the files that `Fit.save` writes; `storage.load` reads it, and national fits before it."""
 
 _CHUNK_BYTES = 300e6
 _PRIOR_DRAWS = 500

@@ -12,6 +12,8 @@ from bayescausal.inference.fit import FORMAT, PLAIN, Fit
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
+_UNITS_DIFFER = 2  # the first format in which the units of a panel differ
+
 
 def load(path: str | Path) -> Fit:
     """Read what `Fit.save` wrote. Nothing in the file is executed.
@@ -41,12 +43,18 @@ def load(path: str | Path) -> Fit:
     if "bayescausal_format" not in attrs:
         raise BayesCausalError(f"'{path}' was not written by Fit.save.")
     try:
-        if int(attrs.pop("bayescausal_format")) > FORMAT:
+        wrote = int(attrs.pop("bayescausal_format"))
+        if wrote > FORMAT:
             raise BayesCausalError(
                 f"'{path}' was written by a newer bayescausal; upgrade to read it."
             )
         spec = Spec.from_dict(json.loads(attrs.pop("spec")))
         data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
+        if wrote < _UNITS_DIFFER and data.is_panel:
+            raise BayesCausalError(
+                f"'{path}' is a panel fitted when all units had one response and one scale of "
+                "errors. Fit it again; spread='common' says that they are alike."
+            )
         apart = {"data", PLAIN}
         groups = {name: tree[name].to_dataset() for name in tree.children if name not in apart}
         made = Fit(spec, data, xr.DataTree.from_dict(groups))

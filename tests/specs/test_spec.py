@@ -691,6 +691,12 @@ def priors(draw):
     return Prior(name, **{k: draw(positive if k in shapes else real) for k in PARAMETERS[name]})
 
 
+scales = priors().filter(
+    lambda p: p.distribution not in ("Cauchy", "Laplace", "Normal", "StudentT")
+)
+spreads = scales | st.just("common")
+
+
 @st.composite
 def transform(draw, kinds):
     kind = kinds[draw(st.sampled_from(sorted(kinds)))]
@@ -705,7 +711,10 @@ def transform(draw, kinds):
 def responses(draw):
     steps = [draw(transform(k)) for k in (ADSTOCKS, SATURATIONS) if draw(st.booleans())]
     view = draw(st.sampled_from([Coefficient, MeanContribution, ReturnOnSpend]))
-    return Response(*draw(st.permutations(steps)), strength=draw(st.none() | priors().map(view)))
+    strength = draw(st.none() | priors().map(view))
+    return Response(
+        *draw(st.permutations(steps)), strength=strength, spread=draw(st.none() | spreads)
+    )
 
 
 days = st.dates(datetime.date(2000, 1, 1), datetime.date(2050, 1, 1))
@@ -740,7 +749,9 @@ terms = st.lists(
     max_size=4,
     unique_by=lambda term: term.key,
 ).map(tuple)
-noises = st.builds(NormalNoise, priors()) | st.builds(StudentTNoise, priors(), priors())
+noises = st.builds(NormalNoise, scales, spreads) | st.builds(
+    StudentTNoise, scales, priors(), spread=spreads
+)
 number = st.floats(-1e9, 1e9)
 value = st.one_of(
     number,

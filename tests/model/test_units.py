@@ -1,0 +1,156 @@
+"""Markets that differ in what a channel does and in how noisy they are."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescausal as bc
+from bayescausal.errors import BayesCausalError, SpecError
+from bayescausal.inference.fit import FORMAT
+from bayescausal.model.scm import compile_scm
+from bayescausal.queries.plan import expected_std_error
+from bayescausal.specs.prior import APART, COMMON
+
+MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation())
+GRAPH = bc.Graph.parse("tv -> sales", outcome="sales")
+MARKETS = ("north", "east", "south", "west")
+STRENGTH = (0.5, 1.0, 1.0, 2.0)
+NOISE = (1.0, 1.0, 4.0, 1.0)
+SIZE = (1.0, 3.0, 0.5, 2.0)
+
+
+def panel(weeks=78):
+    """Sales per head gain ``STRENGTH * 20 x / (3 + x)`` of tv per head; south is noisy."""
+    rng = np.random.default_rng(8)
+    frames, truth = [], {}
+    for name, size, strength, noise in zip(MARKETS, SIZE, STRENGTH, NOISE, strict=True):
+        tv = rng.gamma(1.5, 2, weeks) * (rng.random(weeks) < 0.7)
+        gained = strength * 20 * tv / (3 + tv)
+        sales = 60 + gained + noise * rng.normal(size=weeks)
+        week = pd.date_range("2023-01-02", periods=weeks, freq="7D")
+        columns = {"week": week, "market": name, "tv": size * tv, "sales": size * sales}
+        frames.append(pd.DataFrame(columns))
+        truth[name] = size * gained.sum()
+    data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=["tv"])
+    return data, pd.Series(truth)
+
+
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory, shared):
+    """A real posterior of the default spec."""
+
+    def write(path):
+        bc.fit(bc.Spec(GRAPH, {"tv": MEDIA}), panel()[0], seed=1, progress=False).save(path)
+
+    return bc.load(shared("differing.nc", write))
+
+
+def test_effects_of_single_markets_are_recovered(differing):
+    _, truth = panel()
+    assert differing.convergence.converged
+    found = {m: bc.effect(differing, bc.incremental("tv", units=m)) for m in MARKETS}
+    table = pd.concat({m: bc.summarize(draws).iloc[0] for m, draws in found.items()}, axis=1).T
+    wide = (table["high"] - table["low"]).astype(float)
+    off = (table["mean"] - truth).astype(float)
+    assert (abs(off) < wide).all()  # within about three posterior sd
+    assert (wide < truth).all()  # and the data say something of each
+    per_head = table[["low", "high"]].div(SIZE, axis=0)
+    assert per_head.loc["west", "low"] > per_head.loc["north", "high"]
+
+
+def test_noise_of_single_markets_is_recovered(differing):
+    own = np.exp(differing.theta()["sales:sigma:unit"])
+    low, high = np.quantile(own[:, 2] / own[:, [0, 1, 3]].mean(axis=1), [0.005, 0.995])
+    assert low < 4 < high
+    assert low > 2
+
+
+def test_returns_of_markets_average_to_that_of_all(differing):
+    spent = differing.data.spend_of("tv").sum(axis=-1)
+    each = [bc.roas(differing, units=m).to_numpy() for m in MARKETS]
+    total = bc.roas(differing)
+    assert np.allclose(np.average(each, axis=0, weights=spent), total.to_numpy())
+    assert bc.mroas(differing, units=("north", "west")).attrs["units"] == "north, west"
+    assert total.attrs["units"] == ", ".join(differing.data.units)
+
+
+def test_a_test_in_a_noisy_market_is_expected_to_be_noisy(differing):
+    during = {m: bc.incremental("tv", units=m, carryover=False) for m in ("east", "south")}
+    scale = dict(zip(differing.data.units, differing.scm.scale["sales"].ravel(), strict=True))
+    found = {m: expected_std_error(differing, asked) / scale[m] for m, asked in during.items()}
+    theta = differing.theta()
+    for market, each in found.items():
+        own = np.exp(theta["sales:sigma:unit"][:, differing.data.units.index(market)])
+        sd = np.median((theta["sales:sigma"] * own) ** 2) ** 0.5
+        assert each == pytest.approx(sd * np.sqrt(2 * 78))
+    assert found["south"] > 2 * found["east"]
+
+
+def test_the_response_curve_of_a_panel_is_the_mean_over_its_markets(differing):
+    curve = bc.response_curve(differing, "tv->sales", points=3, upto=1.0)
+    theta, scm = differing.theta(), differing.scm
+    edge = next(iter(differing.spec.mechanisms))
+    steady = np.ones((4, 5)) * scm.scale["tv"]
+    f = scm.curve(edge, theta, np.broadcast_to(np.pad(steady, ((0, 0), (0, 73)), "edge"), (4, 78)))
+    beta = differing.evaluate(lambda _, edges: edges[edge].beta[..., 0, 0])
+    by_hand = beta.ravel() * (scm.scale["sales"].ravel() * f[..., -1]).mean(axis=1)
+    assert np.allclose(curve.to_numpy()[..., -1].ravel(), by_hand)
+
+
+def test_what_is_common_has_no_deviations():
+    data, _ = panel(30)
+    alike = bc.Response(*MEDIA.transforms, spread="common")
+    spec = bc.Spec(GRAPH, {"tv": alike}, noise=bc.NormalNoise(spread="common"))
+    assert not compile_scm(spec, data).apart
+    assert compile_scm(bc.Spec(GRAPH, {"tv": MEDIA}), data).apart == {"tv->sales", "sales:sigma"}
+    plain = bc.Spec(GRAPH, treatments=("tv",))
+    assert compile_scm(plain, data).apart == {"sales:sigma"}
+
+
+def test_national_data_and_a_panel_of_one_market_have_no_deviations():
+    data, _ = panel(30)
+    frame = data.table.to_dataframe().reset_index()
+    one = frame[frame["unit"] == "north"]
+    spec = bc.Spec(GRAPH, {"tv": MEDIA})
+    for unit in ("unit", None):
+        table = one if unit else one.drop(columns="unit")
+        alone = bc.Dataset.from_frame(
+            table[["time", "tv", "sales", *([unit] if unit else [])]], time="time", unit=unit
+        )
+        assert not compile_scm(spec, alone).apart
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [bc.Prior("Normal"), bc.Prior("Uniform", lower=-1, upper=1), 0.3, "comon"],
+)
+def test_a_spread_is_a_prior_of_a_standard_deviation_or_common(spread):
+    with pytest.raises(SpecError, match="spread"):
+        bc.Response(bc.HillSaturation(), spread=spread)
+    for kind in (bc.NormalNoise, bc.StudentTNoise, bc.AR1Noise):
+        with pytest.raises(SpecError, match="spread"):
+            kind(spread=spread)
+
+
+def test_a_scale_of_errors_cannot_be_negative():
+    with pytest.raises(SpecError, match="can be negative"):
+        bc.NormalNoise(sigma=bc.Prior("Normal", mu=0, sigma=1))
+
+
+@pytest.mark.parametrize("spread", [None, "common", bc.Prior("HalfNormal", sigma=0.2)])
+def test_spreads_are_written_and_read(spread):
+    media = bc.Response(bc.HillSaturation(), spread=spread)
+    noise = bc.AR1Noise() if spread is None else bc.AR1Noise(spread=spread)
+    spec = bc.Spec(GRAPH, {"tv": media}, noise=noise)
+    assert bc.Spec.from_yaml(spec.to_yaml()) == spec
+    assert media.spread == (APART if spread is None else spread)
+    assert bc.Response(spread=spread).spread == (COMMON if spread is None else spread)
+
+
+def test_a_panel_of_a_format_in_which_markets_were_alike_is_refused(differing, tmp_path):
+    path = differing.save(tmp_path / "old.nc")
+    with h5py.File(path, "r+") as file:
+        file.attrs["bayescausal_format"] = FORMAT - 1
+    with pytest.raises(BayesCausalError, match="Fit it again"):
+        bc.load(path)
