@@ -201,9 +201,9 @@ def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:
     """What a column is divided by, shape ``(1,)`` or ``(unit, 1)``.
 
     Nationally its largest absolute value. In a panel outcomes and media are counted per size of a
-    market, its mean outcome: a response that is common to all units then
-    does the same in each, and no unit's largest week sets its return. Other nodes, such as a price, are relative
-    to their own largest value in the unit.
+    market, its mean outcome: a response that is common to all units then does the same in each, and
+    no unit's largest week sets its return. Other nodes, such as a price, are relative to their own
+    largest value in the unit.
     """
     curved = any(e.source == node and r.transforms for e, r in spec.mechanisms.items())
     grows = node in spec.graph.outcomes or node in data.spend or curved
