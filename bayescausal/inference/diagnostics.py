@@ -94,7 +94,8 @@ def diagnose(fit: Fit) -> Diagnostics:
     state = fit.convergence
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
-    told = (*_unidentified(fit), *_advice(state, effects, predictive, tests, energy))
+    bent = _bent(fit, predictive)
+    told = (*_unidentified(fit), *_advice(state, effects, predictive, bent, tests, energy))
     return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
 
 
@@ -154,6 +155,19 @@ def _predictive(fit: Fit) -> pd.DataFrame:
     return table
 
 
+def _fails(check: pd.Series) -> bool:
+    return bool(min(check["p_value"], 1 - check["p_value"]) < _TAIL)
+
+
+def _bent(fit: Fit, predictive: pd.DataFrame) -> list[tuple[str, str]]:
+    """Checks that fail with augmented rows and hold in the fit without."""
+    if fit.plain is None:
+        return []
+    before = _predictive(fit.plain)
+    failing = (key for key, check in predictive.iterrows() if _fails(check))
+    return [(str(v), str(name)) for v, name in failing if not _fails(before.loc[(v, name)])]
+
+
 def _experiments(fit: Fit) -> pd.DataFrame:
     rows = {}
     for test in fit.spec.experiments:
@@ -190,6 +204,7 @@ def _advice(
     state: Convergence,
     effects: pd.DataFrame,
     predictive: pd.DataFrame,
+    bent: list[tuple[str, str]],
     tests: pd.DataFrame,
     energy: pd.Series,
 ) -> tuple[str, ...]:
@@ -219,10 +234,15 @@ def _advice(
                 f"The test '{name}' disagrees with the fitted model (z = {z:.1f}) although it was "
                 "used to fit it: suspect a confounder, the window, or the units of the lift."
             )
-    for (node, statistic), row in predictive.iterrows():
-        p = row["p_value"]
-        if min(p, 1 - p) < _TAIL:
-            found.append(_misfit(str(node), str(statistic)))
+    found += [
+        f"The {statistic} of {node} is not reproduced with augmented rows, and is without them: "
+        "they lost something that the data show. Read the fit without (`fit.plain`), or give the "
+        "rows less weight."
+        for node, statistic in bent
+    ]
+    for key, check in predictive.iterrows():
+        if _fails(check) and key not in bent:
+            found.append(_misfit(*map(str, key)))
     if not found:
         found.append(
             "Nothing to mend in the sampling or the fit. That says nothing about the graph: "

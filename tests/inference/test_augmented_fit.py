@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from augmented_cases import AUGMENTATION, WEEKS, augmented_spec, mediated, quick
 
 import bayescausal as bc
 from bayescausal.inference.compile import compile_jax
-from bayescausal.inference.fit import labeled
+from bayescausal.inference.fit import PLAIN, labeled
 from bayescausal.model.build import build
 from bayescausal.model.weighted import ETA, WEIGHT
 
@@ -52,6 +53,24 @@ def test_the_kind_of_posterior_is_said(augmented_fit):
     assert "Weighted-likelihood" not in repr(augmented_fit.plain)
     assert labeled(augmented_spec(augmentation=None)) == ""
     assert labeled(augmented_spec(augmentation=bc.Augmentation(weight=0))) == ""
+
+
+def test_what_only_the_fit_with_rows_fails_to_reproduce_is_their_fault(augmented_fit):
+    """Replicas are moved by hand: in one of the fits, and in both."""
+
+    def moved(fit):
+        tree = fit.tree.copy()
+        replicas = tree["posterior_predictive"].to_dataset()
+        tree["posterior_predictive"] = xr.DataTree(replicas.assign(sales=2 * replicas["sales"]))
+        return replace(fit, tree=tree)
+
+    both = moved(augmented_fit)
+    both.tree[PLAIN] = moved(augmented_fit.plain).tree
+    blame = "The mean of sales is not reproduced with augmented rows, and is without them"
+    assert any(blame in line for line in bc.diagnose(moved(augmented_fit)).advice)
+    told = bc.diagnose(both).advice
+    assert not any("augmented rows" in line for line in told)
+    assert any("The mean of sales is not reproduced: its link" in line for line in told)
 
 
 def test_effects_and_replicas_are_of_observed_weeks(augmented_fit):
