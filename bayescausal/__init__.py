@@ -128,6 +128,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_fit",
             "plot_roas",
         ],
+        "presentation.market_plots": ["plot_roas_by_unit"],
         "presentation.augmentation_plots": ["plot_augmentation"],
         "presentation.experiment_plots": ["plot_evidence", "plot_reconciliation"],
         "presentation.report": ["effects_table", "report"],

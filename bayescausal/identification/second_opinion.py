@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayescausal._types import Draws
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.identification.asking import as_estimand
 from bayescausal.identification.dowhy_bridge import estimate, in_words
 from bayescausal.identification.lagged_table import (
     Change,
@@ -130,7 +131,7 @@ class SecondOpinion:
 def second_opinion(
     data: Dataset | pd.DataFrame,
     graph: Graph,
-    estimand: Estimand,
+    estimand: Estimand | str,
     *,
     method: Method | Literal["auto"] = "auto",
     exposure: Exposure | None = None,
@@ -154,7 +155,7 @@ def second_opinion(
         A frame has one row a period, and dates as its index if the estimand has a window. The
         units of a panel get fixed effects.
     graph : Graph
-    estimand : Estimand
+    estimand : Estimand, or the name of a treatment
         Of one treatment, on the scale ``total`` or ``mean``.
     method : str
         One of `METHODS`; "auto" takes the first that the graph allows.
@@ -199,7 +200,7 @@ def second_opinion(
     ('backdoor regression', ('season',), 2)
     """
     _check_settings(method, prob, bootstrap, block)
-    asked = _asked(graph, estimand)
+    asked = _asked(graph, as_estimand(estimand))
     slices, table = unroll_lags(graph), read_table(data, graph.observed)
     extra = read_controls(controls, table, slices)
     found = plans(graph, asked, method, mediator, lagged=slices.depth > 0)

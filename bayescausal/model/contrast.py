@@ -344,7 +344,17 @@ def split(
 
 
 def moved_spend(scm: SCM, estimand: Estimand) -> float:
-    """Spend of the intervened treatments in the active world, less that in the control world.
+    """Spend of the intervened treatments in the active world, less that in the control world."""
+    total = float(np.sum(spend_path(scm, estimand)))
+    if total == 0:
+        raise DataError(
+            f"{estimand!r} moves no spend in its window, so an effect per spend is undefined."
+        )
+    return total
+
+
+def spend_path(scm: SCM, estimand: Estimand) -> np.ndarray:
+    """What `moved_spend` sums: by period, and by unit in a panel.
 
     Exposure is paid at the price of its own period, with its part of the spend that is booked
     where nothing ran (`unit_cost`); where there was none, and off the panel, at the mean price.
@@ -356,18 +366,14 @@ def moved_spend(scm: SCM, estimand: Estimand) -> float:
     else:
         active = resolve(scm, x, estimand.active, where.acts)
         control = resolve(scm, x, estimand.control, where.acts)
-    total = 0.0
+    total = np.zeros(1)
     for node in estimand.treatments:
         off = bool(estimand.off_panel)  # there both worlds set it
         factual: Array = 0.0 if off else x[node]
         high: Array = active.get(node, factual)
         low: Array = control.get(node, factual)
         price: Array = mean_cost(scm.data, node) if off else unit_cost(scm.data, node)
-        total += float((price * np.where(where.acts, high - low, 0.0)).sum())
-    if total == 0:
-        raise DataError(
-            f"{estimand!r} moves no spend in its window, so an effect per spend is undefined."
-        )
+        total = total + price * np.where(where.acts, high - low, 0.0)
     return total
 
 

@@ -31,6 +31,7 @@ from bayescausal.presentation.beside import beside
 from bayescausal.presentation.cards import Questions, cells, headlines
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
 from bayescausal.presentation.geo_plots import plot_geo_test
+from bayescausal.presentation.market_plots import plot_roas_by_unit
 from bayescausal.presentation.plots import (
     channels_of,
     curved_edges,
@@ -52,6 +53,7 @@ from bayescausal.specs.estimand import incremental
 type Rows = list[dict[str, Any]]
 
 _MAX_FITS = 4
+_MAX_MARKETS = 40
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -308,6 +310,7 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
             "numbers.",
         ),
         "roas": None,
+        "markets": None,
         "curves": None,
         "adstock": None,
     }
@@ -316,6 +319,11 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
             plot_roas(fit, prob),
             "ROAS and mROAS by channel with intervals. The table of returns gives the numbers.",
         )
+        if fit.data.is_panel and len(fit.data.units) <= _MAX_MARKETS:
+            figures["markets"] = _figure(
+                plot_roas_by_unit(fit, prob),
+                "ROAS of each channel in each market with intervals, best market first.",
+            )
     if curved_edges(fit):
         figures["curves"] = _figure(
             plot_curves(fit, prob),

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from bayescausal._types import Array, Draws, Node, Theta
-from bayescausal.errors import SpecError
+from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.model.contrast import (
     contrast,
     moved_spend,
     on_scale,
     outcomes,
+    spend_path,
     split,
     unit_cost,
     window_in_words,
@@ -145,6 +146,7 @@ def roas(
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
     units: str | Sequence[str] | None = None,
+    by_unit: bool = False,
     strict: bool = False,
 ) -> Draws:
     """Return on ad spend: incremental value of the outcome per unit of incremental spend.
@@ -166,18 +168,20 @@ def roas(
     window : (start, end), optional
     units : str or sequence of str, optional
         Of a panel, what is counted; all units by default.
+    by_unit : bool
+        A return for each of these units; none (NaN) where a channel has no spend.
     strict : bool
         As in `effect`, for every channel.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``(chain, draw, channel)``.
+        Dims ``(chain, draw, channel)``, and ``unit`` with ``by_unit``.
 
     Raises
     ------
     DataError
-        A channel without spend.
+        A channel without spend; ``by_unit`` of national data.
     NotIdentified
         With ``strict``.
     """
@@ -185,7 +189,7 @@ def roas(
     def off(name: Node) -> Estimand:
         return incremental(name, window=window, units=units)
 
-    return _returns(fit, channels, outcome, spend, off, "roas", strict)
+    return _returns(fit, channels, outcome, spend, off, "roas", by_unit, strict)
 
 
 def mroas(
@@ -196,6 +200,7 @@ def mroas(
     spend: str = "own",
     window: tuple[Any, Any] | None = None,
     units: str | Sequence[str] | None = None,
+    by_unit: bool = False,
     strict: bool = False,
 ) -> Draws:
     """Marginal return: of the next unit of spend, in proportion to the spend that there was.
@@ -206,20 +211,20 @@ def mroas(
 
     Parameters
     ----------
-    fit, channels, outcome, spend, window, units, strict
+    fit, channels, outcome, spend, window, units, by_unit, strict
         As in `roas`.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``(chain, draw, channel)``.
+        Dims ``(chain, draw, channel)``, and ``unit`` with ``by_unit``.
     """
 
     def nudge(name: Node) -> Estimand:
         place: dict[str, Any] = {"window": window, "units": units}
         return Estimand({name: Times(1 + _STEP)}, {name: Times(1 - _STEP)}, **place)
 
-    return _returns(fit, channels, outcome, spend, nudge, "mroas", strict)
+    return _returns(fit, channels, outcome, spend, nudge, "mroas", by_unit, strict)
 
 
 def _returns(
@@ -229,52 +234,63 @@ def _returns(
     spend: str,
     ask: Callable[[Node], Estimand],
     name: str,
+    by_unit: bool,
     strict: bool,
 ) -> Draws:
     if spend not in ("own", "induced"):
         raise SpecError(f"spend is 'own' or 'induced'; got {spend!r}.")
     outcome = outcome or fit.spec.graph.outcome
     scm, data = fit.scm, fit.data
+    if by_unit and not data.is_panel:
+        raise DataError("by_unit: the data are national. Give a panel, or leave by_unit out.")
     names = channels_for(fit, channels, outcome, among=paid(fit, outcome))
-    worth, axes = data.value_of_outcome(), tuple(range(-scm.depth, 0))
+    worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
     x = scm.factual
     values, grades = [], []
     for channel in names:
         question = asked_of(fit, ask(channel).on(outcome))
-        grades.append(grade_of(fit, question, strict))
-        own = moved_spend(scm, question)
+        asked = [question.within(u) for u in question.units or data.units] if by_unit else []
+        each = [grade_of(fit, one, strict) for one in asked or [question]]
+        grades.append(max(each, key=lambda grade: grade.letter))  # the weakest
+        own: Any = moved_spend(scm, question)
+        if by_unit:
+            paid_there = spend_path(scm, question).sum(axis=axes)
+            own = np.where(paid_there == 0, np.nan, paid_there)
 
         def gained(
             theta: Theta,
             edges: dict[Edge, Mechanism],
             question: Estimand = question,
-            own: float = own,
+            own: Any = own,
         ) -> Array:
             gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
             if spend == "own":
                 return gain / own
-            return gain / (own + _induced(fit, theta, edges, question))
+            return gain / (own + _induced(fit, theta, edges, question, axes))
 
         values.append(fit.evaluate(gained, only=touched(fit.spec, [channel])))
-    return label(
+    counted = list(question.units or data.units)
+    made = label(
         fit,
         np.stack(values, axis=2),
-        ("channel",),
-        {"channel": names},
+        ("channel", *(["unit"] if by_unit else [])),
+        {"channel": names, **({"unit": list(data.units)} if by_unit else {})},
         name,
         grades={"channel": grades},
         outcome=outcome,
         spend=spend,
         window=window_in_words(data, question),
-        **({"units": ", ".join(question.units or data.units)} if data.is_panel else {}),
+        **({"units": ", ".join(counted)} if data.is_panel else {}),
         value=worth_in_words(fit, outcome),
     )
+    return made.sel(unit=counted) if by_unit else made
 
 
-def _induced(fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand) -> Array:
+def _induced(
+    fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand, axes: Any
+) -> Array:
     """Spend that the intervention moves in paid mediators."""
     total = np.zeros(1)
-    axes = tuple(range(-fit.scm.depth, 0))
     x = fit.scm.factual
     for node in fit.spec.mediators:
         below = node in fit.spec.reduced.descendants(*question.treatments)

@@ -16,6 +16,7 @@ from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.refit import Refits
 from bayescausal.queries.effects import effect
 from bayescausal.queries.left_out import required
+from bayescausal.queries.questions import asked_of
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import Estimand
 
@@ -54,7 +55,7 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     return Refits(fit).without(left, seed)
 
 
-def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFrame:
+def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.DataFrame:
     """Split the precision of an effect into prior, observational data, and each test.
 
         precision = 1 / Var[effect];   gain of a source = precision with it - precision before it
@@ -67,7 +68,7 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
     Parameters
     ----------
     fit : Fit
-    estimand : Estimand
+    estimand : Estimand, or the name of a treatment
         The effect; its cost has no variance, ask its return.
     seed : int, optional
         Of the refits: at most ``2 n - 1`` for n tests, of one compiled model.
@@ -99,7 +100,7 @@ def evidence(fit: Fit, estimand: Estimand, seed: int | None = None) -> pd.DataFr
     >>> import bayescausal as bc
     >>> bc.evidence(fit, bc.incremental("tv"), seed=1)  # doctest: +SKIP
     """
-    names = [str(test.name) for test in required(fit)]
+    names, estimand = [str(test.name) for test in required(fit)], asked_of(fit, estimand)
     if estimand.scale == "cost":
         raise SpecError(
             "The variance of a cost is infinite where the effect may be zero. Ask its inverse: "

@@ -278,7 +278,7 @@ def test_m_two_instruments_have_no_intercept_in_dowhy():
     assert value > 10  # the level of sales is taken for an effect of tv; the truth is 2
 
     graph = Graph.parse("price, rate -> tv -> sales\ntv <-> sales", outcome="sales")
-    opinion = second_opinion(data, graph, incremental("tv"), seed=0)
+    opinion = second_opinion(data, graph, "tv", seed=0)
     assert opinion.via == "price"  # the stronger
     assert opinion.per_unit == pytest.approx(2, abs=0.6)
 

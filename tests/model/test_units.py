@@ -1,12 +1,15 @@
 """Markets that differ in what a channel does and in how noisy they are."""
 
+import warnings
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayescausal as bc
-from bayescausal.errors import BayesCausalError, SpecError
+from bayescausal.errors import BayesCausalError, DataError, SpecError
 from bayescausal.inference.fit import FORMAT
 from bayescausal.model.scm import compile_scm
 from bayescausal.queries.plan import expected_std_error
@@ -69,10 +72,56 @@ def test_noise_of_single_markets_is_recovered(differing):
 def test_returns_of_markets_average_to_that_of_all(differing):
     spent = differing.data.spend_of("tv").sum(axis=-1)
     each = [bc.roas(differing, units=m).to_numpy() for m in MARKETS]
-    total = bc.roas(differing)
+    spent = dict(zip(differing.data.units, spent, strict=True))
+    spent, total = [spent[m] for m in MARKETS], bc.roas(differing)
+    by_unit = bc.roas(differing, by_unit=True)
+    assert np.allclose(by_unit.sel(unit=list(MARKETS)).to_numpy(), np.stack(each, axis=-1))
+    some = bc.mroas(differing, units=("west", "north"), by_unit=True)
+    assert some["unit"].to_numpy().tolist() == ["west", "north"]
     assert np.allclose(np.average(each, axis=0, weights=spent), total.to_numpy())
     assert bc.mroas(differing, units=("north", "west")).attrs["units"] == "north, west"
     assert total.attrs["units"] == ", ".join(differing.data.units)
+
+
+def test_a_return_by_market_has_the_weakest_grade_of_the_markets(differing):
+    """A randomized test of one market says what it says of that market."""
+    asked = bc.incremental("tv", units="east", outcome="sales")
+    lift = float(bc.effect(differing, asked).mean())
+    test = bc.Experiment(asked, lift, 0.02 * lift, "geo-rct", name="east")
+    told = replace(differing, spec=replace(differing.spec, experiments=(test,)))
+    alone = bc.roas(told, units="east")
+    assert alone["grade"].item() == "A"
+    both = bc.roas(told, units=("east", "west"), by_unit=True)
+    assert both["grade"].item() > "A"
+
+
+def test_returns_by_market_are_drawn_best_first(differing):
+    (ax,) = bc.plot_roas_by_unit(differing).axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    table = bc.summarize(bc.roas(differing, by_unit=True)).droplevel("channel")
+    assert names == table["mean"].sort_values(ascending=False).index.tolist()
+    assert names[0] == "west"
+    assert np.allclose(sorted(ax.lines[1].get_xdata()), sorted(table["mean"]))
+
+
+def test_a_market_without_spend_has_no_return():
+    data, _ = panel(30)
+    table = data.table.copy(deep=True)
+    table["tv"].loc[{"unit": "north"}] = 0.0
+    silent = bc.Dataset(table, data.spend, data.value, data.history)
+    spec = bc.Spec(GRAPH, {"tv": MEDIA})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = bc.fit(spec, silent, seed=1, draws=20, tune=20, chains=2, progress=False)
+        found = bc.roas(fit, by_unit=True).sel(unit="north")
+        (ax,) = bc.plot_roas_by_unit(fit).axes
+    assert np.isnan(found).all()
+    assert len(ax.get_yticklabels()) == 3
+
+
+def test_national_data_have_no_return_by_market(example_fit):
+    with pytest.raises(DataError, match="by_unit: the data are national"):
+        bc.roas(example_fit, by_unit=True)
 
 
 def test_a_test_in_a_noisy_market_is_expected_to_be_noisy(differing):
