@@ -153,6 +153,7 @@ def geo(folder: Path) -> None:
         unit="geo",
         spend={c: f"{c}_spend" for c in paid},
         value="revenue_per_conversion",
+        size="population",
     )
     graph = bc.Graph.parse(
         """

@@ -396,7 +396,7 @@ class Oracle:
         grows = node in self.spec.graph.outcomes or node in self.data.spend or curved
         if not self.data.units or not grows:
             return [top if top > 0 else max(tops) for top in tops]
-        first = self._path(self.spec.graph.outcomes[0])
+        first = self._path(self.data.size or self.spec.graph.outcomes[0])
         sizes = [math.fsum(map(abs, row[self.history :])) / len(self.training) for row in first]
         most = max(top / size for top, size in zip(tops, sizes, strict=True))
         return [size * most for size in sizes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -190,7 +190,7 @@ def _generated(
             cut[node] = np.maximum(world(cut)[node], 0)
     paths = world(cut)
     table = scm.data.table.assign({v: (scm.data.dims, path) for v, path in paths.items()})
-    data = Dataset(table, scm.data.spend, scm.data.value, scm.data.history)
+    data = replace(scm.data, table=table)
     x = {**scm.factual, **paths}
     here = {
         e: way._replace(factual=scm.curve(e, theta, x[e.source][None])) for e, way in edges.items()

@@ -201,16 +201,16 @@ def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:
     """What a column is divided by, shape ``(1,)`` or ``(unit, 1)``.
 
     Nationally its largest absolute value. In a panel outcomes and media are counted per size of a
-    market, its mean outcome: a response that is common to all units then does the same in each, and
-    no unit's largest week sets its return. Other nodes, such as a price, are relative to their own
-    largest value in the unit.
+    market, as declared or else its mean outcome: a response that is common to all units then does
+    the same in each, and no unit's largest week sets its return. Other nodes, such as a price, are
+    relative to their own largest value in the unit.
     """
     curved = any(e.source == node and r.transforms for e, r in spec.mechanisms.items())
     grows = node in spec.graph.outcomes or node in data.spend or curved
     if not data.is_panel or not grows:
         return data.scale(node)
-    outcome = np.abs(data.array(spec.graph.outcomes[0])[..., data.history :])
-    size = outcome.mean(axis=-1, keepdims=True)
+    said = np.abs(data.array(data.size or spec.graph.outcomes[0])[..., data.history :])
+    size = said.mean(axis=-1, keepdims=True)
     if not size.all():
         unit = data.units[int(np.flatnonzero(size.ravel() == 0)[0])]
         raise DataError(

@@ -23,7 +23,7 @@ from bayescausal.presentation.words import number
 _EPILOG = """\
 A model is one YAML file:
 
-  data: {path: weekly.csv, time: week, spend: {tv: tv_cost}}   # unit, value, history, columns
+  data: {path: weekly.csv, time: week, spend: {tv: tv_cost}}   # unit, value, history, columns, size
   spec:
     graph: |
       demand -> tv, sales

@@ -19,7 +19,7 @@ from bayescausal.specs.prior import check_keys, number
 from bayescausal.specs.spec import Spec, load_yaml
 
 KEYS = ("data", "spec", "fit", "output")
-DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns")
+DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns", "size")
 _BY_FIT = ("tune", "target_accept")  # when they are left out the spec decides
 FIT_KEYS = ("seed", "strict", *(f.name for f in fields(Settings) if f.name != "progress"))
 

@@ -42,6 +42,9 @@ class Dataset:
         Number of leading periods that are only input to adstock: no likelihood, no results.
     left_out : dict of str to str
         Columns of the frame that were not kept, and why; for messages, and not saved.
+    size : str, optional
+        Of a panel, the column that says how large each unit is (its population): what outcomes and
+        media are counted per. Without it the mean outcome stands in, to which media add too.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class Dataset:
     value: str | float = 1.0
     history: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    size: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.table, xr.Dataset):
@@ -80,6 +84,7 @@ class Dataset:
         value: str | float = 1.0,
         history: int = 0,
         columns: Sequence[str] | str | None = None,
+        size: str | None = None,
     ) -> Dataset:
         """Read a tidy frame: one row a period (and unit), one column a node.
 
@@ -99,6 +104,8 @@ class Dataset:
         columns : sequence of str, optional
             Columns to keep; by default all numeric ones. Of those that are not needed a name that
             cannot be saved, such as ``cost/1000``, is left out too.
+        size : str, optional
+            Column with the size of each unit of a panel, such as its population.
 
         Returns
         -------
@@ -123,7 +130,7 @@ class Dataset:
         costs = {s: s for s in _several(spend or (), "spend")}
         costs |= spend if isinstance(spend, Mapping) else {}
         keep = _numeric(frame, {time, unit}) if columns is None else _several(columns, "columns")
-        extra = [*costs.values(), *([value] if isinstance(value, str) else [])]
+        extra = [*costs.values(), *(name for name in (value, size) if isinstance(name, str))]
         if columns is None:
             keep = [name for name in keep if not unwritable(str(name))]
         keep = list(dict.fromkeys([*keep, *extra]))
@@ -144,7 +151,7 @@ class Dataset:
         if unit is not None:
             table = table.sel(unit=units.unique())
         besides = left_out(frame.drop(columns=keys), keep, columns is not None)
-        return cls(table, costs, value, history, besides)
+        return cls(table, costs, value, history, besides, size)
 
     def _check_settings(self) -> None:
         for treatment, name in self.spend.items():
@@ -157,6 +164,13 @@ class Dataset:
             raise DataError(f"value is a column or a number in currency; got {self.value!r}.")
         else:
             object.__setattr__(self, "value", float(self.value))
+        if self.size is not None:
+            _require(self.size, self.columns, "column for the size of units,")
+            if not self.is_panel or (self.table[self.size] <= 0).any():
+                raise DataError(
+                    f"size='{self.size}' is of the units of a panel, and positive. Mend it, or "
+                    "leave it out: the mean outcome then stands for the size of a market."
+                )
         rows = len(self.time)
         if type(self.history) is not int or not 0 <= self.history < rows:
             raise DataError(
@@ -267,7 +281,8 @@ class Dataset:
 
     def settings(self) -> dict[str, Any]:
         """Everything but the table, as a plain dict."""
-        return {"spend": self.spend, "value": self.value, "history": self.history}
+        given = {"spend": self.spend, "value": self.value, "history": self.history}
+        return given | ({} if self.size is None else {"size": self.size})
 
     def __repr__(self) -> str:
         units = f" x {len(self.units)} units" if self.is_panel else ""

@@ -2,6 +2,7 @@
 
     python benchmarks/augmentation/poinsot_leite.py --quick
     python benchmarks/augmentation/poinsot_leite.py [--sweeps n d degree] [--out records.csv]
+    python benchmarks/augmentation/poinsot_leite.py --read records.csv ...    # one line a cell
 
 Random DAGs, mixtures at the roots, additive noise, 70 percent to train on, z-scored by training
 moments; XGBoost predicts each variable from all others. Three ways to train it:
@@ -173,6 +174,27 @@ directions) and W1 (optimal assignment of 250 rows) are distances to 1,000 fresh
 Variance: relative difference of variances. Copies: share of rows that are observed rows."""
 
 
+def brief(records: pd.DataFrame) -> list[list[str]]:
+    """One row a cell: the baseline, and the paired differences of R2 of each arm."""
+    lines = []
+    for sweep, part in records.groupby("sweep", sort=False):
+        for key, cell in part.groupby(sweep, sort=False):
+            theirs = PUBLISHED.get((str(sweep), key))
+            line = [f"{sweep} = {key}", f"{compare(cell, 'observed')['r2']:.3f}"]
+            for arm in list(ARMS)[:3]:
+                x = compare(cell, arm)
+                short = f"{x['d_r2']:+.4f} [{x['low']:+.4f}, {x['high']:+.4f}], {x['wins']}"
+                line.append("-" if x["empty"] == x["runs"] else short)
+            empty = compare(cell, "published")
+            known = theirs.empty if theirs else None
+            line.append(f"{empty['empty']}/{empty['runs']}")
+            lines.append([*line, "-" if known is None else f"{100 * known:.0f} %"])
+    return lines
+
+
+BRIEF = ("cell", "median R2, observed", *list(ARMS)[:3], "empty", "theirs")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="four cells, few runs: minutes")
@@ -184,7 +206,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--out", help="file for the records of all runs")
+    parser.add_argument("--read", nargs="*", help="print what such files hold, and run nothing")
     chosen = parser.parse_args()
+    if chosen.read:
+        print(table(BRIEF, brief(pd.concat(map(pd.read_csv, chosen.read)))))
+        return
     runs = chosen.runs or (4 if chosen.quick else 20)
     targets = chosen.targets if chosen.targets is not None else (2 if chosen.quick else 0)
     print(heading("Poinsot and Leite's protocol", ("xgboost", "xgboost-cpu", "numpy", "scipy")))

@@ -4,10 +4,11 @@
 
 Each world is made by plain numpy: markets of very different size; observed demand moves tv and
 sales; per head of a market tv does more in some than in others (standard deviation of the logs
-0 to 0.6), and small markets are noisier. Four specs are fitted to each: a common or a partially
-pooled response (``Response(spread=)``), a common or a partially pooled scale of errors
-(``NormalNoise(spread=)``); the default is both. Asked: the effect of tv in all markets together,
-and in each. Seeds below 9000 are free for tuning; these judge.
+0 to 0.6), and small markets are noisier. Specs have a common or a partially pooled response
+(``Response(spread=)``), a common or a partially pooled scale of errors (``NormalNoise(spread=)``);
+the default is both. Two more are told the size of each market (``Dataset.from_frame(size=)``), for
+which the mean outcome stands in otherwise. Asked: the effect of tv in all markets together, and in
+each. Seeds below 9000 are free for tuning; these judge.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ import bayescausal as bc
 from bayescausal.specs.prior import APART
 
 ARMS = {
-    "common": ("common", "common"),
-    "response": (APART, "common"),
-    "errors": ("common", APART),
-    "both": (APART, APART),
+    "common": ("common", "common", False),
+    "response": (APART, "common", False),
+    "errors": ("common", APART, False),
+    "both": (APART, APART, False),
+    "common, size": ("common", "common", True),
+    "both, size": (APART, APART, True),
 }
 
 
 def make_world(
-    seed: int, markets: int, weeks: int
+    seed: int, markets: int, weeks: int, declared: bool
 ) -> tuple[bc.Dataset, np.ndarray, dict[str, float]]:
     """Return a panel, the effect of tv in each market, and how much the markets differ."""
     rng = np.random.default_rng(seed)
@@ -51,27 +54,29 @@ def make_world(
     level = 100 + rng.normal(0, 10, (markets, 1))
     head = level + 1.5 * (demand - 100) + added + noise[:, None] * rng.normal(size=tv.shape)
     week = pd.date_range("2022-01-03", periods=weeks, freq="7D")
-    names = [f"market {k + 1}" for k in range(markets)]
+    names = [f"market {k + 1:03d}" for k in range(markets)]
     frame = pd.DataFrame(
         {
             "week": np.tile(week, markets),
             "market": np.repeat(names, weeks),
+            "people": np.repeat(size, weeks),
             "demand": demand.ravel(),
             "tv": (size[:, None] * tv).ravel(),
             "sales": (size[:, None] * head).ravel(),
         }
     )
     truth = size * added.sum(axis=1)
-    return bc.Dataset.from_frame(frame, time="week", unit="market"), truth, apart
+    said = "people" if declared else None
+    return bc.Dataset.from_frame(frame, time="week", unit="market", size=said), truth, apart
 
 
 def judge(seed: int, markets: int, weeks: int, arms: list[str]) -> list[dict]:
     """Fit each spec to a world, and compare its intervals with the truth."""
-    data, truth, apart = make_world(seed, markets, weeks)
     graph = bc.Graph.parse("demand -> tv, sales\ntv -> sales", outcome="sales")
     rows = []
     for arm in arms:
-        between, errors = ARMS[arm]
+        between, errors, declared = ARMS[arm]
+        data, truth, apart = make_world(seed, markets, weeks, declared)
         media = bc.Response(bc.GeometricAdstock(l_max=8), bc.HillSaturation(), spread=between)
         spec = bc.Spec(graph, {"tv": media}, noise=bc.NormalNoise(spread=errors))
         with warnings.catch_warnings():
@@ -102,7 +107,7 @@ def judge(seed: int, markets: int, weeks: int, arms: list[str]) -> list[dict]:
             }
         )
         print(
-            f"{seed} {arm:9s} spread {apart['response']:.2f} {apart['errors']:.2f}  "
+            f"{seed} {arm:12s} spread {apart['response']:.2f} {apart['errors']:.2f}  "
             f"{rows[-1]['error']:+.3f} {'covers' if rows[-1]['inside'] else 'MISSES'}, "
             f"{rows[-1]['each']:.2f} of markets, {run['leapfrogs']} leapfrogs, {fit.convergence}",
             flush=True,

@@ -275,7 +275,8 @@ def confounded_panel():
 
 
 def apart():
-    """Units that respond differently, along a media and a plain edge, with errors of their own."""
+    """Units of declared size that respond differently, along a media and a plain edge, with errors
+    of their own."""
     spread = bc.Prior("InverseGamma", alpha=3, beta=0.5)
     graph = """
     tv, social -> search, sales
@@ -307,8 +308,9 @@ def apart():
             "sales": AR1Noise(spread=bc.Prior("Exponential", lam=3.0)),
         },
     )
-    columns = ("tv", "social", "search", "price", "sales")
-    return spec, table(columns, units=3, spend=("tv", "social"), history=2, seed=16)
+    columns = ("tv", "social", "search", "price", "sales", "people")
+    data = table(columns, units=3, spend=("tv", "social"), history=2, seed=16)
+    return spec, replace(data, size="people")
 
 
 def common():

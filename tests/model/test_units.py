@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, SpecError
@@ -145,6 +146,41 @@ def test_the_response_curve_of_a_panel_is_the_mean_over_its_markets(differing):
     beta = differing.evaluate(lambda _, edges: edges[edge].beta[..., 0, 0])
     by_hand = beta.ravel() * (scm.scale["sales"].ravel() * f[..., -1]).mean(axis=1)
     assert np.allclose(curve.to_numpy()[..., -1].ravel(), by_hand)
+
+
+def test_a_declared_size_is_what_outcomes_and_media_are_counted_per(tmp_path):
+    data, _ = panel(30)
+    people = xr.DataArray(list(SIZE), coords={"unit": list(MARKETS)}, dims="unit")
+    table = data.table.assign(people=people.broadcast_like(data.table["tv"]))
+    told = bc.Dataset(table, data.spend, size="people")
+    spec = bc.Spec(GRAPH, {"tv": MEDIA})
+    size = np.array([SIZE[MARKETS.index(u)] for u in told.units])[:, None]
+    for node in ("tv", "sales"):
+        scale = compile_scm(spec, told).scale[node]
+        assert np.allclose(scale / size, (data.array(node) / size).max())
+        assert not np.allclose(compile_scm(spec, data).scale[node] / scale, 1, rtol=0.02)
+    assert told.hash != data.hash
+    assert "size" not in data.settings()
+    frame = table.to_dataframe().reset_index()
+    read = bc.Dataset.from_frame(frame, time="time", unit="unit", spend=["tv"], size="people")
+    assert read.settings() == told.settings()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frame: frame.assign(people=0.0), "positive"),
+        (lambda frame: frame.drop(columns="people"), "no column 'people'"),
+        (lambda frame: frame[frame["market"] == "north"].drop(columns="market"), "of a panel"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(change, words):
+    data, _ = panel(30)
+    frame = data.table.to_dataframe().reset_index().rename(columns={"unit": "market"})
+    frame = change(frame.assign(people=3.0))
+    unit = "market" if "market" in frame else None
+    with pytest.raises(DataError, match=words):
+        bc.Dataset.from_frame(frame, time="time", unit=unit, size="people")
 
 
 def test_what_is_common_has_no_deviations():
