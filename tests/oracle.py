@@ -967,7 +967,8 @@ def priors(spec, data, structure=None):
             if response is None:
                 out[str(edge)] = (Response().strength.prior, None, False)
                 continue
-            if len(data.units) > 1 and isinstance(response.spread, Prior):
+            tied = any({node, edge.source} <= part for part in structure.districts)
+            if len(data.units) > 1 and isinstance(response.spread, Prior) and not tied:
                 out[f"{edge}:spread"] = (response.spread, None, False)
                 out[f"{edge}:unit"] = (response.spread, len(data.units), "deviations")
             out[str(edge)] = (response.strength.prior, None, False)
@@ -981,7 +982,8 @@ def priors(spec, data, structure=None):
         if getattr(noise, "nu", None) is not None:
             out[f"{node}:nu"] = (noise.nu, None, False)
         between = (noise or NormalNoise()).spread
-        if len(data.units) > 1 and isinstance(between, Prior):
+        alone = {node} in structure.districts
+        if len(data.units) > 1 and isinstance(between, Prior) and alone:
             out[f"{node}:sigma:spread"] = (between, None, False)
             out[f"{node}:sigma:unit"] = (between, len(data.units), "deviations")
     return out

@@ -40,10 +40,24 @@ def parameter(given: Parameter, made: Theta) -> TensorVariable:
     if given.pooled:
         mean, spread = given.pooled
         if mean is None:
-            return pm.ZeroSumNormal(given.name, sigma=made[spread], dims=given.dim)
+            return deviations(given, made[spread])
         return pm.Normal(given.name, mu=made[mean], sigma=made[spread], dims=given.dim)
     prior = PyMCPrior(given.prior.distribution, **dict(given.prior.parameters), dims=given.dim)
     return prior.create_variable(given.name)
+
+
+def deviations(given: Parameter, spread: TensorVariable) -> TensorVariable:
+    """Make deviations of units, ``s ~ Normal(0, spread)`` with the sum of s zero.
+
+    Many periods pin down a unit's scale of errors: it is sampled as it stands. What a channel does
+    in a unit may be known well or hardly at all, so it is sampled halfway between that and units of
+    the spread: ``s = sqrt(spread) z`` with ``z ~ Normal(0, sqrt(spread))``.
+    """
+    if given.name.endswith(":sigma:unit"):
+        return pm.ZeroSumNormal(given.name, sigma=spread, dims=given.dim)
+    half = pt.sqrt(spread)
+    score = pm.ZeroSumNormal(f"{given.name}:score", sigma=half, dims=given.dim)
+    return pm.Deterministic(given.name, half * score, dims=given.dim)
 
 
 def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> TensorVariable:

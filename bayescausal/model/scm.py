@@ -21,7 +21,7 @@ from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.prior import Prior, Spread
+from bayescausal.specs.prior import COMMON, Prior
 from bayescausal.specs.response import Response, Seen
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
@@ -185,11 +185,10 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
         for edge in spec.structure.incoming(node):
             response: Response = spec.mechanisms[edge]
             parameters += [Parameter(f"{edge}:{k}", p) for k, p in response.priors.items()]
-            parameters += _deviations(str(edge), response.spread, data)
+            parameters += _deviations(str(edge), spec, data)
             parameters.append(Parameter(str(edge), response.strength.prior))
-        noise = spec.noise_of(node)
-        parameters += [Parameter(f"{node}:{k}", p) for k, p in noise.priors.items()]
-        parameters += _deviations(f"{node}:sigma", noise.spread, data)
+        parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
+        parameters += _deviations(f"{node}:sigma", spec, data)
     scale = {v: _scale(spec, data, v) for v in nodes}
     late = {e.source for e in spec.mechanisms if e.lag}
     start = data.history
@@ -229,8 +228,9 @@ def _levels(node: Node, term: Intercept, data: Dataset) -> list[Parameter]:
     return [Parameter(mean, term.prior), Parameter(spread, term.spread), unit]
 
 
-def _deviations(name: str, spread: Spread, data: Dataset) -> list[Parameter]:
+def _deviations(name: str, spec: Spec, data: Dataset) -> list[Parameter]:
     """How the units of a panel deviate, in logs, from what is common to them."""
+    spread = spec.spreads.get(name, COMMON)
     if len(data.units) < 2 or not isinstance(spread, Prior):
         return []
     how = (None, f"{name}:spread")

@@ -23,6 +23,7 @@ from bayescausal.specs.experiment import (
     error_covariance,
 )
 from bayescausal.specs.noise import NOISES, AR1Noise
+from bayescausal.specs.prior import APART, COMMON
 from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
@@ -173,6 +174,18 @@ def check_confounding(spec: Any) -> None:
             raise SpecError(
                 f"correlations['{key}']: no unobserved cause of these modelled nodes. There is "
                 f"{', '.join(names) or 'none'}.{did_you_mean(key, names)}"
+            )
+
+    free = {APART, COMMON}
+    own = {str(edge): response.spread for edge, response in spec.mechanisms.items()}
+    own |= {f"{node}:sigma": spec.noise_of(node).spread for node in spec.modelled}
+    for name in sorted({*own} - {*spec.spreads}):
+        if own[name] not in free:
+            raise SpecError(
+                f"{name}: spread={own[name]!r}, but an unobserved cause ties its nodes, and what "
+                "it ties is common to all units: their differences would seem to tell the effect "
+                "from the cause. Leave spread out there; of a channel with several edges give "
+                "this one a Response of its own."
             )
 
 

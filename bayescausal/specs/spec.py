@@ -20,7 +20,7 @@ from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import Noise, NormalNoise
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import Prior, Spread
 from bayescausal.specs.response import Response
 
 
@@ -204,6 +204,21 @@ class Spec:
         return tuple(
             Confounder(g, self.correlations.get("<->".join(g), CORRELATION)) for g in sizable
         )
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        """How far the units of a panel differ, by strength (``tv->sales``) and scale of errors.
+
+        What an unobserved cause ties together is common to all units: the scales of the nodes, and
+        the strength of an edge between them. The cause adds ``rho sigma_y / sigma_x`` to the slope
+        of y on x. If either part could differ between units, their differences would tell the
+        two apart, on the strength of an assumption (Rigobon 2003) that no verdict counts on.
+        """
+        district = {v: group for group in self.structure.districts for v in group}
+        edges = {str(e): (e.source, e.target, r.spread) for e, r in self.mechanisms.items()}
+        out = {name: s for name, (v, w, s) in edges.items() if district[v] != district[w]}
+        alone = [v for v in self.modelled if len(district[v]) == 1]
+        return out | {f"{v}:sigma": self.noise_of(v).spread for v in alone}
 
     @property
     def inputs(self) -> tuple[str, ...]:

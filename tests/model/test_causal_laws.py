@@ -103,10 +103,10 @@ MEDIA = bc.Response(bc.GeometricAdstock(l_max=4), bc.HillSaturation())
 LINEAR = bc.Response(strength=bc.Coefficient())
 
 
-def carrying(curve=None, l_max=3, normalize=True):
+def carrying(curve=None, l_max=3, normalize=True, **more):
     """Adstock, then perhaps a curve, with a prior on the coefficient itself."""
     steps = (bc.GeometricAdstock(l_max=l_max, normalize=normalize), *([curve] if curve else ()))
-    return bc.Response(*steps, strength=bc.Coefficient())
+    return bc.Response(*steps, strength=bc.Coefficient(), **more)
 
 
 @cache
@@ -363,7 +363,7 @@ def test_national_effect_is_the_sum_over_units(link):
 def test_a_linear_panel_has_the_effect_of_its_national_sum():
     """The same natural coefficients in every unit: summing the data first changes nothing."""
     graph = bc.Graph.parse("tv -> search -> sales\ntv -> sales", outcome="sales")
-    spec = bc.Spec(graph, {"tv": carrying()})
+    spec = bc.Spec(graph, {"tv": carrying(spread="common")})
     columns = random_columns(("tv", "search", "sales"), (3, PERIODS), 4)
     columns["search"] *= 60 / columns["search"].max(axis=1, keepdims=True)
     columns["sales"] *= 90 / columns["sales"].mean(axis=1, keepdims=True)  # markets of one size

@@ -282,7 +282,6 @@ def apart():
     tv, social -> search, sales
     price -> sales
     search -> sales
-    search <-> sales
     """
     test = bc.Experiment(
         bc.incremental("tv", units=("u0", "u1")).during(week(4), week(9)), 30.0, 9.0, "geo-rct"
@@ -777,11 +776,14 @@ def test_log_density_equals_the_oracle(name):
     groups = oracle.lift_groups(scm.spec.experiments)
     lifts = ["lift:" + "+".join(test.name for test in group) for group in groups]
     # Some strengths are sampled through their swing, and some sigmas through what the errors of
-    # earlier nodes leave of them; what the oracle reads is the strength, and sigma.
+    # earlier nodes leave of them, and units halfway; what the oracle reads is the strength, sigma,
+    # and the deviation.
     swings = {f"{e}:swing": e for e in scm.spec.mechanisms if f"{e}:swing" in names}
     taus = {f"{v}:tau": v for v in scm.spec.modelled if f"{v}:tau" in names}
+    halves = {f"{n}:unit:score": n for n in scm.apart if not n.endswith(":sigma")}
     derived = {*map(str, swings.values()), *(f"{v}:sigma" for v in taus.values())}
-    free = {*theta, *swings, *taus} - derived
+    derived |= {f"{n}:unit" for n in halves.values()}
+    free = {*theta, *swings, *taus, *halves} - derived
     assert set(names) == {*free, *scm.spec.modelled, *lifts}
     run = plain.compile_fn([term.sum() for term in terms], mode="FAST_COMPILE")
     for d in range(2):
@@ -791,6 +793,8 @@ def test_log_density_equals_the_oracle(name):
         point = {k: one[k] for k in free & {*theta}}
         point |= {k: again.swing(edge) for k, edge in swings.items()}
         point |= {k: one[f"{v}:sigma"] * left[k] for k, v in taus.items()}
+        root = {k: one[f"{n}:spread"] ** 0.5 for k, n in halves.items()}
+        point |= {k: one[f"{n}:unit"] / root[k] for k, n in halves.items()}
         found = dict(zip(names, run(point), strict=True))
         nodes = sum(found[v] for v in scm.spec.modelled)
         assert nodes == pytest.approx(again.log_likelihood(), rel=1e-8)
@@ -799,6 +803,8 @@ def test_log_density_equals_the_oracle(name):
         assert sum(found[v] for v in lifts) == measured
         # The change of variables is exact: p(swing) d swing = p(value) d value, and with tau.
         jacobian = sum(map(again.log_jacobian, swings.values())) + sum(map(np.log, left.values()))
+        free_units = len(scm.data.units) - 1
+        jacobian -= free_units * sum(map(np.log, root.values()))
         prior = sum(found[v] for v in free) + jacobian
         assert prior == pytest.approx(again.log_prior(), rel=1e-8, abs=FLOAT32 * len(theta))
 

@@ -85,7 +85,8 @@ def test_it_is_the_closed_form_of_a_linear_model():
 
 
 def test_a_row_of_a_panel_is_a_week_of_a_unit():
-    fit, *known = conjugate(units=("north", "south"), rows=20)
+    alike = bc.NormalNoise(spread="common")
+    fit, *known = conjugate(units=("north", "south"), rows=20, noise=alike)
     found = bc.leave_one_out(fit)
     assert found.pointwise.index.names == ["unit", "time"]
     assert list(found.pointwise.index[[0, 20]]) == [
@@ -203,7 +204,7 @@ def test_what_holds_a_week_of_a_district_is_a_joint_density():
         covariance = np.outer(sd, sd) * np.array([[1, rho], [rho, 1]])
         rows = zip(*(means(scm, drawn, theta, node) for node in nodes), strict=True)
         for i, row in enumerate(rows):
-            off = [eta - mu for mu, eta in row]
+            off = [eta - mu for mu, eta, _ in row]
             term = stats.multivariate_normal(cov=covariance).logpdf(off) / len(drawn)
             for t in {*drawn.indices[i, blocks]}:
                 wanted[draw, t] += 0.3 * 0.6 * 8 * term

@@ -37,7 +37,7 @@ def fit():
 
 @pytest.fixture(scope="module")
 def panel():
-    return world(units=("east", "north", "west"))
+    return world(units=("east", "north", "west"), noise=bc.NormalNoise(spread="common"))
 
 
 def asked(name):
