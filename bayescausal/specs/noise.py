@@ -3,6 +3,7 @@
 In a panel each kind takes a ``spread``: how far the units' scales differ, ``sigma_u = sigma
 exp(s_u)`` (`bayescausal.specs.prior.Spread`). Small markets are noisier per head than large ones;
 with one scale for all, the noisy ones count too much and every interval is the average market's.
+Nodes that share an unobserved cause keep common scales (`Spec.spreads`).
 """
 
 from __future__ import annotations

@@ -154,8 +154,9 @@ class Response:
         the default view: the mean contribution with transforms, without them the contribution
         over the range. In a panel it speaks of all units together.
     spread : Prior or "common", optional
-        Of a panel: how far units differ (`bayescausal.specs.prior.Spread`); what carry-over and
-        curve are stays common. By default units differ with transforms, and not without.
+        Of a panel: how far units differ (`bayescausal.specs.prior.Spread`). Carry-over, curve and
+        sign are common. By default units differ with transforms, and not without; nor do they
+        where an unobserved cause ties both ends (`Spec.spreads`).
 
     Raises
     ------

@@ -193,6 +193,19 @@ def test_what_is_common_has_no_deviations():
     assert compile_scm(plain, data).apart == {"sales:sigma"}
 
 
+def test_what_an_unobserved_cause_ties_is_common_to_all_markets():
+    """Or the differences between markets would tell the effect from the cause."""
+    graph = bc.Graph.parse("tv -> search -> sales\ntv -> sales\ntv <-> sales", outcome="sales")
+    spec = bc.Spec(graph, {"tv": MEDIA})
+    assert set(spec.spreads) == {"tv->search", "search->sales", "search:sigma"}
+    own = bc.Response(*MEDIA.transforms, spread=bc.Prior("HalfNormal", sigma=0.1))
+    with pytest.raises(SpecError, match="tv->sales: spread=.*unobserved cause ties"):
+        bc.Spec(graph, {"tv": own})
+    bc.Spec(graph, {"tv": own, "tv->sales": MEDIA})
+    with pytest.raises(SpecError, match="sales:sigma: spread="):
+        bc.Spec(graph, {"tv": MEDIA}, noise={"sales": bc.NormalNoise(spread=own.spread)})
+
+
 def test_national_data_and_a_panel_of_one_market_have_no_deviations():
     data, _ = panel(30)
     frame = data.table.to_dataframe().reset_index()
