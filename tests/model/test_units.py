@@ -199,7 +199,7 @@ def test_what_an_unobserved_cause_ties_is_common_to_all_markets():
     spec = bc.Spec(graph, {"tv": MEDIA})
     assert set(spec.spreads) == {"tv->search", "search->sales", "search:sigma"}
     own = bc.Response(*MEDIA.transforms, spread=bc.Prior("HalfNormal", sigma=0.1))
-    with pytest.raises(SpecError, match="tv->sales: spread=.*unobserved cause ties"):
+    with pytest.raises(SpecError, match=r"tv->sales: spread=.*unobserved cause ties"):
         bc.Spec(graph, {"tv": own})
     bc.Spec(graph, {"tv": own, "tv->sales": MEDIA})
     with pytest.raises(SpecError, match="sales:sigma: spread="):
