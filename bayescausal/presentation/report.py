@@ -207,7 +207,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "figures": _figures(fit, prob, outcome),
         "worth": worth(outcome, data.value),
         "diagnostics": _diagnostics(checked),
-        "spec": spec.table().to_dict("records"),
+        "spec": spec.table(data.is_panel).to_dict("records"),
         "seed": info["seed"],
         "hash": info["data_hash"],
         "appendix": {

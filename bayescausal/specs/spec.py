@@ -20,7 +20,7 @@ from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import Noise, NormalNoise
-from bayescausal.specs.prior import Prior, Spread
+from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
 
 
@@ -281,13 +281,16 @@ class Spec:
         """Read YAML; tags that would run code are refused."""
         return cls.from_dict(load_yaml(text))
 
-    def table(self) -> pd.DataFrame:
-        """One row a parameter group: equation, part, form, prior."""
+    def table(self, panel: bool = False) -> pd.DataFrame:
+        """One row a parameter group: equation, part, form, prior; of a panel with its spreads."""
         rows = []
+        apart = {k: s for k, s in self.spreads.items() if panel and s != COMMON}
+        units = {name: f"; spread of units: {prior!r}" for name, prior in apart.items()}
         for node in self.modelled:
             for term in self.terms(node):
                 if isinstance(term, Intercept):
-                    rows.append((node, "intercept", "level", repr(term.prior)))
+                    own = f"; spread of units: {term.spread!r}" if panel else ""
+                    rows.append((node, "intercept", "level", repr(term.prior) + own))
                 else:
                     prior = "; ".join(
                         (f"{k}: " if k else "") + repr(p) for k, (p, _) in term.priors.items()
@@ -298,10 +301,10 @@ class Spec:
                 form = " > ".join(type(t).__name__ for t in response.transforms) or "plain"
                 view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
                 rest = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
-                rest += f"; spread of units: {response.spread!r}" if response.transforms else ""
-                rows.append((node, str(edge), form, view + rest))
+                rows.append((node, str(edge), form, view + rest + units.get(str(edge), "")))
             noise = self.noise_of(node)
             prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())
+            prior += units.get(f"{node}:sigma", "")
             rows.append((node, "error", f"{type(noise).__name__}, {self.link(node)} link", prior))
         rows.extend(
             (c.nodes[-1], name, "unobserved common cause", repr(prior))

@@ -206,6 +206,14 @@ def test_what_an_unobserved_cause_ties_is_common_to_all_markets():
         bc.Spec(graph, {"tv": MEDIA}, noise={"sales": bc.NormalNoise(spread=own.spread)})
 
 
+def test_the_table_of_a_panel_has_the_spreads():
+    spec = bc.Spec(GRAPH, {"tv": MEDIA})
+    assert not spec.table()["prior"].str.contains("spread").any()
+    shown = spec.table(panel=True).set_index("part")["prior"]
+    spreads = shown[["intercept", "tv->sales", "error"]].str.extract("spread of units: (.*)")[0]
+    assert spreads.tolist() == [repr(bc.Intercept().spread), repr(APART), repr(APART)]
+
+
 def test_national_data_and_a_panel_of_one_market_have_no_deviations():
     data, _ = panel(30)
     frame = data.table.to_dataframe().reset_index()
