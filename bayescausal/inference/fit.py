@@ -232,8 +232,8 @@ def fit(
     backend : {"auto", "jax", "numba"}
         Of nutpie; see `bayescausal.inference.settings.Settings`.
     draws, tune, chains : int
-        Per chain. ``draws`` are 500 after a ``tune`` of 200, and 1000 after 400 when errors share
-        unobserved causes: what the graph does not identify makes ridges.
+        Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
+        unobserved causes (what is not identified makes ridges) or the units of a panel differ.
     target_accept : float
         Raise it when divergences are reported. By default 0.85, and 0.95 when errors share
         unobserved causes.
@@ -267,9 +267,10 @@ def fit(
     """
     if strict:
         require_all(spec)
-    tied = bool(spec.confounders)
-    draws = draws if draws is not None else (1000 if tied else 500)
-    tune = tune if tune is not None else (400 if tied else 200)
+    scm, tied = compile_scm(spec, data), bool(spec.confounders)
+    long = tied or bool(scm.apart)
+    draws = draws if draws is not None else (1000 if long else 500)
+    tune = tune if tune is not None else (400 if long else 200)
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
     settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)
     seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
@@ -277,7 +278,6 @@ def fit(
     if spec.augmentation and spec.augmentation.weight:
         plain = fit(replace(spec, augmentation=None), data, seed=seed, **settings.__dict__)
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
-    scm = compile_scm(spec, data)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
     sampled = draw_posterior(model, settings, keys[1])
