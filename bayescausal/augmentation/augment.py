@@ -126,9 +126,8 @@ def augment(
 
         P(x) = prod_j P(x_j | x_mp(j)),    each factor estimated from the observed rows
 
-    What the graph says is independent is so in the new rows, which recombine observed values. It is
-    no new data: the rows carry the information of the observed ones and of the graph, nothing
-    more. Under kernel estimates (`NadarayaWatson`) effects are attenuated.
+    What the graph says is independent is so in the new rows, which recombine observed values: no
+    new data, only what the observed rows and the graph say. `NadarayaWatson` attenuates effects.
 
     Parameters
     ----------
@@ -148,12 +147,11 @@ def augment(
         For ``threshold``, between 0 and 1, relative to the weight of one observed row; 0.001 by
         default.
     absolute : bool
-        Compare with ``theta`` itself, as the papers' text has it, not with ``theta / n``.
+        Compare with ``theta`` itself, as the papers have it, not with ``theta / n``.
     conditional : Conditional, or mapping of node to one, optional
         By default `ResidualBootstrap` for continuous nodes, `NadarayaWatson` for others; for
         ``threshold`` `NadarayaWatson` with Scott's rule for all, as published.
-    uniforms : {"latin", "sobol", "independent"}
-        Of ``ancestral``.
+    uniforms : {"latin", "sobol", "independent"}, of ``ancestral``
     windows, together, discrete
         See `read_table`.
     seed : int, optional

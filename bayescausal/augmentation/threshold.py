@@ -56,8 +56,7 @@ def threshold(
     theta : float
         0 lists all.
     budget : int, optional
-        If there are more rows, the heaviest so many; of those that weigh the same as the lightest
-        of them, the ones that the search meets first.
+        If there are more rows, the heaviest so many; of ties the ones that the search meets first.
     absolute : bool
         Compare with ``w > theta``.
     memory : float
@@ -81,9 +80,8 @@ def threshold(
 
     Notes
     -----
-    Its time follows the rows begun that are heavy enough, up to n / theta for each node. A budget
-    bounds the rows that are kept, not those that are begun: of a node with several causes nothing
-    is known until all of them are drawn.
+    Its time follows the rows begun that are heavy enough, up to n / theta for each node; a budget
+    bounds the rows that are kept, not those that are begun.
     Source: Teshima and Sugiyama (2021), UAI; here in log space, depth first, with bounds.
 
     Examples
