@@ -203,8 +203,10 @@ def brief(records: pd.DataFrame) -> list[list[str]]:
             line = [f"{sweep} = {key}", f"{compare(cell, 'observed')['r2']:.3f}"]
             for arm in list(ARMS)[:3]:
                 x = compare(cell, arm)
-                short = f"{x['d_r2']:+.4f} [{x['low']:+.4f}, {x['high']:+.4f}], {x['wins']}"
-                line.append("-" if x["empty"] == x["runs"] else short)
+                if x["empty"] == x["runs"]:
+                    line.append("-")
+                    continue
+                line.append(f"{x['d_r2']:+.4f} [{x['low']:+.4f}, {x['high']:+.4f}], {x['wins']}")
             empty = compare(cell, "published")
             known = theirs.empty if theirs else None
             line.append(f"{empty['empty']}/{empty['runs']}")
