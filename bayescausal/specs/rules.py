@@ -167,7 +167,7 @@ def check_equations(spec: Any) -> None:
 
 
 def check_confounding(spec: Any) -> None:
-    """Raise when a prior on a correlation belongs to no pair of correlated errors."""
+    """Raise when a correlation has no pair, or a spread is of what unobserved causes tie."""
     names = [factor.name for factor in spec.confounders]
     for key in spec.correlations:
         if key not in names:
