@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any, ClassVar
 
 
 class BayesCausalError(ValueError):
-    """Base of every error that the package raises on purpose."""
+    """Base of every error that the package raises on purpose.
+
+    A message longer than ``longest`` characters loses its middle: what was wrong stands at its
+    start and what to do at its end.
+    """
+
+    longest: ClassVar[int] = 900
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shortened(str(message), self.longest))
 
 
 class GraphError(BayesCausalError):
@@ -25,9 +36,13 @@ class SpecError(BayesCausalError):
 class NotIdentified(BayesCausalError):
     """Data cannot tell the effect, however many there are, given the graph."""
 
+    longest = 20_000  # one sentence for each effect
+
 
 class ExperimentConflict(BayesCausalError):
     """Tests contradict the data or each other, and were asked not to be averaged."""
+
+    longest = 20_000  # one sentence for each conflict
 
 
 class NotConverged(UserWarning):
@@ -60,3 +75,52 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """
     close = get_close_matches(str(name), [str(c) for c in candidates], n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most ``longest`` characters, its middle left out if need be.
+
+    Examples
+    --------
+    >>> shortened("a" * 50 + "z" * 50, 60)
+    'aaaaaaaaaaaaaa ... (64 left out) ... zzzzzzzzzzzzzzzzzzzzzz'
+    """
+    if len(text) <= longest:
+        return text
+    out = len(text) - longest + 24
+    mark = f" ... ({out} left out) ... "
+    tail = longest * 3 // 8
+    return text[: len(text) - out - tail] + mark + text[len(text) - tail :]
+
+
+class _Shown(reprlib.Repr):
+    """Writes a few items of a few levels; what nests without end costs no time."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlevel=3, maxdict=4, maxlist=6, maxtuple=6, maxset=4, maxstring=120)
+        self.maxlong, self.maxother = 40, 160
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write a whole number; Python refuses to write one of some thousand digits."""
+        if x.bit_length() > 400:
+            return f"a whole number of about {round(x.bit_length() * 0.30103):,} digits"
+        return super().repr_int(x, level)
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        """Write an object on one line, or its type where it cannot be written."""
+        try:
+            text = " ".join(repr(x).split())
+        except Exception:
+            return f"a {type(x).__name__}"
+        return shortened(text, self.maxother)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message quotes it: on one line, and never longer than 160 characters.
+
+    Examples
+    --------
+    >>> shown("tv"), shown(list(range(100)))
+    ("'tv'", '[0, 1, 2, 3, 4, 5, ...]')
+    """
+    return shortened(_Shown().repr(value), 160)

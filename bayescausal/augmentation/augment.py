@@ -20,7 +20,9 @@ from bayescausal.augmentation.plan import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, SpecError, did_you_mean
-from bayescausal.specs.augmentation import MEMORY, METHODS, ROW, rows_asked, seed_asked
+from bayescausal.specs import checks
+from bayescausal.specs.augmentation import METHODS, ROW
+from bayescausal.specs.checks import MEMORY
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.graph import Graph
 
@@ -181,9 +183,9 @@ def augment(
     """
     _check_one_of("method", method, METHODS)
     _check_one_of("uniforms", uniforms, UNIFORMS)
-    most = 10_000 if budget is None else rows_asked("budget", budget)
+    most = 10_000 if budget is None else checks.count("budget", budget, 1)
     least = _theta(theta, absolute, method)
-    seed = seed_asked("seed", np.random.default_rng().integers(2**31) if seed is None else seed)
+    seed = checks.seed("seed", np.random.default_rng().integers(2**31) if seed is None else seed)
     graph = Graph.parse(graph) if isinstance(graph, str) else graph
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
     plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)

@@ -36,6 +36,7 @@ from bayescausal.identification.linear_design import (
     design_of,
 )
 from bayescausal.identification.plans import plans
+from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import RATIOS, Estimand
 from bayescausal.specs.graph import Graph
@@ -199,7 +200,7 @@ def second_opinion(
     >>> opinion.method, opinion.adjustment, round(opinion.per_unit)
     ('backdoor regression', ('season',), 2)
     """
-    _check_settings(method, prob, bootstrap, block)
+    _check_settings(method, prob, bootstrap, block, seed)
     asked = _asked(graph, as_estimand(estimand))
     slices, table = unroll_lags(graph), read_table(data, graph.observed)
     extra = read_controls(controls, table, slices)
@@ -242,22 +243,23 @@ def _answer(
     )
 
 
-def _check_settings(method: str, prob: float, bootstrap: int, block: int | None) -> None:
+def _check_settings(method: str, prob: float, bootstrap: int, block: int | None, seed: int) -> None:
     if method not in ("auto", *METHODS):
         raise SpecError(
             f"method={method!r} is not known. Methods: auto, {', '.join(METHODS)}."
             f"{did_you_mean(method, METHODS)}"
         )
-    if not 0 < prob < 1:
-        raise SpecError(f"prob lies between 0 and 1; got {prob!r}.")
+    checks.probability("prob", prob)
+    checks.seed("seed", seed)
+    checks.count("bootstrap", bootstrap, most=100_000)
+    if block is not None:
+        checks.count("block, a number of periods,", block, 1)
     least = max(20, round(4 / (1 - prob)))
     if bootstrap < least:
         raise SpecError(
             f"bootstrap={bootstrap} resamples are too few for the ends of a {prob:.0%} interval: "
             f"{least} are the least, 400 are usual."
         )
-    if block is not None and block < 1:
-        raise SpecError(f"block is a number of periods, 1 or more; got {block!r}.")
 
 
 def _asked(graph: Graph, estimand: Estimand) -> Estimand:

@@ -14,8 +14,8 @@ import yaml
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
 from bayescausal.specs.agreement import check
+from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.prior import check_keys, number
 from bayescausal.specs.spec import Spec, load_yaml
 
 KEYS = ("data", "spec", "fit", "output")

@@ -16,7 +16,7 @@ from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import reach
 from bayescausal.queries.decision import Decision, spend_change
-from bayescausal.specs import prior
+from bayescausal.specs import checks
 from bayescausal.specs.estimand import Estimand, Times, incremental
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -131,7 +131,7 @@ def _channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[
 
 
 def _bounds(shift: float, mixtures: int) -> float:
-    size = prior.number("shift", shift)
+    size = checks.number("shift", shift)
     if not 0 < size <= 1:
         raise SpecError(
             f"shift is the largest relative change of a channel, above 0 and up to 1; got "
@@ -146,7 +146,7 @@ def _budget(total: float | None, shift: float, spent: np.ndarray) -> float:
     now = float(spent.sum())
     if total is None:
         return now
-    budget = prior.number("total", total)
+    budget = checks.number("total", total)
     low, high = (1 - shift) * now, (1 + shift) * now
     if budget <= 0 or not low < budget < high:
         raise SpecError(

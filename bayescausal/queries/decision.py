@@ -19,9 +19,9 @@ from bayescausal.model.contrast import contrast, moved_spend, scope, unit_cost
 from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
+from bayescausal.specs.checks import number
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, Times
-from bayescausal.specs.prior import number
 
 
 @dataclass(frozen=True)

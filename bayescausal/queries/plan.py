@@ -27,10 +27,10 @@ from bayescausal.model.scm import Mechanism
 from bayescausal.queries.decision import Decision, payoffs, spend_change
 from bayescausal.queries.questions import asked_of
 from bayescausal.queries.sample_information import sample_information
+from bayescausal.specs.checks import number
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.prior import number
 
 COMPARED = ("did", "geo-rct", "switchback", "synthetic-control")
 """Designs whose error the residuals can tell: they set one sum of the outcome against another."""

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.prior import check_keys, number
+from bayescausal.specs import checks
+from bayescausal.specs.checks import check_keys, number
 
 METHODS = ("ancestral", "threshold", "reduce")
 RESIDUALS = ("residual-bootstrap", "residual-bootstrap-linear")
 CONDITIONALS = (*RESIDUALS, "nadaraya-watson", "k-nearest", "local-linear", "forest")
 
-MEMORY = 2e9
-"""Bytes above which a request for rows is refused."""
-
 ROW = 4 + 3 * 8
 """Bytes that a row takes for each node while rows are drawn."""
-
-
-def rows_asked(what: str, given: Any) -> int:
-    """Return a number of rows as an int, whichever library it is of; raise for anything else."""
-    if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
-        raise SpecError(f"{what} is a number of rows, 1 or more; got {given!r}. Try 10_000.")
-    return int(given)
-
-
-def seed_asked(what: str, given: Any) -> int:
-    """Return a seed as an int; raise for anything else."""
-    if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
-        raise SpecError(
-            f"{what} is a whole number, 0 or more, from which a generator is made, so that the "
-            f"same rows come again; got {given!r}. Try 1."
-        )
-    return int(given)
 
 
 @dataclass(frozen=True)
@@ -114,13 +94,9 @@ class Augmentation:
                 f"Augmentation: method is one of {', '.join(METHODS)}; got {self.method!r}."
                 f"{did_you_mean(self.method, METHODS)}"
             )
-        object.__setattr__(self, "budget", rows_asked("Augmentation: budget", self.budget))
-        object.__setattr__(self, "seed", seed_asked("Augmentation: seed", self.seed))
-        if self.budget * 2 * ROW > MEMORY:  # a cause and an outcome, at the least
-            raise SpecError(
-                f"Augmentation: budget={self.budget} rows need more than {MEMORY / 1e9:g} GB in "
-                f"any graph. A pseudo-sample weighs the same at any size; 5000 rows are plenty."
-            )
+        object.__setattr__(self, "budget", checks.count("Augmentation: budget", self.budget, 1))
+        object.__setattr__(self, "seed", checks.seed("Augmentation: seed", self.seed))
+        checks.affordable("Augmentation: budget", self.budget, 2 * ROW)  # cause and outcome
         if self.theta is not None and not 0 < number("Augmentation: theta", self.theta) < 1:
             raise SpecError(f"Augmentation: theta lies between 0 and 1; got {self.theta!r}.")
         if self.theta is not None and self.method != "threshold":

@@ -21,7 +21,8 @@ import pandas as pd
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
-from bayescausal.specs.prior import Prior, check_prior, number
+from bayescausal.specs.checks import number
+from bayescausal.specs.prior import Prior, check_prior
 
 _EPOCH = pd.Timestamp("2000-01-03")
 

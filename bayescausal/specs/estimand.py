@@ -12,8 +12,8 @@ import pandas as pd
 
 from bayescausal._types import Intervention
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.prior import check_keys, number
 from bayescausal.specs.window import read_window
 
 FACTUAL: dict[str, Intervention] = {}

@@ -12,9 +12,10 @@ import pandas as pd
 
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.baseline import Term, timestamps
+from bayescausal.specs.checks import number
 from bayescausal.specs.dataset import RESERVED
 from bayescausal.specs.parse import name_problem
-from bayescausal.specs.prior import Prior, number
+from bayescausal.specs.prior import Prior
 
 
 def _pulses(

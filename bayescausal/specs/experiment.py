@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.estimand import RATIOS, Estimand
 from bayescausal.specs.geo_cells import GeoCell, geo_cells
 from bayescausal.specs.geo_estimators import Method
 from bayescausal.specs.geo_panel import COLUMNS, SETTINGS, geo_test
 from bayescausal.specs.geo_test import DESIGN, GeoTest
-from bayescausal.specs.prior import check_keys, number
 
 _OF_GEO = ("bias_sd", "nu", "half_life", "share")
 """Settings of an experiment that a geo test does not tell."""

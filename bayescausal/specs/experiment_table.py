@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.checks import number
 from bayescausal.specs.estimand import Estimand, incremental, steady_state
 from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.prior import number
 
 SETTINGS = ("design", "bias_sd", "name", "nu", "half_life", "share", "unit")
 """Columns that are fields of `Experiment`."""

@@ -20,11 +20,12 @@ from bayescausal.specs.baseline import (
     WeeklySeasonality,
     YearlySeasonality,
 )
+from bayescausal.specs.checks import check_keys
 from bayescausal.specs.events import Event, Holidays
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import noise_from_dict, noise_to_dict
-from bayescausal.specs.prior import Prior, check_keys
+from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
 
 KEYS = (

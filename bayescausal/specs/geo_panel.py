@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.geo_estimators import (
@@ -24,7 +24,6 @@ from bayescausal.specs.geo_estimators import (
 )
 from bayescausal.specs.geo_test import GeoTest
 from bayescausal.specs.periods import is_whole, near, written
-from bayescausal.specs.prior import number
 
 COLUMNS = ("time", "unit", "outcome")
 SETTINGS = ("tail", "intercept", "seed", "prob")
@@ -205,14 +204,11 @@ def _check_settings(
             f"{did_you_mean(method, METHODS)}"
         )
     for label, value in (("dark", dark), ("intercept", intercept)):
-        if not isinstance(value, bool):
-            raise SpecError(f"{label} is True or False; got {value!r}.")
-    if isinstance(tail, bool) or not isinstance(tail, int) or tail < 0:
-        raise SpecError(f"tail counts periods after the window: 0, 1, 2, ...; got {tail!r}.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0):
-        raise SpecError(f"seed is a whole number, not negative; got {seed!r}.")
-    if not 0 < number("prob", prob) < 1:
-        raise SpecError(f"prob lies between 0 and 1; got {prob:g}.")
+        checks.flag(label, value)
+    checks.count("tail, the periods counted after the window,", tail)
+    if seed is not None:
+        checks.seed("seed", seed)
+    checks.probability("prob", prob)
 
 
 def unit_names(given: Any) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import SpecError
+from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.geo_estimators import Method
-from bayescausal.specs.prior import check_keys, number
 
 DESIGN = {"did": "did", "synthetic-control": "synthetic-control", "tbr": "synthetic-control"}
 """Design of a test that was not randomized, by method."""

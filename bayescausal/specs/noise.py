@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
     APART,
     Prior,
     Spread,
-    check_keys,
     check_prior,
     check_scale,
     check_spread,

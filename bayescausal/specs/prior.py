@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal
 
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.specs.checks import number
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "Beta": ("alpha", "beta"),
@@ -65,12 +65,14 @@ class Prior:
 
     def __init__(self, distribution: str, *unnamed: float, **parameters: float) -> None:
         if unnamed:
-            raise SpecError(f"Name the parameters: Prior('Normal', mu=0, sigma=1); got {unnamed}.")
+            raise SpecError(
+                f"Name the parameters: Prior('Normal', mu=0, sigma=1); got {shown(unnamed)}."
+            )
         object.__setattr__(self, "distribution", distribution)
         known = PARAMETERS.get(distribution) if isinstance(distribution, str) else None
         if known is None:
             raise SpecError(
-                f"'{distribution}' is no distribution known here. Known: "
+                f"{shown(distribution)} is no distribution known here. Known: "
                 f"{', '.join(sorted(PARAMETERS))}.{did_you_mean(distribution, PARAMETERS)}"
             )
         values = {k: v for k, v in _DEFAULTS.items() if k in known and len(known) <= 2}
@@ -103,7 +105,7 @@ class Prior:
         """Read what `to_dict` wrote."""
         if not isinstance(given, Mapping) or "distribution" not in given:
             raise SpecError(
-                f"A prior is written {{distribution: Normal, mu: 0, sigma: 1}}; got {given!r}."
+                f"A prior is written {{distribution: Normal, mu: 0, sigma: 1}}; got {shown(given)}."
             )
         return cls(**given)
 
@@ -120,7 +122,7 @@ def check_prior(where: str, prior: Any) -> None:
     """Raise for a prior that is a bare number, say, with what to write."""
     if not isinstance(prior, Prior):
         raise SpecError(
-            f"{where} must be a Prior; got {prior!r}. Write Prior('Normal', mu=0, sigma=1)."
+            f"{where} must be a Prior; got {shown(prior)}. Write Prior('Normal', mu=0, sigma=1)."
         )
 
 
@@ -133,29 +135,6 @@ def check_scale(where: str, prior: Any) -> None:
             f"{where} is a standard deviation, and {prior!r} can be negative. Write "
             "Prior('HalfNormal', sigma=0.3)."
         )
-
-
-def number(what: str, value: Any) -> float:
-    """Return a finite number as a float, whichever library it is of; raise for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        hint = " YAML reads 1e-3 as text: write 0.001." if isinstance(value, str) else ""
-        raise SpecError(f"{what} must be a number; got {value!r}.{hint}")
-    if not math.isfinite(value):
-        raise SpecError(f"{what} must be finite; got {value!r}.")
-    return float(value)
-
-
-def check_keys(given: Any, known: Iterable[str], where: str) -> None:
-    """Raise for what is no mapping, and for a key that nothing reads, with a suggestion."""
-    known = list(known)
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{where} must be a mapping; got {given!r}.")
-    for key in given:
-        if key not in known:
-            raise SpecError(
-                f"{where}: unknown key '{key}'. Known: {', '.join(known)}."
-                f"{did_you_mean(key, known)}"
-            )
 
 
 type Spread = Prior | Literal["common"]
@@ -178,7 +157,8 @@ def check_spread(where: str, spread: Any) -> None:
         check_scale(where, spread)
     elif spread != COMMON:
         raise SpecError(
-            f"{where} is a Prior, or 'common' when all units of a panel are alike; got {spread!r}."
+            f"{where} is a Prior, or 'common' when all units of a panel are alike; got "
+            f"{shown(spread)}."
         )
 
 

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.adstock import ADSTOCKS
+from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
     APART,
     COMMON,
     Prior,
     Spread,
-    check_keys,
     check_prior,
     check_spread,
     spread_from_dict,

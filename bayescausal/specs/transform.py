@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.prior import Prior, check_keys, check_prior
+from bayescausal.specs.checks import check_keys
+from bayescausal.specs.prior import Prior, check_prior
 
 
 @dataclass(frozen=True)

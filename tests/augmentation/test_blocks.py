@@ -360,7 +360,7 @@ SETTINGS = {
     "theta 0": ({"method": "threshold", "theta": 0.0}, "theta lies between 0 and 1"),
     "theta 1": ({"method": "threshold", "theta": 1.0}, "theta lies between 0 and 1"),
     "theta of another method": ({"theta": 0.1}, "theta"),
-    "no rows": ({"budget": 0}, "budget is a number of rows, 1 or more; got 0"),
+    "no rows": ({"budget": 0}, "budget is a whole number, 1 or more; got 0"),
     "half a row": ({"budget": 0.5}, "budget"),
     "too many rows": ({"budget": 10**9}, r"need about \d+\.\d GB. Ask for budget=\d+"),
     "method": ({"method": "ancestor"}, "Did you mean 'ancestral'"),

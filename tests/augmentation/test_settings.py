@@ -24,7 +24,7 @@ FRAME = frame_of("abc", 20, 1)
         ({"method": "ancestrall"}, "Did you mean 'ancestral'"),
         ({"seed": 1.9}, "seed is a whole number, 0 or more.*got 1.9"),
         ({"seed": -1}, "got -1"),
-        ({"seed": "a"}, "got 'a'. Try 1"),
+        ({"seed": "a"}, "got 'a'. Try seed=1"),
         ({"seed": True}, "got True"),
         ({"seed": np.random.default_rng(1)}, "got Generator"),
         ({"budget": 10.0}, "1 or more; got 10.0"),

@@ -401,7 +401,7 @@ def test_a_bad_panel_is_refused(frame, change, message):
         ({"treated": []}, DataError, "No unit is treated"),
         ({"treated": None}, SpecError, "one unit or a sequence of units; got None"),
         ({"treated": {"g00": 1}}, SpecError, "one unit or a sequence of units"),
-        ({"seed": 1.5}, SpecError, "seed is a whole number, not negative; got 1.5"),
+        ({"seed": 1.5}, SpecError, "seed is a whole number, 0 or more, .* got 1.5"),
         ({"estimand": "tv"}, SpecError, "estimand is an Estimand"),
         ({"estimand": tv.within("g05")}, SpecError, "units of the estimand and of the test differ"),
         ({"estimand": tv.during("2024", "2024")}, SpecError, "The window of the estimand"),
@@ -412,7 +412,7 @@ def test_a_bad_panel_is_refused(frame, change, message):
         ),
         ({"method": "synthetic"}, SpecError, "Did you mean 'synthetic-control'"),
         ({"prob": 90}, SpecError, "between 0 and 1"),
-        ({"tail": -1}, SpecError, "tail counts periods"),
+        ({"tail": -1}, SpecError, "tail, the periods counted after the window, is a whole number"),
         ({"dark": "no"}, SpecError, "dark is True or False"),
     ],
 )

@@ -5,7 +5,8 @@ import pymc as pm
 import pytest
 
 from bayescausal.errors import SpecError
-from bayescausal.specs.prior import PARAMETERS, Prior, check_keys, number
+from bayescausal.specs.checks import check_keys, number
+from bayescausal.specs.prior import PARAMETERS, Prior
 
 EXAMPLES = {
     "Beta": {"alpha": 2, "beta": 3},
@@ -67,12 +68,12 @@ def test_defaults_are_standard_and_only_for_short_distributions():
     ("make", "words"),
     [
         (lambda: Prior("normal"), "no distribution known here.*Did you mean 'Normal'"),
-        (lambda: Prior(None), "'None' is no distribution"),
+        (lambda: Prior(None), "None is no distribution"),
         (lambda: Prior(["Normal"]), "is no distribution"),
         (lambda: Prior("Normal", 0, 1), r"Name the parameters: Prior\('Normal', mu=0, sigma=1\)"),
         (lambda: Prior("Normal", sigm=1), "no parameter 'sigm'; it takes mu, sigma.*'sigma'"),
         (lambda: Prior("Normal", mu="0"), "mu must be a number; got '0'"),
-        (lambda: Prior("Normal", sigma="1e-3"), "'1e-3'.*write 0.001"),
+        (lambda: Prior("Normal", sigma="1e-3"), "'1e-3'.*Write 0.001"),
         (lambda: Prior("Normal", mu=None), "mu must be a number; got None"),
         (lambda: Prior("Normal", mu=True), "mu must be a number; got True"),
         (lambda: Prior("Normal", mu=[0]), "mu must be a number"),
