@@ -15,6 +15,7 @@ from bayescausal.specs.adstock import shift
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.graph import Graph
+from bayescausal.specs.periods import inside
 
 Exposure = Callable[[np.ndarray], np.ndarray]
 """From a treatment's path to what acts, dims kept, time last."""
@@ -209,16 +210,15 @@ def change_of(
 def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
     """Masks ``(unit, time)`` of where the intervention acts and where its effect is counted."""
     trained = np.arange(table.shape[1]) >= table.first
-    inside = trained
+    acting = trained
     if estimand.window is not None:
         if table.time is None:
             raise DataError(
                 "The estimand has a window, but the frame has no dates. Give it dates as its "
                 "index (frame.set_index('week')), or a Dataset."
             )
-        start, end = estimand.window
-        inside = trained & np.asarray((table.time >= start) & (table.time <= end))
-        if not inside.any():
+        acting = trained & inside(table.time, estimand.window)
+        if not acting.any():
             raise DataError(
                 f"{estimand!r}: no period of the data lies in its window. The data run "
                 f"{table.time[table.first].date()}..{table.time[-1].date()}."
@@ -232,11 +232,11 @@ def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
                 f"{did_you_mean(unit, table.units)}"
             )
     units = np.isin(table.units, wanted)[:, None] if table.units else np.ones((1, 1), bool)
-    place, acting = np.arange(table.shape[1]), np.flatnonzero(inside)
-    counted = trained & (place >= acting[0])
+    place, rows = np.arange(table.shape[1]), np.flatnonzero(acting)
+    counted = trained & (place >= rows[0])
     if estimand.tail is not None:
-        counted = counted & (place <= acting[-1] + estimand.tail)
-    return units & inside, units & counted
+        counted = counted & (place <= rows[-1] + estimand.tail)
+    return units & acting, units & counted
 
 
 def exposed(path: np.ndarray, exposure: Exposure | None) -> np.ndarray:

@@ -20,7 +20,7 @@ from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.periods import covered, held, is_whole, written
+from bayescausal.specs.periods import covered, held, inside, is_whole, written
 
 
 class Scope(NamedTuple):
@@ -79,8 +79,7 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
 def _inside(data: Dataset, estimand: Estimand) -> np.ndarray:
     if estimand.window is None:
         return np.ones(len(data.time), bool)
-    start, end = estimand.window
-    return np.asarray((data.time >= start) & (data.time <= end))
+    return inside(data.time, estimand.window)
 
 
 def window_in_words(data: Dataset, estimand: Estimand) -> str:

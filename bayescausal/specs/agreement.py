@@ -13,7 +13,16 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment, covariance_between
-from bayescausal.specs.periods import covered, frequency, held, is_whole, near, written
+from bayescausal.specs.periods import (
+    covered,
+    days_of,
+    frequency,
+    held,
+    inside,
+    is_whole,
+    near,
+    written,
+)
 from bayescausal.specs.response import ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
@@ -132,9 +141,9 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
         )
     if question.off_panel:
         return  # its paths are checked where its world is made
-    inside = _inside(test, data)
+    counted = _inside(test, data)
     _check_source(test, data)
-    last = int(np.flatnonzero(inside)[-1])
+    last = int(np.flatnonzero(counted)[-1])
     beyond = last + (question.tail or 0) - (len(data.time) - 1)
     if beyond > 0:
         raise DataError(
@@ -143,7 +152,7 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
             f"{data.time[-1].date()}. Extend the data, or state the tail that was measured: "
             f"carryover={question.tail - beyond if question.tail else 0}."
         )
-    where = inside & (np.arange(len(data.time)) >= data.history)
+    where = counted & (np.arange(len(data.time)) >= data.history)
     if question.units:
         where = where & np.isin(data.units, question.units)[:, None]
     if not any(_moves(question, key, data, where) for key in question.keys):
@@ -189,8 +198,7 @@ def _inside(test: Experiment, data: Dataset) -> np.ndarray:
             f"{' or '.join(map(written, whole))}. Give one of these windows and the lift in it, or "
             "data whose periods begin and end with the test (daily data fit every window)."
         )
-    start, end = window
-    return np.asarray((data.time >= start) & (data.time <= end))
+    return inside(data.time, window)
 
 
 def _check_source(test: Experiment, data: Dataset) -> None:
@@ -245,11 +253,11 @@ def age(test: Experiment, data: Dataset) -> float:
     """Periods from the end of a test's window to the last period of the data; 0 without one."""
     if test.estimand.window is None:
         return 0.0
-    end = test.estimand.window[1]
-    passed = float((data.time > end).sum())
-    if end < data.time[0]:
-        step = (data.time[-1] - data.time[0]) / (len(data.time) - 1)
-        passed += float((data.time[0] - end - pd.Timedelta(days=1)) // step)
+    end, (first, _) = test.estimand.window[1], days_of(data.time)[0]
+    passed = float((first > end).sum())
+    if end < first[0]:
+        step = (first[-1] - first[0]) / (len(first) - 1)
+        passed += float((first[0] - end - pd.Timedelta(days=1)) // step)
     return passed
 
 

@@ -6,14 +6,12 @@ Every term is linear in its coefficients: a design matrix of time, times coeffic
 
 with design columns centered over the training data, so that the intercept stays the level at the
 middle of the data and is not tied to the terms. Terms are pooled over units; the intercept of a
-panel is partially pooled. A row's date is the *start* of its period.
+panel is partially pooled. Time is that of the first day of each period, however rows are dated.
 """
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +20,8 @@ import pandas as pd
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
 from bayescausal.specs.checks import number
+from bayescausal.specs.dates import read_days
+from bayescausal.specs.periods import starts
 from bayescausal.specs.prior import Prior, check_prior
 
 _EPOCH = pd.Timestamp("2000-01-03")
@@ -90,10 +90,12 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, pd.Timestamp) else value
 
 
-def _position(time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-    """Time on an axis where the training data run from -1/2 to 1/2."""
-    span = (training[-1] - training[0]) / pd.Timedelta(days=1)
-    return np.asarray((time - training[0]) / pd.Timedelta(days=1)) / span - 0.5
+def _position(
+    days: pd.DatetimeIndex, time: pd.DatetimeIndex, training: pd.DatetimeIndex
+) -> np.ndarray:
+    """Days on an axis where the starts of the training periods run from -1/2 to 1/2."""
+    first = starts(training, time)
+    return np.asarray((days - first[0]) / (first[-1] - first[0])) - 0.5
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class LinearTrend(Term):
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
         """Time, from -1/2 to 1/2 over the training data."""
-        return _position(time, training)[:, None]
+        return _position(starts(time, training), time, training)[:, None]
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class PiecewiseTrend(Term):
     def __post_init__(self) -> None:
         super().__post_init__()
         if type(self.changepoints) is not int:
-            dates = timestamps("PiecewiseTrend: changepoints", self.changepoints)
+            dates = read_days(self.changepoints, "PiecewiseTrend: changepoints")
             object.__setattr__(self, "changepoints", dates)
         if self.changepoints == () or self.changepoints in range(-9999, 1):
             raise SpecError("PiecewiseTrend needs at least one changepoint, or use LinearTrend.")
@@ -173,11 +175,11 @@ class PiecewiseTrend(Term):
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
         """Time, and time since each changepoint."""
-        t = _position(time, training)
+        t = _position(starts(time, training), time, training)
         if isinstance(self.changepoints, int):
             knots = np.linspace(-0.5, 0.5, self.changepoints + 2)[1:-1]
         else:
-            knots = _position(pd.DatetimeIndex(self.changepoints), training)
+            knots = _position(pd.DatetimeIndex(self.changepoints), time, training)
         return np.column_stack([t, *(np.maximum(t - knot, 0) for knot in knots)])
 
     @property
@@ -218,7 +220,8 @@ class Seasonality(Term):
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
         """Sines and cosines of the calendar."""
-        turn = 2 * np.pi * np.asarray((time - _EPOCH) / pd.Timedelta(days=self.period))
+        days = starts(time, training) - _EPOCH
+        turn = 2 * np.pi * np.asarray(days / pd.Timedelta(days=self.period))
         waves = [f(k * turn) for k in range(1, self.order + 1) for f in (np.sin, np.cos)]
         return np.column_stack(waves)
 
@@ -262,20 +265,6 @@ class WeeklySeasonality(Seasonality):
     name: ClassVar[str] = "weekly"
     period: ClassVar[float] = 7.0
     order: int = 3
-
-
-def timestamps(what: str, given: Any) -> tuple[pd.Timestamp, ...]:
-    """Return one date or several as sorted timestamps without a time zone."""
-    dates = [given] if isinstance(given, str | datetime.date) else given
-    try:
-        if any(isinstance(d, Real) for d in dates):
-            raise ValueError
-        stamps = [pd.Timestamp(d) for d in dates]
-        if any(pd.isna(d) or d.tz is not None for d in stamps):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise SpecError(f"{what} takes dates such as '2025-11-28'; got {given!r}.") from None
-    return tuple(sorted({d.normalize() for d in stamps}))
 
 
 @dataclass(frozen=True)
@@ -333,7 +322,7 @@ class HSGPTrend(Term):
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
         """Sine basis functions that vanish at the boundary."""
         edge = 0.5 * self.boundary
-        t = _position(time, training)[:, None]
+        t = _position(starts(time, training), time, training)[:, None]
         return np.sin(self._omega * (t + edge)) / np.sqrt(edge)
 
     def coefficients(self, xp: Any, theta: dict[str, Array]) -> Array:

@@ -7,7 +7,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+from bayescausal.errors import shown
+
+_SPACE = r"[ \u00a0\u202f'\u2019]"
+_ENGLISH = re.compile(r"[-+]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?")
+_SPACED = re.compile(rf"[-+]?\d{{1,3}}({_SPACE}\d{{3}})+(\.\d*)?")
+_COMMA = re.compile(rf"[-+]?(\d{{1,3}}(({_SPACE}|\.)\d{{3}})+|\d+)(,\d+)?")
 
 
 def unwritable(name: str) -> str:
@@ -37,12 +42,29 @@ def not_numbers(column: pd.Series) -> str:
         if len(odd) or pd.api.types.is_datetime64_any_dtype(column):
             return f"it holds {column.dtype}, not numbers. Leave it out"
         return f"it holds {column.dtype}, not numbers. Convert it: {convert}"
-    held = f"it holds text such as {sample!r}, not numbers"
-    if _THOUSANDS.fullmatch(sample.strip()):
-        convert = f"{own} = pd.to_numeric({own}.str.replace(',', ''))"
-        return f"{held}. Convert it: {convert}, or write plain numbers in the file"
+    held = f"it holds text such as {shown(sample)}, not numbers"
+    if change := _plain(values, odd):
+        return f"{held}. Convert it: {own} = {change}, or write plain numbers in the file"
     first = "Write a number in its place, then convert it" if len(odd) else "Convert it"
     return f"{held}. {first}: {convert}"
+
+
+def _plain(values: pd.Series, odd: pd.Series) -> str:
+    """Return code that makes plain numbers of text with parted thousands or a decimal comma."""
+    own = f"frame['{values.name}']"
+    own = own if values.map(lambda value: isinstance(value, str)).all() else f"{own}.astype(str)"
+
+    def fits(pattern: re.Pattern[str], column: pd.Series) -> bool:
+        return len(odd) > 0 and all(pattern.fullmatch(str(text).strip()) for text in column)
+
+    if fits(_ENGLISH, odd):
+        return f"pd.to_numeric({own}.str.replace(',', ''))"
+    if fits(_SPACED, odd):
+        return f"pd.to_numeric({own}.str.replace(r'[^\\d.+-]', '', regex=True))"
+    if fits(_COMMA, values):
+        strip = f"{own}.str.replace(r'[^\\d,+-]', '', regex=True)"
+        return f"pd.to_numeric({strip}.str.replace(',', '.'))"
+    return ""
 
 
 def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str, str]:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayescausal.errors import DataError, did_you_mean
 from bayescausal.specs.columns import left_out, not_numbers, unwritable
+from bayescausal.specs.dates import read_column
 from bayescausal.specs.periods import frequency, steps
 
 RESERVED = ("time", "unit", "chain", "draw")
@@ -93,8 +94,9 @@ class Dataset:
         frame : pandas.DataFrame
             Not changed.
         time, unit : str
-            Columns of dates (the start of each period; ISO text and periods are read too) and of
-            unit names, which become text.
+            Columns of dates and of unit names, which become text. A row is dated by the first day
+            of its period; months, quarters and years also by their last one, which covers the
+            calendar months up to it. ISO text and periods are read too.
         spend : mapping or sequence of str, optional
             ``{treatment: column of its cost}``, or treatments whose exposure is their cost.
         value : str or float
@@ -139,7 +141,7 @@ class Dataset:
             _require_once(name, frame)
         for name in keep:
             _require_number(name, frame[name])
-        dates = _dates(frame[time])
+        dates = read_column(frame[time])
         if unit is None:
             _check_time(dates, "the data")
             rows = frame[keep].astype(float).set_index(dates)
@@ -343,32 +345,6 @@ def _several(given: Any, what: str) -> list[str]:
 def _numeric(frame: pd.DataFrame, besides: set[str | None]) -> list[str]:
     numbers = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
     return [c for c in frame.columns[numbers] if c not in besides]
-
-
-def _dates(column: pd.Series) -> pd.DatetimeIndex:
-    """Return the days at which periods start, whatever wrote them; refuse numbers."""
-    name = column.name
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = column.dt.to_timestamp()
-    if pd.api.types.is_numeric_dtype(column):
-        raise DataError(
-            f"Column '{name}' holds {column.dtype}, not dates. Say how to read the numbers: "
-            f"frame['{name}'] = pd.to_datetime(frame['{name}'], format='%Y%m%d')."
-        )
-    try:
-        dates = pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"), name="time")
-    except (TypeError, ValueError):
-        raise DataError(
-            f"Column '{name}' cannot be read as dates; such as {column.iloc[0]!r}. Text must "
-            "be ISO, 2025-03-31; read other text with pd.to_datetime(..., format='%d/%m/%Y')."
-        ) from None
-    if dates.hasnans:
-        raise DataError(f"Column '{name}' has {int(dates.isna().sum())} missing dates.")
-    if dates.tz is not None:
-        raise DataError(
-            f"Column '{name}' has a time zone; give dates without one: .dt.tz_localize(None)."
-        )
-    return dates.normalize()
 
 
 def _units(column: pd.Series) -> pd.Index:

@@ -13,8 +13,8 @@ import pandas as pd
 from bayescausal._types import Intervention
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.checks import check_keys, number
+from bayescausal.specs.dates import read_window
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.window import read_window
 
 FACTUAL: dict[str, Intervention] = {}
 """The world as it was: nothing is intervened on."""

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.baseline import Term, timestamps
+from bayescausal.specs.baseline import Term
 from bayescausal.specs.checks import number
 from bayescausal.specs.dataset import RESERVED
+from bayescausal.specs.dates import read_days
 from bayescausal.specs.parse import name_problem
+from bayescausal.specs.periods import places
 from bayescausal.specs.prior import Prior
 
 
@@ -26,19 +28,8 @@ def _pulses(
 ) -> np.ndarray:
     """Sum over dates of ``decay^|k|``, for periods ``k`` from ``-before`` to ``after``."""
     before, after, decay = window
-    step = pd.Timedelta((training[-1] - training[0]) / (len(training) - 1))
-    late = [d for d in dates if time[0] - after * step <= d < time[-1] + (before + 1) * step]
-    out = np.zeros(len(time))
-    for date in late:
-        place = int(np.searchsorted(time, date, side="right")) - 1
-        if place < 0:
-            place = int(np.floor((date - time[0]) / step))
-        elif date >= time[-1] + step:
-            place = len(time) - 1 + int((date - time[-1]) / step)
-        for k in range(-before, after + 1):
-            if 0 <= place + k < len(time):
-                out[place + k] += decay ** abs(k)
-    return out
+    gap = np.arange(len(time))[:, None] - places(time, training, dates)
+    return np.where((gap >= -before) & (gap <= after), decay ** np.abs(gap), 0.0).sum(axis=1)
 
 
 def _check_window(term: Any) -> None:
@@ -81,7 +72,7 @@ class Event(Term):
             raise SpecError(f"Event: {problem}")
         if self.label in RESERVED:
             raise SpecError(f"An event cannot be called '{self.label}', the name of a dim.")
-        object.__setattr__(self, "dates", timestamps(f"Event '{self.label}'", self.dates))
+        object.__setattr__(self, "dates", read_days(self.dates, f"Event '{self.label}'"))
         if not self.dates:
             raise SpecError(f"Event '{self.label}' has no dates.")
         _check_window(self)

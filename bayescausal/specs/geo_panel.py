@@ -23,7 +23,7 @@ from bayescausal.specs.geo_estimators import (
     standard_error,
 )
 from bayescausal.specs.geo_test import GeoTest
-from bayescausal.specs.periods import is_whole, near, written
+from bayescausal.specs.periods import covered, held, inside, is_whole, near, written
 
 COLUMNS = ("time", "unit", "outcome")
 SETTINGS = ("tail", "intercept", "seed", "prob")
@@ -291,22 +291,29 @@ def _span(data: Dataset, asked: Estimand, tail: int) -> tuple[int, int]:
     start, end = asked.window or (data.time[0], data.time[-1])
     time = data.time
     there = f"The panel runs {time[0].date()}..{time[-1].date()}, {data.frequency}."
-    reach = time[-1] + max(np.diff(time.to_numpy())) - pd.Timedelta(days=1)
-    if start > reach or end > reach or end < time[0]:
+    first, last_day = covered(time)
+    if start > last_day or end > last_day or end < first:
         raise DataError(f"The window {start.date()}..{end.date()} is outside the data. {there}")
-    before, last = int((time < start).sum()), int((time <= end).sum())
+    whole = " or ".join(map(written, near(time, (start, end))))
+    days = held(time, (start, end))
+    if days is None:
+        raise DataError(
+            f"No period starts in the window {start.date()}..{end.date()}. Whole periods are "
+            f"{whole}."
+        )
+    acting = np.flatnonzero(inside(time, (start, end)))
+    before, last = int(acting[0]), int(acting[-1]) + 1
     if before < SHORTEST:
         raise DataError(
             f"{before} periods lie before the window, which starts {start.date()}; {SHORTEST} are "
             f"the least that a counterfactual can be fitted to. {there}"
         )
-    if before == len(time) or time[before] != start:
+    if days[0] != start:
         raise DataError(
-            f"The window starts {start.date()}, within the period of {time[before - 1].date()}, "
-            "which would be half before the test. Give the start of a period."
+            f"The window starts {start.date()}, within a period, which would be half before the "
+            f"test. Give the start of a period. Whole periods are {whole}."
         )
     if not is_whole(time, (start, end)):
-        whole = " or ".join(map(written, near(time, (start, end))))
         raise DataError(
             f"The window ends {end.date()}, within the period of {time[last - 1].date()}, which "
             f"would be counted whole. Whole periods are {whole}."
@@ -323,9 +330,9 @@ def _check_dark(
 ) -> None:
     """Raise when a column of the frame shows that a treatment was off that the test 'added'."""
     place = units.groupby(units).cumcount()  # each unit has every period, in order
-    inside = units.isin(asked.units or ()) & place.isin(window)
+    tested = units.isin(asked.units or ()) & place.isin(window)
     for name in asked.treatments:
-        off = name in frame.columns and not frame.loc[inside, name].any()
+        off = name in frame.columns and not frame.loc[tested, name].any()
         if off and not dark and asked.control.get(name) == 0 and name not in asked.active:
             raise SpecError(
                 f"Column '{name}' is zero in the treated units during the window: it went dark, "

@@ -11,8 +11,10 @@ import pandas as pd
 
 from bayescausal.errors import SpecError
 from bayescausal.specs.checks import check_keys, number
+from bayescausal.specs.dates import days_named
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.geo_estimators import Method
+from bayescausal.specs.periods import inside
 
 DESIGN = {"did": "did", "synthetic-control": "synthetic-control", "tbr": "synthetic-control"}
 """Design of a test that was not randomized, by method."""
@@ -126,8 +128,7 @@ class GeoTest:
         if scale == "total":
             return 1.0, 1.0
         if scale == "mean":
-            inside = int((self.time <= self.estimand.window[1]).sum())  # type: ignore[index]
-            periods = (inside - self.before) * len(self.treated)
+            periods = inside(self.time, self.estimand.window).sum() * len(self.treated)  # type: ignore[arg-type]
             return 1 / periods, 1 / periods
         if spend is not None:
             if number("spend", spend) <= 0:
@@ -171,10 +172,10 @@ class GeoTest:
             raise SpecError(f"geo test: 'weights' is a mapping; got {given['weights']!r}.")
         try:
             low, high = map(float, given["interval"])
-            time = pd.DatetimeIndex(given["time"])
+            time = pd.DatetimeIndex([days_named(day)[0] for day in given["time"]])
             paths = {k: np.array(given[k], dtype=float) for k in (*PATHS, "placebos")}
         except (TypeError, ValueError) as error:
-            raise SpecError(f"geo test: {error}. {WRITTEN}") from None
+            raise SpecError(f"geo test: {str(error).rstrip('.')}. {WRITTEN}") from None
         for label in PATHS:
             if paths[label].shape != time.shape:
                 raise SpecError(

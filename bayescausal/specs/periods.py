@@ -1,17 +1,35 @@
-"""Periods: what their step is called, which days they hold, which of them a window holds."""
+"""Periods: what their step is called, which days a row covers, which rows a window or day is in."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-Window = tuple[pd.Timestamp, pd.Timestamp]
+from bayescausal.specs.dates import Window
+
+Reading = tuple[pd.DatetimeIndex, pd.DatetimeIndex]
+"""First and last day of each period."""
+
+_NAMES = {1: "monthly", 3: "quarterly", 12: "yearly"}
 
 
 def steps(time: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
     """Return days and calendar months from each period to the next."""
     days = np.diff(time.to_numpy()).astype("timedelta64[D]").astype(int)
     return days, np.diff(12 * time.year + time.month)
+
+
+def months(time: pd.DatetimeIndex) -> int:
+    """Calendar months in a period, 0 if a period is a number of days.
+
+    July, August and September have 31 days from one first to the next: periods of equal length
+    are months too if each is dated by the same day of its month, or by the last one.
+    """
+    days, jumps = steps(time)
+    same = np.ptp(time.day) == 0 or bool(time.is_month_end.all())
+    return int(jumps[0]) if np.ptp(days) or (same and jumps[0] and not np.ptp(jumps)) else 0
 
 
 def frequency(time: pd.DatetimeIndex) -> str:
@@ -22,40 +40,92 @@ def frequency(time: pd.DatetimeIndex) -> str:
     >>> frequency(pd.date_range("2025-01-06", periods=3, freq="7D"))
     'weekly'
     """
-    days, months = steps(time)
-    if np.ptp(days) > 0:
-        names = {1: "monthly", 3: "quarterly", 12: "yearly"}
-        return names.get(int(months[0]), f"{months[0]}-monthly")
-    return {1: "daily", 7: "weekly"}.get(int(days[0]), f"{days[0]}-daily")
+    if count := months(time):
+        return _NAMES.get(count, f"{count}-monthly")
+    days = int(steps(time)[0][0])
+    return {1: "daily", 7: "weekly"}.get(days, f"{days}-daily")
 
 
-def days_of(time: pd.DatetimeIndex) -> list[tuple[pd.DatetimeIndex, pd.DatetimeIndex]]:
+def days_of(time: pd.DatetimeIndex) -> list[Reading]:
     """First and last day of each period, in every way that its date may be read; likeliest first.
 
     A period lasts from its date to the day before the next one's. Months (quarters, years) may
-    also be calendar months that are dated by some day in them, and are if that is their last.
+    also be calendar months that are dated by some day in them. They are if that day is the last;
+    likelier so if it is always one of the last seven (the last business day, the 28th), or one of
+    the first four but neither the same day nor the same weekday (the first business day).
     """
-    days, months = steps(time)
-    count = int(months[0])
-    if not np.ptp(days):
-        return [(time, time + pd.Timedelta(days=int(days[0]) - 1))]
+    count = months(time)
+    if not count:
+        return [(time, time + pd.Timedelta(days=int(steps(time)[0][0]) - 1))]
     day = pd.Timedelta(days=1)
     following = time[-1] + pd.DateOffset(months=count)
     plain = time, time[1:].append(pd.DatetimeIndex([following])) - day
-    at_end = bool(time.is_month_end.all())
-    month = time.to_period("M") - (count - 1 if at_end else 0)
+    late = bool((time.days_in_month - time.day < 7).all())
+    early = bool((time.day <= 4).all() and np.ptp(time.day) and np.ptp(time.dayofweek))
+    month = time.to_period("M") - (count - 1 if late else 0)
     calendar = month.to_timestamp(), (month + count).to_timestamp() - day
-    return [calendar, plain] if at_end else [plain, calendar]
+    if time.is_month_end.all():
+        return [calendar]
+    return [calendar, plain] if late or early else [plain, calendar]
+
+
+def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """First day of each period, where the periods of ``reference`` say how they are dated."""
+    pattern = max(time, reference, key=len)
+    first = days_of(pattern)[0][0]
+    if first.equals(pattern):
+        return time
+    back = months(pattern) - 1 if (first.month != pattern.month).any() else 0
+    return (time.to_period("M") - back).to_timestamp()
+
+
+def places(
+    time: pd.DatetimeIndex, reference: pd.DatetimeIndex, days: Sequence[pd.Timestamp]
+) -> np.ndarray:
+    """Position in ``time`` of the period that covers each day: negative before the first one.
+
+    From ``len(time)`` on it is after the last; periods outside are as long as those inside.
+
+    Examples
+    --------
+    >>> ends = pd.date_range("2024-01-31", periods=12, freq="ME")
+    >>> places(ends, ends, pd.to_datetime(["2023-12-25", "2024-02-15", "2024-12-31"])).tolist()
+    [-1, 1, 11]
+    """
+    first, dates = starts(time, reference), pd.DatetimeIndex(days)
+    pattern = max(time, reference, key=len)
+    if not (count := months(pattern)):
+        length = pd.Timedelta(days=int(steps(pattern)[0][0]))
+        return np.asarray((dates - first[0]) // length)
+
+    def since(start: pd.Timestamp) -> np.ndarray:
+        jump = 12 * (dates.year - start.year) + dates.month - start.month - (dates.day < start.day)
+        return np.asarray(jump // count)
+
+    inside = np.searchsorted(first, dates, side="right") - 1
+    after = len(first) - 1 + since(first[-1])
+    return np.where(dates < first[0], since(first[0]), np.where(dates < first[-1], inside, after))
 
 
 def covered(time: pd.DatetimeIndex, history: int = 0) -> Window:
     """First and last day of all periods after the history."""
-    read = days_of(time)
-    return min(first[history] for first, _ in read), max(last[-1] for _, last in read)
+    readings = days_of(time)
+    return min(first[history] for first, _ in readings), max(last[-1] for _, last in readings)
+
+
+def _reading(time: pd.DatetimeIndex, window: Window) -> Reading:
+    """Return the reading of periods that a window fits best; the likeliest of those that do."""
+    return max(days_of(time), key=lambda r: (window[0] in r[0]) + (window[1] in r[1]))
+
+
+def inside(time: pd.DatetimeIndex, window: Window) -> np.ndarray:
+    """Which periods start in a window; one whose own date the window starts with is in it."""
+    first = _reading(time, window)[0]
+    return np.asarray(((first >= window[0]) & (first <= window[1])) | (time == window[0]))
 
 
 def held(time: pd.DatetimeIndex, window: Window) -> Window | None:
-    """First and last day of the periods whose date lies in a window; None if there is none.
+    """First and last day of the periods that start in a window; None if there is none.
 
     Examples
     --------
@@ -64,14 +134,11 @@ def held(time: pd.DatetimeIndex, window: Window) -> Window | None:
     >>> [str(day.date()) for day in days]
     ['2024-10-07', '2024-11-03']
     """
-    inside = np.flatnonzero((time >= window[0]) & (time <= window[1]))
-    if not len(inside):
+    rows = np.flatnonzero(inside(time, window))
+    if not len(rows):
         return None
-    i, j = inside[[0, -1]]
-    read = days_of(time)
-    starts = any(first[i] == window[0] for first, _ in read)
-    ends = any(last[j] == window[1] for _, last in read)
-    return window[0] if starts else read[0][0][i], window[1] if ends else read[0][1][j]
+    first, last = _reading(time, window)
+    return first[rows[0]], last[rows[-1]]
 
 
 def is_whole(time: pd.DatetimeIndex, window: Window) -> bool:
@@ -84,8 +151,8 @@ def near(time: pd.DatetimeIndex, window: Window) -> list[Window]:
     """Windows of whole periods: the longest in a window, if any, and the shortest around it."""
     first, last = days_of(time)[0]
     masks = ((first >= window[0]) & (last <= window[1]), (last >= window[0]) & (first <= window[1]))
-    places = [np.flatnonzero(mask)[[0, -1]] for mask in masks if mask.any()]
-    return [(first[i], last[j]) for i, j in places]
+    rows = [np.flatnonzero(mask)[[0, -1]] for mask in masks if mask.any()]
+    return [(first[i], last[j]) for i, j in rows]
 
 
 def written(window: Window) -> str:

@@ -77,8 +77,47 @@ def test_event_falls_in_the_period_that_holds_it_and_decays_around_it():
     assert pulse.sum() == pytest.approx(2.25)
 
 
-def test_dates_are_read_sorted_once_and_without_hours():
-    given = ["2025-01-01", pd.Timestamp("2024-02-01 13:00"), np.datetime64("2024-02-01")]
+DATED = [("MS", "ME"), ("MS", "BME"), ("QS", "QE")]
+CALENDAR = [
+    (LinearTrend(), 60),
+    (PiecewiseTrend(("2022-02-01", "2023-07-15")), 60),
+    (YearlySeasonality(1), 60),
+    (Event("storm", ["2022-02-15", "2022-12-25", "2020-11-30"], before=1, after=2), 60),
+    (Holidays("US", names=["Christmas Day", "Thanksgiving Day"], after=1), 60),
+    (HSGPTrend(m=5), 60),
+]
+
+
+@pytest.mark.parametrize(("start", "end"), DATED)
+@pytest.mark.parametrize(("term", "rows"), CALENDAR, ids=[t.key for t, _ in CALENDAR])
+def test_months_have_the_same_design_whether_dated_by_their_first_day_or_last(
+    term, rows, start, end
+):
+    first = pd.date_range("2021-01-01", periods=rows, freq=start)
+    last = pd.date_range("2021-01-01", periods=rows, freq=end)
+    np.testing.assert_array_equal(term.design(last, last), term.design(first, first))
+    np.testing.assert_array_equal(term.design(last, last[5:]), term.design(first, first[5:]))
+
+
+def test_events_fall_in_the_row_of_their_month():
+    rows = pd.date_range("2021-01-31", periods=36, freq="ME")
+    for date, row in (
+        ("2022-02-15", "2022-02-28"),
+        ("2022-02-01", "2022-02-28"),
+        ("2022-02-28", "2022-02-28"),
+        ("2022-12-25", "2022-12-31"),
+    ):
+        pulse = Event("x", [date]).columns(rows, rows)[:, 0]
+        assert [str(day.date()) for day in rows[pulse > 0]] == [row]
+
+
+def test_a_pulse_of_any_length_costs_no_time():
+    step = Event("law", "2024-03-01", after=10**12, decay=1).columns(WEEKS, WEEKS)[:, 0]
+    assert list(step) == [float(k >= 8) for k in range(len(WEEKS))]  # the week of 2024-02-26
+
+
+def test_dates_are_read_sorted_and_once():
+    given = ["2025-01-01", pd.Timestamp("2024-02-01"), np.datetime64("2024-02-01")]
     dates = (pd.Timestamp("2024-02-01"), pd.Timestamp("2025-01-01"))
     assert Event("x", given).dates == dates
     assert Event("x", pd.DatetimeIndex(dates)).dates == dates
@@ -101,19 +140,25 @@ def test_holidays_take_one_name():
         (lambda: PiecewiseTrend(0), "at least one changepoint, or use LinearTrend"),
         (lambda: PiecewiseTrend(-3), "at least one changepoint"),
         (lambda: PiecewiseTrend(()), "at least one changepoint"),
-        (lambda: PiecewiseTrend("soon"), "takes dates such as '2025-11-28'; got 'soon'"),
-        (lambda: PiecewiseTrend(2.5), "takes dates"),
-        (lambda: PiecewiseTrend([2024]), "takes dates"),
-        (lambda: PiecewiseTrend(True), "takes dates"),
+        (
+            lambda: PiecewiseTrend("soon"),
+            "changepoints: 'soon' is no date. Write a day, year first",
+        ),
+        (lambda: PiecewiseTrend(2.5), "2.5 is a number, not a date"),
+        (lambda: PiecewiseTrend([2024]), "2024 is a number, not a date"),
+        (lambda: PiecewiseTrend(True), "True is no date"),
         (lambda: HSGPTrend(m=2.5), "whole number m"),
         (lambda: HSGPTrend(m=0), "whole number m >= 1"),
         (lambda: HSGPTrend(boundary=1), "boundary > 1"),
         (lambda: HSGPTrend(boundary="2"), "boundary must be a number"),
-        (lambda: Event("x", None), "takes dates"),
+        (lambda: Event("x", None), "Event 'x': a date is missing"),
         (lambda: Event("x", []), "has no dates"),
-        (lambda: Event("x", 2024), "takes dates"),
-        (lambda: Event("x", [pd.NaT]), "takes dates"),
-        (lambda: Event("x", pd.Timestamp("2024-01-01", tz="UTC")), "takes dates"),
+        (lambda: Event("x", 2024), "2024 is a number, not a date"),
+        (lambda: Event("x", [pd.NaT]), "a date is missing"),
+        (
+            lambda: Event("x", pd.Timestamp("2024-01-01", tz="UTC")),
+            "time zone. Write the day alone",
+        ),
         (lambda: Event("a:b", "2024-01-01"), "holds ':'"),
         (lambda: Event("Black Friday / Monday", "2024-01-01"), "holds '/'"),
         (lambda: Event("", "2024-01-01"), "empty"),

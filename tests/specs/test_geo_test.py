@@ -340,8 +340,8 @@ def test_evidence_that_is_not_whole_is_refused(frame):
     for changed, words in (
         ({"interval": 3}, "not iterable"),
         ({"interval": [1.0]}, "not enough values"),
-        ({"time": ["x"]}, "Unknown datetime"),
-        ({"time": None}, "a collection of some kind"),
+        ({"time": ["x"]}, "geo test: 'x' is no date"),
+        ({"time": None}, "not iterable"),
         ({"placebos": "abc"}, "convert string to float"),
         ({"lift": "410"}, "lift must be a number; got '410'"),
         ({"treated": None}, r"'treated' is a list; got None.*leave 'source' out"),
@@ -425,3 +425,19 @@ def test_a_window_may_end_with_the_last_day_of_the_last_period(frame):
     assert (
         run(frame, window=(WEEKS[BEFORE], WEEKS[-1] + pd.Timedelta(days=6))).lift == run(frame).lift
     )
+
+
+@pytest.mark.parametrize("end", ["ME", "BME"])
+def test_months_dated_by_their_end_give_the_lift_of_months_dated_by_their_start(frame, end):
+    count, months = len(WEEKS), {}
+    for freq in ("MS", end):
+        dates = pd.date_range("2018-01-01", periods=count, freq=freq)
+        months[freq] = frame.assign(week=np.tile(dates, len(frame) // count))
+    first = pd.date_range("2018-01-01", periods=count + 1, freq="MS")
+    window = (first[BEFORE], first[BEFORE + 4] - pd.Timedelta(days=1))
+    for asked in (tv, incremental("tv", scale="mean")):
+        want, got = (run(months[f], window=window, estimand=asked) for f in ("MS", end))
+        assert (got.before, got.lift, got.std_error) == (want.before, want.lift, want.std_error)
+        assert got.factors() == want.factors()
+    with pytest.raises(DataError, match=r"within a period.*Whole periods are"):
+        run(months[end], window=(first[BEFORE] + pd.Timedelta(days=9), window[1]))
