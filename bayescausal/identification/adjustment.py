@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bayescausal.identification.unroll import Compiled
+from bayescausal.identification.compiled import Compiled
 from bayescausal.specs.separation import Mixed, bits, closure, eliminated, separators, union
 
 MOST_SETS = 1000
@@ -39,8 +39,7 @@ def backdoor_graph(graph: Mixed, x: int, y: int) -> Mixed:
 class Question:
     """The joint effect of `treatments` on `outcome`, with the plan of `held` set too.
 
-    Masks named after nodes (`x`, `y`) are over slices; without feedback a node is one slice. Sets
-    to adjust for hold whole series: all slices of a node, or none.
+    A node, in masks and in sets to adjust for, is its whole series.
     """
 
     at: Compiled
@@ -50,27 +49,27 @@ class Question:
 
     @cached_property
     def x(self) -> int:
-        """All slices of what is set."""
-        return self.at.slices(self.at.bits((*self.treatments, *self.held)))
+        """What is set."""
+        return self.at.bits((*self.treatments, *self.held))
 
     @cached_property
     def y(self) -> int:
-        """All slices of the outcome."""
-        return self.at.slices(self.at.bits([self.outcome]))
+        """The outcome."""
+        return self.at.bits([self.outcome])
 
     @cached_property
     def causal(self) -> int:
-        """Slices on proper causal paths, the outcome's included."""
+        """Nodes on proper causal paths, the outcome included."""
         return proper_causal(self.at.seen, self.x, self.y)
 
     @cached_property
     def mediators(self) -> tuple[str, ...]:
         """Nodes between a treatment and the outcome, on paths that avoid what is set."""
         at = self.at
-        acting = at.slices(at.bits(self.treatments))
+        acting = at.bits(self.treatments)
         free = at.seen.everything & ~self.x
         reached = closure(union(at.seen.children, acting), at.seen.children, free)
-        return at.words(at.grouped(reached & self.causal) & ~self.ends)
+        return at.words(reached & self.causal & ~self.ends)
 
     @cached_property
     def backdoor(self) -> Mixed:
@@ -79,23 +78,22 @@ class Question:
 
     @cached_property
     def forbidden(self) -> int:
-        """Descendants of causal paths: slices that no adjustment set may hold."""
+        """Descendants of causal paths, which no adjustment set may hold."""
         return self.at.seen.descendants(self.causal)
 
     @cached_property
     def ends(self) -> int:
-        """What is set and the outcome, over nodes."""
-        return self.at.bits((*self.treatments, *self.held, self.outcome))
+        """What is set, and the outcome."""
+        return self.x | self.y
 
     @cached_property
     def allowed(self) -> int:
         """Nodes that an adjustment set may hold."""
-        everything = (1 << len(self.at.names)) - 1
-        return everything & ~self.at.grouped(self.forbidden) & ~self.ends
+        return self.at.seen.everything & ~self.forbidden & ~self.ends
 
     def separates(self, given: int) -> bool:
-        """Return whether all slices of some nodes close every path that is not causal."""
-        return self.backdoor.separated(self.x, self.y, self.at.slices(given))
+        """Return whether some nodes close every path that is not causal."""
+        return self.backdoor.separated(self.x, self.y, given)
 
     def is_valid(self, given: int) -> bool:
         """Return whether some nodes are an adjustment set."""
@@ -104,10 +102,7 @@ class Question:
     @cached_property
     def minimal_sets(self) -> tuple[int, ...]:
         """Every minimal adjustment set, by size and then by names; at most `MOST_SETS` + 1."""
-        target = self.at.bits([self.outcome])
-        found = between(
-            self.at, self.backdoor, self.ends & ~target, target, self.allowed, MOST_SETS
-        )
+        found = between(self.backdoor, self.x, self.y, self.allowed, MOST_SETS)
         sound = [z for z in found if self.separates(z)]
         return tuple(sorted(sound, key=lambda z: (z.bit_count(), self.at.words(z))))
 
@@ -127,22 +122,18 @@ class Question:
         """
         seen = self.at.seen
         above = seen.ancestors(self.y)
-        if self.at.unrolled or any(seen.siblings[i] for i in bits(above)):
+        if self.at.feeds_back or any(seen.siblings[i] for i in bits(above)):
             return None
         parents = union(seen.parents, self.causal) & ~self.causal & ~self.x
         return parents if self.is_valid(parents) else None
 
 
-def between(at: Compiled, graph: Mixed, a: int, b: int, allowed: int, most: int) -> list[int]:
+def between(graph: Mixed, a: int, b: int, allowed: int, most: int) -> list[int]:
     """Return the minimal sets of allowed nodes that separate nodes `a` from nodes `b`.
 
     Minimal sets are made of ancestors of the two, and separate them in the augmented graph in
-    which nodes that are not allowed are marginalized. The slices of a node are one vertex.
+    which nodes that are not allowed are marginalized.
     """
-    ends = at.slices(a | b)
-    above = at.grouped(graph.ancestors(ends)) & allowed
-    near = graph.moral(graph.ancestors(ends | at.slices(above)))
-    if at.unrolled is not None:
-        near = [at.grouped(union(near, group)) & ~(1 << i) for i, group in enumerate(at.groups)]
-    everything = (1 << len(near)) - 1
-    return separators(eliminated(near, everything & ~allowed & ~a & ~b), a, b, most)
+    above = graph.ancestors(a | b)
+    near = graph.moral(above)
+    return separators(eliminated(near, above & ~allowed & ~a & ~b), a, b, most)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.identification.adjustment import Question
+from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import forbidden, path_given
-from bayescausal.identification.unroll import Compiled
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment

@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bayescausal.identification.adjustment import Question, between
+from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import Path, shortest_open
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
-from bayescausal.identification.unroll import Compiled
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.separation import bits, eliminated, separators
 
 ORDER = ("randomized", "backdoor", "frontdoor", "id", "experiment", "instrument", "not identified")
 """Statuses, strongest first."""
@@ -71,24 +70,19 @@ def _verdict(at: Compiled, a: str, b: str) -> EdgeVerdict:
             "not identified",
             f"the memory of {a} and the persistence of its noise cannot be told apart",
         )
-    seen, target = at.seen, at.last(b)
+    seen, target = at.now, at.bits([b])
     k = target.bit_length() - 1
-    sources = at.slices(at.bits([a])) & seen.parents[k]
+    sources = at.both(at.bits([a])) & seen.parents[k]
     cut = seen.cut(sources, target)
     allowed = seen.everything & ~seen.descendants(target) & ~sources
-    if at.unrolled is None:
-        found = between(at, cut, sources, target, allowed, 20)
-    else:
-        near = cut.moral(cut.ancestors(sources | target))
-        gone = seen.everything & ~allowed & ~sources & ~target
-        found = separators(eliminated(near, gone), sources, target, 1)[:1]
+    found = between(cut, sources, target, allowed, 20)
     if found:
-        sets = sorted((_words(at, z) for z in found), key=lambda z: (len(z), z))
+        sets = sorted({at.labels(z) for z in found}, key=lambda z: (len(z), z))
         given = f"given {', '.join(sets[0])}" if sets[0] else "as it stands"
         return EdgeVerdict("backdoor", f"unconfounded {given}", tuple(map(frozenset, sets)))
     for causes in _interventions(at, a, sources, target):
         if find_hedge(seen, causes, target) is None:
-            to = ", ".join(at.words(at.grouped(causes)))
+            to = ", ".join(at.words(at.either(causes)))
             return EdgeVerdict("id", f"the response of {b} to {to} is identified")
     path = shortest_open(cut, sources, target, seen.parents[k] & allowed)
     stays = "an unobserved cause confounds it"
@@ -102,26 +96,19 @@ def _verdict(at: Compiled, a: str, b: str) -> EdgeVerdict:
     return EdgeVerdict("not identified", stays)
 
 
-def _words(at: Compiled, given: int) -> tuple[str, ...]:
-    """Return names of nodes of which all slices are given, and the other slices by label."""
-    whole = sum(1 << i for i, group in enumerate(at.groups) if group & given == group)
-    rest = at.seen.labels(given & ~at.slices(whole))
-    return tuple(sorted((*at.words(whole), *rest)))
-
-
 def _interventions(at: Compiled, a: str, sources: int, target: int) -> Iterator[int]:
     """Yield sets of causes that, acted on together, leave the edge as the only way from `a`.
 
     All causes of the target but its own past (its memory is carry-over); else `a` and the causes
     that `a` moves; else that without what is confounded with the target, if `a` does not move it.
     """
-    seen = at.seen
+    seen = at.now
     k = target.bit_length() - 1
-    causes = seen.parents[k] & ~at.slices(at.bits([a])) & ~at.grouped_slices(target)
-    moved = causes & at.grouped_slices(seen.descendants(sources))
+    causes = seen.parents[k] & ~at.both(at.bits([a]) | target)
+    moved = causes & at.both(at.either(seen.descendants(sources)))
     yield sources | causes
     yield sources | moved
-    yield sources | moved | causes & ~at.grouped_slices(seen.siblings[k])
+    yield sources | moved | causes & ~at.both(at.either(seen.siblings[k]))
 
 
 def _by_difference(
@@ -163,9 +150,8 @@ def _total_known(at: Compiled, a: str, b: str) -> bool:
 
 def hedge_of(question: Question) -> tuple[frozenset[str], frozenset[str]] | None:
     """Return the hedge of the effect in the window, as names, None when it is identified."""
-    at = question.at
-    x = at.window(at.bits((*question.treatments, *question.held)))
-    for i in bits(at.window(at.bits([question.outcome]))):
-        if found := find_hedge(at.seen, x, 1 << i):
-            return frozenset(at.seen.labels(found[0])), frozenset(at.seen.labels(found[1]))
-    return None
+    graph = question.at.window
+    found = find_hedge(graph, question.x, question.y)
+    if found is None:
+        return None
+    return frozenset(graph.labels(found[0])), frozenset(graph.labels(found[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayescausal.identification.unroll import Compiled
+from bayescausal.identification.compiled import Compiled
 from bayescausal.specs.separation import Mixed, closure, union
 
 
@@ -33,7 +33,7 @@ def implications(at: Compiled) -> tuple[Implication, ...]:
     Pairs joined by an edge or a ``<->`` have none. Equality constraints other than independence
     (Verma) are not listed; with feedback nothing is.
     """
-    if at.unrolled is not None:
+    if at.feeds_back:
         return ()
     seen, found = at.seen, []
     for i in range(len(seen.names)):

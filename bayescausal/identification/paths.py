@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from bayescausal.identification.adjustment import Question, backdoor_graph, proper_causal
+from bayescausal.identification.adjustment import Question, backdoor_graph
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.separation import Mixed, bits, closure, union
 
@@ -55,12 +55,7 @@ class Path:
 
 def _marks(graph: Graph, nodes: Iterable[str], late: Collection[str] = ()) -> tuple[str, ...]:
     return tuple(
-        "(unobserved)"
-        if v.rsplit("[t", 1)[0] in graph.latent or v in graph.latent
-        else "(earlier)"
-        if v in late
-        else ""
-        for v in nodes
+        "(unobserved)" if v in graph.latent else "(earlier)" if v in late else "" for v in nodes
     )
 
 
@@ -125,10 +120,12 @@ class _Series:
 
 def _shown(series: _Series, graph: Graph, nodes: tuple[int, ...], arrows: tuple[str, ...]) -> Path:
     names = tuple(series.names[i] for i in nodes)
-    late: set[str] = set()
-    if "->" not in arrows and "<->" not in arrows:  # ends at earlier values of the outcome
-        late = {names[-1]}
-    return Path(names, arrows, _marks(graph, names, late))
+    return Path(names, arrows, _marks(graph, names, _late(names, arrows)))
+
+
+def _late(names: tuple[str, ...], arrows: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the outcome where a path ends at earlier values of it."""
+    return () if {"->", "<->"}.intersection(arrows) else names[-1:]
 
 
 def _sorted(paths: list[Path]) -> list[Path]:
@@ -161,16 +158,14 @@ def path_given(question: Question, given: int, opened: bool = False) -> Path | N
     With `opened`, only a path that is open because of `given`: with a collider.
     """
     full, seen = question.at.full, question.at.seen
-    x, y, z = (
-        full.mask(seen.labels(part)) for part in (question.x, question.y, question.at.slices(given))
-    )
+    x, y, z = (full.mask(seen.labels(part)) for part in (question.x, question.y, given))
     graph = backdoor_graph(full, x, y)
     path = shortest_open(graph, x, y, z, opened)
     if path is None:
         return None
     nodes, arrows = path
     names = tuple(full.names[i] for i in nodes)
-    return Path(names, arrows, _marks(question.at.graph, names))
+    return Path(names, arrows, _marks(question.at.graph, names, _late(names, arrows)))
 
 
 def shortest_open(
@@ -179,8 +174,8 @@ def shortest_open(
     """Return the nodes and arrows of a shortest path from `x` to `y` that is m-connecting.
 
     States are a node, whether an arrowhead arrives there, and whether a collider was passed; a
-    shortest walk over such states is a path, unless a collider is demanded (then a walk that
-    repeats a node is no answer).
+    shortest walk over such states is a path, also among series that feed back, unless a collider is
+    demanded (then a walk that repeats a node is no answer).
     """
     colliders = graph.ancestors(given)
     waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~given))
@@ -237,10 +232,10 @@ def causal_path(question: Question, through: str) -> Path:
 
 def forbidden(question: Question) -> dict[str, str]:
     """Return the nodes that must not be adjusted for, each with the path that says why."""
-    at, seen = question.at, question.at.seen
-    on_path = at.words(at.grouped(proper_causal(seen, question.x, question.y)) & ~question.ends)
+    at = question.at
+    on_path = at.words(question.causal & ~question.ends)
     found = {v: f"a mediator: adjusting for it blocks {causal_path(question, v)}" for v in on_path}
-    below = at.words(at.grouped(question.forbidden) & ~question.ends)
+    below = at.words(question.forbidden & ~question.ends)
     for v in below:
         if v not in found:
             way = directed_path(at.graph, {*on_path, question.outcome}, v)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
+from bayescausal.errors import GraphError
 from bayescausal.identification.adjustment import Question
+from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.edges import WEAK, edge_verdicts, hedge_of, weakest
 from bayescausal.identification.strategies import find_front_door
 from bayescausal.identification.totals import path_edges, total
-from bayescausal.identification.unroll import Compiled
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
@@ -119,7 +120,10 @@ def for_split(
     for size in sorted({1, 2, len(free)}):
         before = len(found)
         for left_out in combinations(free, size):
-            smaller = graph.project(latent=left_out)
+            try:
+                smaller = graph.project(latent=left_out)
+            except GraphError:  # it feeds back on itself: its lags would have no end
+                continue
             status = split_status(replace(question, at=Compiled(smaller)), measured)
             if status not in WEAK:
                 names = ", ".join(f"'{v}'" for v in left_out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from bayescausal.identification.adjustment import Question, between
-from bayescausal.identification.unroll import Compiled
+from bayescausal.identification.compiled import Compiled
 from bayescausal.specs.separation import Mixed, bits, closure, union
 
 MOST_MEDIATORS = 3
@@ -86,10 +86,8 @@ def find_instruments(question: Question) -> tuple[Instrument, ...]:
     at = question.at
     if len(question.treatments) + len(question.held) != 1:
         return ()
-    after = at.grouped(at.seen.descendants(question.x | question.y))
-    return tuple(
-        _instruments(at, question.backdoor, question.x, at.bits([question.outcome]), after)
-    )
+    after = at.seen.descendants(question.x | question.y)
+    return tuple(_instruments(at, question.backdoor, question.x, question.y, after))
 
 
 def edge_instruments(at: Compiled, source: str, target: str) -> tuple[Instrument, ...]:
@@ -97,26 +95,20 @@ def edge_instruments(at: Compiled, source: str, target: str) -> tuple[Instrument
 
     Not searched for in a graph with feedback.
     """
-    if at.unrolled is not None:
+    if at.feeds_back:
         return ()
     x, y = at.bits([source]), at.bits([target])
     return tuple(_instruments(at, at.seen.cut(x, y), x, y, at.seen.descendants(y)))
 
 
 def _instruments(at: Compiled, cut: Mixed, x: int, y: int, after: int) -> Iterator[Instrument]:
-    """Yield instruments; `x` over slices, `y` and `after` (never an instrument) over nodes."""
-    everything = (1 << len(at.names)) - 1
-    nodes = everything & ~after & ~at.grouped(x) & ~y
+    """Yield instruments; what comes `after` is none."""
+    nodes = at.seen.everything & ~after & ~x & ~y
     for i in bits(nodes):
         z = 1 << i
-        others = nodes & ~z
-
-        sets = between(at, cut, z, y, others, 50)
+        sets = between(cut, z, y, nodes & ~z, 50)
         for w in sorted(sets, key=lambda w: (w.bit_count(), at.words(w))):
-            given = at.slices(w)
-            if not cut.separated(at.slices(z), at.slices(y), given):
-                continue
-            if not at.seen.separated(at.slices(z), x, given):
+            if cut.separated(z, y, w) and not at.seen.separated(z, x, w):
                 yield Instrument(at.names[i], at.words(w))
                 break
 
@@ -145,7 +137,7 @@ def find_front_door(question: Question) -> FrontDoor | None:
     Pearl (2009), Causality, section 3.3.2; with covariates Fulcher et al. (2020), JRSS B 82.
     """
     at, seen, x, y = question.at, question.at.seen, question.x, question.y
-    if at.unrolled is not None or union(seen.children, x) & y:
+    if at.feeds_back or union(seen.children, x) & y:
         return None
     way = question.causal & ~y
     clear = seen.everything & ~seen.descendants(x) & ~y
@@ -154,7 +146,7 @@ def find_front_door(question: Question) -> FrontDoor | None:
         if closure(union(seen.children, x), seen.children, seen.everything & ~m) & y:
             continue
         without_m = seen.cut(m, seen.everything)
-        for w in _covariates(at, without_x, without_m, x, m, y, clear):
+        for w in _covariates(seen, without_x, without_m, x, m, y, clear):
             if without_x.separated(x, m, w) and without_m.separated(m, y, x | w):
                 return FrontDoor(at.words(m), at.words(_pruned(without_x, without_m, x, m, y, w)))
     return None
@@ -171,14 +163,14 @@ def _mediators(seen: Mixed, x: int, y: int, way: int) -> list[int]:
 
 
 def _covariates(
-    at: Compiled, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
+    seen: Mixed, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
 ) -> list[int]:
     """Return candidates for W, smallest first: what separates each pair, and their unions."""
-    first = between(at, without_x, x, m, clear, 20)
-    second = [w & ~x for w in between(at, without_m, m, y, clear | x, 20)]
-    ancestors = at.seen.ancestors(x | m | y) & clear
+    first = between(without_x, x, m, clear, 20)
+    second = [w & ~x for w in between(without_m, m, y, clear | x, 20)]
+    ancestors = seen.ancestors(x | m | y) & clear
     found = {0, ancestors, *first, *second, *(a | b for a in first for b in second)}
-    return sorted(found, key=lambda w: (w.bit_count(), at.words(w)))
+    return sorted(found, key=lambda w: (w.bit_count(), seen.labels(w)))
 
 
 def _pruned(without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, w: int) -> int:

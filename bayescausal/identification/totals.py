@@ -13,7 +13,7 @@ from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.separation import Mixed, closure, union
+from bayescausal.specs.separation import Mixed, bits, closure, union
 
 RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
 
@@ -122,19 +122,18 @@ def _simulated(question: Question, one: tuple[str, ...] | None, g_computation: b
         return Strategy("id", words, one)
     if g_computation:
         return Strategy("id", "g-computation: time-varying confounding affected by treatment")
-    enough = "is enough" if question.at.unrolled is None else "serves all periods at once"
+    enough = "is enough" if not question.at.feeds_back else "serves all periods at once"
     return Strategy("id", f"the ID algorithm; no adjustment set {enough}")
 
 
 def _with_short_errors(question: Question) -> Mixed:
-    """Return the observed slices of a question, the outcome's errors without memory."""
-    unrolled = question.at.unrolled
-    if unrolled is None:
-        return question.at.seen
-    own = {*unrolled.slices[question.outcome]}
-    arcs = tuple(pair for pair in unrolled.graph.bidirected if not own.issuperset(pair))
-    mixed = replace(unrolled.graph, bidirected=arcs).mixed
-    return mixed.project(mixed.mask(unrolled.graph.latent))
+    """Return one period after the past, in which the outcome's own errors do not last."""
+    at, graph = question.at, question.at.now
+    if not at.feeds_back or at.lasting(question.outcome):
+        return graph
+    both = at.both(question.y)
+    kept = [s & ~both if both >> i & 1 else s for i, s in enumerate(graph.siblings)]
+    return replace(graph, siblings=tuple(kept))
 
 
 def by_period(question: Question) -> tuple[str, ...] | None:
@@ -147,7 +146,7 @@ def by_period(question: Question) -> tuple[str, ...] | None:
 
     Examples
     --------
-    >>> from bayescausal.identification.unroll import Compiled
+    >>> from bayescausal.identification.compiled import Compiled
     >>> from bayescausal.specs.graph import Graph
     >>> edges = (Edge("tv", "sales"), Edge("sales", "tv", 1))
     >>> by_period(Question(Compiled(Graph(edges)), ("tv",), "sales"))
@@ -156,27 +155,21 @@ def by_period(question: Question) -> tuple[str, ...] | None:
     >>> by_period(Question(Compiled(memory), ("tv",), "sales"))
     """
     at = question.at
-    if at.unrolled is None:
+    if not at.feeds_back:
         return None
     seen = _with_short_errors(question)
-    x = seen.mask(at.seen.labels(question.x))
-    y = seen.mask([at.unrolled.slices[question.outcome][-1]])
+    x, y = at.both(question.x), question.y
     causal = proper_causal(seen, x, y)
     graph, forbidden = seen.cut(x, causal), seen.descendants(causal)
     above = graph.ancestors(x | y)
-    slices = {
-        name: mask & above
-        for name in at.names
-        if name not in (*question.treatments, *question.held, question.outcome)
-        if not (mask := seen.mask(at.unrolled.slices[name])) & forbidden
-    }
-    if not graph.separated(x, y, sum(slices.values())):
+    given = at.seen.everything & ~question.ends & ~at.either(forbidden)
+    if not graph.separated(x, y, at.both(given) & above):
         return None
-    for name in sorted(slices):
-        rest = sum(mask for other, mask in slices.items() if other != name)
-        if graph.separated(x, y, rest):
-            del slices[name]
-    return tuple(sorted(slices))
+    for i in bits(given):
+        less = given & ~(1 << i)
+        if graph.separated(x, y, at.both(less) & above):
+            given = less
+    return at.words(given)
 
 
 def _affected_confounding(question: Question) -> bool:
@@ -185,8 +178,7 @@ def _affected_confounding(question: Question) -> bool:
     An unobserved cause that it shares with the outcome serves in place of acting.
     """
     seen = _with_short_errors(question)
-    x = seen.mask(question.at.seen.labels(question.x))
-    y = seen.mask(question.at.seen.labels(question.at.last(question.outcome)))
+    x, y = question.at.both(question.x), question.y
     acting = closure(y, seen.parents, ~x)
     acting |= union(seen.siblings, acting)
     return bool(seen.descendants(x) & seen.ancestors(x) & ~x & acting)
@@ -273,13 +265,11 @@ def assumptions(question: Question, status: str, found: Total) -> tuple[str, ...
             "Additivity, as in the fitted model: on the scale of a node's link its causes add up, "
             "each along its own curve, and its memory is linear."
         )
-    if question.at.unrolled is not None:
-        said.append("What lies before the window is taken as given.")
+    if question.at.feeds_back:
         said.append(
             "Errors that last longer than a period are in the model: AR1Noise(), or the memory "
             f"of a node as an edge, such as {y} -> {y} @ 1."
         )
-        said.extend(question.at.unrolled.notes)
     if question.held:
         said.append(f"The plan of {', '.join(question.held)} stays as it was.")
     return tuple(said)

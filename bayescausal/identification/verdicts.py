@@ -45,9 +45,9 @@ def identify(
     """Return the verdict of a graph on an effect, sound and complete without more assumptions.
 
     Without feedback the nodes are whole series, all lags merged. When lagged edges close a cycle
-    the graph is unrolled in time (`unroll`), and the joint intervention on all periods of the
-    treatment is asked. Instruments, edges by difference and effects edge by edge go beyond the ID
-    algorithm, under linearity or additivity, and are labeled so.
+    the joint intervention on all periods of the treatment is asked, in the graph unrolled over as
+    many periods as it takes (`Compiled`). Instruments, edges by difference and effects edge by
+    edge go beyond the ID algorithm, under linearity or additivity, and are labeled so.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
     found = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]
     if found or question.minimal_sets:
         return found
-    above = question.at.grouped(question.at.seen.ancestors(question.x | question.y))
+    above = question.at.seen.ancestors(question.x | question.y)
     path = path_given(question, above & question.allowed)
     return [str(path)] if path else []
 
@@ -208,14 +208,12 @@ def _split_reason(split: str, on_path: Mapping[Edge, EdgeVerdict]) -> str:
 
 def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> tuple[str, ...]:
     notes = []
-    if question.at.unrolled is not None:
-        count = len(question.at.unrolled.slices[question.outcome])
+    if question.at.feeds_back:
         notes.append(
-            f"Lagged edges feed back, so the graph is unrolled over {count} periods, in which "
-            "every edge may carry over and errors may last; sets to adjust for hold all periods "
-            "of a node. Implications are not listed."
+            "Lagged edges feed back: the verdict holds over any number of periods, after any "
+            "history, where every edge may carry over and errors may last; sets to adjust for "
+            "hold all periods of a node. Implications are not listed."
         )
-        notes.extend(question.at.unrolled.notes)
     else:
         notes.append("Nodes are whole series, all lags merged. Verma constraints are not listed.")
     if shown:

@@ -48,11 +48,11 @@ def closure(start: int, step: Sequence[int], within: int = -1) -> int:
 
 @dataclass(frozen=True)
 class Mixed:
-    """An acyclic directed mixed graph as bit masks.
+    """A directed mixed graph as bit masks, acyclic unless its nodes are series that feed back.
 
     Parameters
     ----------
-    names : sorted names; bit i of every mask is ``names[i]``
+    names : bit i of every mask is ``names[i]``; `of` sorts them
     parents, siblings : for each node the mask of its direct causes, and of its ``<->``
 
     Examples
@@ -74,6 +74,21 @@ class Mixed:
         arcs: Iterable[tuple[str, str]] = (),
     ) -> Mixed:
         """Compile names, directed edges and bidirected ones; a cycle is a GraphError."""
+        graph = cls.of_series(names, edges, arcs)
+        graph._check_acyclic()
+        return graph
+
+    @classmethod
+    def of_series(
+        cls,
+        names: Iterable[str],
+        edges: Iterable[tuple[str, str]],
+        arcs: Iterable[tuple[str, str]] = (),
+    ) -> Mixed:
+        """Compile whole series, among which lagged edges may close cycles.
+
+        Connection by walks is what it is in the graph unrolled over many periods.
+        """
         order = tuple(sorted(set(names)))
         bit = {v: 1 << i for i, v in enumerate(order)}
         parents, siblings = dict.fromkeys(order, 0), dict.fromkeys(order, 0)
@@ -82,20 +97,20 @@ class Mixed:
         for a, b in arcs:
             siblings[a] |= bit[b]
             siblings[b] |= bit[a]
-        graph = cls(order, tuple(parents.values()), tuple(siblings.values()))
-        waiting = graph.everything
+        return cls(order, tuple(parents.values()), tuple(siblings.values()))
+
+    def _check_acyclic(self) -> None:
+        waiting = self.everything
         while waiting:
-            ready = sum(1 << i for i in bits(waiting) if not graph.parents[i] & waiting)
+            ready = sum(1 << i for i in bits(waiting) if not self.parents[i] & waiting)
             if not ready:
-                while last := sum(1 << i for i in bits(waiting) if not graph.children[i] & waiting):
+                while last := sum(1 << i for i in bits(waiting) if not self.children[i] & waiting):
                     waiting &= ~last  # what the cycle moves is not in it
                 raise GraphError(
-                    f"Edges form a cycle among {', '.join(graph.labels(waiting))}: there is no "
-                    "m-separation of whole series in a graph with feedback. Unroll it in time: "
-                    "bayescausal.identification.unroll.unroll(graph)."
+                    f"Edges form a cycle among {', '.join(self.labels(waiting))}: m-separation of "
+                    "a graph with feedback is not offered here. `identify` reads such graphs."
                 )
             waiting &= ~ready
-        return graph
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -121,7 +136,7 @@ class Mixed:
         return sum({1 << self.index[v] for v in names})
 
     def labels(self, mask: int) -> tuple[str, ...]:
-        """Return the names in a mask, sorted."""
+        """Return the names in a mask, in their order."""
         return tuple(self.names[i] for i in bits(mask))
 
     def ancestors(self, mask: int) -> int:
@@ -153,14 +168,13 @@ class Mixed:
         for i in bits(hidden):
             bit, up, down, side = 1 << i, parents[i], children[i], siblings[i]
             for j in bits(up):
-                children[j] = (children[j] | down) & ~bit
+                children[j] = (children[j] | down) & ~bit & ~(1 << j)
             for j in bits(down):
-                parents[j] = (parents[j] | up) & ~bit
-                siblings[j] |= (down | side) & ~(1 << j)
+                own = 1 << j
+                parents[j] = (parents[j] | up) & ~bit & ~own
+                siblings[j] = (siblings[j] | down | side) & ~bit & ~own
             for j in bits(side):
                 siblings[j] = (siblings[j] | down) & ~bit & ~(1 << j)
-            for j in bits(down):
-                siblings[j] &= ~bit
         stay = [i for i in range(len(self.names)) if not hidden >> i & 1]
         place = {i: 1 << k for k, i in enumerate(stay)}
 

@@ -230,3 +230,88 @@ def backdoor_treks(case, x, y):
         for path in paths(case, x, y)
         if path[1][1] and is_open(case, path, set())
     )
+
+
+def random_feedback(seed, most=5, longest=3):
+    """Draw edges with lags of which some close a cycle of two nodes or more, arcs and latents.
+
+    Returns ``(nodes, edges, arcs, latent)``; edges are triples with their lag, and those within a
+    period follow one order.
+    """
+    rng = random.Random(seed)
+    while True:
+        order = rng.sample("abcdefg", k=rng.randint(3, most))
+        dense, sparse = rng.choice([0.25, 0.4, 0.55]), rng.choice([0.0, 0.1, 0.25])
+        edges = {
+            (order[i], order[j], rng.choice([0, 0, 1, 2, longest]) if i < j else rng.randint(1, 2))
+            for i in range(len(order))
+            for j in range(len(order))
+            if rng.random() < (dense if i < j else dense / 2 if i > j else 0.15)
+        }
+        arcs = {tuple(sorted(p)) for p in combinations(order, 2) if rng.random() < sparse}
+        latent = set(rng.sample(order, k=rng.choice([0, 0, 1])))
+        series = (tuple(sorted(order)), {(a, b) for a, b, _ in edges if a != b}, arcs)
+        if any(a in descendants(series, {b}) for a, b in series[1]):
+            return series[0], edges, arcs, latent
+
+
+def unrolled(case, history, window):
+    """Return a case over periods, latents projected out: nodes are pairs (name, period).
+
+    Periods run from ``1 - history`` to ``window``. Effects carry over, ``<->`` joins all periods,
+    and what is in no edge, the noise of a node, lasts.
+    """
+    nodes, edges, arcs, latent = case
+    times = range(1 - history, window + 1)
+    directed = {((a, s), (b, t)) for a, b, k in edges for s in times for t in times if t - s >= k}
+    directed = {(a, b) for a, b in directed if a != b}
+    children = {(v, s): set() for v in nodes for s in times}
+    for a, b in directed:
+        children[a].add(b)
+
+    def shown(node):
+        """Return the observed nodes that a node reaches through latents, or itself."""
+        if node[0] not in latent:
+            return {node}
+        found, waiting = set(), [node]
+        seen = {node}
+        while waiting:
+            for other in children[waiting.pop()] - seen:
+                seen.add(other)
+                if other[0] in latent:
+                    waiting.append(other)
+                else:
+                    found.add(other)
+        return found
+
+    reached = {node: shown(node) for node in children}
+    seen = {node for node in children if node[0] not in latent}
+    into = {(a, b) for a in seen for child in children[a] for b in reached[child] if a != b}
+    pairs = {*arcs, *((v, v) for v in nodes)}
+    joined = {
+        (a, b) if a < b else (b, a)
+        for v, w in pairs
+        for s in times
+        for t in times
+        for a in reached[v, s]
+        for b in reached[w, t]
+        if a != b
+    }
+    return tuple(sorted(seen)), into, joined
+
+
+def separated(case, xs, ys, given):
+    """Return whether two sets are m-separated, by the augmented graph on their ancestors."""
+    above = ancestors(case, xs | ys | given)
+    small = restricted(case, above)
+    near = {v: set() for v in above}
+    for part in districts(small, above):
+        clique = part | {a for a, b in small[1] if b in part}
+        for v in clique:
+            near[v] |= clique
+    found, waiting = set(xs), list(xs)
+    while waiting:
+        new = near[waiting.pop()] - found - given
+        found |= new
+        waiting += new
+    return not found & ys

@@ -9,10 +9,10 @@ from identification import brute
 from bayescausal.errors import GraphError
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.asking import ask
+from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.edges import hedge_of
 from bayescausal.identification.paths import open_paths, path_given
 from bayescausal.identification.strategies import find_front_door, find_hedge, find_instruments
-from bayescausal.identification.unroll import Compiled
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.experiment import Experiment

@@ -1,0 +1,138 @@
+"""A graph ready for questions: whole series, and epochs of them where lagged edges feed back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import networkx as nx
+
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.graph import Graph
+from bayescausal.specs.separation import Mixed
+
+EARLIER = " (earlier)"
+"""What marks a node in the epoch before the one that is asked about."""
+
+
+def has_cycle(graph: Graph) -> bool:
+    """Return whether lagged edges close a cycle of two nodes or more.
+
+    Examples
+    --------
+    >>> has_cycle(Graph((Edge("tv", "sales"), Edge("sales", "tv", 1))))
+    True
+    >>> has_cycle(Graph((Edge("tv", "sales"), Edge("sales", "sales", 1))))
+    False
+    """
+    series = nx.DiGraph(e[:2] for e in graph.edges if e.source != e.target)
+    return not nx.is_directed_acyclic_graph(series)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph as bit masks: a node is its whole series, all lags merged.
+
+    With feedback the graph of whole series has cycles. It stands for the graph unrolled over
+    periods, with as many as it takes, in which ``a -> b @ k`` joins ``a[s]`` to ``b[t]`` for every
+    ``t - s >= k``, ``a <-> b`` joins all periods of both, and the noise of a node may last. Two
+    questions need to know what came before: `window` and `now` split each series in two epochs.
+    Bit i is the later epoch of node i there, and bit ``len(names) + i`` its earlier epoch.
+
+    Source: MODEL.md section 8.1, which proves that no number of periods says more.
+    """
+
+    graph: Graph
+
+    @cached_property
+    def feeds_back(self) -> bool:
+        """Whether lagged edges close a cycle, so that epochs are told apart."""
+        return has_cycle(self.graph)
+
+    @cached_property
+    def full(self) -> Mixed:
+        """The graph of whole series with its latents."""
+        pairs = (e[:2] for e in self.graph.edges if e.source != e.target)
+        return Mixed.of_series(self.graph.nodes, pairs, self.graph.bidirected)
+
+    @cached_property
+    def seen(self) -> Mixed:
+        """The latent projection of `full`."""
+        return self.full.project(self.full.mask(self.graph.latent))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The observed nodes."""
+        return self.seen.names
+
+    @cached_property
+    def window(self) -> Mixed:
+        """The window of an intervention, which is long, after a history of observed periods."""
+        return self._epochs(self.edges) if self.feeds_back else self.seen
+
+    @cached_property
+    def now(self) -> Mixed:
+        """One period, in which only edges without lag act, after all that came before."""
+        if not self.feeds_back:
+            return self.seen
+        return self._epochs([edge for edge in self.edges if not edge.lag])
+
+    def _epochs(self, within_later: Iterable[Edge]) -> Mixed:
+        """Return both epochs: all edges within the earlier one and out of it."""
+        seen, count = self.seen, len(self.names)
+        whole = [sides | sides << count for sides in seen.siblings]
+        own = [1 << count + i for i in range(count)]  # noise may last
+        later = [0] * count
+        earlier = [above << count for above in seen.parents]
+        for a, b, _ in within_later:
+            if a != b:
+                later[seen.index[b]] |= 1 << seen.index[a]
+        for a, b, _ in self.edges:
+            later[seen.index[b]] |= 1 << count + seen.index[a]
+        return Mixed(
+            (*self.names, *(name + EARLIER for name in self.names)),
+            (*later, *earlier),
+            (
+                *(mask | other for mask, other in zip(whole, own, strict=True)),
+                *(mask | 1 << i for i, mask in enumerate(whole)),
+            ),
+        )
+
+    def bits(self, names: Iterable[str]) -> int:
+        """Return the mask of some observed nodes."""
+        return self.seen.mask(names)
+
+    def words(self, mask: int) -> tuple[str, ...]:
+        """Return the names in a mask over nodes."""
+        return self.seen.labels(mask)
+
+    def both(self, mask: int) -> int:
+        """Return both epochs of some nodes."""
+        return mask | mask << len(self.names) if self.feeds_back else mask
+
+    def either(self, mask: int) -> int:
+        """Return the nodes with an epoch in a mask over epochs."""
+        return (mask | mask >> len(self.names)) & self.seen.everything
+
+    def labels(self, mask: int) -> tuple[str, ...]:
+        """Return names for a mask over epochs: plain where both epochs of a node are in it."""
+        whole = mask & mask >> len(self.names) & self.seen.everything if self.feeds_back else mask
+        rest = mask & ~self.both(whole)
+        earlier = rest >> len(self.names) if self.feeds_back else 0
+        later = (f"{v} (current)" for v in self.words(rest & self.seen.everything))
+        return (*self.words(whole), *later, *(v + EARLIER for v in self.words(earlier)))
+
+    def lasting(self, name: str) -> bool:
+        """Return whether something unobserved besides its own noise acts on a node."""
+        return any(v in self.graph.latent for v in self.graph.parents(name))
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """The direct effects among observed nodes, lags kept."""
+        if not self.graph.latent:
+            return self.graph.edges
+        kept = (
+            e for e in self.graph.edges if e.source != e.target or e.source not in self.graph.latent
+        )  # a latent's memory lengthens carry-over and makes no new edge
+        return replace(self.graph, edges=tuple(kept), isolated=self.graph.nodes).project().edges
