@@ -126,21 +126,17 @@ def reach(scm: SCM, estimand: Estimand) -> int:
 
 def _reach(scm: SCM, do: Mapping[str, Intervention], outcome: Node) -> int:
     """Reach of one world, against the factual one; a path ends at a node that the world sets."""
-    spec, nodes = scm.spec, [key for key in do if "->" not in key]
-    treatments = {key.split("->")[0].strip() for key in do}
-    graph = spec.reduced.do(nodes)
-    between = {*graph.descendants(*treatments)} & {outcome, *graph.ancestors(outcome)}
-    if between & {*scm.feedback(nodes)}:
-        return len(scm.data.time)
-    far: dict[Node, int] = {}
-    for node in spec.modelled:
-        for edge in graph.incoming(node):
-            own = edge.lag + spec.mechanisms[edge].reach
-            if edge.source in treatments:
-                far[node] = max(far.get(node, 0), own)
-            if edge.source in far:
-                far[node] = max(far.get(node, 0), own + far[edge.source])
-    return far.get(outcome, 0)
+    far: dict[Node, float] = {key.split("->")[0].strip(): 0 for key in do}
+    for nodes, back in scm.groups([key for key in do if "->" not in key]):
+        for node in nodes:
+            for edge in scm.spec.reduced.incoming(node):
+                if edge.source in far:
+                    end = far[edge.source] + edge.lag + scm.spec.mechanisms[edge].reach
+                    far[node] = max(far.get(node, 0), end)
+        if back and any(v in far for v in nodes):
+            far |= dict.fromkeys(nodes, np.inf)
+    last = far.get(outcome, 0)
+    return int(last) if np.isfinite(last) else len(scm.data.time)
 
 
 def resolve(

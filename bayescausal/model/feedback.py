@@ -1,4 +1,4 @@
-"""Worlds that feed back on themselves: `evolve` repeats `forward` until it agrees with itself."""
+"""Worlds in the order of their causes: `evolve` repeats `forward` where one feeds back on itself."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ def evolve(
     guess: Mapping[Node, Array] | None = None,
     periods: int | None = None,
 ) -> dict[Node, Array]:
-    """Evaluate a world, period by period where it feeds back on itself.
+    """Evaluate a world: causes before effects, feedback cycles until they agree with themselves.
 
-    Without feedback this is `forward`. With it, each round of `forward` settles at least one more
-    lag of the cycle, since an effect never precedes its cause; ``periods`` rounds are exact, and
-    numbers stop as soon as a round changes nothing.
+    Nodes are evaluated in the groups of `SCM.groups`. One pass of `forward` is exact for a group
+    without a cycle. In a cycle each pass settles at least ``back`` more periods, since what is
+    read too early is read that much later; ``periods / back`` passes, rounded up, are exact, and
+    numbers stop as soon as a pass changes nothing.
 
     Parameters
     ----------
     scm, theta, x, edges, xp, do, settle, guess
-        As `forward`; ``settle`` must give the same errors in each round.
+        As `forward`; ``settle`` must give the same errors in each pass, and with it ``guess``
+        holds a path of every node on a cycle.
     periods : int, optional
         Periods from the first intervention to the last that is counted; all by default.
 
@@ -42,25 +44,32 @@ def evolve(
     -------
     dict of node to array
         As `forward`.
+
+    Notes
+    -----
+    Source: MODEL.md section 5.4, with the proof.
     """
-    rounds = periods or len(scm.data.time)
-    loops = scm.feedback(do or {}, everything=settle is not None)
+    do, span = do or {}, periods or len(scm.data.time)
+    world = {**x, **(guess or {})} | {v: p for v, p in do.items() if not isinstance(v, Edge)}
+    for nodes, back in scm.groups(do, everything=settle is not None):
 
-    def again(last: Mapping[Node, Array] | None) -> dict[Node, Array]:
-        return forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=last)
+        def once(world: Mapping[Node, Array], nodes: tuple[Node, ...] = nodes) -> dict:
+            return forward(
+                scm, theta, x, edges, xp, do=do, settle=settle, guess=world, nodes=nodes
+            )
 
-    world = again(guess)
-    last = {v: world[v] for v in loops}
-    if settle is None and all(last[v] is x[v] for v in loops):
-        return world  # there is no cycle, or none was moved
-    if xp is np:
-        for _ in range(rounds):
-            world = again(last)
-            if all(np.array_equal(world[v], last[v]) for v in loops):
+        world = once(world)
+        if not back or (settle is None and all(world[v] is x[v] for v in nodes)):
+            continue  # there is no cycle, or none was moved
+        passes = -(-span // back) - 1
+        if xp is not np:
+            world |= _repeated(scm, theta, x, edges, xp, do, world, nodes, passes)
+            continue
+        for _ in range(passes):
+            last, world = world, once(world)
+            if all(np.array_equal(world[v], last[v]) for v in nodes):
                 break
-            last = {v: world[v] for v in loops}
-        return world
-    return again(_repeated(scm, theta, x, edges, xp, do or {}, last, rounds))
+    return world
 
 
 def _repeated(
@@ -70,36 +79,47 @@ def _repeated(
     edges: Mapping[Edge, Mechanism],
     xp: Any,
     do: Mapping[Node | Edge, Array],
-    first: Mapping[Node, Array],
-    rounds: int,
+    world: Mapping[Node, Array],
+    nodes: tuple[Node, ...],
+    passes: int,
 ) -> dict[Node, Array]:
-    """Repeat `forward` as a symbolic loop: one round is compiled, however many are run.
+    """Repeat `forward` as a symbolic loop: one pass is compiled, however many are run.
 
-    Everything that a round reads is handed in: what it would only close over, PyMC could not
+    Everything that a pass reads is handed in: what it would only close over, PyMC could not
     replace by values.
     """
-    parts = [part for made in edges.values() for part in made]
-    given = [xp.as_tensor(v) for v in (*theta.values(), *x.values(), *do.values(), *parts)]
-    once = list(dict.fromkeys(given))
+    if not passes:
+        return {}
+    into = [e for v in nodes for e in scm.spec.reduced.incoming(v)]
+    sources = {e.source for e in into}
+    known = {v: path for v, path in x.items() if v in sources.union(nodes)}
+    still = {v: world[v] for v in known if v not in nodes}
+    fed = {e: do[e] for e in into if e in do}
+    constants = [part for e in into for part in edges[e]]
+    every = [*theta.values(), *known.values(), *still.values(), *fed.values(), *constants]
+    outside = [xp.as_tensor(value) for value in every]
+    distinct = list(dict.fromkeys(outside))
 
     def step(*args: Array) -> list[Array]:
-        paths, seen = args[: len(first)], dict(zip(once, args[len(first) :], strict=True))
-        rest = (seen[v] for v in given)
-        inside = {name: next(rest) for name in theta}
-        known = {v: next(rest) for v in x}
-        fixed = {key: next(rest) for key in do}
-        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in edges}
-        guess = dict(zip(first, paths, strict=True))
-        made = forward(scm, inside, known, ways, xp, do=fixed, guess=guess)
-        return [made[v] for v in first]
+        paths = dict(zip(nodes, args[: len(nodes)], strict=True))
+        inside = dict(zip(distinct, args[len(nodes) :], strict=True))
+        rest = (inside[value] for value in outside)
+        values = {name: next(rest) for name in theta}
+        factual = {v: next(rest) for v in known}
+        around = {v: next(rest) for v in still}
+        along = {e: next(rest) for e in fed}
+        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in into}
+        guess = around | paths
+        made = forward(scm, values, factual, ways, xp, do=along, guess=guess, nodes=nodes)
+        return [made[v] for v in nodes]
 
     paths = pytensor.scan(
         step,
-        outputs_info=[*first.values()],
-        non_sequences=once,
-        n_steps=rounds,
+        outputs_info=[world[v] for v in nodes],
+        non_sequences=distinct,
+        n_steps=passes,
         strict=True,
         return_updates=False,
     )
     several = paths if isinstance(paths, list) else [paths]
-    return {v: path[-1] for v, path in zip(first, several, strict=True)}
+    return {v: path[-1] for v, path in zip(nodes, several, strict=True)}

@@ -118,7 +118,6 @@ def generate(
         return np.where(acts, do[node], drawn) if node in do else drawn
 
     given = {v: x[v] for v in scm.spec.inputs}
-    guess = {v: x[v] for v in scm.feedback((), everything=True)}
     outside = {key: path for key, path in do.items() if key not in scm.spec.modelled}
-    world = evolve(scm, theta, given, edges, do=outside, settle=settle, guess=guess)
+    world = evolve(scm, theta, given, edges, do=outside, settle=settle, guess=x)
     return {v: world[v] for v in scm.spec.modelled}

@@ -7,7 +7,7 @@ sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.graph import components
 from bayescausal.specs.prior import COMMON, Prior
 from bayescausal.specs.response import Response, Seen
 from bayescausal.specs.saturation import NoSaturation, Saturation
@@ -40,6 +41,17 @@ class Parameter(NamedTuple):
     dim: str | None = None
     size: int = 1
     pooled: tuple[str | None, str] | None = None
+
+
+class Group(NamedTuple):
+    """Nodes that are evaluated together.
+
+    ``back`` is the shortest lag at which one of them reads itself, or one that is evaluated after
+    it; zero where none does, and one pass is exact.
+    """
+
+    nodes: tuple[Node, ...]
+    back: int
 
 
 @dataclass(frozen=True)
@@ -86,13 +98,31 @@ class SCM:
         own = (p.name for p in self.parameters if p.pooled and p.pooled[0] is None)
         return frozenset(name.removesuffix(":unit") for name in own)
 
-    def feedback(self, do: Collection[Node | Edge], everything: bool = False) -> tuple[Node, ...]:
-        """Modelled nodes on a cycle that an intervention leaves whole."""
+    def groups(
+        self, do: Collection[Node | Edge] = (), everything: bool = False
+    ) -> tuple[Group, ...]:
+        """Modelled nodes that an intervention leaves free, in the order of their evaluation.
+
+        Causes come before effects at every lag. A feedback cycle that the intervention leaves
+        whole is one group; any other node is a group of its own.
+
+        Parameters
+        ----------
+        do : collection of Node or Edge
+            What the intervention sets, or feeds.
+        everything : bool
+            By all equations, those of held treatments included, instead of those of the worlds.
+        """
+        free = [v for v in self.spec.modelled if v not in do]
         graph = self.spec.structure if everything else self.spec.reduced
-        if not graph.has_feedback:
-            return ()
-        cut = graph.do([v for v in do if not isinstance(v, Edge)])
-        return tuple(v for v in self.spec.modelled if v in cut.ancestors(v))
+        edges = [e for e in graph.edges if {*e[:2]} <= {*free} and e not in do]
+        out = []
+        for nodes in components(free, edges):
+            place = {v: k for k, v in enumerate(nodes)}
+            inner = [e for e in edges if e.source in place and e.target in place]
+            late = [e.lag for e in inner if place[e.source] >= place[e.target]]
+            out.append(Group(nodes, min(late, default=0)))
+        return tuple(out)
 
     def saturates(self, key: str) -> bool:
         """Whether a node, or an edge by name, acts through a curve that has no negative part."""
@@ -317,6 +347,7 @@ def forward(
     do: Mapping[Node | Edge, Array] | None = None,
     settle: Callable[[Node, Array], Array] | None = None,
     guess: Mapping[Node, Array] | None = None,
+    nodes: Sequence[Node] | None = None,
 ) -> dict[Node, Array]:
     """Evaluate the structural equations once, causes first.
 
@@ -330,9 +361,9 @@ def forward(
     * ``settle(v, mu_v)`` returns the value of ``v``: the likelihood returns an observed random
       variable, the simulator adds fresh errors.
 
-    It is pure: nothing is drawn, cached or changed here. A lagged edge that closes a cycle reads a
-    node before it is evaluated: then its path in ``guess``, or in ``x``, is used; `evolve` repeats
-    until guess and result agree.
+    It is pure: nothing is drawn, cached or changed here. An edge may read a node before it is
+    evaluated: then its path in ``guess``, or in ``x``, is used. `evolve` chooses the order of each
+    world, and repeats cycles until guess and result agree.
 
     Parameters
     ----------
@@ -341,7 +372,7 @@ def forward(
         Parameters by name, with leading draw dims or none.
     x : mapping of node to array
         Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; with ``settle``
-        those of the input nodes are enough when no lagged edge closes a cycle.
+        those of the input nodes are enough.
     edges : mapping of Edge to Mechanism
         From `calibrate`.
     xp : module
@@ -351,7 +382,9 @@ def forward(
     settle : callable, optional
         ``(node, mu) -> value``, called for modelled nodes in causal order.
     guess : mapping of node to array, optional
-        Paths of nodes on a feedback cycle.
+        Paths that are read until their nodes are evaluated.
+    nodes : sequence of str, optional
+        The only nodes to evaluate, in this order; all in the order of `Spec.modelled` by default.
 
     Returns
     -------
@@ -366,7 +399,7 @@ def forward(
     set_to = {v: path for v, path in do.items() if not isinstance(v, Edge)}
     world = {**x, **(guess or {}), **set_to}
     graph = scm.spec.reduced if settle is None else scm.spec.structure
-    for node in scm.spec.modelled:
+    for node in scm.spec.modelled if nodes is None else nodes:
         if node in do:
             continue
         incoming = graph.incoming(node)

@@ -6,7 +6,7 @@ causes. Everything is stored sorted, so no result depends on a hash seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -236,16 +236,13 @@ class Graph:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Causes before effects, and by name where the graph leaves a choice.
+        """Causes before effects at every lag, and by name where the graph leaves a choice.
 
-        When lagged edges close a cycle (of two nodes or more), only edges without lag count.
+        Within a feedback cycle only edges without lag count.
         """
-        summary = _digraph(self.nodes, (e for e in self.edges if e.source != e.target))
-        if not nx.is_directed_acyclic_graph(summary):
-            summary = _digraph(self.nodes, (e for e in self.edges if not e.lag))
-        return tuple(nx.lexicographical_topological_sort(summary))
+        return tuple(chain(*components(self.nodes, self.edges)))
 
-    @property
+    @cached_property
     def has_feedback(self) -> bool:
         """Whether lagged edges close a cycle, a node's effect on its own future included."""
         return not nx.is_directed_acyclic_graph(_digraph(self.nodes, self.edges))
@@ -377,6 +374,21 @@ class Graph:
                 f"{did_you_mean(name, self.nodes)}"
             )
         return known
+
+
+def components(nodes: Iterable[str], edges: Collection[Edge]) -> tuple[tuple[str, ...], ...]:
+    """Return the nodes in groups, causes before effects: the strongly connected components.
+
+    A feedback cycle is one group, in the order of its edges without lag; any other node is a
+    group of its own. Where the edges leave a choice, it is by name.
+    """
+    nodes = tuple(nodes)
+    today = _digraph(nodes, (e for e in edges if not e.lag))
+    place = {v: k for k, v in enumerate(nx.lexicographical_topological_sort(today))}
+    whole = nx.condensation(_digraph(nodes, edges))
+    groups = {k: sorted(members, key=place.__getitem__) for k, members in whole.nodes("members")}
+    causes_first = nx.lexicographical_topological_sort(whole, key=lambda k: min(groups[k]))
+    return tuple(tuple(groups[k]) for k in causes_first)
 
 
 def _names(names: str | Iterable[str]) -> tuple[str, ...]:

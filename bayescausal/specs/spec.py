@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,7 @@ from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
-from bayescausal.specs.graph import Graph
+from bayescausal.specs.graph import Graph, components
 from bayescausal.specs.noise import Noise, NormalNoise
 from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
@@ -183,8 +184,9 @@ class Spec:
         acting = [t for t in self.treatments if t in graph.nodes]
         below = {*graph.descendants(*acting)} if acting else set()
         wanted = {v for v in graph.nodes if v in below or v in graph.outcomes}
-        whole = {v for district in graph.districts if wanted & {*district} for v in district}
-        return tuple(v for v in self.structure.order if v in wanted | whole)
+        wanted |= {v for district in graph.districts if wanted & {*district} for v in district}
+        between = [e for e in self.structure.edges if wanted.issuperset(e[:2])]
+        return tuple(chain(*components(wanted, between)))
 
     @cached_property
     def mechanisms(self) -> dict[Edge, Response]:
