@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, incremental
+from bayescausal.specs.estimand import Estimand, Plus, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.spec import Spec
@@ -148,3 +148,35 @@ def contraction(posterior: np.ndarray, prior: np.ndarray) -> float:
     low, high = np.quantile(posterior, [0.05, 0.95])
     least, most = np.quantile(prior, [0.05, 0.95])
     return float(1 - ((high - low) / (most - least)) ** 2)
+
+
+def first_stage(
+    spec: Spec, estimand: Estimand, effect_draws: Callable[[Spec, Estimand], np.ndarray]
+) -> float | None:
+    """Return F of the strongest instrument, from its posterior effect on the treatment.
+
+    It is a property of the equations: budgets that the worlds hold react (`Spec.reacting`), and
+    the treatment's own effects are kept from coming back to it. None where the treatment has no
+    equation, or no instrument is a cause of it in the model: its strength is then not known.
+
+    Parameters
+    ----------
+    spec : Spec
+    estimand : Estimand
+        The effect of one treatment.
+    effect_draws : callable
+        ``(spec, estimand) -> draws`` of a total effect, at the parameters of the fit.
+    """
+    found = verdict(spec, estimand)
+    (treatment,) = found.treatments
+    if treatment not in spec.modelled:
+        return None
+    graph, known = spec.structure, {*spec.inputs, *spec.modelled}
+    back = {str(e): Plus(0.0) for e in graph.outgoing(treatment) if e in spec.mechanisms}
+    strengths = []
+    for node in (i.node for i in found.instruments if i.node in known):
+        if treatment in graph.descendants(node):
+            asked = Estimand({node: Plus(1.0), **back}, outcome=treatment)
+            draws = effect_draws(spec.reacting, asked)
+            strengths.append(float((draws.mean() / draws.std()) ** 2) if draws.std() else 0.0)
+    return max(strengths, default=None)

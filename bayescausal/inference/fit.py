@@ -17,7 +17,13 @@ from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.convergence import Convergence, assess
-from bayescausal.inference.evidence import contraction, graded, require_all, totals, verdict
+from bayescausal.inference.evidence import (
+    contraction,
+    first_stage,
+    graded,
+    require_all,
+    totals,
+)
 from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
@@ -26,7 +32,7 @@ from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, Plus
+from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
@@ -348,30 +354,17 @@ def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str,
         off = entered(test).lift - draws.mean()
         z[str(test.name)] = float(off / np.hypot(error, draws.std()))
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
-    stages = {name: _first_stage(made, one) for name, one in asked.items()}
+
+    def moved(spec: Spec, estimand: Estimand) -> np.ndarray:
+        return total_effect(replace(made, spec=spec), estimand)
+
+    stages = {name: first_stage(made.spec, one, moved) for name, one in asked.items()}
     return {
         "contraction": {k: contraction(draws, prior[k]) for k, draws in effects.items()},
         "first_stage": {name: f for name, f in stages.items() if f is not None},
         "z": z,
         "share": share,
     }
-
-
-def _first_stage(made: Fit, asked: Estimand) -> float | None:
-    """F of the strongest instrument, from the posterior of its effect on the treatment.
-
-    None where there is no instrument, or the treatment has no equation.
-    """
-    found = verdict(made.spec, asked)
-    (treatment,) = found.treatments
-    if treatment not in made.spec.modelled:
-        return None
-    known = {*made.spec.inputs, *made.spec.modelled}
-    strength = []
-    for node in (i.node for i in found.instruments if i.node in known):
-        moved = total_effect(made, Estimand({node: Plus(1.0)}, outcome=treatment))
-        strength.append(float((moved.mean() / moved.std()) ** 2) if moved.std() else 0.0)
-    return max(strength, default=None)
 
 
 def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:

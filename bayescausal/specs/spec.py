@@ -178,6 +178,12 @@ class Spec:
         )
 
     @cached_property
+    def reacting(self) -> Spec:
+        """The same equations, in whose worlds every treatment that has one reacts."""
+        react = {t: "reacts" for t in self.held if t in self.modelled}
+        return replace(self, policy={**self.policy, **react})
+
+    @cached_property
     def modelled(self) -> tuple[str, ...]:
         """Nodes with a structural equation, causes first; districts are modelled whole."""
         graph = self.reduced

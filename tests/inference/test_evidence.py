@@ -1,12 +1,24 @@
 """What a fit has learned enters its grades: tests that say nothing do not count."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import NotIdentified
-from bayescausal.inference.evidence import graded, heard, require_all, require_identified
+from bayescausal.inference.evidence import (
+    first_stage,
+    graded,
+    heard,
+    require_all,
+    require_identified,
+    verdict,
+)
+from bayescausal.inference.fit import total_effect
+from bayescausal.model.scm import compile_scm
 
 WINDOW = ("2024-03-04", "2024-03-31")
 TV = bc.incremental("tv")
@@ -15,6 +27,41 @@ BOW = bc.Graph.parse("tv -> sales\ntv <-> sales", outcome="sales")
 
 def measured(std_error=5.0, name="spring"):
     return bc.Experiment(TV.during(*WINDOW), 50, std_error, "geo-rct", name=name)
+
+
+def instrumented(text, policy, seed=4):
+    """A fit with drawn coefficients, without sampling: ``z`` moves ``tv``, whose errors are tied."""
+    spec = bc.Spec(bc.Graph.parse(text, outcome="sales"), treatments=("tv",), policy=policy)
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({v: rng.gamma(9.0, 5.0, 40) for v in spec.structure.nodes})
+    frame["week"] = pd.date_range("2024-01-01", periods=40, freq="7D")
+    data = bc.Dataset.from_frame(frame, time="week")
+    names = [p.name for p in compile_scm(spec, data).parameters]
+    draws = {name: (("chain", "draw"), rng.normal(0.3, 0.02, (2, 50))) for name in names}
+    return bc.Fit(spec, data, xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}))
+
+
+@pytest.mark.parametrize("policy", [{}, {"tv": "held"}, {"tv": "reacts"}])
+@pytest.mark.parametrize("rule", ["", "sales -> tv @ 1", "tv -> tv @ 1"])
+def test_a_first_stage_is_that_of_the_equation_whatever_the_policy_and_the_rule(rule, policy):
+    """One edge from the instrument: the F of its coefficient, to the last digits."""
+    fit = instrumented(f"z -> tv -> sales\ntv <-> sales\n{rule}", policy)
+
+    def moved(spec, estimand):
+        return total_effect(replace(fit, spec=spec), estimand)
+
+    strength = fit.theta()["z->tv"]
+    expected = (strength.mean() / strength.std()) ** 2
+    assert first_stage(fit.spec, TV, moved) == pytest.approx(expected, rel=1e-9)
+    assert expected > 100
+
+
+def test_the_first_stage_of_an_instrument_that_only_goes_along_is_not_known():
+    """A latent moves z and tv: z is valid given w, but no equation says how far it moves tv."""
+    text = "z -> w -> sales\ntv -> sales\nz <-> tv\ntv <-> sales"
+    fit = instrumented(text, {})
+    assert [i.node for i in verdict(fit.spec, TV).instruments] == ["z"]
+    assert first_stage(fit.spec, TV, lambda *_: np.zeros(3)) is None
 
 
 def test_a_test_that_says_nothing_leaves_an_effect_not_identified():

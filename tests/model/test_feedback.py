@@ -326,10 +326,10 @@ def check_world(world, others):
             close(total, first[asked][0], PERIODS * size)
 
 
-@pytest.mark.parametrize("k", range(12))
+@pytest.mark.parametrize("k", range(6))
 def test_worlds_equal_a_recursion_over_periods_under_any_names(k):
     (world,) = worlds(1, start=1000 * k)
-    check_world(world, renamings(2, k))
+    check_world(world, renamings(1, k))
 
 
 @pytest.mark.slow
@@ -414,7 +414,7 @@ def check_symbolic(world, others):
             assert again == pytest.approx(first, rel=1e-9)
 
 
-@pytest.mark.parametrize("k", range(3))
+@pytest.mark.parametrize("k", range(2))
 def test_the_model_of_a_world_equals_the_recursion_under_any_names(k):
     (world,) = worlds(1, start=1000 * k)
     check_symbolic(world, renamings(1, k))
