@@ -1,4 +1,4 @@
-"""Worlds in the order of their causes: `evolve` repeats `forward` where one feeds back on itself."""
+"""Worlds, causes first: `evolve` repeats `forward` where one feeds back on itself."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def evolve(
     for nodes, back in scm.groups(do, everything=settle is not None):
 
         def once(world: Mapping[Node, Array], nodes: tuple[Node, ...] = nodes) -> dict:
-            return forward(
-                scm, theta, x, edges, xp, do=do, settle=settle, guess=world, nodes=nodes
-            )
+            return forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=world, nodes=nodes)
 
         world = once(world)
         if not back or (settle is None and all(world[v] is x[v] for v in nodes)):
@@ -107,7 +105,7 @@ def _repeated(
         values = {name: next(rest) for name in theta}
         factual = {v: next(rest) for v in known}
         around = {v: next(rest) for v in still}
-        along = {e: next(rest) for e in fed}
+        along: dict[Node | Edge, Array] = {e: next(rest) for e in fed}
         ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in into}
         guess = around | paths
         made = forward(scm, values, factual, ways, xp, do=along, guess=guess, nodes=nodes)

@@ -30,7 +30,7 @@ def measured(std_error=5.0, name="spring"):
 
 
 def instrumented(text, policy, seed=4):
-    """A fit with drawn coefficients, without sampling: ``z`` moves ``tv``, whose errors are tied."""
+    """A fit with drawn coefficients, without sampling; the errors of ``tv`` are tied to others."""
     spec = bc.Spec(bc.Graph.parse(text, outcome="sales"), treatments=("tv",), policy=policy)
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({v: rng.gamma(9.0, 5.0, 40) for v in spec.structure.nodes})

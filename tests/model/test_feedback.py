@@ -33,9 +33,7 @@ PERIODS, HISTORY, DRAWS = 22, 2, 2
 TIME = pd.date_range("2024-01-01", periods=PERIODS, freq="7D")
 WINDOW = (TIME[6], TIME[8])
 QUICK = pytensor.compile.mode.Mode(linker="py", optimizer=None)
-MEDIA = bc.Response(
-    bc.GeometricAdstock(l_max=2), bc.HillSaturation(), strength=bc.Coefficient()
-)
+MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation(), strength=bc.Coefficient())
 
 
 class World:
@@ -43,9 +41,7 @@ class World:
 
     def __init__(self, seed):
         rng = np.random.default_rng([seed, 12])
-        self.edges = [
-            (a, b, 0) for b in range(6) for a in range(b) if rng.random() < 0.25
-        ]
+        self.edges = [(a, b, 0) for b in range(6) for a in range(b) if rng.random() < 0.25]
         self.edges += [
             (a, b, int(rng.integers(1, 4)))
             for a in range(6)
@@ -378,11 +374,15 @@ def check_density(world, names):
         point[name] = start + shift.uniform(0.05, 0.3)
     observed = [model[v] for v in spec.modelled]
     density, prior = (
-        model.compile_logp(variables, mode=QUICK)(point)
-        for variables in (observed, model.free_RVs)
+        model.compile_logp(variables, mode=QUICK)(point) for variables in (observed, model.free_RVs)
     )
     values = model.replace_rvs_by_values([model[p.name] for p in scm.parameters])
-    program = pytensor.function([model.rvs_to_values[v] for v in model.free_RVs], values, mode=QUICK, on_unused_input="ignore")
+    program = pytensor.function(
+        [model.rvs_to_values[v] for v in model.free_RVs],
+        values,
+        mode=QUICK,
+        on_unused_input="ignore",
+    )
     theta = dict(zip((p.name for p in scm.parameters), program(**point), strict=True))
     slow, expected = Recursion(scm, {k: v[None] for k, v in theta.items()}, 0), 0.0
     for node in spec.modelled:
