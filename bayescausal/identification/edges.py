@@ -11,8 +11,19 @@ from bayescausal.identification.paths import Path, shortest_open
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
 from bayescausal.specs.edge import Edge
 
-ORDER = ("randomized", "backdoor", "frontdoor", "id", "experiment", "instrument", "not identified")
+ORDER = (
+    "randomized",
+    "backdoor",
+    "frontdoor",
+    "id",
+    "additive",
+    "experiment",
+    "instrument",
+    "not identified",
+)
 """Statuses, strongest first."""
+FROM_DATA = ("backdoor", "frontdoor", "id")
+"""Statuses that data alone give, without a test, linearity or additivity."""
 WEAK = ("instrument", "not identified")
 
 type Pair = tuple[str, str]
@@ -27,6 +38,18 @@ def weakest(statuses: Iterable[str]) -> str:
     'instrument'
     """
     return max(statuses, key=ORDER.index, default="not identified")
+
+
+def composite(statuses: Collection[str]) -> str:
+    """Return the status of an effect along edges: additivity composes it where they are several.
+
+    Examples
+    --------
+    >>> composite(["id"]), composite(["backdoor", "id"]), composite(["id", "experiment"])
+    ('id', 'additive', 'experiment')
+    """
+    status = weakest(statuses)
+    return "additive" if status in FROM_DATA and len(statuses) > 1 else status
 
 
 @dataclass(frozen=True)

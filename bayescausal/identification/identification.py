@@ -32,9 +32,9 @@ class Identification:
     ----------
     status : str
         ``randomized`` (a randomized test measured this very estimand), ``backdoor``,
-        ``frontdoor``, ``id`` (by the ID algorithm otherwise, or edge by edge under additivity),
-        ``experiment`` (only because a test measures it), ``instrument`` (only under linearity),
-        ``not identified``.
+        ``frontdoor``, ``id`` (by the ID algorithm otherwise), ``additive`` (not by the graph
+        alone: edge by edge, if causes add up), ``experiment`` (only because a test measures it),
+        ``instrument`` (only under linearity), ``not identified``.
     strategies : all that work, strongest first
     adjustment_sets : every minimal one, by size and then by names
     optimal : the one of least asymptotic variance, or None
@@ -45,7 +45,7 @@ class Identification:
     mediators, forbidden : nodes on the causal paths; nodes not to adjust for, with the reason
     instruments : of the total effect; edges have their own
     hedge : witness that data alone do not identify, without linearity or additivity: a pair
-        (F, F') of node sets, or None
+        (F, F') of node sets, or None; never beside ``backdoor``, ``frontdoor`` or ``id``
     edges : a verdict for every direct effect among observed nodes
     split, split_reason : the weakest status on the causal paths, which decides whether direct
         and indirect effects can be told apart, and where it comes from

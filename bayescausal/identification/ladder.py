@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bayescausal.identification.edges import weakest
+from bayescausal.identification.edges import composite, weakest
 from bayescausal.identification.identification import Identification
-from bayescausal.identification.rungs import GRADES, LETTERS
+from bayescausal.identification.rungs import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.totals import path_edges, same_question
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
@@ -19,6 +19,7 @@ from bayescausal.specs.experiment import Experiment
 LOW_CONTRACTION = 0.1
 WEAK_FIRST_STAGE = 10.0
 _CONFLICT = 2.0
+_OTHER = {"direct": "indirect", "indirect": "direct"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Grade:
     @property
     def statements(self) -> tuple[str, ...]:
         """What a report must say with this number."""
-        return GRADES[self.letter].statements
+        added = (ADDITIVE,) if self.status == "additive" and self.letter in "FG" else ()
+        return (*GRADES[self.letter].statements, *added)
 
     def __str__(self) -> str:
         why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
@@ -127,7 +129,7 @@ def grade(
     asked, status = found.estimand, found.status
     reasons: list[str] = []
     name = part
-    if part == "direct" and not _edges(found, "indirect"):
+    if _edges(found, part) and not _edges(found, _OTHER.get(part, part)):
         part = "total"  # there is no other path, so it is the total and has its tests
     if part != "total":
         status, source = _part_status(found, part)
@@ -183,8 +185,9 @@ def _part_status(found: Identification, part: str) -> tuple[str, str]:
     edges = _edges(found, part)
     if not edges:
         return found.status, "zero by the graph, which has no such path"
-    status = weakest(found.edges[e].status for e in edges)
-    weak = ", ".join(str(e) for e in edges if found.edges[e].status == status)
+    kinds = [found.edges[e].status for e in edges]
+    weak = ", ".join(str(e) for e, k in zip(edges, kinds, strict=True) if k == weakest(kinds))
+    status = composite(kinds)
     return status, f"{status}: {weak}"
 
 

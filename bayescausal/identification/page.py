@@ -18,11 +18,17 @@ _VERDICTS = {
     "backdoor": "Identified: {words}.",
     "frontdoor": "Identified by {words}.",
     "id": "Identified by {words}.",
+    "additive": "Identified {words}.",
     "experiment": "Not identified by the data alone; a test carries it: {words}.",
     "instrument": "Identified only under linearity, by {words}.",
     "not identified": "Not identified: no amount of data on the observed nodes tells this effect.",
 }
-_KINDS = {"id": "ID algorithm", "instrument": "needs linearity", "frontdoor": "front door"}
+_KINDS = {
+    "additive": "if causes add up",
+    "id": "ID algorithm",
+    "instrument": "needs linearity",
+    "frontdoor": "front door",
+}
 
 
 def headline(found: Any) -> str:
@@ -84,7 +90,7 @@ def _sections(found: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]]]
     yield "Instruments", (f"{z}" for z in found.instruments)
     if found.hedge:
         big, small = (", ".join(sorted(part)) for part in found.hedge)
-        free = "without additivity, " if found.status == "id" else ""
+        free = "without additivity, " if found.status == "additive" else ""
         yield (
             "Witness",
             [

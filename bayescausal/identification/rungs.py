@@ -13,6 +13,13 @@ _LADDER = (
 )
 
 
+ADDITIVE = (
+    "It is composed of its edges: causes are assumed to add up, each along its own curve, on the "
+    "scale of a node's link. Without that the graph does not tell it."
+)
+"""What must be said with F or G where the status is ``additive``."""
+
+
 class Rung(NamedTuple):
     """A grade: when it is given, what a report must say with it, where that comes from."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from bayescausal.identification.adjustment import Question, proper_causal
-from bayescausal.identification.edges import ORDER, EdgeVerdict, hedge_of, weakest
+from bayescausal.identification.edges import FROM_DATA, ORDER, EdgeVerdict, hedge_of, weakest
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.edge import Edge
@@ -27,8 +27,8 @@ class Strategy:
     Parameters
     ----------
     kind : str
-        A status: ``randomized``, ``backdoor``, ``frontdoor``, ``id``, ``experiment``,
-        ``instrument``.
+        A status: ``randomized``, ``backdoor``, ``frontdoor``, ``id``, ``additive``,
+        ``experiment``, ``instrument``.
     words : str
         What to do, in a clause.
     given, through : tuples of nodes to adjust for, and that carry the effect
@@ -195,8 +195,9 @@ def path_edges(question: Question) -> tuple[Edge, ...]:
     )
 
 
-def edge_by_edge(kind: str, statuses: Mapping[Edge, str], how: str = "") -> Strategy:
+def edge_by_edge(kind: str, statuses: Mapping[Edge, str]) -> Strategy:
     """Return the strategy that composes an effect of its edges."""
+    how = ", under additivity" if kind == "additive" else ""
     named = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
     return Strategy(kind, f"edge by edge{how}: {named}", edges=tuple(statuses))
 
@@ -212,11 +213,10 @@ def composed(question: Question, found: Total, path_edges: Mapping[Edge, EdgeVer
     """
     kinds = {edge: verdict.status for edge, verdict in path_edges.items()}
     weak = weakest(kinds.values())
-    data = {"backdoor", "frontdoor", "id"}
-    if weak in data:
-        if data & {s.kind for s in found.strategies} or feeds_back(question):
+    if weak in FROM_DATA:
+        if {*FROM_DATA} & {s.kind for s in found.strategies} or feeds_back(question):
             return found
-        new = edge_by_edge("id", kinds, ", under additivity")
+        new = edge_by_edge("additive", kinds)
     elif found.strategies or weak == "not identified":
         return found
     else:

@@ -13,7 +13,7 @@ from bayescausal.identification.asking import (
     asked_edges,
     check_experiments,
 )
-from bayescausal.identification.edges import WEAK, EdgeVerdict, edge_verdicts, weakest
+from bayescausal.identification.edges import WEAK, EdgeVerdict, composite, edge_verdicts, weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.implications import implications
 from bayescausal.identification.ladder import grade
@@ -21,6 +21,7 @@ from bayescausal.identification.paths import Path, forbidden, open_paths, path_g
 from bayescausal.identification.remedies import Remedy, for_split, for_total
 from bayescausal.identification.totals import (
     Strategy,
+    Total,
     assumptions,
     composed,
     edge_by_edge,
@@ -89,9 +90,11 @@ def identify(
     on_path = {e: verdicts[e] for e in path_edges(question)}
     found = composed(question, total(question, asked, own), on_path)
     status, strategies = found.status, found.strategies
-    if along:
-        rest = status if any("->" not in key for key in asked.keys) else "randomized"
-        status, strategies = _along(question, along, verdicts, strategies, rest)
+    hedge = found.hedge
+    if along and not {*on_path} <= (passed := _passed(question, along)):
+        apart = all("->" in key for key in asked.keys)
+        status, strategies = _along(passed, verdicts, found, "" if apart else status)
+        hedge = None if apart else hedge  # it speaks of the total effect
     split = weakest(v.status for v in on_path.values())
     paths, more = open_paths(question)
     at, sets = question.at, question.minimal_sets
@@ -110,7 +113,7 @@ def identify(
         mediators=question.mediators,
         forbidden=forbidden(question),
         instruments=found.instruments,
-        hedge=found.hedge,
+        hedge=hedge,
         edges=verdicts,
         split=split,
         split_reason=_split_reason(split, on_path),
@@ -140,21 +143,22 @@ def _measured(tests: Sequence[Experiment], default: str | None) -> list[tuple[st
     return pairs
 
 
-def _along(
-    question: Question,
-    along: Sequence[Edge],
-    verdicts: Mapping[Edge, EdgeVerdict],
-    strategies: tuple[Strategy, ...],
-    rest: str,
-) -> tuple[str, tuple[Strategy, ...]]:
-    """Return the status of an effect along edges: the weakest of what it passes, and `rest`."""
-    measured = tuple(s for s in strategies if s.kind in ("randomized", "experiment"))
+def _passed(question: Question, along: Sequence[Edge]) -> set[Edge]:
+    """Return the edges that an effect along edges passes."""
     passed = set(along)
     for edge in along:
         if edge.target != question.outcome:
             passed.update(path_edges(replace(question, treatments=(edge.target,))))
+    return passed
+
+
+def _along(
+    passed: Iterable[Edge], verdicts: Mapping[Edge, EdgeVerdict], total: Total, rest: str
+) -> tuple[str, tuple[Strategy, ...]]:
+    """Return the status of an effect along edges: the weakest of what it passes, and `rest`."""
+    measured = tuple(s for s in total.strategies if s.kind in ("randomized", "experiment"))
     kinds = {e: verdicts[e].status for e in sorted(passed)}
-    kind = weakest([*kinds.values(), rest])
+    kind = composite([*kinds.values(), *([rest] if rest else [])])
     if measured and measured[0].kind == "randomized":
         return "randomized", measured
     if kind in WEAK and measured:

@@ -24,6 +24,7 @@ _STATUS = {
     "backdoor": "identified by adjustment",
     "frontdoor": "identified by the front door",
     "id": "identified by simulating all equations together",
+    "additive": "identified edge by edge, if causes add up",
     "instrument": "identified only under linearity",
     "not identified": "not identified",
 }

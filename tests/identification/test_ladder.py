@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bayescausal.identification.ladder import grade, weaker
-from bayescausal.identification.rungs import GRADES, LETTERS
+from bayescausal.identification.rungs import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.estimand import Estimand, Times, incremental, steady_state
 from bayescausal.specs.experiment import Experiment
@@ -147,6 +147,19 @@ def test_a_direct_effect_that_is_all_there_is_has_the_tests_of_the_total():
     assert grade(found, [spring], part="direct").letter == "A"
     mediated = identify(FUNNEL, asked, [spring])
     assert grade(mediated, [spring], part="direct").letter == "X"
+
+
+def test_a_number_that_additivity_identifies_says_so():
+    found = identify(Graph.parse("a -> sales <- d <-> b -> a\nb <-> sales", outcome="sales"), "d")
+    number = grade(found)
+    assert (number.letter, number.status) == ("F", "additive")
+    assert number.statements == (*GRADES["F"].statements, ADDITIVE)
+    assert grade(found, contraction=0.0).statements == (*GRADES["G"].statements, ADDITIVE)
+    assert grade(identify(CLEAR, TV)).statements == GRADES["F"].statements
+    indirect = grade(
+        identify(Graph.parse("tv -> a -> sales\ntv -> sales"), TV.on("sales")), part="indirect"
+    )
+    assert (indirect.status, indirect.letter) == ("additive", "F")
 
 
 def test_the_table_is_complete_and_has_its_sources():

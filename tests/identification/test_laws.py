@@ -63,8 +63,9 @@ def test_what_is_identified_is_so_in_the_linear_models_too():
         if found.status != "not identified":
             assert local, (case, xs, y, found.strategies)
             told += 1
-            if found.status == "id" and found.strategies[0].edges:
-                assert found.hedge == hedge_of(question) is not None
+            assert (found.status in ("backdoor", "frontdoor", "id")) == (hedge_of(question) is None)
+            if found.status == "additive":
+                assert found.hedge == hedge_of(question)
                 assert found.split not in ("instrument", "not identified")
                 composed += 1
         unknown += not local

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from identification import brute
 
 from bayescausal.errors import BayesCausalError, GraphError
 from bayescausal.identification.verdicts import identify
@@ -120,18 +121,18 @@ ADDITIVE = "a -> sales; b -> a; d -> sales; b <-> d; b <-> sales"
 
 def test_an_effect_is_composed_of_edges_that_data_identify_under_additivity():
     found = identify(graph(ADDITIVE), "d")
-    assert (found.status, found.split) == ("id", "id")
+    assert (found.status, found.split, found.grade) == ("additive", "id", "F")
     assert found.strategies[0].words == "edge by edge, under additivity: d->sales (id)"
     assert found.strategies[0].edges == (Edge("d", "sales"),)
     assert found.hedge is not None  # without additivity
     assert any(line.startswith("Additivity, as in the fitted model") for line in found.assumptions)
     assert not any("simulate" in line for line in found.assumptions)
     longer = identify(graph(f"{ADDITIVE}; d -> e -> sales"), "d")
-    assert longer.status == "id"
+    assert longer.status == "additive"
     assert [str(e) for e in longer.strategies[0].edges] == ["d->e", "d->sales", "e->sales"]
     # additivity asks for less than linearity
     both = identify(graph(f"{ADDITIVE}; z -> d"), "d")
-    assert [s.kind for s in both.strategies] == ["id", "instrument"]
+    assert [s.kind for s in both.strategies] == ["additive", "instrument"]
     assert identify(graph(f"{ADDITIVE}; d <-> sales"), "d").status == "not identified"
 
 
@@ -157,7 +158,7 @@ def test_the_composed_effect_is_a_functional_of_what_is_observed():
 def test_edges_that_feed_back_are_not_composed_and_the_page_says_so():
     fed = identify(graph(f"{ADDITIVE}; sales -> d @ 1"), "d")
     apart = identify(graph(f"{ADDITIVE}; rain -> sun; sun -> rain @ 1"), "d")
-    assert apart.status == "id"
+    assert apart.status == "additive"
     assert fed.status == "not identified"
     assert ("may tell" in str(fed)) == (fed.split not in ("instrument", "not identified"))
 
@@ -227,6 +228,42 @@ def test_the_effect_along_an_edge_is_as_weak_as_its_way():
     found = identify(direct, Estimand(control={"tv -> sales": 0.0}))
     assert found.status == "backdoor"
     assert found.strategies[0].words == "edge by edge: tv->sales (backdoor)"
+
+
+def test_an_effect_composed_of_several_edges_says_that_it_assumes_additivity():
+    long = graph("tv -> search -> sales; tv -> sales")
+    found = identify(long, Estimand(control={"tv->search": 0.0}))
+    assert (found.status, found.grade, found.hedge) == ("additive", "F", None)
+    assert found.strategies[0].words == (
+        "edge by edge, under additivity: search->sales (backdoor), tv->search (backdoor)"
+    )
+    assert any(line.startswith("Additivity, as in") for line in found.assumptions)
+    whole = Estimand(control={"tv->search": 0.0, "tv->sales": 0.0})
+    assert identify(long, whole).status == "backdoor"  # all edges: it is the total effect
+    alone = graph(ADDITIVE)
+    assert identify(alone, Estimand(control={"d->sales": 0.0})).status == "additive"
+    assert identify(alone, Estimand(control={"d->sales": 0.0})).hedge is not None
+
+
+def test_no_status_that_data_alone_give_stands_beside_a_hedge():
+    beside = set()
+    for seed in range(120):
+        nodes, edges, arcs, latent = brute.random_feedback(seed)
+        for case in ((nodes, edges, arcs, latent), acyclic(nodes, edges, arcs)):
+            asked = Graph(
+                tuple(Edge(*e) for e in case[1]), tuple(case[2]), frozenset(case[3]), isolated=nodes
+            )
+            for y in asked.observed:
+                for x in sorted({*asked.ancestors(y)} - {y} - asked.latent)[:2]:
+                    found = identify(asked, incremental(x, outcome=y))
+                    data = found.status in ("backdoor", "frontdoor", "id")
+                    assert data == (found.hedge is None), (case, x, y)
+                    beside.add((found.status, found.hedge is None))
+    assert {("id", True), ("not identified", False)} <= beside
+
+
+def acyclic(nodes, edges, arcs):
+    return nodes, {(a, b, 0) for a, b, _ in edges if a < b}, arcs, set()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ STATUS = {
     "identified by adjustment": "backdoor",
     "identified by the front door": "frontdoor",
     "identified by simulating all equations together": "id",
+    "identified edge by edge, if causes add up": "additive",
     "identified only under linearity": "instrument",
     "not identified": "not identified",
 }
