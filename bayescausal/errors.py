@@ -45,6 +45,10 @@ class ExperimentConflict(BayesCausalError):
     longest = 20_000  # one sentence for each conflict
 
 
+class FileError(BayesCausalError, OSError):
+    """A file cannot be written, or a path names no file."""
+
+
 class NotConverged(UserWarning):
     """The sampler has not converged: numbers from this fit are not yet answers."""
 

@@ -14,6 +14,7 @@ ROOT = Path(bayescausal.__file__).parent
 ORDER = (
     "_types",
     "errors",
+    "_files",
     "specs",
     "identification",
     "augmentation",
@@ -24,7 +25,7 @@ ORDER = (
 )
 BELOW = {layer: set(ORDER[: k + 1]) for k, layer in enumerate(ORDER)}
 BELOW["_types"] = BELOW["errors"] = set()
-BELOW["truth"] = {"_types", "errors", "specs", "model", "truth"}
+BELOW["truth"] = {"_types", "errors", "_files", "specs", "model", "truth"}
 BELOW["__main__"] = {"presentation"}  # the command line, under the package's own name
 BELOW["__init__"] = set()  # names only; lazy_loader imports them on first use
 ONLY = {

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
+from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.evidence import (
     contraction,
@@ -35,9 +37,6 @@ from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
-
-FORMAT = 2
-"""Of the files that `Fit.save` writes; `storage.load` reads it, and national fits before it."""
 
 _CHUNK_BYTES = 300e6
 _PRIOR_DRAWS = 500
@@ -161,17 +160,12 @@ class Fit:
         return out.reshape(sizes["chain"], sizes["draw"], *out.shape[1:])
 
     def save(self, path: str | Path) -> Path:
-        """Write one netCDF file: draws, data, spec, seed, versions. No code, no pickle."""
-        path = Path(path)
-        tree = self.tree.copy()
-        tree["data"] = xr.DataTree(self.data.table)
-        tree.attrs |= {
-            "bayescausal_format": FORMAT,
-            "spec": json.dumps(self.spec.to_dict()),
-            "data_settings": json.dumps(self.data.settings()),
-        }
-        tree.to_netcdf(path, engine="h5netcdf")
-        return path
+        """Write one netCDF file, whole or not at all: draws, data, spec, seed, versions.
+
+        No code, no pickle. Its folder is made; a file of that name is replaced when the new one is
+        on the disk.
+        """
+        return write_file(path, *pack(self.spec, self.data, self.tree))
 
     def __repr__(self) -> str:
         chains, draws = self.shape
@@ -257,7 +251,7 @@ def fit(
     Raises
     ------
     DataError, SpecError
-        The spec and the data do not fit.
+        The spec and the data do not fit, or cannot be saved with the draws.
     NotIdentified
         With ``strict``; the message says what would settle it.
 
@@ -273,6 +267,7 @@ def fit(
     """
     if strict:
         require_all(spec)
+    header(spec, data)  # refuses what could not be saved, before it samples
     scm, tied = compile_scm(spec, data), bool(spec.confounders)
     long = tied or bool(scm.apart)
     draws = draws if draws is not None else (1000 if long else 500)

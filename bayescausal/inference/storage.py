@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.fit import FORMAT, PLAIN, Fit
+from bayescausal.inference.archive import damaged, parsed, unpack
+from bayescausal.inference.fit import PLAIN, Fit
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
-
-_UNITS_DIFFER = 2  # the first format in which the units of a panel differ
 
 
 def load(path: str | Path) -> Fit:
     """Read what `Fit.save` wrote. Nothing in the file is executed.
+
+    The file is read only when its digest is right: a file of which one byte has changed is refused.
 
     Parameters
     ----------
@@ -28,44 +29,59 @@ def load(path: str | Path) -> Fit:
 
     Raises
     ------
+    FileError
+        There is no such file, or it cannot be read.
     BayesCausalError
-        The file is no saved fit, is of a newer format, or its data were changed.
+        The file is no saved fit, is damaged, is of another format, or its data were changed.
     """
-    path = Path(path)
-    if not path.exists():
-        raise BayesCausalError(f"There is no file '{path}'.")
+    attrs, tree = unpack(path)
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except OSError as error:
-        raise BayesCausalError(f"'{path}' is not a netCDF file: {error}") from None
-    attrs = dict(tree.attrs)
-    if "bayescausal_format" not in attrs:
-        raise BayesCausalError(f"'{path}' was not written by Fit.save.")
-    try:
-        wrote = int(attrs.pop("bayescausal_format"))
-        if wrote > FORMAT:
-            raise BayesCausalError(
-                f"'{path}' was written by a newer bayescausal; upgrade to read it."
-            )
-        spec = Spec.from_dict(json.loads(attrs.pop("spec")))
-        data = Dataset(tree["data"].to_dataset(), **json.loads(attrs.pop("data_settings")))
-        if wrote < _UNITS_DIFFER and data.is_panel:
-            raise BayesCausalError(
-                f"'{path}' is a panel fitted when all units had one response and one scale of "
-                "errors. Fit it again; spread='common' says that they are alike."
-            )
-        apart = {"data", PLAIN}
-        groups = {name: tree[name].to_dataset() for name in tree.children if name not in apart}
-        made = Fit(spec, data, xr.DataTree.from_dict(groups))
+        spec = Spec.from_dict(parsed(attrs, "spec"))
+        data = _data(attrs, tree["data"].to_dataset())
+        groups = {name: tree[name].to_dataset() for name in {*tree.children} - {"data", PLAIN}}
+        fit = Fit(spec, data, xr.DataTree.from_dict(groups))
         if PLAIN in tree:
-            made.tree[PLAIN] = tree[PLAIN]
-        made.tree.attrs = attrs
-        fitted = made.info["data_hash"]
+            fit.tree[PLAIN] = tree[PLAIN]
+        beside = ("spec", "data_settings", "data_notes")
+        fit.tree.attrs = {name: value for name, value in attrs.items() if name not in beside}
+        _check(fit)
+        if fit.plain is not None:
+            _check(fit.plain)
     except BayesCausalError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise BayesCausalError(f"'{path}' is damaged: {error!r}.") from None
-    if fitted != data.hash:
+    except Exception as error:  # a part that is missing or of another shape than `save` writes
+        raise damaged(Path(path), error) from None
+    if fit.info["data_hash"] != data.hash:
         raise BayesCausalError(f"The data in '{path}' are not those that were fitted.")
-    return made
+    return fit
+
+
+def _data(attrs: dict[str, str], table: xr.Dataset) -> Dataset:
+    """Return the data with the attributes that they had."""
+    notes = parsed(attrs, "data_notes")
+    table.attrs = notes["table"]
+    for name, own in notes["columns"].items():
+        table[name].attrs = own
+    return Dataset(table, **parsed(attrs, "data_settings"))
+
+
+def _check(fit: Fit) -> None:
+    """Raise when a part that every fit has is missing, or has another shape than the spec says."""
+    for group in ("prior", "posterior"):
+        draws = fit.tree[group].to_dataset()
+        for parameter in fit.scm.parameters:
+            own = {parameter.dim: parameter.size} if parameter.dim else {}
+            shape = {dim: draws.sizes[dim] for dim in ("chain", "draw")} | own
+            variable = draws[parameter.name]
+            if dict(variable.sizes) != shape or not np.issubdtype(variable.dtype, np.floating):
+                raise ValueError(f"{group}: '{parameter.name}' has no {shape} numbers")
+    for name in ("observed_data", "sample_stats"):
+        fit.tree[name]
+    numbers = [fit.info["seed"], fit.info["run"]["sample_seconds"], *_leaves(fit.evidence)]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise TypeError(f"no numbers: {numbers!r:.100}")
+    str(fit.convergence)
+
+
+def _leaves(evidence: dict[str, dict[str, float]]) -> list[float]:
+    return [number for part in evidence.values() for number in part.values()]

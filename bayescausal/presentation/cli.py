@@ -10,14 +10,17 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import bayescausal as bc
 from bayescausal import presentation
-from bayescausal.errors import BayesCausalError, NotConverged, NotIdentified
+from bayescausal._files import csv_text, try_target, write_file
+from bayescausal.errors import BayesCausalError, FileError, NotConverged, NotIdentified
 from bayescausal.presentation.words import number
 
 _EPILOG = """\
@@ -149,16 +152,31 @@ def _workshop(args: argparse.Namespace) -> None:
 def _fit(args: argparse.Namespace) -> None:
     config = bc.Config.read(args.config)
     path = args.output or config.output
-    path.parent.mkdir(parents=True, exist_ok=True)  # before the sampler runs, not after
+    try_target(path)  # before the sampler runs, not after
     seed = config.settings.get("seed") if args.seed is None else args.seed
     settings = {**config.settings, "seed": seed, "progress": not args.quiet}
     made = bc.fit(config.spec, config.data, **settings)
     print(made)
-    print(f"Wrote {made.save(path)}")
+    print(f"Wrote {_saved(made, path)}")
     _say_state(made)
     _say_unidentified(made)
     _say_conflicts(made)
     _say_moved(made)
+
+
+def _saved(fit: Any, path: Path) -> Path:
+    """Save a fit; when that fails, keep its draws in another folder and say where."""
+    try:
+        return fit.save(path)
+    except FileError as error:
+        for folder in (None, ".", os.path.expanduser("~")):  # None: that of temporary files
+            with suppress(OSError):
+                private = tempfile.mkdtemp(prefix="bayescausal-", dir=folder)
+                place = fit.save(Path(private).resolve() / path.name)
+                break
+        else:
+            raise
+        raise FileError(f"{error} The draws are kept in '{place}'; move them from there.") from None
 
 
 def _effects(args: argparse.Namespace) -> None:
@@ -177,7 +195,7 @@ def _effects(args: argparse.Namespace) -> None:
     for name, table in tables.items():
         if args.format == "csv":
             text = table.assign(outcome=name, converged=state.converged)
-            print(text.to_csv(header=name == outcomes[0]), end="")
+            print(csv_text(text, header=name == outcomes[0]), end="")
         elif args.format == "table":
             print(f"Effects on {name}: factual against do(channel = 0), all periods.")
             print(f"low and high bound the {args.prob:.0%} credible interval.")
@@ -206,7 +224,7 @@ def _report(args: argparse.Namespace) -> None:
 
 def _demo(args: argparse.Namespace) -> None:
     folder: Path = args.output
-    folder.mkdir(parents=True, exist_ok=True)
+    try_target(folder / "model.nc")
     seed = 2026 if args.seed is None else args.seed
     example = bc.load_example()
     print(example.data)
@@ -215,11 +233,11 @@ def _demo(args: argparse.Namespace) -> None:
     print("\nThe bundled world is simulated, so the answers are known. 90% credible intervals:\n")
     for cells in _against(example.truth, bc.effects_table(fit)):
         print("{:8}{:10}{:>8}{:>11}{:>9}{:>9}  {}".format(*cells))
-    example.frame.to_csv(folder / "weekly.csv", index=False)
+    write_file(folder / "weekly.csv", csv_text(example.frame, index=False))
     time = example.frame.select_dtypes("datetime").columns[0]
     data = {"path": "weekly.csv", "time": time, **example.data.settings()}
     bc.Config.write(folder / "model.yaml", example.spec, data, {"seed": seed}, "model.nc")
-    fit.save(folder / "model.nc")
+    _saved(fit, folder / "model.nc")
     bc.report(fit, folder / "report.html")
     print(f"\nWrote {folder / 'report.html'} (open it), {folder / 'model.nc'},")
     print(f"{folder / 'model.yaml'} and {folder / 'weekly.csv'}; go on from these two with")

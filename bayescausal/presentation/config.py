@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from bayescausal._files import write_file
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
 from bayescausal.specs.agreement import check
@@ -114,9 +115,7 @@ class Config:
             "spec:\n" + textwrap.indent(spec.to_yaml(), "  "),
             yaml.safe_dump({"fit": dict(settings), "output": output}, sort_keys=False),
         )
-        path = Path(path)
-        path.write_text("\n".join(blocks), encoding="utf-8")
-        return path
+        return write_file(path, "\n".join(blocks))
 
 
 def _parts(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:

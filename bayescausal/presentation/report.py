@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from bayescausal._files import as_path, write_file
 from bayescausal._types import Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.diagnostics import Diagnostics, diagnose
@@ -102,15 +103,14 @@ def report(
     >>> import bayescausal as bc
     >>> bc.report(fit, "report.html")  # doctest: +SKIP
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         path = path / "report.html"
     given = _given(evidence, reconciliation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(**_page(fit, prob, title), **given)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page)
     if not fit.convergence.converged:
         warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
     return path

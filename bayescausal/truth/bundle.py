@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescausal._files import csv_text, write_file
 from bayescausal.specs.adstock import GeometricAdstock
 from bayescausal.specs.baseline import LinearTrend, YearlySeasonality
 from bayescausal.specs.dataset import Dataset
@@ -152,9 +153,8 @@ def write(folder: Path = DATA) -> None:
     )
     data_settings = {"time": "week", "spend": SPEND}
     truth = {"data": data_settings, "spec": spec.to_dict(), "truth": exact(world, frame)}
-    folder.mkdir(exist_ok=True)
-    frame.to_csv(folder / "example.csv", index=False)
-    (folder / "example.json").write_text(json.dumps(truth, indent=1))
+    write_file(folder / "example.csv", csv_text(frame, index=False))
+    write_file(folder / "example.json", json.dumps(truth, indent=1))
 
 
 def exact(world: World, frame: pd.DataFrame) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """A saved fit is the fit, bit for bit; a changed file is refused; nothing in a file is run."""
 
 import json
+import os
 import pickle
 import pickletools
-import shutil
 from dataclasses import replace
 
 import h5py
@@ -11,95 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from saved_cases import by_hand
 
 import bayescausal as bc
-from bayescausal.errors import BayesCausalError, SpecError
-from bayescausal.inference.fit import Fit
-from bayescausal.model.scm import compile_scm
-from bayescausal.specs.estimand import Estimand, Times, incremental
-
-
-def by_hand(units):
-    """A fit without sampling: names with spaces and accents, history, an experiment, lags."""
-    rng, rows = np.random.default_rng(2), 20
-    frame = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "week": pd.date_range("2024-01-01", periods=rows, freq="7D"),
-                    "geo": unit,
-                    "tv": rng.gamma(2, 1, rows),
-                    "paid search": rng.gamma(2, 1, rows),
-                    "prix": rng.normal(9, 1, rows),
-                    "net sales": rng.normal(100, 5, rows),
-                }
-            )
-            for unit in units or ("all",)
-        ]
-    )
-    data = bc.Dataset.from_frame(
-        frame,
-        time="week",
-        unit="geo" if units else None,
-        spend=["tv", "paid search"],
-        value="prix",
-        history=2,
-    )
-    media = bc.Response(bc.GeometricAdstock(l_max=3), bc.HillSaturation())
-    graph = bc.Graph.parse(
-        'tv -> "paid search" -> "net sales"\ntv, prix -> "net sales"\ntv -> "net sales" @ 1',
-        outcome="net sales",
-    )
-    asked = Estimand({"tv": Times(1.5)}, name="a b").during("2024-02-05", "2024-02-25")
-    test = bc.Experiment(asked.within(units[-1]) if units else asked, 3, 1, "geo-rct")
-    spec = bc.Spec(
-        graph,
-        {"tv": media, "paid search -> net sales": media},
-        baseline={"net sales": (bc.LinearTrend(), bc.Event("black friday", "2024-02-03"))},
-        noise={"net sales": bc.StudentTNoise()},
-        links={"paid search": "log"},
-        experiments=test,
-        policy={"paid search": "reacts"},
-    )
-    scm = compile_scm(spec, data)
-    draws = {
-        group: xr.Dataset(
-            {
-                p.name: (
-                    ("chain", "draw", *([p.dim] if p.dim else [])),
-                    rng.gamma(25, 0.02, (chains, 5, *([p.size] if p.dim else []))),
-                )
-                for p in scm.parameters
-            },
-            coords={k: v for k, v in scm.coords.items() if k != "time"},
-        )
-        for group, chains in (("prior", 1), ("posterior", 2))
-    }
-    observed = data.table[["net sales", "paid search"]].isel(time=slice(2, None))
-    stats = xr.Dataset(
-        {
-            "diverging": (("chain", "draw"), np.zeros((2, 5), bool)),
-            "energy": (("chain", "draw"), np.full((2, 5), np.nan)),
-            "depth": (("chain", "draw"), np.full((2, 5), 3, np.uint64)),
-        }
-    )
-    tree = xr.DataTree.from_dict(draws | {"observed_data": observed, "sample_stats": stats})
-    state = {
-        "converged": False,
-        "max_rhat": 1.2,
-        "worst": "tv",
-        "min_ess_bulk": 9.5,
-        "min_ess_tail": 8.0,
-        "divergences": 0,
-        "draws": 10,
-        "problems": ["R-hat of tv is 1.2"],
-    }
-    run = {"sample_seconds": 0.0, "compile_seconds": 0.0}
-    tree.attrs = {
-        "info": json.dumps({"seed": 1, "run": run, "data_hash": data.hash}),
-        "convergence": json.dumps(state),
-    }
-    return Fit(spec, data, tree)
+from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError
+from bayescausal.inference.archive import seal
+from bayescausal.specs.estimand import Estimand, incremental
 
 
 @pytest.fixture(params=["example", "national", "panel"])
@@ -202,10 +119,13 @@ def saved(tmp_path):
 
 
 def changed(path, change):
+    """A copy that somebody changed, and gave a digest that fits."""
     other = path.with_name("changed.nc")
-    shutil.copy(path, other)
+    other.write_bytes(path.read_bytes()[: -len(seal(b""))])
     with h5py.File(other, "r+") as file:
         change(file)
+    content = other.read_bytes()
+    other.write_bytes(content + seal(content))
     return other
 
 
@@ -247,19 +167,117 @@ def test_changed_file_is_refused(saved, change, words):
         bc.load(changed(saved, change))
 
 
+def without(name):
+    return lambda file: file.__delitem__(name)
+
+
+def without_attribute(name):
+    return lambda file: file.attrs.__delitem__(name)
+
+
+def attribute(name, value):
+    return lambda file: file.attrs.__setitem__(name, value)
+
+
+def link(name, target):
+    return lambda file: file.__setitem__(name, target)
+
+
+def group_again(file):
+    file["posterior/again"] = file["/"]
+
+
+def array_for_group(file):
+    del file["prior"]
+    file["prior"] = np.zeros(3)
+
+
+def sparse(file):
+    file.create_dataset("posterior/huge", (4_000_000_000,), "f8", chunks=(4096,))
+
+
+def outside(file):
+    file.create_dataset("posterior/else", (8,), "u1", external=[("/etc/hostname", 0, 8)])
+
+
+def deep(file):
+    file.create_group("posterior/a/b/c")
+
+
+def odd_units(file):
+    file["data/time"].attrs["units"] = "fortnights since the flood"
+
+
+def other_shape(file):
+    del file["posterior/tv->net sales"]
+    file["posterior/tv->net sales"] = np.zeros(3)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda f: f.__delitem__("data"),
-        lambda f: f.attrs.__delitem__("info"),
-        lambda f: f.attrs.__delitem__("spec"),
-        lambda f: f.attrs.__setitem__("spec", "{"),
-        lambda f: f.attrs.__setitem__("bayescausal_format", "one"),
+        *map(without, ("data", "prior", "posterior", "observed_data", "sample_stats")),
+        *map(without, ("posterior/tv->net sales", "data/tv", "data/time")),
+        *map(without_attribute, ("info", "spec", "data_settings", "data_notes", "convergence")),
+        without_attribute("bayescausal_format"),
+        attribute("bayescausal_format", "one"),
+        *(attribute("spec", text) for text in ("{", "[1, 2]", "3", "[" * 100_000, "9" * 5000)),
+        attribute("spec", 7),
+        *(attribute("data_settings", text) for text in ("[1]", '{"colour": 1}', "null")),
+        *(attribute("info", text) for text in ("{}", '{"run": 1}', '{"seed": "a", "run": {}}')),
+        *(attribute("convergence", text) for text in ("{}", "[]", '{"converged": true}')),
+        *(attribute("evidence", text) for text in ("[]", '{"z": 3}', '{"z": {"a": "b"}}')),
+        link("loop", h5py.SoftLink("/loop")),
+        link("posterior/away", h5py.SoftLink("/prior")),
+        link("other", h5py.ExternalLink("other.nc", "/")),
+        group_again,
+        array_for_group,
+        sparse,
+        outside,
+        deep,
+        odd_units,
+        other_shape,
     ],
 )
-def test_damaged_file_is_refused_with_advice(saved, change):
-    with pytest.raises(BayesCausalError, match="damaged"):
+def test_what_no_fit_has_is_damage_also_under_a_digest_that_fits(saved, change):
+    with pytest.raises(BayesCausalError, match="damaged") as caught:
         bc.load(changed(saved, change))
+    assert len(str(caught.value)) < 500
+
+
+def test_damage_of_any_kind_is_seen_before_the_file_is_read(saved, monkeypatch):
+    """150 copies with bytes changed, with zeros, and cut short; HDF5 sees none of them."""
+    content, rng = saved.read_bytes(), np.random.default_rng(17)
+    monkeypatch.setattr("h5py.File", None)
+    copies = [content[:-1], content + b"\0", content[:-84] + content[-83:]]
+    for _ in range(150):
+        copy = np.frombuffer(content, np.uint8).copy()
+        places = rng.integers(len(copy), size=rng.integers(1, 65))
+        copy[places] ^= rng.integers(1, 256, size=len(places)).astype(np.uint8)
+        copies.append(copy.tobytes())
+        start, length = rng.integers(len(copy)), int(2 ** rng.uniform(3, 12))
+        copies.append(content[:start] + bytes(length) + content[start + length :])
+        copies.append(content[: rng.integers(len(copy))])
+    for copy in copies:
+        if copy != content:
+            saved.write_bytes(copy)
+            with pytest.raises(BayesCausalError, match="damaged"):
+                bc.load(saved)
+
+
+def test_file_of_before_digests_is_refused_with_advice(saved):
+    saved.write_bytes(saved.read_bytes()[: -len(seal(b""))])
+    with pytest.raises(BayesCausalError, match=r"before files ended with a digest.*fit again"):
+        bc.load(saved)
+
+
+def test_digest_does_not_disturb_other_readers(saved):
+    """It stands after the end of the HDF5 file."""
+    fit = bc.load(saved)
+    with xr.open_datatree(saved) as tree:  # the engine is guessed from the first bytes
+        assert set(tree.children) == {*fit.tree.children, "data"}
+    with h5py.File(saved) as file:
+        np.testing.assert_array_equal(file["data/tv"], fit.data.table["tv"])
 
 
 def test_tag_in_the_spec_is_not_run(saved):
@@ -273,33 +291,108 @@ def test_tag_in_the_spec_is_not_run(saved):
 
 
 def test_what_is_no_fit_is_refused_with_advice(saved, tmp_path):
-    with pytest.raises(BayesCausalError, match="There is no file"):
+    with pytest.raises(FileError, match="There is no file"):
         bc.load(tmp_path / "none.nc")
     text = tmp_path / "notes.txt"
     text.write_text("tv -> sales")
-    with pytest.raises(BayesCausalError, match="is not a netCDF file"):
-        bc.load(text)
-    (tmp_path / "empty.nc").touch()
-    with pytest.raises(BayesCausalError, match="is not a netCDF file"):
-        bc.load(tmp_path / "empty.nc")
-    short = tmp_path / "short.nc"
-    short.write_bytes(saved.read_bytes()[:5000])
-    with pytest.raises(BayesCausalError, match=r"is not a netCDF file.*truncated"):
-        bc.load(short)
     pickled = tmp_path / "fit.pickle"
     pickled.write_bytes(pickle.dumps({"spec": 1}))
-    with pytest.raises(BayesCausalError, match="is not a netCDF file"):
-        bc.load(pickled)
+    (tmp_path / "empty.nc").touch()
+    for path in (text, pickled, tmp_path / "empty.nc"):
+        with pytest.raises(BayesCausalError, match="is not a netCDF file, or is damaged"):
+            bc.load(path)
     other = tmp_path / "other.nc"
     xr.Dataset({"tv": ("week", [1.0])}).to_netcdf(other, engine="h5netcdf")
     with pytest.raises(BayesCausalError, match=r"was not written by Fit.save"):
         bc.load(other)
 
 
-def test_function_in_an_experiment_is_refused_before_anything_is_written(tmp_path):
-    made = by_hand(None)
-    asked = Estimand({"tv": lambda x: 2 * x})
-    test = bc.Experiment(asked, 1, 1, "did")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(FileError, match="is a folder, a pipe or a device"):
+            bc.load(path)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(FileError, match="cannot be read"):
+        bc.load(tmp_path / "loop")
+    for path in (None, 3, "", "a\0b", ["fit.nc"], b"fit.nc"):
+        with pytest.raises(FileError, match="A path is text such as"):
+            bc.load(path)
+
+
+def test_huge_file_of_something_else_is_not_read(tmp_path):
+    with (tmp_path / "huge.nc").open("wb") as file:
+        file.truncate(30_000_000_000)
+    with pytest.raises(BayesCausalError, match="is not a netCDF file"):
+        bc.load(tmp_path / "huge.nc")
+
+
+def doubled(tv):
+    return 2 * tv
+
+
+@pytest.mark.parametrize("place", ["save", "fit"])
+def test_function_in_an_experiment_is_refused_before_it_costs_anything(
+    tmp_path, monkeypatch, place
+):
+    fit = by_hand(None)
+    test = bc.Experiment(Estimand({"tv": doubled}), 1, 1, "did")
+    odd = replace(fit, spec=replace(fit.spec, experiments=test))
+    monkeypatch.setattr("bayescausal.inference.fit.build", None)
     with pytest.raises(SpecError, match=r"use Times\(factor\)"):
-        replace(made, spec=replace(made.spec, experiments=test)).save(tmp_path / "fit.nc")
+        odd.save(tmp_path / "fit.nc") if place == "save" else bc.fit(odd.spec, odd.data)
     assert not list(tmp_path.iterdir())
+
+
+def noted(fit, **attrs):
+    table = fit.data.table.copy(deep=True)
+    table["tv"].attrs, table["time"].attrs, table.attrs = attrs, attrs, attrs
+    return replace(fit, data=replace(fit.data, table=table))
+
+
+def test_attributes_that_netcdf_cannot_hold_are_saved(tmp_path):
+    attrs = {"source": None, "by": {"a": [1, None, True]}, "ok": False, "empty": ""}
+    attrs |= {"size": np.float32(1.5), "range": np.array([1, 9]), "text": "süd"}
+    table = bc.load(noted(by_hand(None), **attrs).save(tmp_path / "fit.nc")).data.table
+    expected = attrs | {"size": 1.5, "range": [1, 9]}
+    assert table.attrs == table["tv"].attrs == table["time"].attrs == expected
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"when": pd.Timestamp("2024-01-01")},
+        {"raw": b"a"},
+        {"by": {(1, 2): 3}},
+        {"z": 1 + 2j},
+    ],
+)
+def test_attributes_that_no_file_can_hold_are_refused_before_sampling(tmp_path, monkeypatch, attrs):
+    good = by_hand(None)
+    path = good.save(tmp_path / "fit.nc")
+    before, odd = path.read_bytes(), noted(good, **attrs)
+    monkeypatch.setattr("bayescausal.inference.fit.build", None)
+    for verb in (lambda: bc.fit(odd.spec, odd.data), lambda: odd.save(path)):
+        with pytest.raises(DataError, match=r"attribute of the table.*cannot be written to a file"):
+            verb()
+    assert path.read_bytes() == before
+
+
+def test_tree_that_netcdf_cannot_hold_leaves_the_good_file(tmp_path):
+    fit = by_hand(None)
+    path = fit.save(tmp_path / "fit.nc")
+    before = path.read_bytes()
+    fit.tree["posterior"].attrs["notes"] = {"a": 1}
+    with pytest.raises(BayesCausalError, match="cannot be written as netCDF"):
+        fit.save(path)
+    assert path.read_bytes() == before
+
+
+def test_how_the_table_was_stored_before_does_not_round_it(tmp_path):
+    """A table read from a packed netCDF file remembers its packing, 16 bits a number."""
+    fit = by_hand(None)
+    table = fit.data.table.copy(deep=True)
+    table["tv"].encoding = {"dtype": "int16", "scale_factor": 0.1, "_FillValue": -1}
+    packed = replace(fit, data=replace(fit.data, table=table))
+    again = bc.load(packed.save(tmp_path / "fit.nc"))
+    xr.testing.assert_identical(again.data.table, fit.data.table)
