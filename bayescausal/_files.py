@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bayescausal.errors import FileError
+from bayescausal.errors import FileError, shown
 
 _PROBE = bytes(65_536)
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
@@ -32,7 +32,7 @@ def as_path(path: Any) -> Path:
     """Return a path; raise a FileError for what names no file."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise FileError(f"A path is text such as 'results/fit.nc', or a Path; got {path!r:.80}.")
+        raise FileError(f"A path is text such as 'results/fit.nc', or a Path; got {shown(path)}.")
     return Path(text)
 
 

@@ -3,8 +3,8 @@
     python benchmarks/damaged_files.py [--copies 450] [--seed 1]
 
 A third has up to 64 random bytes changed, a third a range of zeros, a third is cut short. Each copy
-is read in a process that is ended after 20 seconds of work. An error of the package is the right answer;
-a copy that loads must give every effect bit for bit, or the damage went unnoticed.
+is read in a process that is ended after 20 seconds of work. An error of the package is the right
+answer; a copy that loads must give every effect bit for bit, or the damage went unnoticed.
 """
 
 from __future__ import annotations

@@ -54,6 +54,22 @@ def by_hand(units):
         experiments=test,
         policy={"paid search": "reacts"},
     )
+    return drawn(spec, data, rng)
+
+
+def tiny():
+    """A fit with few variables, so that a file of it is quick to write and to read."""
+    rng, rows = np.random.default_rng(3), 12
+    week = pd.date_range("2024-01-01", periods=rows, freq="7D")
+    tv = rng.gamma(2, 1, rows)
+    frame = pd.DataFrame({"week": week, "tv": tv, "sales": 9 + tv + rng.normal(0, 1, rows)})
+    data = bc.Dataset.from_frame(frame, time="week", spend=["tv"])
+    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    return drawn(spec, data, rng)
+
+
+def drawn(spec, data, rng):
+    """A fit whose draws come from no sampler."""
     scm = compile_scm(spec, data)
     draws = {
         group: xr.Dataset(
@@ -68,7 +84,7 @@ def by_hand(units):
         )
         for group, chains in (("prior", 1), ("posterior", 2))
     }
-    observed = data.table[["net sales", "paid search"]].isel(time=slice(2, None))
+    observed = data.table[list(spec.modelled)].isel(time=slice(data.history, None))
     stats = xr.Dataset(
         {
             "diverging": (("chain", "draw"), np.zeros((2, 5), bool)),

@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._files import as_path
-from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError
+from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError, shortened
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
@@ -65,8 +65,8 @@ def _json(value: Any, kind: type[BayesCausalError], what: str) -> str:
         return json.dumps(value, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise kind(
-            f"{what} cannot be written to a file: {error!s:.200}. Use text, numbers, lists and "
-            "mappings of these, or leave it out."
+            f"{what} cannot be written to a file: {shortened(str(error), 200)}. Use text, "
+            "numbers, lists and mappings of these, or leave it out."
         ) from None
 
 
@@ -85,8 +85,8 @@ def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[memoryview, byte
         content: memoryview = whole.to_netcdf(engine="h5netcdf")
     except (TypeError, ValueError) as error:
         raise BayesCausalError(
-            f"The fit cannot be written as netCDF: {error!s:.300}. Look at what was added to its "
-            "tree and to the attributes of its groups."
+            f"The fit cannot be written as netCDF: {shortened(str(error), 300)}. Look at what was "
+            "added to its tree and to the attributes of its groups."
         ) from None
     return content, seal(content)
 
@@ -96,11 +96,13 @@ def seal(content: bytes | memoryview) -> bytes:
     return f"\nbayescausal sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
-def damaged(path: Path, why: object) -> BayesCausalError:
-    """Return the error that says that a file is not what was saved."""
-    said = repr(why) if isinstance(why, Exception) else str(why)
-    return BayesCausalError(
-        f"'{path}' is damaged: {said[:200]}. Take a copy of it from elsewhere, or fit again."
+def damaged(path: Path, why: str | Exception) -> BayesCausalError:
+    """Return the error that says that a file is not what was saved; of the kind of its reason."""
+    kind = type(why) if isinstance(why, BayesCausalError) else BayesCausalError
+    reason = str(why) if isinstance(why, BayesCausalError | str) else repr(why)
+    return kind(
+        f"'{path}' is damaged: {shortened(reason.rstrip('.'), 250)}. Take a copy of it from "
+        "elsewhere, or fit again."
     )
 
 
@@ -119,9 +121,9 @@ def unpack(path: str | Path) -> tuple[dict[str, Any], xr.DataTree]:
     try:
         with h5py.File(content, "r") as file:
             _check_layout(file, content.getbuffer().nbytes)
-        with xr.open_datatree(content, engine="h5netcdf") as opened:
-            tree = opened.load()
-        attrs = dict(tree.attrs)
+        with xr.open_datatree(content, engine="h5netcdf", phony_dims="access") as opened:
+            tree: Any = opened.load()
+        attrs = {str(name): value for name, value in tree.attrs.items()}
         number = int(attrs.pop(_MARK))
     except Exception as error:  # whatever HDF5, netCDF and their readers raise
         raise damaged(path, error) from None

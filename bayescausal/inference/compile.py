@@ -12,12 +12,14 @@ compilation then serves every value of them, and only the mode is sought anew.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 import pymc as pm
+from jax._src import xla_bridge
 from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
 from pymc.model.transform.optimization import freeze_dims_and_data
@@ -26,11 +28,34 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
 from scipy.optimize import minimize
 
+from bayescausal.errors import BayesCausalError
+
 _OVERDISPERSION = 1.5
 _WIDEST_SD = 3.0
 _STEP = 1e-4
 
+_FORKED: set[int] = set()
+"""Processes that forked after JAX ran in them: a child has the state of JAX and not its threads."""
+
+
+def _note_fork() -> None:
+    if xla_bridge.backends_are_initialized():
+        _FORKED.add(os.getpid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_note_fork)
+
 type Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+def require_jax() -> None:
+    """Raise in a process in which JAX would wait for ever."""
+    if _FORKED - {os.getpid()}:
+        raise BayesCausalError(
+            "This process was forked from one in which JAX had run, and JAX would hang here. Start "
+            "processes with multiprocessing.get_context('spawn'), or sample with sampler='pymc'."
+        )
 
 
 @dataclass(frozen=True)
@@ -136,6 +161,7 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     -------
     Density
     """
+    require_jax()
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # a thread switch a call is saved
     shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]

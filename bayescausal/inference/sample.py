@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,10 @@ import xarray as xr
 from nutpie.sample import CompiledModel
 
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.compile import Compiled, Density, compile_jax
+from bayescausal.inference.compile import Compiled, Density, compile_jax, require_jax
 from bayescausal.inference.settings import Settings
+
+_TOO_EARLY = "Sampling was stopped before the first draw after tuning."
 
 
 def draw_prior(
@@ -44,25 +49,71 @@ def draw_posterior(
     """
     if settings.sampler == "nutpie":
         return _nutpie(model, settings, seed)
-    if settings.sampler in ("numpyro", "blackjax") and find_spec(settings.sampler) is None:
-        raise BayesCausalError(
-            f"sampler='{settings.sampler}' needs that package: pip install 'bayescausal[samplers]'."
-        )
     start = time.perf_counter()
-    chosen = {} if settings.sampler == "pymc" else {"nuts_sampler": settings.sampler}
+    if settings.sampler == "pymc":
+        tree = _pymc(model, settings, seed)
+    else:
+        if find_spec(settings.sampler) is None:
+            raise BayesCausalError(
+                f"sampler='{settings.sampler}' needs that package: "
+                "pip install 'bayescausal[samplers]'."
+            )
+        require_jax()
+        tree = _by_pymc(model, settings, seed, cores=min(settings.chains, 2))
+    return _finish(tree, time.perf_counter() - start, 0, settings=settings, compiling=0.0)
+
+
+def _by_pymc(model: pm.Model, settings: Settings, seed: int, **more: Any) -> xr.DataTree:
+    """Sample through PyMC; the sampler is named, as PyMC by itself takes nutpie where it can."""
     with model:
-        tree = pm.sample(
+        return pm.sample(
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
-            cores=min(settings.chains, 2),
             target_accept=settings.target_accept,
             random_seed=seed,
             progressbar=settings.progress,
             compute_convergence_checks=False,
-            **chosen,
+            nuts_sampler=settings.sampler,
+            **more,
         )
-    return _finish(tree, time.perf_counter() - start, 0, settings=settings, compiling=0.0)
+
+
+def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
+    """Run PyMC's NUTS. Ctrl-C is raised between two draws, where PyMC keeps those it has.
+
+    Raised wherever the signal arrives, it would be lost in a callback from compiled code, or leave
+    a draw half recorded. Before the first draw, and at a second Ctrl-C, it is raised at once.
+    Chains run one after another: processes of their own would get the signal too and die of it,
+    and could not be forked once JAX has run.
+    """
+    pressed: list[int] = []
+    drawing = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        if not drawing or len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    def between_draws(**state: Any) -> None:
+        nonlocal drawing
+        drawing = True
+        if pressed:
+            raise KeyboardInterrupt
+
+    main, before = threading.main_thread(), signal.getsignal(signal.SIGINT)
+    listens = threading.current_thread() is main and before not in (None, signal.SIG_IGN)
+    if listens:
+        signal.signal(signal.SIGINT, note)
+    try:
+        return _by_pymc(model, settings, seed, cores=1, callback=between_draws)
+    except ValueError as error:
+        if pressed and "Not enough samples" in str(error):
+            raise KeyboardInterrupt(_TOO_EARLY) from None
+        raise
+    finally:
+        if listens:
+            signal.signal(signal.SIGINT, before)
 
 
 def draw_again(
@@ -156,7 +207,7 @@ def _complete(posterior: xr.Dataset, stats: xr.Dataset) -> tuple[xr.Dataset, xr.
     ).all(0)
     started = np.flatnonzero(done.any(axis=1))
     if len(started) == 0:
-        raise KeyboardInterrupt("Sampling was stopped before the first draw after tuning.")
+        raise KeyboardInterrupt(_TOO_EARLY)
     length = int(np.where(done[started].all(1), done.shape[1], done[started].argmin(1)).min())
     cut = {"chain": started, "draw": slice(0, length)}
     stats = stats.isel({k: v for k, v in cut.items() if k in stats.dims})

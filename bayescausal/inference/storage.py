@@ -47,8 +47,6 @@ def load(path: str | Path) -> Fit:
         _check(fit)
         if fit.plain is not None:
             _check(fit.plain)
-    except BayesCausalError:
-        raise
     except Exception as error:  # a part that is missing or of another shape than `save` writes
         raise damaged(Path(path), error) from None
     if fit.info["data_hash"] != data.hash:

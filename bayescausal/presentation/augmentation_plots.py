@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,13 +15,13 @@ from bayescausal.augmentation.diagnostics import (
     AugmentationDiagnostics,
     diagnose_augmentation,
 )
-from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, SOFT, STYLE, blank_sheet
+from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, SOFT, blank_sheet, styled
 
 _MOST = 18
 _LINE = 0.19
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_augmentation(rows: Augmented | AugmentationDiagnostics) -> Figure:
     """Show the diagnostics of augmented rows, one panel each, and the advice below them.
 

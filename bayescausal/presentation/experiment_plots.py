@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,9 +21,9 @@ from bayescausal.presentation.sheet import (
     INK,
     RED,
     SOFT,
-    STYLE,
     blank_sheet,
     panels,
+    styled,
 )
 from bayescausal.presentation.words import marked, number, share
 from bayescausal.queries.experiments import Reconciliation
@@ -36,7 +35,7 @@ _PALEST = 0.65  # how far the last test's color is from the first one's, towards
 _NARROW = 0.07  # of the axis: a segment that is narrower has no room for its share
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_evidence(table: pd.DataFrame) -> Figure:
     """What the prior, the data and each test add to the precision of an effect, as a stacked bar.
 
@@ -93,7 +92,7 @@ def plot_evidence(table: pd.DataFrame) -> Figure:
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_reconciliation(found: Reconciliation) -> Figure:
     """Held-out tests against the model: each lift, its error, and the interval it should lie in.
 

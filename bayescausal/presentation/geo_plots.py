@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
-from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, STYLE, blank_sheet, date_axis
+from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, blank_sheet, date_axis, styled
 from bayescausal.presentation.words import number
 from bayescausal.specs.geo_test import GeoTest
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_geo_test(test: GeoTest) -> Figure:
     """Treated units against their counterfactual, and the difference, summed from the start.
 

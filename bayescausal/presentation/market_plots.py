@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -14,8 +13,8 @@ from bayescausal.presentation.sheet import (
     DASHED,
     GRADED,
     INK,
-    STYLE,
     sheet_with,
+    styled,
     table_of,
 )
 from bayescausal.presentation.words import marked
@@ -24,7 +23,7 @@ from bayescausal.queries.effects import roas
 _ROW = 0.2
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
     """Return on ad spend of each channel in each unit of a panel, best unit first.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,13 +31,13 @@ from bayescausal.presentation.sheet import (
     GRID,
     INK,
     SOFT,
-    STYLE,
     arrow,
     date_axis,
     draw_band,
     open_sheet,
     period,
     sheet_with,
+    styled,
     table_of,
 )
 from bayescausal.presentation.words import marked
@@ -68,7 +67,7 @@ def delayed_edges(fit: Fit) -> list[Edge]:
     return [e for e, response in fit.spec.mechanisms.items() if response.reach]
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     """Observed values against what the model predicts, over time.
 
@@ -129,7 +128,7 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_contributions(
     fit: Fit, channels: Sequence[Node] | None = None, prob: float = 0.9
 ) -> Figure:
@@ -172,7 +171,7 @@ def plot_contributions(
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
     """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
 
@@ -239,7 +238,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     """Saturation: the steady response along each edge to constant exposure.
 
@@ -289,7 +288,7 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     """Carry-over: how the effect of one period's exposure is spread over the periods after it.
 
@@ -334,7 +333,7 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     return sheet
 
 
-@matplotlib.rc_context(STYLE)
+@styled()
 def plot_diagnostics(fit: Fit) -> Figure:
     """Whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
 

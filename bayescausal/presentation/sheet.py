@@ -6,7 +6,10 @@ import base64
 import io
 import math
 import textwrap
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -31,6 +34,7 @@ GRADED = (
 )
 _WIDTH = 9.4
 _SVG_LIMIT = 300_000
+_PEN = threading.RLock()
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": SOFT,
@@ -59,12 +63,19 @@ STYLE: dict[str, Any] = {
 }
 
 
+@contextmanager
+def styled(**more: Any) -> Iterator[None]:
+    """Draw in our style, one figure at a time: settings of matplotlib are global to all threads."""
+    with _PEN, matplotlib.rc_context({**STYLE, **more}):
+        yield
+
+
 class Sheet(Figure):
     """A figure that Jupyter shows by itself: pyplot, and its global state, are not needed."""
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
+        with styled():
             self.savefig(file, format="png", dpi=110)
         return file.getvalue()
 
@@ -155,7 +166,7 @@ def encode(sheet: Figure) -> str:
 
     The same figure gives the same text, so that reports can be compared.
     """
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "bayescausal"}):
+    with styled(**{"svg.hashsalt": "bayescausal"}):
         file = io.BytesIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         sheet.savefig(file, format="svg", metadata=nothing)

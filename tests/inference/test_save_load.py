@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from saved_cases import by_hand
+from saved_cases import by_hand, tiny
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError
@@ -58,7 +58,7 @@ def test_loaded_fit_gives_the_same_answers_bit_for_bit(fit, tmp_path):
 
 
 def test_saving_again_gives_an_equal_file(tmp_path):
-    fit = by_hand(("a", "b"))
+    fit = tiny()
     once = bc.load(fit.save(tmp_path / "once.nc"))
     twice = bc.load(once.save(tmp_path / "twice.nc"))
     xr.testing.assert_identical(twice.tree, once.tree)
@@ -113,9 +113,16 @@ def test_loading_runs_nothing(tmp_path, monkeypatch):
     assert bc.load(path).info["seed"] == 1
 
 
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    return tiny().save(tmp_path_factory.mktemp("saved") / "fit.nc").read_bytes()
+
+
 @pytest.fixture
-def saved(tmp_path):
-    return by_hand(("a", "b")).save(tmp_path / "fit.nc")
+def saved(content, tmp_path):
+    path = tmp_path / "fit.nc"
+    path.write_bytes(content)
+    return path
 
 
 def changed(path, change):
@@ -131,7 +138,7 @@ def changed(path, change):
 
 def in_data(name, value):
     def change(file):
-        file["data"][name][3, 1] = value
+        file["data"][name][3] = value
 
     return change
 
@@ -152,11 +159,11 @@ def later(file):
     ("change", "words"),
     [
         (in_data("tv", 9.0), "data in '.*' are not those that were fitted"),
-        (in_data("prix", 9.0), "not those that were fitted"),
+        (in_data("sales", 9.0), "not those that were fitted"),
         (in_data("tv", np.nan), "missing or infinite|not those"),
         (in_settings(history=3), "not those that were fitted"),
-        (in_settings(value=1.0), "not those that were fitted"),
-        (in_settings(spend={"tv": "prix"}), "not those that were fitted"),
+        (in_settings(value=2.0), "not those that were fitted"),
+        (in_settings(spend={"tv": "sales"}), "not those that were fitted"),
         (later, "not those that were fitted"),
         (lambda f: f.attrs.__setitem__("bayescausal_format", 99), "newer bayescausal; upgrade"),
     ],
@@ -209,15 +216,15 @@ def odd_units(file):
 
 
 def other_shape(file):
-    del file["posterior/tv->net sales"]
-    file["posterior/tv->net sales"] = np.zeros(3)
+    del file["posterior/tv->sales"]
+    file["posterior/tv->sales"] = np.zeros(3)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         *map(without, ("data", "prior", "posterior", "observed_data", "sample_stats")),
-        *map(without, ("posterior/tv->net sales", "data/tv", "data/time")),
+        *map(without, ("posterior/tv->sales", "data/sales", "data/time")),
         *map(without_attribute, ("info", "spec", "data_settings", "data_notes", "convergence")),
         without_attribute("bayescausal_format"),
         attribute("bayescausal_format", "one"),
@@ -242,14 +249,14 @@ def other_shape(file):
 def test_what_no_fit_has_is_damage_also_under_a_digest_that_fits(saved, change):
     with pytest.raises(BayesCausalError, match="damaged") as caught:
         bc.load(changed(saved, change))
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value)) < 600
 
 
 def test_damage_of_any_kind_is_seen_before_the_file_is_read(saved, monkeypatch):
     """150 copies with bytes changed, with zeros, and cut short; HDF5 sees none of them."""
     content, rng = saved.read_bytes(), np.random.default_rng(17)
     monkeypatch.setattr("h5py.File", None)
-    copies = [content[:-1], content + b"\0", content[:-84] + content[-83:]]
+    copies = [content[:-1], content + b"\0", content[:-84] + content[-83:], content[:-84]]
     for _ in range(150):
         copy = np.frombuffer(content, np.uint8).copy()
         places = rng.integers(len(copy), size=rng.integers(1, 65))
@@ -335,7 +342,7 @@ def doubled(tv):
 def test_function_in_an_experiment_is_refused_before_it_costs_anything(
     tmp_path, monkeypatch, place
 ):
-    fit = by_hand(None)
+    fit = tiny()
     test = bc.Experiment(Estimand({"tv": doubled}), 1, 1, "did")
     odd = replace(fit, spec=replace(fit.spec, experiments=test))
     monkeypatch.setattr("bayescausal.inference.fit.build", None)
@@ -353,7 +360,7 @@ def noted(fit, **attrs):
 def test_attributes_that_netcdf_cannot_hold_are_saved(tmp_path):
     attrs = {"source": None, "by": {"a": [1, None, True]}, "ok": False, "empty": ""}
     attrs |= {"size": np.float32(1.5), "range": np.array([1, 9]), "text": "süd"}
-    table = bc.load(noted(by_hand(None), **attrs).save(tmp_path / "fit.nc")).data.table
+    table = bc.load(noted(tiny(), **attrs).save(tmp_path / "fit.nc")).data.table
     expected = attrs | {"size": 1.5, "range": [1, 9]}
     assert table.attrs == table["tv"].attrs == table["time"].attrs == expected
 
@@ -368,7 +375,7 @@ def test_attributes_that_netcdf_cannot_hold_are_saved(tmp_path):
     ],
 )
 def test_attributes_that_no_file_can_hold_are_refused_before_sampling(tmp_path, monkeypatch, attrs):
-    good = by_hand(None)
+    good = tiny()
     path = good.save(tmp_path / "fit.nc")
     before, odd = path.read_bytes(), noted(good, **attrs)
     monkeypatch.setattr("bayescausal.inference.fit.build", None)
@@ -379,7 +386,7 @@ def test_attributes_that_no_file_can_hold_are_refused_before_sampling(tmp_path, 
 
 
 def test_tree_that_netcdf_cannot_hold_leaves_the_good_file(tmp_path):
-    fit = by_hand(None)
+    fit = tiny()
     path = fit.save(tmp_path / "fit.nc")
     before = path.read_bytes()
     fit.tree["posterior"].attrs["notes"] = {"a": 1}
@@ -390,7 +397,7 @@ def test_tree_that_netcdf_cannot_hold_leaves_the_good_file(tmp_path):
 
 def test_how_the_table_was_stored_before_does_not_round_it(tmp_path):
     """A table read from a packed netCDF file remembers its packing, 16 bits a number."""
-    fit = by_hand(None)
+    fit = tiny()
     table = fit.data.table.copy(deep=True)
     table["tv"].encoding = {"dtype": "int16", "scale_factor": 0.1, "_FillValue": -1}
     packed = replace(fit, data=replace(fit.data, table=table))
