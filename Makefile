@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROCESSES ?= 2
 
-.PHONY: env demo test test-all lint format bench clean
+.PHONY: env demo test test-all faults lint format bench clean
 
 env: $(READY)
 
@@ -28,6 +28,9 @@ test: env
 
 test-all: env
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup -m "" $(ARGS)
+
+faults: env
+	$(BIN)/python -m pytest -q -n 0 -m faults tests/test_faults.py $(ARGS)
 
 lint: env
 	$(BIN)/ruff check .

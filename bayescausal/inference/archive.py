@@ -76,13 +76,14 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} is not JSON")
 
 
-def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[memoryview, bytes]:
+def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[bytes, bytes]:
     """Return the bytes of a fit's file, made in memory, and the digest that follows them."""
     whole = tree.copy()
     whole["data"] = xr.DataTree(data.table.drop_attrs().drop_encoding())
     whole.attrs = {**tree.attrs, _MARK: FORMAT, **header(spec, data)}
     try:
-        content: memoryview = whole.to_netcdf(engine="h5netcdf")
+        with whole.to_netcdf(engine="h5netcdf") as view:
+            content = bytes(view)
     except (TypeError, ValueError) as error:
         raise BayesCausalError(
             f"The fit cannot be written as netCDF: {shortened(str(error), 300)}. Look at what was "
@@ -91,7 +92,7 @@ def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[memoryview, byte
     return content, seal(content)
 
 
-def seal(content: bytes | memoryview) -> bytes:
+def seal(content: bytes) -> bytes:
     """Return what stands at the end of a file with this content."""
     return f"\nbayescausal sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
 

@@ -10,13 +10,14 @@ import sys
 import textwrap
 import time
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged, SpecError
-from bayescausal.inference.compile import laplace
+from bayescausal.inference.compile import compile_jax, laplace, require_jax
 from bayescausal.inference.convergence import assess, ess, rhat
 from bayescausal.inference.sample import Settings
 
@@ -103,9 +104,13 @@ def test_samplers_agree(small, other):
     assert abs(a.mean() - b.mean()) < 4 * error
 
 
-def test_ctrl_c_keeps_the_draws_so_far(tmp_path):
-    """A real interrupt of a real run in a process of its own."""
-    script = textwrap.dedent("""
+@pytest.mark.parametrize(
+    ("sampler", "patience"),
+    [("nutpie", 15), pytest.param("pymc", 30, marks=pytest.mark.slow)],
+)
+def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
+    """A real interrupt of a real run; as from a keyboard, all its processes get the signal."""
+    script = textwrap.dedent(f"""
         import sys, bayescausal as bc
         frame = bc.load_example().frame
         data = bc.Dataset.from_frame(frame, time="week", columns=["tv", "sales"])
@@ -113,22 +118,79 @@ def test_ctrl_c_keeps_the_draws_so_far(tmp_path):
         bc.build(spec, data)
         print("ready", flush=True)
         fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2, backend="jax",
-                     progress=False)
+                     progress=False, sampler="{sampler}")
         print("kept", fit.shape[1], fit.convergence, flush=True)
     """)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", script],
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout.readline().strip() == "ready"
-    time.sleep(15)
-    process.send_signal(signal.SIGINT)
+    time.sleep(patience)
+    os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=90)[0].split()
     assert said[0] == "kept"
     assert 0 < int(said[1]) < 400_000
     assert "interrupted" in " ".join(said)
+
+
+def test_fork_after_jax_is_refused_in_the_child_only():
+    jax.numpy.zeros(1).block_until_ready()
+    child = os.fork()
+    if child == 0:
+        try:
+            compile_jax(None)
+        except BayesCausalError as error:
+            os._exit(42 if "get_context('spawn')" in str(error) else 1)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    require_jax()
+
+
+@pytest.mark.slow
+def test_fit_in_a_child_works_when_spawned_and_is_refused_when_forked(tmp_path):
+    """A real fit in real children, after one in their parent."""
+    script = tmp_path / "children.py"
+    script.write_text(
+        textwrap.dedent("""
+            import multiprocessing, warnings
+            import bayescausal as bc
+
+            def sampled(queue, **settings):
+                frame = bc.load_example().frame
+                data = bc.Dataset.from_frame(frame, time="week", columns=["tv", "sales"])
+                spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+                run = dict(seed=1, draws=20, tune=20, chains=1, progress=False)
+                try:
+                    queue.put(str(bc.fit(spec, data, **run, **settings).shape))
+                except bc.errors.BayesCausalError as error:
+                    queue.put(str(error))
+
+            def of_child(method, **settings):
+                context = multiprocessing.get_context(method)
+                queue = context.Queue()
+                child = context.Process(target=sampled, args=(queue,), kwargs=settings)
+                child.start()
+                print(queue.get(timeout=100))
+                child.join()
+
+            if __name__ == "__main__":
+                warnings.simplefilter("ignore")
+                of_child("fork")
+                sampled(multiprocessing.Queue())
+                of_child("fork")
+                of_child("spawn")
+                of_child("fork", sampler="pymc")
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    before, refused, spawned, other = done.stdout.splitlines()
+    assert "This process was forked" in refused
+    assert before == spawned == other == "(1, 20)"
 
 
 def test_laplace_finds_the_normal():

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 from presentation_cases import QUICK, converged, unconverged, weekly
+from saved_cases import tiny
 
 import bayescausal as bc
 from bayescausal.presentation.cli import main
@@ -295,6 +296,50 @@ def test_options_override_the_yaml_and_a_seed_repeats_the_draws(folder, capsys):
     np.testing.assert_array_equal(
         one.tree["posterior"]["tv->sales"], two.tree["posterior"]["tv->sales"]
     )
+
+
+@pytest.mark.parametrize("target", ["weekly.csv/fit.nc", "/proc/none/fit.nc", "."])
+def test_fit_tries_its_target_before_it_samples(folder, capsys, monkeypatch, target):
+    monkeypatch.setattr(bc, "fit", None, raising=False)
+    line = fails(capsys, "fit", folder / "model.yaml", "--output", folder / target)
+    assert "cannot be written" in line or "is a folder" in line
+
+
+def test_draws_that_cannot_be_saved_are_kept_and_found(folder, capsys, monkeypatch):
+    """The folder of results goes away while the sampler runs."""
+
+    def sampled(*args, **settings):
+        (folder / "results").rmdir()
+        (folder / "results").write_text("a file")
+        return tiny()
+
+    monkeypatch.setattr(bc, "fit", sampled, raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    assert main(["fit", str(folder / "model.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    place = Path(said.split("The draws are kept in '")[1].split("'")[0])
+    assert place.is_relative_to(folder)
+    np.testing.assert_array_equal(
+        bc.load(place).tree["posterior"]["tv->sales"], tiny().tree["posterior"]["tv->sales"]
+    )
+
+
+@pytest.mark.parametrize("command", ["effects", "report"])
+def test_damaged_model_is_one_line(tmp_path, capsys, command):
+    path = tiny().save(tmp_path / "model.nc")
+    content = path.read_bytes()
+    path.write_bytes(content[:9000] + bytes(200) + content[9200:])
+    assert "is damaged" in fails(capsys, command, path)
+
+
+def test_effects_as_csv_run_no_formula(tmp_path, capsys, monkeypatch):
+    path, name = tiny().save(tmp_path / "model.nc"), "=HYPERLINK(0)"
+    table = pd.DataFrame({"mean": [-2.0], "status": ["+id"]}, index=[name]).rename_axis("channel")
+    monkeypatch.setattr(bc, "effects_table", lambda *args: table, raising=False)
+    assert main(["effects", str(path), "--format", "csv"]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.startswith("'=HYPERLINK(0),-2.0,'+id,sales,")
 
 
 def test_effects_as_csv_are_those_of_the_table(model, table_of_80, capsys):

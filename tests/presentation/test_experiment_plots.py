@@ -1,5 +1,6 @@
 """Plots of experiments: what is drawn is what the tables say, and nothing is flattered."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -252,3 +253,17 @@ def test_a_conflict_stands_at_the_head_of_the_report(panel_of_three, tmp_path):
     assert 'role="alert">CONFLICT: The test &#39;torn&#39; found' in torn
     assert torn.index("CONFLICT:") < torn.index('class="answers')
     assert "CONFLICT:" not in sound
+
+
+def test_figures_are_the_same_bytes_in_every_thread():
+    """Settings of matplotlib are global: a thread that ends must not take them from another."""
+
+    def draw(table):
+        return [encode(bc.plot_evidence(table)) for _ in range(3)]
+
+    tables = [PLAIN, LOST] * 3
+    alone = [draw(table) for table in tables[:2]]
+    with ThreadPoolExecutor(len(tables)) as pool:
+        together = list(pool.map(draw, tables))
+    assert together == alone * 3
+    assert matplotlib.rcParams["axes.grid"] == matplotlib.rcParamsDefault["axes.grid"]
