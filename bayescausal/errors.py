@@ -53,6 +53,10 @@ class NotConverged(UserWarning):
     """The sampler has not converged: numbers from this fit are not yet answers."""
 
 
+class CarryOverCut(UserWarning):
+    """Carry-over runs into the end of its window: effects go on after it, and are not counted."""
+
+
 class FewerRowsThanParameters(UserWarning):
     """The prior, not the data, decides much of what this model says."""
 

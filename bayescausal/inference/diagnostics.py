@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.identification.ladder import LOW_CONTRACTION
+from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, totals, verdict
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
@@ -95,7 +96,8 @@ def diagnose(fit: Fit) -> Diagnostics:
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
     bent = _bent(fit, predictive)
-    told = (*_unidentified(fit), *_advice(state, effects, predictive, bent, tests, energy))
+    short = [text] if (text := cut_in_words(fit)) else []
+    told = (*_unidentified(fit), *short, *_advice(state, effects, predictive, bent, tests, energy))
     return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
 
 

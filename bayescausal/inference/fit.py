@@ -328,7 +328,7 @@ def finished(
         "sample_stats": tree["sample_stats"].to_dataset(),
         "observed_data": _observed(scm),
     }
-    made = Fit(spec, data, xr.DataTree.from_dict(groups))
+    made = Fit(scm.spec, data, xr.DataTree.from_dict(groups))
     for group in ("prior", "posterior"):
         made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
     made.tree.attrs["info"] = json.dumps(info)

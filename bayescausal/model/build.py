@@ -68,6 +68,7 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
     ['search', 'sales', 'lift:tv_winter', 'lift:social_autumn']
     """
     scm = compile_scm(spec, data)
+    spec = scm.spec
     _count(scm)
     start = data.history
     coords = dict(scm.coords)

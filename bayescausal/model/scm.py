@@ -17,7 +17,7 @@ import numpy as np
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError, SpecError
 from bayescausal.specs.adstock import shift
-from bayescausal.specs.agreement import check
+from bayescausal.specs.agreement import check, decided
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
@@ -189,6 +189,7 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
     if not isinstance(spec, Spec):
         raise SpecError(f"A Spec comes first, then a Dataset; got {type(spec).__name__}.")
     check(spec, data)
+    spec = decided(spec, data)
     nodes = (*spec.inputs, *spec.modelled)
     coords: dict[str, Any] = {"time": data.time}
     if data.is_panel:

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal._types import Draws
-from bayescausal.errors import BayesCausalError, NotConverged
+from bayescausal.errors import BayesCausalError, CarryOverCut, NotConverged
 
 COLUMNS = ["mean", "median", "sd", "low", "high", "p_positive"]
 
@@ -76,6 +76,9 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
+    if "carry_over" in draws.attrs:
+        warnings.warn(draws.attrs["carry_over"], CarryOverCut, stacklevel=2)
+        table.columns.name = "CARRY-OVER CUT"
     if "status" in table and (table["status"] == "not identified").any():
         table.columns.name = "NOT IDENTIFIED"
     if not draws.attrs.get("converged", 1):

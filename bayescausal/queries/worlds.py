@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayescausal._types import Array, Draws, Intervention, Theta
 from bayescausal.identification.ladder import Grade
+from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.fit import Fit, labeled, touched
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
@@ -31,6 +32,8 @@ def label(
 ) -> Draws:
     """Name the dims of draws and bind to them what they rest on, and whether the fit converged.
 
+    Carry-over that runs into the end of its window is said too (`carry_over`).
+
     ``grades`` is the grade of all draws, or by dim one for each label of it; they become the
     coords ``status`` and ``grade``.
     """
@@ -49,6 +52,8 @@ def label(
             status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
         )
     out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
+    if cut := cut_in_words(fit):
+        out.attrs["carry_over"] = cut
     if kind := labeled(fit.spec):
         out.attrs["posterior"] = kind
     return out

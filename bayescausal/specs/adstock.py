@@ -12,8 +12,8 @@ time-invariant, mass-preserving when normalized.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,8 +29,9 @@ class Adstock(Transform):
 
     Parameters
     ----------
-    l_max : int
-        The largest lag, in periods; exposure acts for ``l_max + 1`` periods.
+    l_max : int, optional
+        The largest lag, in periods; exposure acts for ``l_max + 1`` periods. By default eight
+        weeks' worth, which data decide: 8 weekly periods, 56 daily ones, 2 months.
     normalize : bool
         Divide the weights by their sum.
     priors : dict of str to Prior
@@ -39,28 +40,37 @@ class Adstock(Transform):
     Raises
     ------
     SpecError
-        ``l_max`` is not a non-negative integer.
+        ``l_max`` is not a non-negative integer; or it is the default, and there are no data yet.
     """
 
-    l_max: int = 8
+    l_max: int | None = None
     normalize: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.l_max, bool) or not isinstance(self.l_max, int) or self.l_max < 0:
+        if self.l_max is not None and (type(self.l_max) is not int or self.l_max < 0):
             raise SpecError(
                 f"{type(self).__name__}: l_max counts periods (0, 1, 2, ...); got {self.l_max!r}."
             )
 
     @property
     def reach(self) -> int:
-        """The largest lag."""
+        """The largest lag; raises while it is not decided."""
+        if self.l_max is None:
+            raise SpecError(
+                f"{type(self).__name__}: data decide how far it reaches, by their step, and there "
+                "are none here. Give it in periods: l_max=8."
+            )
         return self.l_max
+
+    def lasting(self, periods: int) -> Self:
+        """Return it with a largest lag: its own, or else the one that data decide."""
+        return self if self.l_max is not None else replace(self, l_max=periods)
 
     def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
         """Weights of the lags, shape ``(..., l_max + 1)``; parameters have shape ``(...)``."""
         wide = {k: widen(v, 1) for k, v in theta.items()}
-        w = self._unnormalized(xp, np.arange(self.l_max + 1.0), wide)
+        w = self._unnormalized(xp, np.arange(self.reach + 1.0), wide)
         return w / w.sum(axis=-1, keepdims=True) if self.normalize else w
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
@@ -75,9 +85,9 @@ class Adstock(Transform):
         """
         w = self.weights(xp, theta)
         if x.ndim == depth:
-            return xp.tensordot(w, lags(xp, x, self.l_max), axes=1)
+            return xp.tensordot(w, lags(xp, x, self.reach), axes=1)
         out = widen(w[..., 0], depth) * x
-        for lag in range(1, self.l_max + 1):
+        for lag in range(1, self.reach + 1):
             out = out + widen(w[..., lag], depth) * shift(xp, x, lag)
         return out
 
@@ -185,14 +195,14 @@ class BinomialAdstock(Adstock):
     defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
-        return (1 - lag / (self.l_max + 1)) ** (1 / theta["alpha"] - 1)
+        return (1 - lag / (self.reach + 1)) ** (1 / theta["alpha"] - 1)
 
 
 @dataclass(frozen=True)
 class NoAdstock(Adstock):
     """Exposure acts in its own period only: ``w_0 = 1``."""
 
-    l_max: int = 0
+    l_max: int | None = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

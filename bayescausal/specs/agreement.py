@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +15,7 @@ from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment, covariance_between
 from bayescausal.specs.periods import (
+    carry_over,
     covered,
     days_of,
     frequency,
@@ -34,6 +36,12 @@ LOOSE = 0.05
 """Part of a treatment's spend in periods without exposure above which it is said."""
 
 
+def decided(spec: Spec, data: Dataset) -> Spec:
+    """Return the spec with what data decide: how long carry-over lasts where it does not say."""
+    responses = {k: r.lasting(carry_over(data.time)) for k, r in spec.responses.items()}
+    return spec if responses == spec.responses else replace(spec, responses=responses)
+
+
 def check(spec: Spec, data: Dataset) -> None:
     """Raise when the data do not fit: a missing, constant or impossible column, a window.
 
@@ -44,6 +52,7 @@ def check(spec: Spec, data: Dataset) -> None:
             f"data must be a Dataset; got {type(data).__name__}. Write "
             "Dataset.from_frame(frame, time='week')."
         )
+    spec = decided(spec, data)
     for node in sorted(spec.graph.latent & {*data.columns}):
         raise DataError(
             f"'{node}' is declared latent, but the data have a column of that name. Use it "

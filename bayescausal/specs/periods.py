@@ -69,6 +69,18 @@ def days_of(time: pd.DatetimeIndex) -> list[Reading]:
     return [calendar, plain] if late or early else [plain, calendar]
 
 
+def carry_over(time: pd.DatetimeIndex) -> int:
+    """Periods in which exposure acts on by default: eight weeks' worth, if there are so many.
+
+    Examples
+    --------
+    >>> [carry_over(pd.date_range("2024-01-01", periods=90, freq=f)) for f in ("D", "7D", "MS")]
+    [56, 8, 2]
+    """
+    length = (time[-1] - time[0]) / (len(time) - 1)
+    return min(int(np.ceil(pd.Timedelta(weeks=8) / length)), len(time) - 1)
+
+
 def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """First day of each period, where the periods of ``reference`` say how they are dated."""
     pattern = max(time, reference, key=len)

@@ -211,7 +211,9 @@ class Response:
         object.__setattr__(self, "spread", spread)
 
     def __repr__(self) -> str:
-        steps = [type(t).__name__ + (f"({t.reach})" if t.reach else "") for t in self.transforms]
+        lags = [getattr(step, "l_max", None) for step in self.transforms]
+        names = [type(step).__name__ for step in self.transforms]
+        steps = [f"{n}({lag})" if lag else n for n, lag in zip(names, lags, strict=True)]
         view = type(self.strength).__name__
         usual = APART if self.transforms else COMMON
         between = [] if self.spread == usual else [f"spread={self.spread!r}"]
@@ -226,6 +228,11 @@ class Response:
     def reach(self) -> int:
         """Periods over which one period's exposure acts beyond its own."""
         return sum(step.reach for step in self.transforms)
+
+    def lasting(self, periods: int) -> Response:
+        """Return it with transforms that reach as far as data decide; see `Adstock`."""
+        steps = [step.lasting(periods) for step in self.transforms]
+        return Response(*steps, strength=self.strength, spread=self.spread)
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
         """Transform scaled exposure ``x`` (time last): ``f(x)``, before the coefficient."""

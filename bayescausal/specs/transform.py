@@ -49,6 +49,10 @@ class Transform:
         """Periods over which one period's exposure acts beyond its own."""
         return 0
 
+    def lasting(self, periods: int) -> Self:
+        """Return the step with the reach that data decide, where it is theirs to decide."""
+        return self
+
     def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
         """Apply the step to ``x``, whose last ``depth`` dims are data (time last).
 
@@ -63,7 +67,9 @@ class Transform:
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: the kind, the settings, and the priors that differ."""
         settings = {
-            item.name: getattr(self, item.name) for item in fields(self) if item.name != "priors"
+            item.name: value
+            for item in fields(self)
+            if item.name != "priors" and (value := getattr(self, item.name)) is not None
         }
         changed = {k: p.to_dict() for k, p in self.priors.items() if p != self.defaults[k]}
         return {"kind": type(self).__name__, **settings} | ({"priors": changed} if changed else {})

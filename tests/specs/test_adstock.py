@@ -294,7 +294,7 @@ def test_shift_fills_with_zeros_and_keeps_the_length():
     assert lags(np, x, 1).tolist() == [[1, 2, 3, 4], [0, 1, 2, 3]]
 
 
-@pytest.mark.parametrize("l_max", [-1, 2.0, True, "4", None])
+@pytest.mark.parametrize("l_max", [-1, 2.0, True, "4"])
 def test_l_max_that_counts_no_periods_is_refused(l_max):
     with pytest.raises(SpecError, match="l_max counts periods"):
         GeometricAdstock(l_max=l_max)
@@ -308,3 +308,19 @@ def test_no_adstock_refuses_a_reach():
 def test_unknown_parameter_is_refused_with_a_suggestion():
     with pytest.raises(SpecError, match="Did you mean 'alpha'"):
         GeometricAdstock(priors={"alhpa": oracle})
+
+
+def test_a_default_reach_waits_for_data_and_is_not_written():
+    adstock = GeometricAdstock()
+    assert "l_max" not in adstock.to_dict()
+    assert GeometricAdstock.from_dict(adstock.to_dict()) == adstock
+    assert adstock.lasting(56) == GeometricAdstock(l_max=56)
+    assert GeometricAdstock(l_max=3).lasting(56) == GeometricAdstock(l_max=3)
+    assert NoAdstock().lasting(56) == NoAdstock()
+    for use in (
+        lambda: adstock.reach,
+        lambda: adstock.weights(np, {"alpha": np.array(0.5)}),
+        lambda: BinomialAdstock().weights(np, {"alpha": np.array(0.5)}),
+    ):
+        with pytest.raises(SpecError, match=r"data decide how far it reaches.*l_max=8"):
+            use()

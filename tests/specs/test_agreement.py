@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 
 from bayescausal.errors import DataError, SpecError
-from bayescausal.specs.agreement import check
+from bayescausal.model.scm import compile_scm
+from bayescausal.specs.adstock import GeometricAdstock
+from bayescausal.specs.agreement import check, decided
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
+from bayescausal.specs.response import Response
+from bayescausal.specs.saturation import HillSaturation
 from bayescausal.specs.spec import Spec
 
 TV = incremental("tv")
@@ -186,3 +190,31 @@ def test_a_node_without_a_column_may_be_one_that_was_left_out():
     rows["tvs"] = "12,5"
     with pytest.raises(DataError, match=r"no such column.*\(left out: tvs\).*mean 'tvs'"):
         agrees((), Dataset.from_frame(rows, time="date"))
+
+
+@pytest.mark.parametrize(
+    ("freq", "rows", "periods"),
+    [
+        ("D", 90, 56),
+        ("7D", 90, 8),
+        ("14D", 90, 4),
+        ("MS", 36, 2),
+        ("ME", 36, 2),
+        ("QS", 20, 1),
+        ("YS", 20, 1),
+        ("D", 20, 19),
+    ],
+)
+def test_carry_over_lasts_eight_weeks_by_default_whatever_a_period_is(freq, rows, periods):
+    dates = pd.date_range("2023-01-01", periods=rows, freq=freq)
+    frame = pd.DataFrame({"week": dates, "tv": np.arange(rows), "y": np.arange(rows) ** 2.0})
+    data = Dataset.from_frame(frame, time="week")
+    graph = Graph.parse("tv -> y", outcome="y")
+    given = Spec(graph, {"tv": Response(GeometricAdstock(), HillSaturation())})
+    stated = Spec(graph, {"tv": Response(GeometricAdstock(l_max=periods), HillSaturation())})
+    assert decided(given, data) == stated
+    assert decided(stated, data) is stated
+    assert compile_scm(given, data).spec == stated
+    assert Spec.from_yaml(given.to_yaml()) == given
+    own = Spec(graph, {"tv": Response(GeometricAdstock(l_max=5), HillSaturation())})
+    assert decided(own, data) is own
