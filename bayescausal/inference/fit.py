@@ -32,6 +32,7 @@ from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
+from bayescausal.specs.agreement import decided
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
@@ -54,6 +55,7 @@ class Fit:
     Parameters
     ----------
     spec : Spec
+        With what data decide, as how long carry-over lasts by default.
     data : Dataset
     tree : xarray.DataTree
         Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
@@ -65,6 +67,9 @@ class Fit:
     spec: Spec
     data: Dataset
     tree: xr.DataTree
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spec", decided(self.spec, self.data))
 
     @cached_property
     def scm(self) -> SCM:
@@ -328,7 +333,7 @@ def finished(
         "sample_stats": tree["sample_stats"].to_dataset(),
         "observed_data": _observed(scm),
     }
-    made = Fit(scm.spec, data, xr.DataTree.from_dict(groups))
+    made = Fit(spec, data, xr.DataTree.from_dict(groups))
     for group in ("prior", "posterior"):
         made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
     made.tree.attrs["info"] = json.dumps(info)
