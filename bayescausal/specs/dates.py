@@ -32,7 +32,7 @@ FORMATS = (
     *(f"%m{s}%d{s}%Y" for s in "/.-"),
     *(f"%d{s}%m{s}%y" for s in "/.-"),
     *(f"%m{s}%d{s}%y" for s in "/.-"),
-    "%y-%m-%d",
+    *("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%y-%m-%d"),
     *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %B %Y"),
     *("%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%m/%Y", "%m-%Y", "%Y%m"),
 )
@@ -134,7 +134,7 @@ def _moments(value: Any) -> Window:
         _check_year(stamp.year, value)
         return stamp, stamp
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        raise Unreadable(f"{shown(value)} is a number, not a date. {_meant(float(value))}")
+        raise Unreadable(f"{shown(value)} is a number, not a date. {_meant(value)}")
     raise Unreadable(f"{shown(value)} is no date. Write a day, year first: '2025-03-31'.")
 
 
@@ -200,8 +200,9 @@ def _iso(text: str, form: str) -> str | None:
     return f"{moment:%Y-%m-%d}" if "%d" in form else f"{moment:%Y-%m}"
 
 
-def _meant(number: float) -> str:
+def _meant(value: Any) -> str:
     """Say which date a number may be meant for."""
+    number = float(value) if abs(value) < 1e9 else 0.5
     if not number.is_integer():
         return "Write a day, year first: '2025-03-31'."
     if way := _iso(str(int(number)), "%Y%m%d") if 1e7 < number < 1e8 else None:
@@ -246,7 +247,13 @@ def read_column(column: pd.Series) -> pd.DatetimeIndex:
 
 def _read_objects(column: pd.Series, own: str) -> pd.Series:
     """Read each value once; with a zone in any of them the column is one in UTC."""
-    codes, values = pd.factorize(column)
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:  # lists and the like
+        raise DataError(
+            f"Column '{column.name}' cannot be read as dates; it holds {shown(column.iloc[0])}. "
+            "Write a day a row, year first: '2025-03-31'."
+        ) from None
     moments = []
     for code, value in enumerate(values):
         try:
@@ -305,7 +312,7 @@ def _convert_numbers(column: pd.Series, own: str) -> str:
             "format='%G%V%u')."
         )
     if not advice:
-        some = f"; got {shown(column.iloc[0])}" if len(column) else ""
+        some = f"; got {shown(column.tolist()[0])}" if len(column) else ""
         return f"Write dates as text, year first: '2025-03-31'{some}."
     return f"Say how to read the numbers: {own} = {advice}."
 

@@ -74,6 +74,7 @@ def test_a_value_names_its_days(value, first, last):
         (20240201, "Write it as text: '2024-02-01'"),
         (2024, "whole year write it in quotes, '2024'"),
         (np.int64(2024), "whole year"),
+        (float("inf"), "inf is a number"),
         (1.5, "1.5 is a number, not a date"),
         (True, "True is no date"),
         (None, "a date is missing"),
@@ -114,6 +115,11 @@ def test_a_month_is_no_day_of_an_event():
         read_days("2024-02", "Event")
 
 
+def test_a_number_of_any_size_is_refused():
+    with pytest.raises(Unreadable, match="about 5,000 digits is a number, not a date"):
+        days_named(10**5000)
+
+
 def test_a_window_without_end_is_refused():
     with pytest.raises(SpecError, match="window is two dates"):
         read_window(iter(lambda: "2024", None))
@@ -146,6 +152,7 @@ def table(values):
         (MONDAYS.strftime("%m/%d/%Y"), MONDAYS),
         (MONDAYS.strftime("%d.%m.%Y"), MONDAYS),
         (MONDAYS.strftime("%d-%b-%y"), MONDAYS),
+        (MONDAYS.strftime("%d/%m/%Y 00:00"), MONDAYS),
         (MONDAYS.strftime("%G-W%V"), MONDAYS),
         (MONDAYS.strftime("%G%V").astype(int), MONDAYS),
         (MONDAYS.isocalendar().week.to_numpy(), MONDAYS),
@@ -186,9 +193,16 @@ def test_the_first_bad_value_is_quoted_and_not_the_first():
         "n/a": "Row 4: 'n/a' is no date",
         "05/02/2024": "Row 4: '05/02/2024' does not start with the year",
         7: "Row 4: 7 is a number",
+        b"2024-01-29": "Row 4: b'2024-01-29' is no date",
     }.items():
         with pytest.raises(DataError, match=words):
             Dataset.from_frame(table([*values[:4], bad, *values[5:]]), time="w")
+
+
+def test_cells_that_are_lists_or_truth_values_are_no_dates():
+    for cells, words in ([[1]] * 60, r"holds \[1\]"), ([True] * 60, "bool, not dates.*got True"):
+        with pytest.raises(DataError, match=words):
+            Dataset.from_frame(table(cells), time="w")
 
 
 def test_several_rows_a_day_are_called_so_and_can_be_summed():
