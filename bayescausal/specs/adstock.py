@@ -19,7 +19,7 @@ import numpy as np
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform, widen
 
 
@@ -122,6 +122,7 @@ class GeometricAdstock(Adstock):
     """
 
     defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
+    supports: ClassVar[dict[str, Support]] = {"alpha": SHARE}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         return theta["alpha"] ** lag
@@ -138,6 +139,7 @@ class DelayedAdstock(Adstock):
         "alpha": Prior("Beta", alpha=2, beta=2),
         "theta": Prior("Gamma", alpha=2, beta=1),
     }
+    supports: ClassVar[dict[str, Support]] = {"alpha": SHARE, "theta": POSITIVE}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         return theta["alpha"] ** ((lag - theta["theta"]) ** 2)
@@ -157,6 +159,7 @@ class WeibullPDFAdstock(Adstock):
         "shape": Prior("LogNormal", mu=0.3, sigma=0.4),
         "scale": Prior("LogNormal", mu=0.7, sigma=0.5),
     }
+    supports: ClassVar[dict[str, Support]] = {"shape": POSITIVE, "scale": POSITIVE}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         z = (lag + 1) / theta["scale"]
@@ -176,6 +179,7 @@ class WeibullCDFAdstock(Adstock):
         "shape": Prior("LogNormal", mu=0.0, sigma=0.4),
         "scale": Prior("LogNormal", mu=1.0, sigma=0.5),
     }
+    supports: ClassVar[dict[str, Support]] = {"shape": POSITIVE, "scale": POSITIVE}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         started = lag > 0  # at lag 0 the power has an infinite slope for shapes below one
@@ -193,6 +197,7 @@ class BinomialAdstock(Adstock):
     """
 
     defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
+    supports: ClassVar[dict[str, Support]] = {"alpha": SHARE}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         return (1 - lag / (self.reach + 1)) ** (1 / theta["alpha"] - 1)

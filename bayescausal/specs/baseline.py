@@ -22,7 +22,7 @@ from bayescausal.errors import SpecError
 from bayescausal.specs.checks import number
 from bayescausal.specs.dates import read_days
 from bayescausal.specs.periods import starts
-from bayescausal.specs.prior import Prior, check_prior
+from bayescausal.specs.prior import POSITIVE, REAL, Prior, Support, check_prior
 
 _EPOCH = pd.Timestamp("2000-01-03")
 
@@ -32,11 +32,15 @@ class Term:
     """A term of the baseline: a name, a design matrix, and priors of its coefficients."""
 
     name: ClassVar[str]
+    supports: ClassVar[dict[str, Support]] = {}
 
     def __post_init__(self) -> None:
         for item in fields(self):
             if isinstance(item.default, Prior):
-                check_prior(f"{type(self).__name__}: {item.name}", getattr(self, item.name))
+                support = self.supports.get(item.name, REAL)
+                check_prior(
+                    f"{type(self).__name__}: {item.name}", getattr(self, item.name), support
+                )
 
     @property
     def key(self) -> str:
@@ -113,6 +117,7 @@ class Intercept(Term):
     """
 
     name: ClassVar[str] = "intercept"
+    supports: ClassVar[dict[str, Support]] = {"spread": POSITIVE}
     prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
     spread: Prior = Prior("InverseGamma", alpha=3, beta=0.3)  # noqa: RUF009 (frozen value)
 
@@ -292,6 +297,7 @@ class HSGPTrend(Term):
     """
 
     name: ClassVar[str] = "hsgp"
+    supports: ClassVar[dict[str, Support]] = {"amplitude": POSITIVE, "lengthscale": POSITIVE}
     m: int = 8
     boundary: float = 1.5
     amplitude: Prior = Prior("HalfNormal", sigma=0.2)  # noqa: RUF009 (frozen value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bayescausal._types import Node
 from bayescausal.errors import SpecError
-from bayescausal.specs.prior import Prior, check_prior
+from bayescausal.specs.prior import CORRELATED, Prior, check_prior
 
 CORRELATION = Prior("TruncatedNormal", mu=0.0, sigma=0.5, lower=-1, upper=1)
 """Of a correlation of errors: most likely moderate, of either sign, any value possible."""
@@ -40,15 +40,8 @@ class Confounder:
     prior: Prior = CORRELATION
 
     def __post_init__(self) -> None:
-        check_prior(f"The correlation {self.name}", self.prior)
-        bounds = dict(self.prior.parameters)
-        if not -1 <= bounds.get("lower", -2) < bounds.get("upper", 2) <= 1:
-            raise SpecError(
-                f"correlations['{self.name}'] lies between -1 and 1; got the prior "
-                f"{self.prior!r}. Write Prior('Uniform', lower=-1, upper=1), or {CORRELATION!r}."
-            )
-
-        if len(self.nodes) > 2 and bounds["upper"] <= 0:
+        check_prior(f"The correlation {self.name}", self.prior, CORRELATED)
+        if len(self.nodes) > 2 and self.prior.support[1] <= 0:
             raise SpecError(
                 f"correlations['{self.name}'] is a prior of loadings, of which the first is "
                 f"positive to settle the sign; got {self.prior!r}. Give it an upper bound above 0."
@@ -65,9 +58,9 @@ class Confounder:
         if len(self.nodes) == 2:
             return {self.name: self.prior}
         first, *rest = self.nodes
-        bounds = dict(self.prior.parameters)
-        bounds["lower"] = max(0.0, bounds["lower"])
-        positive = Prior(self.prior.distribution, **bounds)
+        positive = self.prior
+        if positive.support[0] < 0:
+            positive = Prior(positive.distribution, **dict(positive.parameters) | {"lower": 0.0})
         return {
             f"{self.name}:{first}": positive,
             **{f"{self.name}:{v}": self.prior for v in rest},

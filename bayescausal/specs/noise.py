@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
     APART,
+    CORRELATED,
+    POSITIVE,
     Prior,
     Spread,
     check_prior,
-    check_scale,
     check_spread,
     spread_from_dict,
     spread_to_dict,
@@ -47,7 +46,7 @@ class NormalNoise:
     spread: Spread = APART
 
     def __post_init__(self) -> None:
-        check_scale("NormalNoise: sigma", self.sigma)
+        check_prior("NormalNoise: sigma", self.sigma, POSITIVE)
         check_spread("NormalNoise: spread", self.spread)
 
     @property
@@ -75,8 +74,8 @@ class StudentTNoise:
     spread: Spread = APART
 
     def __post_init__(self) -> None:
-        check_scale("StudentTNoise: sigma", self.sigma)
-        check_prior("StudentTNoise: nu", self.nu)
+        check_prior("StudentTNoise: sigma", self.sigma, POSITIVE)
+        check_prior("StudentTNoise: nu", self.nu, POSITIVE)
         check_spread("StudentTNoise: spread", self.spread)
 
     @property
@@ -115,16 +114,8 @@ class AR1Noise:
 
     def __post_init__(self) -> None:
         for name, prior in self.priors.items():
-            check_prior(f"AR1Noise: {name}", prior)
-        check_scale("AR1Noise: sigma", self.sigma)
+            check_prior(f"AR1Noise: {name}", prior, CORRELATED if name == "phi" else POSITIVE)
         check_spread("AR1Noise: spread", self.spread)
-        bounds = dict(self.phi.parameters)
-        low, high = bounds.get("lower", -np.inf), bounds.get("upper", np.inf)
-        if not -1 <= low < high <= 1:
-            raise SpecError(
-                f"AR1Noise: phi lies between -1 and 1; got the prior {self.phi!r}. Write "
-                "Prior('TruncatedNormal', mu=0.4, sigma=0.3, lower=-1, upper=1)."
-            )
 
     @property
     def priors(self) -> dict[str, Prior]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.checks import number
@@ -31,7 +31,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 _LOCATIONS = {"mu", "lower", "upper"}
 _POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
 _OPTIONAL = {"lower", "upper"}
-_TWO_SIDED = {"Cauchy", "Laplace", "Normal", "StudentT", "TruncatedNormal", "Uniform"}
+_WHOLE_LINE = {"Cauchy", "Laplace", "Normal", "StudentT", "TruncatedNormal", "Uniform"}
 _DEFAULTS = {"mu": 0.0, "sigma": 1.0}
 
 
@@ -96,6 +96,20 @@ class Prior:
         inside = ", ".join(f"{k}={v:g}" for k, v in self.parameters)
         return f"Prior({self.distribution!r}, {inside})"
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """Lowest and highest value that the distribution can take.
+
+        Examples
+        --------
+        >>> Prior("Beta", alpha=2, beta=3).support, Prior("HalfNormal").support
+        ((0.0, 1.0), (0.0, inf))
+        """
+        bounds = dict(self.parameters)
+        low = -math.inf if self.distribution in _WHOLE_LINE else 0.0
+        high = 1.0 if self.distribution == "Beta" else math.inf
+        return bounds.get("lower", low), bounds.get("upper", high)
+
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"distribution": ..., parameter: value, ...}``."""
         return {"distribution": self.distribution, **dict(self.parameters)}
@@ -118,22 +132,50 @@ def _number(distribution: str, name: str, value: Any) -> float:
     return value
 
 
-def check_prior(where: str, prior: Any) -> None:
-    """Raise for a prior that is a bare number, say, with what to write."""
+class Support(NamedTuple):
+    """The values that a parameter may take, with words and families for a message.
+
+    Parameters
+    ----------
+    low, high : float
+        A prior fits when all of its values lie between them, both included.
+    words : str
+        How a message calls these values.
+    families : str
+        Priors that fit.
+    """
+
+    low: float
+    high: float
+    words: str
+    families: str
+
+
+REAL = Support(-math.inf, math.inf, "anywhere", "Normal, StudentT, Laplace")
+POSITIVE = Support(
+    0,
+    math.inf,
+    "above 0",
+    "LogNormal, Gamma, InverseGamma, Exponential, HalfNormal, HalfStudentT, HalfCauchy; "
+    "TruncatedNormal or Uniform with lower >= 0",
+)
+SHARE = Support(0, 1, "between 0 and 1", "Beta; TruncatedNormal or Uniform with bounds in [0, 1]")
+CORRELATED = Support(
+    -1, 1, "between -1 and 1", "TruncatedNormal or Uniform with bounds in [-1, 1]; Beta"
+)
+
+
+def check_prior(where: str, prior: Any, support: Support = REAL) -> None:
+    """Raise for what is no prior, and for a prior with values that the parameter cannot take."""
     if not isinstance(prior, Prior):
         raise SpecError(
             f"{where} must be a Prior; got {shown(prior)}. Write Prior('Normal', mu=0, sigma=1)."
         )
-
-
-def check_scale(where: str, prior: Any) -> None:
-    """Raise for a prior of a standard deviation that could be negative."""
-    check_prior(where, prior)
-    bounded = dict(prior.parameters).get("lower", -math.inf) >= 0
-    if prior.distribution in _TWO_SIDED and not bounded:
+    low, high = prior.support
+    if low < support.low or high > support.high:
         raise SpecError(
-            f"{where} is a standard deviation, and {prior!r} can be negative. Write "
-            "Prior('HalfNormal', sigma=0.3)."
+            f"{where} lies {support.words}, and {prior!r} has values from {low:g} to {high:g}. "
+            f"Families that fit: {support.families}."
         )
 
 
@@ -154,7 +196,7 @@ funnel that no sampler likes."""
 def check_spread(where: str, spread: Any) -> None:
     """Raise for what is neither a prior of a standard deviation nor "common"."""
     if isinstance(spread, Prior):
-        check_scale(where, spread)
+        check_prior(where, spread, POSITIVE)
     elif spread != COMMON:
         raise SpecError(
             f"{where} is a Prior, or 'common' when all units of a panel are alike; got "

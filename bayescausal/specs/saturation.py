@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bayescausal._types import Array
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform
 
 _HALF = Prior("LogNormal", mu=-0.7, sigma=0.6)
@@ -54,6 +54,7 @@ class HillSaturation(Saturation):
         "half": _HALF,
         "slope": Prior("LogNormal", mu=0.3, sigma=0.35),
     }
+    supports: ClassVar[dict[str, Support]] = {"half": POSITIVE, "slope": POSITIVE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Hill curve, through logs so that the gradient exists at zero exposure."""
@@ -69,6 +70,7 @@ class LogisticSaturation(Saturation):
     """
 
     defaults: ClassVar[dict[str, Prior]] = {"lam": _RATE}
+    supports: ClassVar[dict[str, Support]] = {"lam": POSITIVE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Logistic curve, rescaled to start at zero."""
@@ -80,6 +82,7 @@ class ExponentialSaturation(Saturation):
     """``1 - exp(-lam x)``: each unit reaches a constant share of what is left."""
 
     defaults: ClassVar[dict[str, Prior]] = {"lam": _RATE}
+    supports: ClassVar[dict[str, Support]] = {"lam": POSITIVE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Exponential approach to one."""
@@ -91,6 +94,7 @@ class MichaelisMentenSaturation(Saturation):
     """``x / (half + x)``: Hill with a slope of one."""
 
     defaults: ClassVar[dict[str, Prior]] = {"half": _HALF}
+    supports: ClassVar[dict[str, Support]] = {"half": POSITIVE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Michaelis-Menten curve."""
@@ -103,6 +107,7 @@ class TanhSaturation(Saturation):
     """``tanh(x / knee)``: linear up to about ``knee``, then flat."""
 
     defaults: ClassVar[dict[str, Prior]] = {"knee": _HALF}
+    supports: ClassVar[dict[str, Support]] = {"knee": POSITIVE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Hyperbolic tangent."""
@@ -114,6 +119,7 @@ class RootSaturation(Saturation):
     """``x^power`` with ``power`` in (0, 1): flattens and never ends."""
 
     defaults: ClassVar[dict[str, Prior]] = {"power": Prior("Beta", alpha=4, beta=2)}
+    supports: ClassVar[dict[str, Support]] = {"power": SHARE}
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
         """Power curve, through logs so that the gradient exists at zero exposure."""

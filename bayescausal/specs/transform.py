@@ -9,24 +9,26 @@ from typing import Any, ClassVar, Self
 from bayescausal._types import Array
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.checks import check_keys
-from bayescausal.specs.prior import Prior, check_prior
+from bayescausal.specs.prior import REAL, Prior, Support, check_prior
 
 
 @dataclass(frozen=True)
 class Transform:
     """One step of a response, applied to a non-negative exposure.
 
-    A subclass states its default priors in `defaults` and writes its formula once, over an
-    array namespace ``xp`` (numpy or ``pytensor.tensor``).
+    A subclass states its default priors in `defaults`, the values that each parameter can take in
+    `supports`, and writes its formula once, over an array namespace ``xp`` (numpy or
+    ``pytensor.tensor``).
 
     Parameters
     ----------
     priors : dict of str to Prior, optional
-        Replace the default prior of a parameter.
+        Replace the default prior of a parameter; all of its values must lie in the support.
     """
 
     priors: dict[str, Prior] = field(default_factory=dict, kw_only=True, hash=False)
     defaults: ClassVar[dict[str, Prior]] = {}
+    supports: ClassVar[dict[str, Support]] = {}
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -41,7 +43,7 @@ class Transform:
                     f"{kind} has no parameter '{name}'; its parameters: {there}."
                     f"{did_you_mean(name, self.defaults)}"
                 )
-            check_prior(f"{kind}: the prior of '{name}'", prior)
+            check_prior(f"{kind}: '{name}'", prior, self.supports.get(name, REAL))
         object.__setattr__(self, "priors", {**self.defaults, **self.priors})
 
     @property

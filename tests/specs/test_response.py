@@ -13,7 +13,7 @@ from bayescausal.specs.noise import (
     noise_from_dict,
     noise_to_dict,
 )
-from bayescausal.specs.prior import Prior
+from bayescausal.specs.prior import POSITIVE, SHARE, Prior
 from bayescausal.specs.response import (
     STRENGTHS,
     TRANSFORMS,
@@ -26,17 +26,17 @@ from bayescausal.specs.response import (
 from bayescausal.specs.saturation import SATURATIONS, HillSaturation
 
 positive = st.floats(1e-3, 1e3)
-priors = st.one_of(
-    st.builds(lambda m, s: Prior("Normal", mu=m, sigma=s), st.floats(-10, 10), positive),
-    st.builds(lambda s: Prior("HalfNormal", sigma=s), positive),
-    st.builds(lambda a, b: Prior("Beta", alpha=a, beta=b), positive, positive),
-)
+shares = st.builds(lambda a, b: Prior("Beta", alpha=a, beta=b), positive, positive)
+scales = shares | st.builds(lambda s: Prior("HalfNormal", sigma=s), positive)
+normals = st.builds(lambda m, s: Prior("Normal", mu=m, sigma=s), st.floats(-10, 10), positive)
+priors = scales | normals
 
 
 @st.composite
 def transforms(draw, kind):
     changed = draw(st.sets(st.sampled_from(sorted(kind.defaults)))) if kind.defaults else set()
-    own = {name: draw(priors) for name in sorted(changed)}
+    fitting = {SHARE: shares, POSITIVE: scales}
+    own = {name: draw(fitting[kind.supports[name]]) for name in sorted(changed)}
     if not issubclass(kind, tuple(ADSTOCKS.values())) or kind is NoAdstock:
         return kind(priors=own)
     return kind(draw(st.integers(0, 12)), draw(st.booleans()), priors=own)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bayescausal.errors import DataError, FewerRowsThanParameters, GraphError, SpecError
 from bayescausal.model.build import build
+from bayescausal.specs import prior as support
 from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
 from bayescausal.specs.agreement import age, check
 from bayescausal.specs.baseline import (
@@ -30,7 +31,7 @@ from bayescausal.specs.experiment import DESIGNS, Experiment
 from bayescausal.specs.files import load_yaml
 from bayescausal.specs.graph import Edge, Graph
 from bayescausal.specs.noise import AR1Noise, NormalNoise, StudentTNoise
-from bayescausal.specs.prior import PARAMETERS, Prior
+from bayescausal.specs.prior import PARAMETERS, SHARE, Prior
 from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend
 from bayescausal.specs.saturation import SATURATIONS, HillSaturation
 from bayescausal.specs.spec import Spec
@@ -694,14 +695,16 @@ def priors(draw):
 scales = priors().filter(
     lambda p: p.distribution not in ("Cauchy", "Laplace", "Normal", "StudentT")
 )
+shares = st.builds(lambda a, b: Prior("Beta", alpha=a, beta=b), positive, positive)
 spreads = scales | st.just("common")
 
 
 @st.composite
 def transform(draw, kinds):
     kind = kinds[draw(st.sampled_from(sorted(kinds)))]
-    own = draw(st.dictionaries(st.sampled_from(sorted(kind.defaults) or ["x"]), priors()))
-    own = own if kind.defaults else {}
+    changed = draw(st.sets(st.sampled_from(sorted(kind.defaults)))) if kind.defaults else set()
+    fitting = {SHARE: shares, support.POSITIVE: scales}
+    own = {name: draw(fitting[kind.supports[name]]) for name in sorted(changed)}
     if kind in ADSTOCKS.values() and kind is not NoAdstock:
         return kind(draw(st.integers(0, 20)), draw(st.booleans()), priors=own)
     return kind(priors=own)
@@ -721,7 +724,7 @@ days = st.dates(datetime.date(2000, 1, 1), datetime.date(2050, 1, 1))
 counts = st.integers(0, 3)
 terms = st.lists(
     st.one_of(
-        st.builds(Intercept, priors(), priors()),
+        st.builds(Intercept, priors(), scales),
         st.builds(LinearTrend, priors()),
         st.builds(PiecewiseTrend, st.integers(1, 9) | st.lists(days, min_size=1), priors()),
         st.builds(YearlySeasonality, st.integers(1, 9), priors()),
@@ -744,13 +747,13 @@ terms = st.lists(
             counts,
             counts,
         ),
-        st.builds(HSGPTrend, st.integers(1, 20), st.floats(1.01, 3), priors(), priors()),
+        st.builds(HSGPTrend, st.integers(1, 20), st.floats(1.01, 3), scales, scales),
     ),
     max_size=4,
     unique_by=lambda term: term.key,
 ).map(tuple)
 noises = st.builds(NormalNoise, scales, spreads) | st.builds(
-    StudentTNoise, scales, priors(), spread=spreads
+    StudentTNoise, scales, scales, spread=spreads
 )
 number = st.floats(-1e9, 1e9)
 value = st.one_of(
