@@ -69,6 +69,18 @@ class SpendWithoutExposure(UserWarning):
     """Spend is booked in periods in which nothing ran; returns count it with the rest."""
 
 
+class ColumnsLeftOut(UserWarning):
+    """A table has columns that are no numbers, or cannot be saved, and are not kept."""
+
+
+class LinearPaidChannel(UserWarning):
+    """A channel is paid for and has no response: it acts in proportion, without carry-over."""
+
+
+class CopiedChannels(UserWarning):
+    """Channels run in step, so that data tell the effect of all of them but not of each."""
+
+
 class EmptyAugmentation(UserWarning):
     """No augmented row is as likely as was asked."""
 

@@ -53,7 +53,7 @@ def linear_fit(
         more = {"cost": 2 * causes["a"], "m": y / 7, "worth": 1 + np.arange(rows) / rows}
         frames.append(pd.DataFrame(part | causes | {"y": y} | more))
     data = bc.Dataset.from_frame(
-        pd.concat(frames),
+        pd.concat(frames).drop(columns=[] if units else "geo"),
         time="week",
         spend=spend,
         value=value,

@@ -13,6 +13,7 @@ from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, totals, verdict
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.model.lifts import entered, error_sd
+from bayescausal.specs.cautions import cautions
 
 _TAIL = 0.025
 _STATISTICS = {
@@ -96,8 +97,9 @@ def diagnose(fit: Fit) -> Diagnostics:
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
     bent = _bent(fit, predictive)
-    short = [text] if (text := cut_in_words(fit)) else []
-    told = (*_unidentified(fit), *short, *_advice(state, effects, predictive, bent, tests, energy))
+    said = [words for _, words in cautions(fit.spec, fit.data)]
+    said += [text] if (text := cut_in_words(fit)) else []
+    told = (*_unidentified(fit), *_advice(state, effects, predictive, bent, tests, energy, said))
     return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
 
 
@@ -209,8 +211,9 @@ def _advice(
     bent: list[tuple[str, str]],
     tests: pd.DataFrame,
     energy: pd.Series,
+    said: list[str],
 ) -> tuple[str, ...]:
-    found = []
+    found = [*said]
     if state.divergences:
         found.append(
             f"{state.divergences} draws diverged: refit with target_accept=0.97; if they stay, "

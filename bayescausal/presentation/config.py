@@ -155,12 +155,14 @@ def _data(given: Any, folder: Path) -> Dataset:
 
 
 def _table(path: Path, time: str, unit: Any) -> pd.DataFrame:
-    """Read a CSV file; a unit called NA or None is one, and only an empty cell is missing."""
+    """Read a CSV file; units are text as it stands there, and only an empty cell is missing."""
     try:
         _check_separator(path, pd.read_csv(path, nrows=0).columns, time)
         frame = pd.read_csv(path)
         if isinstance(unit, str) and unit in frame.columns:
-            names = pd.read_csv(path, usecols=[unit], keep_default_na=False, na_values=[""])
+            names = pd.read_csv(
+                path, usecols=[unit], dtype=str, keep_default_na=False, na_values=[""]
+            )
             frame[unit] = names[unit].to_numpy()
     except DataError:
         raise

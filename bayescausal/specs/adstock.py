@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bayescausal._types import Array
-from bayescausal.errors import SpecError
+from bayescausal.errors import SpecError, shown
+from bayescausal.specs.edge import LONGEST
 from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform, widen
 
@@ -51,6 +52,11 @@ class Adstock(Transform):
         if self.l_max is not None and (type(self.l_max) is not int or self.l_max < 0):
             raise SpecError(
                 f"{type(self).__name__}: l_max counts periods (0, 1, 2, ...); got {self.l_max!r}."
+            )
+        if self.l_max is not None and self.l_max > LONGEST:
+            raise SpecError(
+                f"{type(self).__name__}: l_max is {shown(self.l_max)}; it is at most {LONGEST:,} "
+                "periods."
             )
 
     @property

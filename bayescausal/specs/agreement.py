@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bayescausal.errors import DataError, SpecError, SpendWithoutExposure, did_you_mean
+from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.specs.cautions import cautions
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
@@ -25,27 +26,25 @@ from bayescausal.specs.periods import (
     near,
     written,
 )
-from bayescausal.specs.response import ReturnOnSpend
+from bayescausal.specs.response import Response, ReturnOnSpend
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
 
 PERCENT = ("percent", "%")
 """How the unit of a percent lift may be written."""
 
-LOOSE = 0.05
-"""Part of a treatment's spend in periods without exposure above which it is said."""
-
 
 def decided(spec: Spec, data: Dataset) -> Spec:
     """Return the spec with what data decide: how long carry-over lasts where it does not say."""
-    responses = {k: r.lasting(carry_over(data.time)) for k, r in spec.responses.items()}
+    periods = min(carry_over(data.time), len(data.time) - 1)
+    responses = {k: r.lasting(periods) for k, r in spec.responses.items()}
     return spec if responses == spec.responses else replace(spec, responses=responses)
 
 
 def check(spec: Spec, data: Dataset) -> None:
     """Raise when the data do not fit: a missing, constant or impossible column, a window.
 
-    Warns of spend that is booked where nothing ran (`SpendWithoutExposure`).
+    Warns of what is allowed and seldom meant, see `cautions`.
     """
     if not isinstance(data, Dataset):
         raise DataError(
@@ -60,7 +59,10 @@ def check(spec: Spec, data: Dataset) -> None:
         )
     for node in dict.fromkeys([*spec.inputs, *spec.modelled]):
         _check_column(spec, node, data)
+    _check_value(spec, data)
+    _check_history(spec, data)
     for edge, response in spec.mechanisms.items():
+        _check_reach(edge, response, data)
         curved = [t for t in response.transforms if isinstance(t, Saturation)]
         if any(not isinstance(t, NoSaturation) for t in curved):
             low = float(data.array(edge.source).min())
@@ -74,27 +76,8 @@ def check(spec: Spec, data: Dataset) -> None:
             _check_return(spec, edge, data)
     for test in spec.experiments:
         _check_test(spec, test, data)
-    for node in sorted({*data.spend} & {*spec.inputs, *spec.modelled}):
-        _say_loose(node, data)
-
-
-def _say_loose(node: str, data: Dataset) -> None:
-    """Warn when much of a treatment's spend lies in periods without exposure."""
-    spend = data.spend_of(node)[..., data.history :]
-    loose = np.where(data.array(node)[..., data.history :] > 0, 0.0, spend)
-    share = loose.sum() / spend.sum()
-    if share <= LOOSE:
-        return
-    when = np.flatnonzero(loose.reshape(-1, loose.shape[-1]).any(axis=0))
-    warnings.warn(
-        f"{share:.0%} of the spend on '{node}' (column '{data.spend[node]}') is in periods in "
-        f"which '{node}' is zero: {len(when)} periods, the first {data.training[when[0]].date()}. "
-        "Returns count it: it is spread over the exposure of its unit. If exposure is missing "
-        "there, fill it in; if this is spend that exposure does not cause, leave it out of the "
-        "column.",
-        SpendWithoutExposure,
-        stacklevel=1,  # one place, whoever checks: it is shown once
-    )
+    for kind, words in cautions(spec, data):
+        warnings.warn(words, kind, stacklevel=1)  # one place, whoever checks: it is shown once
 
 
 def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
@@ -137,6 +120,55 @@ def _check_column(spec: Spec, node: str, data: Dataset) -> None:
         raise DataError(
             f"'{node}' has a log link but is {x.min():g} at its lowest; use the identity link."
         )
+
+
+def _check_value(spec: Spec, data: Dataset) -> None:
+    """Raise when an outcome is said to be worth itself."""
+    if not isinstance(data.value, str):
+        return
+    worth = data.array(data.value)[..., data.history :]
+    for outcome in spec.graph.outcomes:
+        if data.value == outcome:
+            why = "is the outcome itself"
+        elif np.array_equal(worth, data.array(outcome)[..., data.history :]):
+            why = f"holds the same numbers as the outcome '{outcome}'"
+        else:
+            continue
+        raise DataError(
+            f"value='{data.value}' {why}, so that returns would count its square. It is currency "
+            f"per unit of the outcome: a price or a margin. If '{outcome}' is in currency, leave "
+            "value out."
+        )
+
+
+def _check_reach(edge: Edge, response: Response, data: Dataset) -> None:
+    """Raise when an effect arrives later than the data last."""
+    rows = len(data.time)
+    if edge.lag > rows - 2:
+        raise DataError(
+            f"The edge {edge} acts {edge.lag} periods later, and the data have {rows} rows: no two "
+            f"of them show it. Give a lag below {rows - 1}, or more data."
+        )
+    if edge.lag + response.reach >= rows:
+        raise DataError(
+            f"The response of {edge} carries over {response.reach} periods, and the data have "
+            f"{rows} rows: nothing shows the end of it. Give l_max={max(1, rows // 4)} or less, or "
+            "more data."
+        )
+
+
+def _check_history(spec: Spec, data: Dataset) -> None:
+    """Raise when a node that acts on another has no value in the history."""
+    for edge in spec.structure.edges:
+        if edge.source not in data.columns:
+            continue
+        holes = data.holes(edge.source)
+        if len(holes):
+            raise DataError(
+                f"'{edge.source}' has no value in {len(holes)} rows of the history, the first at "
+                f"{holes[0].date()}, and acts on '{edge.target}' from there. Fill them knowingly "
+                "(0 where nothing ran), or give fewer rows of history."
+            )
 
 
 def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:

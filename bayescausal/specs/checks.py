@@ -107,6 +107,23 @@ def name(what: str, value: Any, known: Iterable[str] | None = None) -> str:
     return str(value)
 
 
+def unit_name(what: str, value: Any) -> str:
+    """Return the name of a unit as text; a number that was read from another text is refused."""
+    if isinstance(value, str) and value.strip():
+        return str(value)
+    if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, Real) and not (isinstance(value, bool) or float(value).is_integer()):
+        return str(value)
+    value = value.item() if isinstance(value, np.generic) else value
+    held = "truth values" if isinstance(value, bool | np.bool_) else shown(value)
+    raise SpecError(
+        f"{what} holds {held}, and the names of units are text: 'NO', '01' and '1e5' are lost when "
+        "they are read as something else. Write them in quotes, or read the column as text: "
+        "pd.read_csv(path, dtype={'geo': str})."
+    )
+
+
 def names(what: str, value: Any, known: Iterable[str] | None = None) -> list[str]:
     """Return one name or a sequence of names as a list; a name that stands twice is refused."""
     if isinstance(value, str):

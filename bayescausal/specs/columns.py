@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
-from bayescausal.errors import shown
+from bayescausal.errors import DataError, did_you_mean, shown
 
-_SPACE = r"[ \u00a0\u202f'\u2019]"
-_ENGLISH = re.compile(r"[-+]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?")
-_SPACED = re.compile(rf"[-+]?\d{{1,3}}({_SPACE}\d{{3}})+(\.\d*)?")
-_COMMA = re.compile(rf"[-+]?(\d{{1,3}}(({_SPACE}|\.)\d{{3}})+|\d+)(,\d+)?")
+RESERVED = ("time", "unit", "chain", "draw")
+"""Names of dims, which no column may have."""
+
+_POINT = re.compile(r"[-+]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?")
+_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
+_SIGN = "(?:[A-Z]{3}|[€$£¥₹%])"
+_CURRENCY = re.compile(
+    rf"(?:{_SIGN}\s*)?[-+]?\d[\d.,]*(?:[\s'\u2019]\d{{3}})*(?:[.,]\d*)?\s*{_SIGN}?"
+)
 
 
 def unwritable(name: str) -> str:
@@ -23,7 +29,7 @@ def unwritable(name: str) -> str:
     >>> unwritable("tv cost"), unwritable("cost/1000")
     ('', "a name with '/' cannot be saved. Rename it")
     """
-    if name in ("", "."):
+    if not name.strip() or name == ".":
         return f"the name {name!r} cannot be saved. Rename it"
     bad = [c for c in name if c in "/\0" or "\ud800" <= c <= "\udfff"]
     return f"a name with {bad[0]!r} cannot be saved. Rename it" if bad else ""
@@ -31,40 +37,47 @@ def unwritable(name: str) -> str:
 
 def not_numbers(column: pd.Series) -> str:
     """Say what a column holds in place of numbers and how to convert it, or return ''."""
-    if pd.api.types.is_numeric_dtype(column):
+    if _is_real(column.dtype):
         return ""
-    own = f"frame['{column.name}']"
+    frame = f"frame['{column.name}']"
+    if pd.api.types.is_complex_dtype(column):
+        return f"it holds complex numbers. Keep the real part: {frame} = np.real({frame})"
     values = column.dropna().astype(object)
     odd = values[pd.to_numeric(values, errors="coerce").isna()]
     sample = next(iter([*odd[:1], *values[:1]]), None)
-    convert = f"{own} = pd.to_numeric({own})"
     if not isinstance(sample, str):
-        if len(odd) or pd.api.types.is_datetime64_any_dtype(column):
+        if len(odd) or pd.api.types.is_datetime64_any_dtype(column) or sample is None:
             return f"it holds {column.dtype}, not numbers. Leave it out"
-        return f"it holds {column.dtype}, not numbers. Convert it: {convert}"
+        return f"it holds {column.dtype}, not numbers. Convert it: {_numbers(frame, frame)}"
     held = f"it holds text such as {shown(sample)}, not numbers"
-    if change := _plain(values, odd):
-        return f"{held}. Convert it: {own} = {change}, or write plain numbers in the file"
-    first = "Write a number in its place, then convert it" if len(odd) else "Convert it"
-    return f"{held}. {first}: {convert}"
+    call = _conversion(values)
+    if call is None:
+        return f"{held}. Write a number in its place, then convert it: {_numbers(frame, frame)}"
+    also = "" if call == "{0}" else ", or write plain numbers in the file"
+    return f"{held}. Convert it: {_numbers(frame, call.format(frame))}{also}"
 
 
-def _plain(values: pd.Series, odd: pd.Series) -> str:
-    """Return code that makes plain numbers of text with parted thousands or a decimal comma."""
-    own = f"frame['{values.name}']"
-    own = own if values.map(lambda value: isinstance(value, str)).all() else f"{own}.astype(str)"
+def _numbers(frame: str, text: str) -> str:
+    return f"{frame} = pd.to_numeric({text})"
 
-    def fits(pattern: re.Pattern[str], column: pd.Series) -> bool:
-        return len(odd) > 0 and all(pattern.fullmatch(str(text).strip()) for text in column)
 
-    if fits(_ENGLISH, odd):
-        return f"pd.to_numeric({own}.str.replace(',', ''))"
-    if fits(_SPACED, odd):
-        return f"pd.to_numeric({own}.str.replace(r'[^\\d.+-]', '', regex=True))"
-    if fits(_COMMA, values):
-        strip = f"{own}.str.replace(r'[^\\d,+-]', '', regex=True)"
-        return f"pd.to_numeric({strip}.str.replace(',', '.'))"
-    return ""
+def _conversion(values: pd.Series) -> str | None:
+    """Return what to call on a column of texts so that all are numbers; None if nothing will do."""
+    texts = values.astype(str).str.strip()
+    if pd.to_numeric(texts, errors="coerce").notna().all():
+        return "{0}"
+    bare = texts.str.replace(r"[^0-9.,+-]", "", regex=True)
+    call = "{0}" if values.map(lambda value: isinstance(value, str)).all() else "{0}.astype(str)"
+    if not bare.equals(texts):
+        call += ".str.replace(r'[^0-9.,+-]', '', regex=True)"
+    if not texts.map(lambda text: bool(_CURRENCY.fullmatch(text))).all():
+        return None
+    if bare.map(lambda text: bool(_POINT.fullmatch(text))).all():
+        return call + (".str.replace(',', '')" if bare.str.contains(",").any() else "")
+    if bare.map(lambda text: bool(_COMMA.fullmatch(text))).all():
+        call += ".str.replace('.', '')" if bare.str.contains(".", regex=False).any() else ""
+        return call + ".str.replace(',', '.')"
+    return None
 
 
 def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str, str]:
@@ -76,3 +89,77 @@ def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str
             why = "columns= does not name it" if chosen else ""
             reasons[str(name)] = why or not_numbers(column) or unwritable(str(name))
     return reasons
+
+
+def require(name: Any, there: Iterable[Any], what: str, also: str = "") -> None:
+    """Raise unless a name is there, with the names that are."""
+    names = sorted(map(str, there))
+    if name not in names:
+        raise DataError(
+            f"There is no {what} '{name}'. There are: {', '.join(names[:30]) or 'none'}.{also}"
+            f"{did_you_mean(name, names)}"
+        )
+
+
+def require_once(name: Any, frame: pd.DataFrame, costs: Mapping[str, str]) -> None:
+    """Raise unless a frame has a column, and has it once; ``costs`` as `costs_of` returns them."""
+    odd = [c for c in frame.columns if not isinstance(c, str)]
+    if odd:
+        raise DataError(
+            f"Names of columns must be text; got {odd[0]!r}. Flatten or rename them: "
+            "frame.columns = frame.columns.map(str)."
+        )
+    index = name is not None and name in frame.index.names
+    also = f" '{name}' is the index: give frame.reset_index()." if index else ""
+    if name in costs and name not in costs.values():
+        cost = costs[name]
+        also += (
+            f" In spend={{'{name}': '{cost}'}} the key is the exposure, a column too, and the "
+            f"value what it costs; where the cost is all there is, name it: spend=['{cost}']."
+        )
+    require(name, frame.columns, "column", also)
+    if (frame.columns == name).sum() > 1:
+        raise DataError(f"There are two columns '{name}'. Rename or drop one of them.")
+
+
+def require_number(name: Any, column: pd.Series) -> None:
+    """Raise unless a column holds numbers, under a name that a fit can save."""
+    if name in RESERVED:
+        raise DataError(
+            f"A column cannot be called '{name}', which names a dim ({', '.join(RESERVED)}). "
+            "Rename it, or leave it out with columns=."
+        )
+    if why := unwritable(str(name)):
+        raise DataError(f"Column '{name}' cannot be used: {why}, or leave it out with columns=.")
+    if why := not_numbers(column):
+        raise DataError(f"Column '{name}' cannot be used: {why}.")
+
+
+def costs_of(spend: Any) -> dict[str, str]:
+    """Return the column of the cost of each treatment; of names alone, the exposure itself."""
+    if not isinstance(spend, Mapping):
+        return {name: name for name in several(spend, "spend")}
+    for treatment, name in spend.items():
+        if not isinstance(treatment, str) or not isinstance(name, str):
+            raise DataError(
+                f"spend={shown(dict(spend))} says what a treatment costs by the name of a column: "
+                "{'tv': 'tv_cost'}."
+            )
+    return dict(spend)
+
+
+def several(value: Any, what: str) -> list[str]:
+    """Return one name or several as a list."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Iterable):
+        raise DataError(f"{what} takes names of columns; got {shown(value)}.")
+    return list(names)
+
+
+def numeric(frame: pd.DataFrame, besides: set[str | None]) -> list[str]:
+    """Return the names of columns of real numbers, some left aside."""
+    return [c for c in frame.columns[[*map(_is_real, frame.dtypes)]] if c not in besides]
+
+
+def _is_real(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)

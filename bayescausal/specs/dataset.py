@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -14,13 +15,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescausal.errors import DataError, did_you_mean
-from bayescausal.specs.columns import left_out, not_numbers, unwritable
-from bayescausal.specs.dates import read_column
-from bayescausal.specs.periods import frequency, steps
-
-RESERVED = ("time", "unit", "chain", "draw")
-"""Names of dims, which no column may have."""
+from bayescausal.errors import ColumnsLeftOut, DataError, did_you_mean, shortened, shown
+from bayescausal.specs.columns import (
+    costs_of,
+    left_out,
+    numeric,
+    require,
+    require_number,
+    require_once,
+    several,
+    unwritable,
+)
+from bayescausal.specs.periods import frequency
+from bayescausal.specs.table import checked, from_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +40,16 @@ class Dataset:
     Parameters
     ----------
     table : xarray.Dataset
-        One float variable a column, dims ``(time)`` or ``(time, unit)``; time regular, no gaps.
-    spend : dict of str to str
+        One variable of numbers a column, all with the dims ``(time)`` or ``(time, unit)``; time
+        regular, no gaps.
+    spend : mapping or sequence of str
         For each treatment the column that says what it costs, in currency. It may be the
-        exposure itself.
+        exposure itself. Kept as a dict.
     value : str or float
-        What one unit of the outcome is worth, in currency: a column or a number.
+        What one unit of the outcome is worth, in currency: a column or a number, not negative.
     history : int
         Number of leading periods that are only input to adstock: no likelihood, no results.
+        Columns that nothing carries over (the outcome, its value) may have no values there.
     left_out : dict of str to str
         Columns of the frame that were not kept, and why; for messages, and not saved.
     size : str, optional
@@ -50,8 +59,9 @@ class Dataset:
     Raises
     ------
     DataError
-        NaN or infinite values, negative or all-zero spend, a name that is no column or that a
-        file of a fit cannot hold.
+        Gaps or disorder in time, other dims, columns that are no numbers, NaN or infinite values,
+        negative or all-zero spend or value, a name that is no column or that a file of a fit
+        cannot hold.
 
     See Also
     --------
@@ -71,6 +81,8 @@ class Dataset:
                 f"table must be an xarray.Dataset; got {type(self.table).__name__}. For a table of "
                 "rows use Dataset.from_frame(frame, time=...)."
             )
+        object.__setattr__(self, "table", checked(self.table))
+        object.__setattr__(self, "spend", costs_of(self.spend))
         self._check_settings()
         self._check_values()
 
@@ -119,6 +131,11 @@ class Dataset:
             Gaps, duplicates or disorder in time, an unbalanced panel, NaN or infinite values,
             negative or all-zero spend, columns that are not there.
 
+        Warns
+        -----
+        ColumnsLeftOut
+            Without ``columns=``, when a column is no numbers or cannot be saved.
+
         Examples
         --------
         >>> frame = pd.DataFrame({
@@ -129,62 +146,55 @@ class Dataset:
         """
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
-        costs = {s: s for s in _several(spend or (), "spend")}
-        costs |= spend if isinstance(spend, Mapping) else {}
-        keep = _numeric(frame, {time, unit}) if columns is None else _several(columns, "columns")
+        costs = costs_of(spend or ())
+        keep = numeric(frame, {time, unit}) if columns is None else several(columns, "columns")
         extra = [*costs.values(), *(name for name in (value, size) if isinstance(name, str))]
         if columns is None:
             keep = [name for name in keep if not unwritable(str(name))]
         keep = list(dict.fromkeys([*keep, *extra]))
         keys = [time] if unit is None else [time, unit]
         for name in [*keys, *costs, *keep]:
-            _require_once(name, frame)
+            require_once(name, frame, costs)
         for name in keep:
-            _require_number(name, frame[name])
-        dates = read_column(frame[time])
-        if unit is None:
-            _check_time(dates, "the data")
-            rows = frame[keep].astype(float).set_index(dates)
-        else:
-            units = _units(frame[unit])
-            _check_panel(dates, units)
-            rows = frame[keep].astype(float).set_index(pd.MultiIndex.from_arrays([dates, units]))
-        table = xr.Dataset.from_dataframe(rows).copy(deep=True)  # pandas may share its memory
-        if unit is not None:
-            table = table.sel(unit=units.unique())
+            require_number(name, frame[name])
+        table = from_rows(frame, keep, time, unit)
         besides = left_out(frame.drop(columns=keys), keep, columns is not None)
+        if besides and columns is None:
+            warnings.warn(_without(besides), ColumnsLeftOut, stacklevel=2)
         return cls(table, costs, value, history, besides, size)
 
     def _check_settings(self) -> None:
         for treatment, name in self.spend.items():
-            _require(name, self.columns, f"column for the spend of '{treatment}',")
+            require(name, self.columns, f"column for the spend of '{treatment}',")
+        rows = len(self.time)
+        if type(self.history) is not int or not 0 <= self.history < rows:
+            raise DataError(
+                f"history={shown(self.history)} must leave training rows; there are {rows} rows. "
+                "It counts leading periods: 0, 1, 2, ..."
+            )
         if isinstance(self.value, str):
-            _require(self.value, self.columns, "column for the value of the outcome,")
+            require(self.value, self.columns, "column for the value of the outcome,")
         elif isinstance(self.value, bool) or not (
             isinstance(self.value, Real) and math.isfinite(self.value)
         ):
-            raise DataError(f"value is a column or a number in currency; got {self.value!r}.")
+            raise DataError(f"value is a column or a number in currency; got {shown(self.value)}.")
         else:
             object.__setattr__(self, "value", float(self.value))
         if self.size is not None:
-            _require(self.size, self.columns, "column for the size of units,")
-            if not self.is_panel or (self.table[self.size] <= 0).any():
+            require(self.size, self.columns, "column for the size of units,")
+            if not self.is_panel or (self.array(self.size) <= 0).any():
                 raise DataError(
                     f"size='{self.size}' is of the units of a panel, and positive. Mend it, or "
                     "leave it out: the mean outcome then stands for the size of a market."
                 )
-        rows = len(self.time)
-        if type(self.history) is not int or not 0 <= self.history < rows:
-            raise DataError(
-                f"history={self.history!r} must leave training rows; there are {rows} rows. It "
-                "counts leading periods: 0, 1, 2, ..."
-            )
 
     def _check_values(self) -> None:
-        for name in self.table.variables:
-            _require_writable(str(name))
+        complete = {*self.spend.values(), self.size}
         for name, column in self.table.data_vars.items():
-            bad = ~np.isfinite(column.transpose("time", ...).to_numpy())
+            values = column.transpose("time", ...).to_numpy().astype(float)
+            bad = ~np.isfinite(values)
+            if name not in complete:
+                bad[: self.history] &= ~np.isnan(values[: self.history])
             if bad.any():
                 when = self.time[int(np.argwhere(bad)[0, 0])]
                 raise DataError(
@@ -192,19 +202,43 @@ class Dataset:
                     f"at {when.date()}. Fill them knowingly, or leave the column out with columns=."
                 )
         for treatment, name in self.spend.items():
-            column = self.table[name]
-            if (column < 0).any():
+            what, spend = f"The spend of '{treatment}' (column '{name}')", self.array(name)
+            if (spend < 0).any():
                 raise DataError(
-                    f"The spend of '{treatment}' (column '{name}') is negative in "
-                    f"{int((column < 0).sum())} rows. Spend is what was paid; book refunds where "
-                    "the exposure ran."
+                    f"{what} is negative in {int((spend < 0).sum())} rows. Spend is what was paid; "
+                    "book refunds where the exposure ran."
                 )
-            if not (column.isel(time=slice(self.history, None)) > 0).any():
+            if not (spend[..., self.history :] > 0).any():
                 raise DataError(
-                    f"The spend of '{treatment}' (column '{name}') is zero in every row"
+                    f"{what} is zero in every row"
                     f"{' after the history' if self.history else ''}: nothing can be learned "
                     "about it. Leave it out."
                 )
+        self._check_value()
+
+    def _check_value(self) -> None:
+        """Raise when the outcome is worth less than nothing, or nothing anywhere."""
+        if not isinstance(self.value, str):
+            if self.value <= 0:
+                why = "is negative" if self.value else "says that every return would be 0"
+                raise DataError(
+                    f"value={self.value:g} {why}. It is what one unit of the outcome brings, in "
+                    "currency. For an outcome that costs (churn, returns) give its negative as "
+                    "the outcome, with a positive value."
+                )
+            return
+        worth = self.array(self.value)[..., self.history :]
+        negative = np.argwhere((worth < 0).reshape(-1, worth.shape[-1]).any(axis=0))
+        if len(negative):
+            first = self.training[int(negative[0, 0])]
+            raise DataError(
+                f"value='{self.value}' is negative in {int((worth < 0).sum())} rows, the first "
+                f"at {first.date()}. It is what one unit of the outcome brings, in currency: a "
+                "price or a margin. Where a unit costs more than it brings, give the mean margin "
+                "as a number, or an outcome in currency and no value."
+            )
+        if not worth.any():
+            raise DataError(f"value='{self.value}' is zero in every row, so every return would be.")
 
     @property
     def time(self) -> pd.DatetimeIndex:
@@ -237,12 +271,24 @@ class Dataset:
         return tuple(sorted(map(str, self.table.data_vars)))
 
     def array(self, name: str) -> np.ndarray:
-        """Read a column in original units, dims ``(time,)`` or ``(unit, time)``; not writable."""
-        _require(name, self.columns, "column")
+        """Read a column in original units, dims ``(time,)`` or ``(unit, time)``; not writable.
+
+        Where it has no values in the history, which nothing then reads, its mean stands.
+        """
+        require(name, self.columns, "column")
         table = self.table[name].transpose(*self.dims)
         values = np.ascontiguousarray(table, dtype=float).view()  # sums round alike after loading
+        if np.isnan(values[..., : self.history]).any():
+            mean = values[..., self.history :].mean(axis=-1, keepdims=True)
+            values = np.where(np.isnan(values), mean, values)
         values.flags.writeable = False
         return values
+
+    def holes(self, name: str) -> pd.DatetimeIndex:
+        """Periods of the history in which a column has no value, in some unit."""
+        table = self.table[name].transpose("time", ...).to_numpy().astype(float)
+        empty = np.isnan(table).reshape(len(table), -1).any(axis=1)
+        return self.time[empty]
 
     def scale(self, name: str) -> np.ndarray:
         """Largest absolute value over the training periods, shape ``(1,)`` or ``(unit, 1)``.
@@ -296,116 +342,11 @@ class Dataset:
         return text + (f"; {self.history} periods of history)" if self.history else ")")
 
 
-def _require(name: Any, there: Iterable[Any], what: str, also: str = "") -> None:
-    names = sorted(map(str, there))
-    if name not in names:
-        raise DataError(
-            f"There is no {what} '{name}'. There are: {', '.join(names) or 'none'}.{also}"
-            f"{did_you_mean(name, names)}"
-        )
-
-
-def _require_once(name: Any, frame: pd.DataFrame) -> None:
-    odd = [c for c in frame.columns if not isinstance(c, str)]
-    if odd:
-        raise DataError(
-            f"Names of columns must be text; got {odd[0]!r}. Flatten or rename them: "
-            "frame.columns = frame.columns.map(str)."
-        )
-    index = name is not None and name in frame.index.names
-    also = f" '{name}' is the index: give frame.reset_index()." if index else ""
-    _require(name, frame.columns, "column", also)
-    if (frame.columns == name).sum() > 1:
-        raise DataError(f"There are two columns '{name}'. Rename or drop one of them.")
-
-
-def _require_number(name: str, column: pd.Series) -> None:
-    if name in RESERVED:
-        raise DataError(
-            f"A column cannot be called '{name}', which names a dim ({', '.join(RESERVED)}). "
-            "Rename it, or leave it out with columns=."
-        )
-    _require_writable(name)
-    if why := not_numbers(column):
-        raise DataError(f"Column '{name}' cannot be used: {why}.")
-
-
-def _require_writable(name: str) -> None:
-    if why := unwritable(name):
-        raise DataError(f"Column '{name}' cannot be used: {why}, or leave it out with columns=.")
-
-
-def _several(given: Any, what: str) -> list[str]:
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, Iterable):
-        raise DataError(f"{what} takes names of columns; got {given!r}.")
-    return list(names)
-
-
-def _numeric(frame: pd.DataFrame, besides: set[str | None]) -> list[str]:
-    numbers = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
-    return [c for c in frame.columns[numbers] if c not in besides]
-
-
-def _units(column: pd.Series) -> pd.Index:
-    if column.isna().any():
-        raise DataError(f"Column '{column.name}' has {int(column.isna().sum())} missing units.")
-    return pd.Index(column.astype(str), name="unit")
-
-
-def _check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
-    if len(dates) == 0:
-        raise DataError("the data has 0 rows; three periods are the least.")
-    names = units.unique()
-    first = dates[units == names[0]]
-    for name in names:
-        own = dates[units == name]
-        _check_time(own, f"unit '{name}'")
-        if not own.equals(first):
-            missing = first.symmetric_difference(own)[0]
-            raise DataError(
-                f"Unit '{name}' has {len(own)} periods, '{names[0]}' has {len(first)}; the first "
-                f"difference is at {missing.date()}. A panel needs every unit in every period: "
-                "fill the rows or drop the unit."
-            )
-
-
-def _check_time(index: pd.DatetimeIndex, where: str) -> None:
-    if len(index) < 3:
-        raise DataError(f"{where} has {len(index)} rows; three periods are the least.")
-    if index.has_duplicates:
-        twice = index[index.duplicated()][0].date()
-        raise DataError(
-            f"{where} has the period {twice} twice. One row a period, a day at the finest; for a "
-            "panel give unit=."
-        )
-    days, months = steps(index)
-    if (days < 0).any():
-        at = int(np.argmax(days < 0)) + 1
-        raise DataError(
-            f"{where} is out of order: {index[at].date()} follows {index[at - 1].date()}. "
-            "Sort it by time."
-        )
-    monthly = np.median(days) >= 28
-    jumps = months if monthly else days
-    # Months, quarters and years differ in length, by a week when they are dated by a weekday.
-    if np.ptp(days) == 0 or (monthly and np.ptp(jumps) == 0 and np.ptp(days) <= 7):
-        return
-    step = max(1, int(np.bincount(jumps).argmax()))
-    size = f"{step} {'month' if monthly else 'day'}{'s' if step > 1 else ''}"
-    odd = np.flatnonzero((jumps % step > 0) | (jumps < step))
-    if len(odd) or np.ptp(jumps) == 0:
-        at = int(odd[0]) if len(odd) else int(np.argmax(abs(days - np.median(days))))
-        raise DataError(
-            f"{where} is not regular: the usual step is {size}, but {index[at + 1].date()} follows "
-            f"{index[at].date()}. Give daily, weekly or monthly periods."
-        )
-    offset = pd.DateOffset(months=step) if monthly else pd.DateOffset(days=step)
-    missing = [
-        index[at] + k * offset for at, jump in enumerate(jumps) for k in range(1, jump // step)
-    ]
-    some = ", ".join(str(date.date()) for date in missing[:5])
-    raise DataError(
-        f"{where} has gaps: {len(missing)} periods are missing at a step of {size} "
-        f"({some}{', ...' if len(missing) > 5 else ''}). Adstock needs every period: add the rows."
+def _without(besides: Mapping[str, str]) -> str:
+    """Say which columns were left out, of which the first three with the reason."""
+    first = [f"{shown(name)} ({shortened(why, 200)})" for name, why in list(besides.items())[:3]]
+    more = f" and {len(besides) - 3} more" if len(besides) > 3 else ""
+    return (
+        f"Left out of the data: {'; '.join(first)}{more}. Name the columns that you want in "
+        "columns=, and nothing is said."
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from bayescausal.errors import GraphError
+from bayescausal.errors import GraphError, shown
 from bayescausal.specs.parse import name_problem
+
+LONGEST = 10_000
+"""Periods of the longest lag."""
 
 
 class Edge(NamedTuple):
@@ -29,11 +33,27 @@ class Edge(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Edge:
         """Read ``tv->sales`` or ``sales -> tv @ 1``, the inverse of ``str``."""
-        match = re.fullmatch(r"\s*(.+?)\s*->\s*(.+?)\s*(?:@\s*([0-9]+)\s*)?", text)
+        match = re.fullmatch(r"\s*(.+?)\s*->\s*(.+?)\s*(?:@\s*([0-9]{1,9})\s*)?", text)
         if match is None or (problem := name_problem(match[1]) or name_problem(match[2])):
             why = f" {problem}" if match else ""
             raise GraphError(f"{text!r} is not an edge, 'tv->sales' or 'sales->tv@1'.{why}")
         return cls(match[1], match[2], int(match[3] or 0))
+
+
+def several(what: str, values: Any) -> tuple[Any, ...]:
+    """Return one name as a tuple, or a sequence of names, pairs or edges."""
+    if isinstance(values, str):
+        return (values,)
+    if not isinstance(values, Iterable):
+        raise GraphError(f"{what} of a graph are a sequence; got {shown(values)}.")
+    return tuple(values)
+
+
+def names(what: str, values: Any) -> tuple[str, ...]:
+    """Return one name, or several, as a tuple."""
+    if not isinstance(values, str | Iterable):
+        raise GraphError(f"{what} is one name of a node, or several; got {shown(values)}.")
+    return tuple(checked_name(name) for name in several(what, values))
 
 
 def checked_name(name: str) -> str:
@@ -45,8 +65,8 @@ def checked_name(name: str) -> str:
 
 def checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
     """Return a bidirected pair in order, or raise."""
-    if isinstance(pair, str) or len(pair) != 2:
-        raise GraphError(f"{pair!r} is not a pair of names, as a bidirected edge must be.")
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise GraphError(f"{shown(pair)} is not a pair of names, as a bidirected edge must be.")
     a, b = map(checked_name, pair)
     if a == b:
         raise GraphError(f"'{a} <-> {a}' says nothing: a node has its own noise. Delete it.")
@@ -55,14 +75,19 @@ def checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
 
 def checked_edge(edge: Any) -> Edge:
     """Return an `Edge`, or raise when it is none."""
-    if isinstance(edge, str) or len(edge) not in (2, 3):
-        raise GraphError(f"{edge!r} is not an edge: write Edge('tv', 'sales'), or Edge.parse.")
+    if not isinstance(edge, tuple | list) or len(edge) not in (2, 3):
+        raise GraphError(f"{shown(edge)} is not an edge: write Edge('tv', 'sales'), or Edge.parse.")
     source, target, lag = Edge(*edge)
     checked_name(source), checked_name(target)
     if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 0:
         raise GraphError(
-            f"The lag of '{source} -> {target}' is {lag!r}. A lag is a whole number of periods, "
-            "zero or more: an effect does not precede its cause."
+            f"The lag of '{source} -> {target}' is {shown(lag)}. A lag is a whole number of "
+            "periods, zero or more: an effect does not precede its cause."
+        )
+    if lag > LONGEST:
+        raise GraphError(
+            f"The lag of '{source} -> {target}' is {shown(int(lag))}; it is at most {LONGEST:,} "
+            "periods."
         )
     if source == target and not lag:
         raise GraphError(

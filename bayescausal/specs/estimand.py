@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescausal._types import Intervention
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.checks import check_keys, number
+from bayescausal.specs.checks import check_keys, number, unit_name
 from bayescausal.specs.dates import read_window
 from bayescausal.specs.edge import Edge
 
@@ -175,7 +175,9 @@ class Estimand:
             units = _several(self.units, "units")
             if not units:
                 raise SpecError("units is empty: name at least one unit, or leave it out for all.")
-            object.__setattr__(self, "units", tuple(dict.fromkeys(map(str, units))))
+            object.__setattr__(
+                self, "units", tuple(dict.fromkeys(unit_name("units", u) for u in units))
+            )
         if self.off_panel is not None:
             _check_off_panel(self)
 

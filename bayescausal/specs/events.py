@@ -13,7 +13,7 @@ import pandas as pd
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.baseline import Term
 from bayescausal.specs.checks import number
-from bayescausal.specs.dataset import RESERVED
+from bayescausal.specs.columns import RESERVED
 from bayescausal.specs.dates import read_days
 from bayescausal.specs.parse import name_problem
 from bayescausal.specs.periods import places

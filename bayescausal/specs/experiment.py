@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.design import DESIGNS
 from bayescausal.specs.estimand import RATIOS, Estimand
@@ -143,6 +143,11 @@ class Experiment:
         for label, text in (("name", self.name), ("unit", self.unit or "-")):
             if not (isinstance(text, str) and text):
                 raise SpecError(f"An experiment's {label} is text; got {text!r}.")
+        if problem := _unnamable(str(self.name)):
+            raise SpecError(
+                f"An experiment cannot be called {shown(self.name)}: {problem}. Its name is that "
+                "of a variable in files. Rename it."
+            )
         if not isinstance(self.source, GeoTest | None):
             raise SpecError(f"An experiment's source is a GeoTest; got {self.source!r}.")
         object.__setattr__(self, "covariance", _tidy(self.covariance, self.name))
@@ -373,6 +378,14 @@ class Experiment:
             ties = asked | {"name": name, "covariance": others, "spend": cells[name].spend}
             made.append(cls.from_geo_test(test, **ties))
         return tuple(made)
+
+
+def _unnamable(name: str) -> str:
+    """Say why a netCDF file cannot hold a variable of this name, or return an empty string."""
+    if name != name.strip():
+        return "it starts or ends with white space"
+    bad = [c for c in name if c == "/" or not c.isprintable()]
+    return f"it holds {bad[0]!r}" if bad else ""
 
 
 def _tidy(given: Any, name: str | None) -> dict[str, float]:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.checks import number
+from bayescausal.specs.checks import number, unit_name
 from bayescausal.specs.estimand import Estimand, incremental, steady_state
 from bayescausal.specs.experiment import Experiment
 
@@ -102,13 +102,13 @@ def experiments_from_frame(
     steady = "treatment" not in frame.columns and {"channel", "delta_y"} & {*frame.columns}
     _check_columns(frame, STEADY if steady else WINDOWED)
     tests, stated = [], []
-    for label, cells in zip(frame.index, frame.to_dict("records"), strict=True):
+    for index, cells in zip(frame.index, frame.to_dict("records"), strict=True):
         row = {str(k): v for k, v in cells.items() if not _empty(v)}
         row = ({} if design is None else {"design": design}) | row
         try:
             tests.append(_steady(row) if steady else _windowed(row))
         except SpecError as error:
-            raise SpecError(f"Row {label!r} of the experiments: {error}") from None
+            raise SpecError(f"Row {index!r} of the experiments: {error}") from None
         stated.append("name" in row)
     return _named(tests, stated)
 
@@ -172,8 +172,8 @@ def _split(row: Mapping[str, Any], column: str, by: str) -> tuple[str, ...]:
     cell = row[column]
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)  # a column of whole numbers with an empty cell
-    parts = cell if isinstance(cell, list | tuple) else str(cell).split(by)
-    names = tuple(str(part).strip() for part in parts)
+    parts = cell if isinstance(cell, list | tuple) else unit_name(column, cell).split(by)
+    names = tuple(p.strip() if isinstance(p, str) else unit_name(column, p) for p in parts)
     if not all(names):
         raise SpecError(f"{column}='{row[column]}': a name is missing beside '{by}'.")
     return names

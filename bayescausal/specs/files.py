@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -180,8 +181,15 @@ _Dumper.add_representer(
 _Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(list(items)))
 
 
+_PREFIX = "tag:yaml.org,2002:"
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads plain values only, and refuses a key that stands twice in one mapping."""
+    """Reads plain values only, and refuses a key that stands twice in one mapping.
+
+    Truth values and whole numbers are those of YAML 1.2: ``NO``, ``on`` and ``01`` are text, as
+    the names of units and nodes are.
+    """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -198,6 +206,18 @@ class _Loader(yaml.SafeLoader):
                 )
             seen[key.tag, key.value] = line
         return node
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0] not in (f"{_PREFIX}bool", f"{_PREFIX}int")]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    f"{_PREFIX}bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    f"{_PREFIX}int", re.compile("[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789")
+)
 
 
 def load_yaml(text: str) -> dict[str, Any]:

@@ -216,7 +216,7 @@ def unit_names(given: Any) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str | int) else given
     if isinstance(names, Mapping) or not isinstance(names, Iterable):
         raise SpecError(f"treated is one unit or a sequence of units; got {given!r}.")
-    return tuple(sorted(set(map(str, names))))
+    return tuple(sorted({checks.unit_name("treated", unit) for unit in names}))
 
 
 def _treated(given: Any, data: Dataset) -> tuple[str, ...]:

@@ -15,10 +15,11 @@ import networkx as nx
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.specs.drawing import svg
-from bayescausal.specs.edge import Edge, checked_edge, checked_name, checked_pair
+from bayescausal.specs.edge import Edge, checked_edge, checked_pair, names, several
 from bayescausal.specs.parse import (
     TRUTH,
     Claims,
+    a_kind,
     read_braces,
     read_text,
     write_braces,
@@ -64,14 +65,14 @@ class Graph:
     isolated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        edges = sorted({checked_edge(edge) for edge in self.edges})
-        bidirected = sorted({checked_pair(pair) for pair in self.bidirected})
+        edges = sorted({checked_edge(edge) for edge in several("edges", self.edges)})
+        bidirected = sorted({checked_pair(pair) for pair in several("bidirected", self.bidirected)})
         linked = {*chain(*(e[:2] for e in edges), *bidirected)}
-        isolated = sorted({checked_name(v) for v in _names(self.isolated)} - linked)
+        isolated = sorted({*names("isolated", self.isolated)} - linked)
         object.__setattr__(self, "edges", tuple(edges))
         object.__setattr__(self, "bidirected", tuple(bidirected))
-        object.__setattr__(self, "latent", frozenset(_names(self.latent)))
-        object.__setattr__(self, "outcomes", tuple(sorted(set(_names(self.outcomes)))))
+        object.__setattr__(self, "latent", frozenset(names("latent", self.latent)))
+        object.__setattr__(self, "outcomes", tuple(sorted({*names("outcome", self.outcomes)})))
         object.__setattr__(self, "isolated", tuple(isolated))
         if not self.nodes:
             raise GraphError("The graph has no node. Write at least one edge: 'tv -> sales'.")
@@ -112,7 +113,7 @@ class Graph:
             edges=tuple(Edge(*edge) for edge in claims.edges),
             bidirected=tuple(claims.bidirected),
             latent=frozenset(claims.latent),
-            outcomes=_names(claims.outcomes if outcome is None else outcome),
+            outcomes=names("outcome", claims.outcomes if outcome is None else outcome),
             isolated=tuple(claims.isolated),
         )
 
@@ -366,8 +367,8 @@ class Graph:
             isolated=tuple(kept),
         )
 
-    def _known(self, names: str | Iterable[str], role: str = "") -> frozenset[str]:
-        known = frozenset(_names(names))
+    def _known(self, nodes: str | Iterable[str], role: str = "") -> frozenset[str]:
+        known = frozenset(names("a node", nodes))
         for name in sorted(known.difference(self.nodes)):
             raise GraphError(
                 f"{role}{name!r} is in no edge. Nodes: {', '.join(self.nodes)}."
@@ -389,10 +390,6 @@ def components(nodes: Iterable[str], edges: Collection[Edge]) -> tuple[tuple[str
     groups = {k: sorted(members, key=place.__getitem__) for k, members in whole.nodes("members")}
     causes_first = nx.lexicographical_topological_sort(whole, key=lambda k: min(groups[k]))
     return tuple(tuple(groups[k]) for k in causes_first)
-
-
-def _names(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _digraph(nodes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
@@ -421,12 +418,16 @@ def _check(graph: Graph) -> None:
 def _read_networkx(
     graph: nx.DiGraph, bidirected: Iterable[tuple[str, str]], latent: str | Iterable[str]
 ) -> Claims:
+    if not isinstance(graph, nx.Graph):
+        raise GraphError(
+            f"from_networkx reads a DiGraph; got {a_kind(graph)}. Text is read by Graph.parse."
+        )
     if not graph.is_directed():
         raise GraphError(
             "An undirected networkx graph makes no causal claim. Pass a DiGraph, and pairs "
             "that share an unobserved cause as `bidirected`."
         )
-    hidden = list(_names(latent))
+    hidden = list(names("latent", latent))
     for node, attributes in graph.nodes(data=True):
         for key, told in (("latent", True), ("observed", False)):
             value = str(attributes.get(key, not told)).lower()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, pairwise, product
+from os import PathLike
 from typing import NamedTuple
 
 from bayescausal.errors import GraphError, did_you_mean
@@ -165,6 +166,29 @@ def _advice(token: str) -> str:
     return " Arrows are ->, <-, <->. Such characters stand in double quotes; HTML is not read."
 
 
+def a_kind(value: object) -> str:
+    """Return the type of a value with its article: ``a list``, ``an int``, ``None``."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _checked_text(text: object) -> str:
+    """Return text, or raise with the way in for what is something else."""
+    if isinstance(text, str):
+        return text
+    if hasattr(text, "is_directed"):
+        way = "Graph.from_networkx reads a DiGraph."
+    elif isinstance(text, bytes):
+        way = "Decode it first: text.decode()."
+    elif isinstance(text, PathLike):
+        way = "Read the file first: path.read_text()."
+    elif isinstance(text, Iterable):
+        way = "Edges as values are Graph(edges=[('tv', 'sales')], outcomes='sales')."
+    else:
+        way = "Write 'tv -> sales', one statement a line."
+    raise GraphError(f"A graph is read from text; got {a_kind(text)}. {way}")
+
+
 def read_text(text: str) -> Claims:
     """Read our own grammar, one statement a line.
 
@@ -178,7 +202,7 @@ def read_text(text: str) -> Claims:
     [('paid search', 'sales', 1)]
     """
     claims = Claims()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_checked_text(text).splitlines(), 1):
         reader = _Reader(line, _TEXT, number)
         if reader.token.kind != "end":
             _read_statement(reader, claims)
@@ -232,7 +256,12 @@ def _read_lag(reader: _Reader, arrows: list[str]) -> int:
 def _whole(reader: _Reader, token: _Token) -> int:
     if not re.fullmatch(r"[0-9]+", token.text):
         raise reader.fail("a lag is a whole number of periods, zero or more: 0, 1, 2.", token)
-    return int(token.text)
+    digits = token.text.lstrip("0") or "0"
+    if len(digits) > 18:
+        raise reader.fail(
+            "a lag is at most 10,000 periods.", token._replace(text=digits[:18] + "...")
+        )
+    return int(digits)
 
 
 def read_braces(text: str, keyword: str) -> Claims:
@@ -252,7 +281,7 @@ def read_braces(text: str, keyword: str) -> Claims:
     >>> read_braces('dag { u [latent,pos="0,1"]; x <- u -> y }', "dag").latent
     ['u']
     """
-    reader, claims = _Reader(text, _BRACES), Claims()
+    reader, claims = _Reader(_checked_text(text), _BRACES), Claims()
     reader.take("strict")
     opening = reader.take(keyword)
     if opening and reader.token.kind in ("word", "quoted"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+from scipy import stats
 
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.checks import number
@@ -27,6 +29,25 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "Uniform": ("lower", "upper"),
 }
 """The distributions a `Prior` may name, with PyMC's names of their parameters."""
+
+_MEDIANS: dict[str, Callable[..., float]] = {
+    "Beta": lambda alpha, beta: stats.beta.median(alpha, beta),
+    "Cauchy": lambda alpha, beta: alpha,
+    "Exponential": lambda lam: math.log(2) / lam,
+    "Gamma": lambda alpha, beta: stats.gamma.median(alpha) / beta,
+    "HalfCauchy": lambda beta: beta,
+    "HalfNormal": lambda sigma: sigma * stats.norm.ppf(0.75),
+    "HalfStudentT": lambda nu, sigma: sigma * stats.t.ppf(0.75, nu),
+    "InverseGamma": lambda alpha, beta: beta / stats.gamma.median(alpha),
+    "Laplace": lambda mu, b: mu,
+    "LogNormal": lambda mu, sigma: math.exp(mu),
+    "Normal": lambda mu, sigma: mu,
+    "StudentT": lambda nu, mu, sigma: mu,
+    "TruncatedNormal": lambda mu, sigma, lower=-math.inf, upper=math.inf: stats.truncnorm.median(
+        (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
+    ),
+    "Uniform": lambda lower, upper: (lower + upper) / 2,
+}
 
 _LOCATIONS = {"mu", "lower", "upper"}
 _POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
@@ -109,6 +130,17 @@ class Prior:
         low = -math.inf if self.distribution in _WHOLE_LINE else 0.0
         high = 1.0 if self.distribution == "Beta" else math.inf
         return bounds.get("lower", low), bounds.get("upper", high)
+
+    @property
+    def median(self) -> float:
+        """The value that the distribution exceeds as often as not.
+
+        Examples
+        --------
+        >>> Prior("LogNormal", mu=0, sigma=2).median, round(Prior("Exponential", lam=2).median, 4)
+        (1.0, 0.3466)
+        """
+        return float(_MEDIANS[self.distribution](**dict(self.parameters)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"distribution": ..., parameter: value, ...}``."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from bayescausal._types import Array
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.adstock import ADSTOCKS
 from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
@@ -184,8 +184,8 @@ class Response:
         for step in transforms:
             if not isinstance(step, Transform):
                 raise SpecError(
-                    f"A Response is made of adstocks and saturations; got {step!r}. "
-                    "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
+                    f"A Response is made of adstocks and saturations; got {shown(step)}. "
+                    f"{_meant(step)}"
                 )
         names = [name for step in transforms for name in step.priors]
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -265,6 +265,15 @@ class Response:
             strength=None if strength is None else _strength(strength),
             spread=None if between is None else spread_from_dict(between),
         )
+
+
+def _meant(step: Any) -> str:
+    """Say how what is no transform is to be written."""
+    if isinstance(step, (Prior, *STRENGTHS.values())):
+        return f"What carries the prior is named: Response(..., strength={shown(step)})."
+    if isinstance(step, type) and issubclass(step, Transform):
+        return f"Write {step.__name__}(), with brackets, to make a value."
+    return "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
 
 
 def _by_kind(kinds: dict[str, Any], given: Any, what: str) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
@@ -28,6 +29,9 @@ from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
 POLICIES = ("held", "reacts")
+PARTS = ("", ":observed", ":sd", ":covariance")
+"""What follows the name of an experiment in the names of its variables."""
+
 _ROUNDING = 1e-9
 _RESERVED = {"sigma", "nu", "phi", "intercept"}
 
@@ -82,7 +86,8 @@ def check_policy(spec: Any) -> None:
         if node not in spec.treatments:
             raise SpecError(
                 f"policy['{node}']: only a treatment has a plan that can be held. Treatments: "
-                f"{', '.join(spec.treatments)}."
+                f"{', '.join(spec.treatments)}. If '{node}' can be set, make it one: "
+                f"treatments={sorted([*spec.treatments, node])}."
             )
     graph = spec.structure
     present = [t for t in spec.treatments if t in graph.nodes]
@@ -213,9 +218,24 @@ def check_experiments(spec: Any) -> None:
                     f"experiment of this spec. There is {', '.join(known) or 'no other'}."
                     f"{did_you_mean(other, known)}"
                 )
-    for group in correlated(spec.experiments):
+    groups = correlated(spec.experiments)
+    _check_names(groups)
+    for group in groups:
         if len(group) > 1:
             _check_group(group)
+
+
+def _check_names(groups: tuple[tuple[Experiment, ...], ...]) -> None:
+    """Raise when two likelihood terms, or their data, would share a name in the model."""
+    terms = ["+".join(str(test.name) for test in group) for group in groups]
+    taken = Counter(f"{term}{part}" for term in terms for part in PARTS)
+    twice = sorted(name for name, times in taken.items() if times > 1)
+    if twice:
+        raise SpecError(
+            f"Two things would be called '{twice[0]}': an experiment, and what the model keeps of "
+            f"another ({', '.join(p for p in PARTS if p)} after its name, '+' between those of a "
+            "group). Rename the experiment."
+        )
 
 
 def _check_group(group: tuple[Experiment, ...]) -> None:

@@ -306,7 +306,10 @@ class Spec:
                     rows.append((node, term.key, type(term).__name__, prior))
             for edge in self.structure.incoming(node):
                 response = self.mechanisms[edge]
-                form = " > ".join(type(t).__name__ for t in response.transforms) or "plain"
+                form = (
+                    " > ".join(type(t).__name__ for t in response.transforms)
+                    or "linear, no carry-over"
+                )
                 view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
                 rest = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
                 rows.append((node, str(edge), form, view + rest + units.get(str(edge), "")))

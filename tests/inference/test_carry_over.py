@@ -13,7 +13,7 @@ from bayescausal.inference.carry_over import CUT, beyond, cut_in_words, cuts
 
 def fitted(alpha, adstock=None):
     response = bc.Response(adstock or bc.GeometricAdstock(l_max=8))
-    return linear_fit(parts={"responses": {"a": response}}, set_to={"a->y:alpha": alpha})
+    return linear_fit(rows=60, parts={"responses": {"a": response}}, set_to={"a->y:alpha": alpha})
 
 
 @pytest.mark.parametrize("alpha", [0.3, 0.7, 0.95, 0.99])

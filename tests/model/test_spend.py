@@ -14,7 +14,7 @@ from bayescausal.model.contrast import mean_cost, measure, moved_spend, unit_cos
 from bayescausal.model.scm import calibrate, compile_scm
 from bayescausal.specs.agreement import check
 
-SPEC = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+SPEC = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": bc.Response()})
 
 
 def dataset(tv, cost, history=0):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescausal.errors import DataError
+from bayescausal.errors import ColumnsLeftOut, DataError
 from bayescausal.specs.dataset import Dataset
 
 START = "2024-01-01"
@@ -397,7 +397,9 @@ def test_panel_read_without_unit_is_refused_with_advice():
 def test_text_is_left_out_of_the_default_columns_and_spend_may_be_zero_in_one_unit():
     frame = panel()
     frame["tv"] = frame["tv"].where(frame["geo"] == "north", 0)
-    assert read_panel(frame.assign(note="a")).columns == ("sales", "tv")
+    with pytest.warns(ColumnsLeftOut, match="'note'"):
+        data = Dataset.from_frame(frame.assign(note="a"), time="week", unit="geo", spend=["tv"])
+    assert data.columns == ("sales", "tv")
 
 
 # The constructor checks what it is given, so that no invalid value exists
@@ -434,7 +436,8 @@ def test_repr_says_what_there_is():
 
 def test_columns_that_are_left_out_are_remembered_with_the_reason():
     frame = weekly(note="x", late=pd.Timestamp("2025-01-01"), **{"ctr/1000": 0.5, "": 1.0})
-    data = read(frame)
+    with pytest.warns(ColumnsLeftOut, match="'late'.*'ctr/1000'.*and 1 more"):
+        data = Dataset.from_frame(frame, time="week", spend=["tv"])
     assert data.columns == ("sales", "tv")
     assert {*data.left_out} == {"note", "late", "ctr/1000", ""}
     assert "text such as 'x'" in data.left_out["note"]
@@ -446,7 +449,7 @@ def test_columns_that_are_left_out_are_remembered_with_the_reason():
 
 
 def test_what_is_left_out_changes_neither_hash_nor_settings():
-    data, more = read(weekly()), read(weekly(note="x"))
+    data, more = read(weekly()), read(weekly(note="x"), columns=["tv", "sales"])
     assert data.hash == more.hash
     assert data.settings() == more.settings()
     assert "note" not in repr(more)

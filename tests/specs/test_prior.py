@@ -38,6 +38,17 @@ def test_pymc_takes_every_distribution_under_the_same_names(name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_the_median_and_the_support_are_those_of_pymc(name):
+    prior = Prior(name, **EXAMPLES[name])
+    variable = getattr(pm, name).dist(**dict(prior.parameters))
+    draws = pm.draw(variable, 4001, random_seed=1, mode="FAST_COMPILE")
+    assert prior.support[0] <= draws.min()
+    assert draws.max() <= prior.support[1]
+    below = (draws < prior.median).mean()
+    assert abs(below - 0.5) < 5 * 0.5 / np.sqrt(len(draws))  # five standard errors of a share
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_round_trip_and_value_semantics(name):
     prior = Prior(name, **EXAMPLES[name])
     assert Prior.from_dict(prior.to_dict()) == prior

@@ -784,7 +784,7 @@ experiments = st.lists(
     st.builds(
         Experiment,
         questions,
-        number,
+        number.filter(bool),  # a cost of 0 is refused
         positive,
         st.sampled_from(sorted(DESIGNS)),
         st.none() | st.just(0.0) | positive,
