@@ -23,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._files import as_path
-from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError, shortened
+from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError, shortened, shown
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
@@ -48,16 +48,21 @@ def header(spec: Spec, data: Dataset) -> dict[str, str]:
         A part cannot be written, such as a function in an experiment. `fit` asks before it
         samples.
     """
-    notes = {str(name): dict(v.attrs) for name, v in data.table.variables.items() if v.attrs}
     return {
         "spec": _json(spec.to_dict(), SpecError, "The spec"),
         "data_settings": _json(data.settings(), DataError, "The settings of the data"),
-        "data_notes": _json(
-            {"table": dict(data.table.attrs), "columns": notes},
-            DataError,
-            "An attribute of the table (table.attrs, table[column].attrs)",
-        ),
+        "data_notes": _notes(data.table),
     }
+
+
+def _notes(table: xr.Dataset) -> str:
+    """Write the attributes of a table and of its columns, netCDF's or not."""
+    columns = {str(name): dict(v.attrs) for name, v in table.variables.items() if v.attrs}
+    places = {"the table": dict(table.attrs)} | {f"column '{k}'": v for k, v in columns.items()}
+    for place, attrs in places.items():
+        for key, value in attrs.items():
+            _json({key: value}, DataError, f"The attribute {shown(key)} of {place}")
+    return json.dumps({"table": dict(table.attrs), "columns": columns}, default=_plain)
 
 
 def _json(value: Any, kind: type[BayesCausalError], what: str) -> str:
