@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from bayescausal._files import write_file
+from bayescausal._files import as_path, write_file
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
 from bayescausal.specs.agreement import check
@@ -67,7 +67,7 @@ class Config:
         SpecError, DataError, GraphError, OSError
             A key that nothing reads, or parts that do not fit each other.
         """
-        path = Path(path)
+        path = as_path(path)
         given = _parts(path, needed=("data", "spec"))
         settings = _settings(given.get("fit") or {})
         spec = Spec.from_dict(given["spec"])
@@ -88,7 +88,7 @@ class Config:
         SpecError, GraphError, OSError
             As in `read`.
         """
-        return Spec.from_dict(_parts(Path(path), needed=("spec",))["spec"])
+        return Spec.from_dict(_parts(as_path(path), needed=("spec",))["spec"])
 
     @staticmethod
     def write(

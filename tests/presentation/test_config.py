@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import bayescausal as bc
-from bayescausal.errors import DataError, SpecError
+from bayescausal.errors import DataError, FileError, SpecError
 from bayescausal.presentation.cli import main
 
 SPEC = {"graph": "tv -> sales", "outcome": "sales", "treatments": ["tv"]}
@@ -101,6 +101,13 @@ def test_text_for_numbers_is_named(tmp_path, capsys):
     rows = frame(tv=["12,345.60"] + ["7"] * 11)
     assert main(["validate", str(write(tmp_path, rows.to_csv(index=False)))]) == 2
     assert "text such as '12,345.60', not numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", [None, 3, "", ["model.yaml"]])
+def test_a_path_that_is_none_is_refused_with_advice(path):
+    for read in (bc.Config.read, bc.Config.read_spec):
+        with pytest.raises(FileError, match="A path is text such as"):
+            read(path)
 
 
 def test_the_package_runs_the_command_line():
