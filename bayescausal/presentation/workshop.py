@@ -277,7 +277,13 @@ def _consequences(
 ) -> Iterator[str]:
     """Yield what edges ``(a, b, lag)`` or pairs ``(a, b)`` would change, each alone, by verdict."""
     by_verdict: dict[str, list[str]] = {}
+    graph = found.graph
+    today = replace(graph, edges=tuple(e for e in graph.edges if not e.lag), isolated=graph.nodes)
     for added in additions:
+        if len(added) == 3 and added[0] in today.descendants(added[1]):
+            added = (*added[:2], max(1, added[2]))  # within one period it would close a cycle
+            if added in graph.edges:
+                continue
         by_verdict.setdefault(_after(found, added), []).append(code(_text(added)))
     for words, lines in by_verdict.items():
         yield f"{when}, write {listed(lines, last='or')}: {words}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +22,8 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.fit import Fit
+from bayescausal.inference.fit import Fit, finished
+from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
 from bayescausal.model.lifts import predict_lift
@@ -263,35 +265,43 @@ def fit_of(spec, data, theta):
     return Fit(spec, data, tree)
 
 
-def compare(world, names):
-    """All answers under some names against the recursion; return totals, and the log density."""
+def answers(world, names):
+    """Contrasts, their parts and the log density, by what is asked in numbers instead of names."""
     spec, data = world.write(names)
     scm = compile_scm(spec, data)
     theta = drawn(scm, names)
     x, edges = scm.factual, calibrate(scm, theta, scm.factual)
-    slow = [Recursion(scm, theta, k) for k in range(DRAWS)]
-    totals = {}
+    out = {}
     for estimand in questions(spec):
-        outcome = spec.outcome_of(estimand)
-        expected = np.stack([one.contrast(estimand, outcome) for one in slow])
-        size = np.abs(x[outcome]).max() + np.abs(expected).max()
-        where = scope(scm, estimand)
-        found = contrast(scm, theta, x, edges, estimand)
-        counted = np.where(where.counts, expected, 0.0)
-        close(np.broadcast_to(found, expected.shape), counted, size)
-        later = np.where(where.counts, 0.0, expected)
-        assert np.abs(later).max() <= 1e-9 * size, "the tail ends before the effect does"
-        totals[numbered(repr(estimand), names)] = found.sum(axis=-1), size
+        asked = numbered(repr(estimand), names)
+        out[asked, "total"] = contrast(scm, theta, x, edges, estimand)
         if not any("->" in key for key in estimand.keys):
             parts = split(scm, theta, x, edges, estimand)
-            direct, indirect = zip(*(one.parts(estimand, outcome) for one in slow), strict=True)
-            for name, part in (("direct", direct), ("indirect", indirect)):
-                counted = np.where(where.counts, np.stack(part), 0.0)
-                close(np.broadcast_to(parts[name], counted.shape), counted, size)
+            out |= {(asked, part): parts[part] for part in ("direct", "indirect")}
     density = sum(path.sum(axis=-1) for path in pointwise(scm, theta, edges).values())
-    totals["density"] = density, np.abs(density).max()
+    return {key: np.broadcast_to(path, (DRAWS, PERIODS)) for key, path in out.items()}, density
+
+
+def compare(world, names):
+    """The answers under some names against the recursion."""
+    spec, data = world.write(names)
+    scm = compile_scm(spec, data)
+    theta = drawn(scm, names)
+    slow = [Recursion(scm, theta, k) for k in range(DRAWS)]
+    found, _ = answers(world, names)
+    for estimand in questions(spec):
+        outcome, asked = spec.outcome_of(estimand), numbered(repr(estimand), names)
+        counts = scope(scm, estimand).counts
+        expected = np.stack([one.contrast(estimand, outcome) for one in slow])
+        size = np.abs(slow[0].x[outcome]).max() + np.abs(expected).max()
+        close(found[asked, "total"], np.where(counts, expected, 0.0), size)
+        later = np.where(counts, 0.0, expected)
+        assert np.abs(later).max() <= 1e-9 * size, "the tail ends before the effect does"
+        if (asked, "direct") in found:
+            parts = zip(*(one.parts(estimand, outcome) for one in slow), strict=True)
+            for name, part in zip(("direct", "indirect"), parts, strict=True):
+                close(found[asked, name], np.where(counts, np.stack(part), 0.0), size)
     _compare_fresh(fit_of(spec, data, theta), theta, slow)
-    return totals
 
 
 def _compare_fresh(fit, theta, slow):
@@ -313,13 +323,15 @@ def _compare_fresh(fit, theta, slow):
 
 def check_world(world, others):
     """Every answer is that of the recursion, whatever the nodes are called."""
-    first = compare(world, others[0])
-    assert any(np.abs(total).max() > 1e-6 * size for total, size in first.values())
+    compare(world, others[0])
+    first, density = answers(world, others[0])
+    assert any(np.abs(path).max() > 1e-6 * world.columns.max() for path in first.values())
     for names in others[1:]:
-        again = compare(world, names)
+        again, as_dense = answers(world, names)
         assert again.keys() == first.keys()
-        for asked, (total, size) in again.items():
-            close(total, first[asked][0], PERIODS * size)
+        for asked, path in again.items():
+            close(path, first[asked], world.columns.max() + np.abs(path).max())
+        np.testing.assert_allclose(as_dense, density, rtol=1e-9)
 
 
 @pytest.mark.parametrize("k", range(6))
@@ -425,3 +437,68 @@ def test_the_model_of_a_world_equals_the_recursion_under_any_names(k):
 def test_forty_models_equal_the_recursion_under_any_names(part):
     for k, world in enumerate(worlds(2, start=200_000 + 1000 * part)):
         check_symbolic(world, renamings(2, [part, k]))
+
+
+# Every query
+
+
+def learned(spec, data, draws=60):
+    """A fit of random draws with all its groups, through the code that finishes a real one."""
+    rng, names = np.random.default_rng(1), [p.name for p in compile_scm(spec, data).parameters]
+    size = (2, draws)
+    posterior = {name: (("chain", "draw"), rng.gamma(25, 0.008, size)) for name in names}
+    stats = {"diverging": np.zeros(size, bool), "energy": rng.normal(size=size)}
+    groups = {
+        "posterior": xr.Dataset(posterior),
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
+    }
+    run = {"divergences": 0, "interrupted": False, "sample_seconds": 1.0, "compile_seconds": 1.0}
+    prior = {name: rng.gamma(9, 0.02, 40) for name in names}
+    settings = Settings(chains=2, draws=draws)
+    return finished(spec, data, prior, (xr.DataTree.from_dict(groups), run), settings, 1)
+
+
+def check_queries(world, folder):
+    """Every verb runs on a fit with lags and loops, and its numbers are finite."""
+    spec, data = world.write(NAMES)
+    reach = [t for t in spec.treatments if spec.graph.outcome in spec.reduced.descendants(t)]
+    asked = [one for one in questions(spec) if not any("->" in key for key in one.keys)]
+    tests = [
+        bc.Experiment(one, lift=1.0, std_error=5.0, design="geo-rct", name=f"test {k}")
+        for k, one in enumerate(one for one in asked if {*one.treatments} <= {*spec.treatments})
+    ]
+    spec = replace(spec, experiments=tests[:2])
+    bc.build(spec, data)
+    fit = learned(spec, data)
+    draws = [bc.effect(fit, one) for one in questions(spec)]
+    assert len(bc.check_experiments(fit)) == len(spec.experiments)
+    bc.conflicts(fit), bc.diagnose(fit), bc.leave_one_out(fit)
+    page = bc.workshop(spec.graph, spec.treatments)
+    assert all(v in page for v in spec.treatments)
+    if reach:
+        draws += [bc.contributions(fit), bc.roas(fit), bc.roas(fit, spend="induced"), bc.mroas(fit)]
+    for t in reach:
+        draws += [bc.decompose(fit, t)]
+        draws += [
+            *bc.counterfactual(fit, {t: 0.0}).values(),
+            *bc.do(fit, {t: 0.0}, seed=1).values(),
+        ]
+        bc.identify(spec.graph, bc.incremental(t))
+        candidate = bc.Candidate(bc.incremental(t).during(*WINDOW), std_error=5.0)
+        bc.rank_experiments(fit, [candidate], target=bc.incremental(t))
+    assert all(np.isfinite(one.to_numpy()).all() for one in draws)
+    if folder:
+        bc.report(fit, folder / "report.html")
+
+
+@pytest.mark.parametrize("k", range(2))
+def test_every_query_runs_with_lags_and_loops(k, tmp_path):
+    (world,) = worlds(1, start=1000 * k)
+    check_queries(world, tmp_path if k == 0 else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(10))
+def test_every_query_runs_on_forty_worlds(part, tmp_path):
+    for k, world in enumerate(worlds(4, start=300_000 + 1000 * part)):
+        check_queries(world, None if k else tmp_path)
