@@ -73,8 +73,8 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
     start = data.history
     coords = dict(scm.coords)
     if start:
-        coords |= {"time": data.training, "time_and_history": data.time}
-    every = tuple("time_and_history" if start and d == "time" else d for d in data.dims)
+        coords |= {"time": data.training, "time:history": data.time}
+    every = tuple("time:history" if start and d == "time" else d for d in data.dims)
     with pm.Model(coords=coords) as model:
         path: dict[Node, TensorVariable] = {
             v: pm.Data(f"{v}:observed" if v in spec.modelled else v, data.array(v), dims=every)

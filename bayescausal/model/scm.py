@@ -231,21 +231,23 @@ def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:
     """What a column is divided by, shape ``(1,)`` or ``(unit, 1)``.
 
     Nationally its largest absolute value. In a panel outcomes and media are counted per size of a
-    market, as declared or else its mean outcome: a response that is common to all units then does
-    the same in each, and no unit's largest week sets its return. Other nodes, such as a price, are
-    relative to their own largest value in the unit.
+    market, as declared or else its mean outcome (its share of each, if there are several): a
+    response that is common to all units then does the same in each, and no unit's largest week
+    sets its return. Other nodes, such as a price, are relative to their own largest value in the
+    unit.
     """
     curved = any(e.source == node and r.transforms for e, r in spec.mechanisms.items())
     grows = node in spec.graph.outcomes or node in data.spend or curved
     if not data.is_panel or not grows:
         return data.scale(node)
-    said = np.abs(data.array(data.size or spec.graph.outcomes[0])[..., data.history :])
-    size = said.mean(axis=-1, keepdims=True)
+    paths = [data.array(v) for v in ([data.size] if data.size else spec.graph.outcomes)]
+    levels = [np.abs(path[..., data.history :]).mean(axis=-1, keepdims=True) for path in paths]
+    size = sum(level / (level.mean() or 1.0) for level in levels)
     if not size.all():
         unit = data.units[int(np.flatnonzero(size.ravel() == 0)[0])]
         raise DataError(
-            f"'{spec.graph.outcomes[0]}' is zero in every period of unit '{unit}', so there is no "
-            "market to model there. Leave the unit out."
+            f"'{"', '".join(spec.graph.outcomes)}' is zero in every period of unit '{unit}', so "
+            "there is no market to model there. Leave the unit out."
         )
     return size * (np.abs(data.array(node)[..., data.history :]) / size).max()
 
