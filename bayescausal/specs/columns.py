@@ -13,6 +13,9 @@ from bayescausal.errors import DataError, did_you_mean, shown
 RESERVED = ("time", "unit", "chain", "draw")
 """Names of dims, which no column may have."""
 
+LARGEST = 1e50
+"""The largest number in a table, and one over the smallest maximum of a column."""
+
 _POINT = re.compile(r"[-+]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?")
 _COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
 _SIGN = "(?:[A-Z]{3}|[€$£¥₹%])"
@@ -133,6 +136,16 @@ def require_number(name: Any, column: pd.Series) -> None:
         raise DataError(f"Column '{name}' cannot be used: {why}, or leave it out with columns=.")
     if why := not_numbers(column):
         raise DataError(f"Column '{name}' cannot be used: {why}.")
+
+
+def require_computable(what: str, largest: float) -> None:
+    """Raise where the square of an effect in currency per spend would leave the floating range."""
+    if largest and not 1 / LARGEST <= largest <= LARGEST:
+        raise DataError(
+            f"{what} is {largest:.3g} at its largest. Beyond {LARGEST:g} or below {1 / LARGEST:g} "
+            "a spread comes out as infinite or as zero, because computers square it. State it in "
+            "other units, such as thousands or millions."
+        )
 
 
 def costs_of(spend: Any) -> dict[str, str]:

@@ -21,6 +21,7 @@ from bayescausal.specs.columns import (
     left_out,
     numeric,
     require,
+    require_computable,
     require_number,
     require_once,
     several,
@@ -180,6 +181,7 @@ class Dataset:
             raise DataError(f"value is a column or a number in currency; got {shown(self.value)}.")
         else:
             object.__setattr__(self, "value", float(self.value))
+            require_computable("value", abs(self.value))
         if self.size is not None:
             require(self.size, self.columns, "column for the size of units,")
             if not self.is_panel or (self.array(self.size) <= 0).any():
@@ -201,6 +203,7 @@ class Dataset:
                     f"Column '{name}' has {int(bad.sum())} missing or infinite values, the first "
                     f"at {when.date()}. Fill them knowingly, or leave the column out with columns=."
                 )
+            require_computable(f"Column '{name}'", float(np.nanmax(np.abs(values), initial=0.0)))
         for treatment, name in self.spend.items():
             what, spend = f"The spend of '{treatment}' (column '{name}')", self.array(name)
             if (spend < 0).any():

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from bayescausal.errors import ColumnsLeftOut, DataError
+from bayescausal.specs.columns import LARGEST
 from bayescausal.specs.dataset import Dataset
 
 START = "2024-01-01"
@@ -42,6 +43,28 @@ def read_panel(frame, **settings):
 
 
 # What is read
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300, 1e60, 1e-60])
+@pytest.mark.parametrize("name", ["sales", "tv", "worth"])
+def test_units_in_which_spreads_overflow_are_refused_with_advice(name, factor):
+    frame = weekly(worth=np.ones(8))
+    frame[name] *= factor
+    with pytest.raises(DataError, match=rf"'{name}' is .*e[+-].*other units"):
+        read(frame, value="worth")
+    with pytest.raises(DataError, match=r"value is .* other units"):
+        read(weekly(), value=factor)
+
+
+def test_units_that_are_not_refused_leave_the_square_of_every_return_in_range():
+    frame = weekly(worth=np.full(8, LARGEST))
+    frame["sales"] *= LARGEST / frame["sales"].max()
+    frame["tv"] *= 1 / LARGEST / frame["tv"].max()
+    data = read(frame, value="worth")
+    most = LARGEST * data.array("sales").max() / data.array("tv").max()
+    assert np.isfinite(most**2)
+    assert most**-2 > 0
+    assert read(weekly(price=np.zeros(8))).columns  # a column of zeros is judged where it is used
 
 
 def test_every_number_arrives_in_its_place():
