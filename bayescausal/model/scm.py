@@ -242,7 +242,7 @@ def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:
         return data.scale(node)
     paths = [data.array(v) for v in ([data.size] if data.size else spec.graph.outcomes)]
     levels = [np.abs(path[..., data.history :]).mean(axis=-1, keepdims=True) for path in paths]
-    size = sum(level / (level.mean() or 1.0) for level in levels)
+    size = np.sum([level / (level.mean() or 1.0) for level in levels], axis=0)
     if not size.all():
         unit = data.units[int(np.flatnonzero(size.ravel() == 0)[0])]
         raise DataError(
