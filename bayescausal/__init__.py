@@ -96,14 +96,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
         # ask
         "queries.worlds": ["counterfactual", "do"],
         "queries.effects": [
-            "adstock_curve",
             "contributions",
             "decompose",
             "effect",
             "mroas",
-            "response_curve",
             "roas",
         ],
+        "queries.curves": ["adstock_curve", "response_curve"],
         "queries.summary": ["summarize"],
         "queries.experiments": [
             "Conflict",

@@ -74,7 +74,7 @@ def show(label: str, fit: bc.Fit, truth: dict[str, float] | None = None) -> None
         f"compile {run['compile_seconds']:.0f} s, sample {run['sample_seconds']:.0f} s, "
         f"{run['leapfrogs']} leapfrogs"
     )
-    table = bc.summarize(bc.roas(fit)).drop(columns=["median", "p_positive"])
+    table = bc.summarize(bc.roas(fit)).drop(columns=["mean", "p_positive"])
     if truth:
         table["truth"] = pd.Series(truth)
         table["covers"] = table["truth"].between(table["low"], table["high"])
@@ -173,7 +173,7 @@ def geo(folder: Path) -> None:
         fit = bc.fit(replace(spec, noise=noise), data, seed=SEED, progress=False)
         show(f"geo_full_funnel_data, 20 units, {label}", fit)
         split = bc.decompose(fit, bc.incremental("AwarenessVideo"))
-        print(bc.summarize(split).drop(columns=["median", "p_positive"]).to_string())
+        print(bc.summarize(split).drop(columns=["mean", "p_positive"]).to_string())
 
 
 def main() -> None:

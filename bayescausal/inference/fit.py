@@ -15,7 +15,6 @@ import xarray as xr
 
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
-from bayescausal.errors import DataError
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
@@ -351,6 +350,7 @@ def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str,
     z, share = {}, {}
     for test in made.spec.experiments:
         draws, error = lift_draws(made, test), error_sd(test, made.data)
+        draws = draws[np.isfinite(draws)]
         off = entered(test).lift - draws.mean()
         z[str(test.name)] = float(off / np.hypot(error, draws.std()))
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
@@ -375,8 +375,7 @@ def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
 def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:
     """Draws of an effect, shape ``(chain, draw)``, on the estimand's scale.
 
-    A percentage of an outcome that is zero or less is NaN in draws of the prior; in those of the
-    posterior it raises a DataError.
+    NaN in draws in which a percentage is undefined, infinite where a unit cannot be bought.
     """
     if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
         estimand = estimand.on(fit.spec.graph.outcomes[0])
@@ -386,15 +385,7 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
         size = len(next(iter(theta.values())))
         return np.broadcast_to(measure(scm, theta, x, edges, estimand), (size,))
 
-    draws = fit.evaluate(measured, only=touched(fit.spec, estimand.treatments), group=group)
-    undefined = int(np.isnan(draws).sum())
-    if undefined and group == "posterior":
-        raise DataError(
-            f"{estimand!r}: in {undefined} of {draws.size} draws the outcome of the control world "
-            "adds up to zero or less, so there is nothing to take a percentage of. Ask "
-            "scale='total'."
-        )
-    return draws
+    return fit.evaluate(measured, only=touched(fit.spec, estimand.treatments), group=group)
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:

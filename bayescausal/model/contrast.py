@@ -249,7 +249,7 @@ def measure(
     -------
     array
         Draw dims only. On the percent scale a draw in which the outcome of the control world adds
-        up to zero or less is NaN.
+        up to zero or less is NaN; on the cost scale one in which nothing is gained is infinite.
 
     Raises
     ------
@@ -270,20 +270,30 @@ def on_scale(
     """Turn a sum over units and periods into a number on the estimand's scale.
 
     ``level`` is the outcome of the control world, summed over the same; only ``percent`` needs it.
+    The cost of a unit is infinite where spend gains none, which keeps it a decreasing function of
+    the effect per spend: its quantiles are the inverses of those.
     """
     if estimand.scale == "mean":
         return total / scope(scm, estimand).periods
     if estimand.scale == "per_spend":
         return total / moved_spend(scm, estimand)
     if estimand.scale == "cost":
-        return moved_spend(scm, estimand) / total
+        moved = moved_spend(scm, estimand)
+        gains = total * np.sign(moved) > 0
+        return xp.where(gains, moved / xp.where(gains, total, 1.0), np.inf)
     if estimand.scale == "percent":
-        return 100.0 * total / _positive(scm, estimand, level, xp)
+        _require_positive(scm, estimand, level, xp)
+        return ratio(100.0 * total, level) if xp is np else 100.0 * total / level
     return total
 
 
-def _positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> Array:
-    """Check what a percentage is taken of; NaN in draws in which it is not positive."""
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Divide by a random denominator: NaN in draws in which it is not positive."""
+    return numerator / np.where(denominator > 0, denominator, np.nan)
+
+
+def _require_positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> None:
+    """Raise when what a percentage is taken of is positive in no draw, or not in the data."""
     outcome = scm.spec.outcome_of(estimand)
     counts = scope(scm, estimand).counts
     given = scm.factual[outcome]
@@ -297,7 +307,6 @@ def _positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> Array:
             f"{estimand!r}: '{outcome}' adds up to zero or less {where}, so there is nothing to "
             "take a percentage of. Ask scale='total', or count another window or outcome."
         )
-    return np.where(level > 0, level, np.nan) if xp is np else level
 
 
 def split(
@@ -339,17 +348,29 @@ def split(
 
 
 def moved_spend(scm: SCM, estimand: Estimand) -> float:
-    """Spend of the intervened treatments in the active world, less that in the control world."""
-    total = float(np.sum(spend_path(scm, estimand)))
+    """Return `spend_change`; raise where it is zero, and nothing can be divided by it."""
+    total = spend_change(scm, estimand)
     if total == 0:
         raise DataError(
-            f"{estimand!r} moves no spend in its window, so an effect per spend is undefined."
+            f"{estimand!r} moves no spend in its window, so an effect per spend is undefined. Ask "
+            "scale='total', or a window in which there was spend."
         )
     return total
 
 
+def spend_change(scm: SCM, estimand: Estimand) -> float:
+    """Spend of the intervened treatments in the active world, less that in the control world."""
+    return float(net(spend_path(scm, estimand), None))
+
+
+def net(path: np.ndarray, axes: Any) -> np.ndarray:
+    """Sum a path of spend; parts that cancel but for rounding leave zero."""
+    total = np.asarray(path.sum(axis=axes))
+    return np.where(np.abs(total) > 1e-9 * np.abs(path).sum(axis=axes), total, 0.0)
+
+
 def spend_path(scm: SCM, estimand: Estimand) -> np.ndarray:
-    """What `moved_spend` sums: by period, and by unit in a panel.
+    """What `spend_change` sums: by period, and by unit in a panel.
 
     Exposure is paid at the price of its own period, with its part of the spend that is booked
     where nothing ran (`unit_cost`); where there was none, and off the panel, at the mean price.

@@ -60,5 +60,6 @@ def moved(table: pd.DataFrame) -> list[str]:
 
 
 def _cell(row: pd.Series, prefix: str) -> dict[str, Any]:
-    mean, low, high = (number(row[f"{prefix}{key}"]) for key in ("mean", "low", "high"))
-    return {"mean": mean, "interval": f"{low} to {high}", "unknown": row["grade"] == "X"}
+    median, low, high = (number(row[f"{prefix}{key}"]) for key in ("median", "low", "high"))
+    said = {"median": median, "interval": f"{low} to {high}", "note": ""}
+    return {**said, "unknown": row["grade"] == "X"}

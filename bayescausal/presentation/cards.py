@@ -18,7 +18,7 @@ type Questions = dict[tuple[Node, str], Draws]
 
 
 def cells(fit: Fit, found: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
-    """Return mean and interval of every quantity of a channel, as text; P(it is above one)."""
+    """Return median and interval of every quantity of a channel, as text; P(it is above one)."""
     return {q: _cell(fit, draws, q, prob) for (c, q), draws in found.items() if c == channel}
 
 
@@ -28,15 +28,16 @@ def _cell(fit: Fit, found: Draws, quantity: str, prob: float) -> dict[str, Any]:
     above = float(table_of(found - 1, prob)["p_positive"].iloc[0])
     draws = fit.shape[0] * fit.shape[1]
     return {
-        "mean": write(line["mean"]),
+        "median": write(line["median"]),
         "interval": f"{write(line['low'])} to {write(line['high'])}",
-        "fixed": line["sd"] == 0,
-        "size": float(line["mean"]),
+        "note": str(line.get("note", "")),
+        "fixed": line["low"] == line["high"],
+        "size": float(line["median"]),
         "p_above_one": above,
         "above_one": chance(above, draws),
         "positive": chance(float(line["p_positive"]), draws),
         "grade": line["grade"],
-        "unknown": line["grade"] == "X" and line["sd"] > 0,
+        "unknown": line["grade"] == "X" and line["low"] != line["high"],
         "standing": standing(line["grade"]),
     }
 
@@ -91,15 +92,15 @@ def _step(
     """
     margin = asked.get("mroas")
     alone = len(fit.spec.graph.outcomes) == 1
-    if margin is None or not (
-        alone and fit.convergence.converged and math.isfinite(margin["size"])
-    ):
+    if margin is None or not (alone and fit.convergence.converged):
         return ""
     terms = [f"at {number(1)} a unit"] if fit.data.value == 1 else []
-    if asked["roas"]["mean"] != asked["induced roas"]["mean"]:
+    if asked["roas"]["median"] != asked["induced roas"]["median"]:
         draws = mroas(fit, [channel], spend="induced").isel(channel=0).drop_vars("channel")
         margin = _cell(fit, draws, "mroas", prob)
         terms.append("counting the spend that it causes elsewhere")
+    if not math.isfinite(margin["size"]):
+        return ""
     return next_step(
         margin["grade"],
         margin["p_above_one"],

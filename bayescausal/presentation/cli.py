@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -191,7 +192,7 @@ def _effects(args: argparse.Namespace) -> None:
         ]
         about = {**tables[outcomes[0]].attrs, "converged": state.converged}
         about |= {"convergence": str(state)}
-        print(json.dumps({**about, "effects": rows}, indent=1))
+        print(json.dumps({**about, "effects": [*map(_strict, rows)]}, indent=1))
     for name, table in tables.items():
         if args.format == "csv":
             text = table.assign(outcome=name, converged=state.converged)
@@ -210,6 +211,11 @@ def _effects(args: argparse.Namespace) -> None:
     _say_unidentified(fit)
     _say_conflicts(fit)
     _say_moved(fit)
+
+
+def _strict(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON can hold it, which knows no NaN and no infinity: null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -247,14 +253,14 @@ def _demo(args: argparse.Namespace) -> None:
 
 def _against(truth: dict[str, Any], table: Any) -> Iterator[tuple[str, ...]]:
     """Lines of truth beside estimate; direct and indirect only where something mediates."""
-    yield "channel", "quantity", "true", "estimated", "low", "high", "covered"
+    yield "channel", "quantity", "true", "median", "low", "high", "covered"
     for (channel, quantity), line in table.iterrows():
         known = truth["effects"][channel] | {"roas": truth["roas"][channel]}
         split = table.loc[(channel, "indirect"), "sd"] > 0
         if quantity not in known or (quantity in ("direct", "indirect") and not split):
             continue
         true, low, high = known[quantity], line["low"], line["high"]
-        cells = [number(x) for x in (true, line["mean"], low, high)]
+        cells = [number(x) for x in (true, line["median"], low, high)]
         yield channel, quantity, *cells, "yes" if low <= true <= high else "no"
 
 

@@ -133,7 +133,7 @@ def plot_reconciliation(found: Reconciliation) -> Figure:
         f"in the {found.prob:.0%} interval of the model",
         subtitle="Dot and whisker: the lift as it was measured, with its standard error. Bar: "
         f"the model's {found.prob:.0%} predictive interval for that lift, the error of the test "
-        f"included; tick: its mean. {found.prob * count:.1f} of {count} are expected inside when "
+        f"included; tick: its median. {found.prob * count:.1f} of {count} are expected inside when "
         "the model is right."
         + (" Hatched: not identified by the graph, the priors set the interval." if weak else ""),
         alarm=found.problem,
@@ -227,7 +227,7 @@ def _held_out(ax: Axes, name: str, line: pd.Series) -> None:
     if weak:
         look = {"facecolor": "none", "edgecolor": SOFT, "hatch": "///", "linewidth": 0.6}
     ax.barh(0, width, left=line["low"], height=0.7, **look)
-    ax.plot([line["mean"]] * 2, [-0.35, 0.35], color=BLUE, linewidth=1.6)
+    ax.plot([line["median"]] * 2, [-0.35, 0.35], color=BLUE, linewidth=1.6)
     color = INK if line["covers"] else RED
     ax.errorbar(line["lift"], 0, xerr=line["sd"], fmt="o", color=color, markersize=6, capsize=3)
     ax.axvline(0, color=SOFT, linewidth=0.8)
@@ -237,7 +237,7 @@ def _held_out(ax: Axes, name: str, line: pd.Series) -> None:
     ax.spines["left"].set_visible(False)
     ax.set_title(marked(name, line["grade"]))
     found = f"{number(line['lift'])} ± {number(line['sd'])}"
-    said = f"{number(line['mean'])} [{number(line['low'])}, {number(line['high'])}]"
+    said = f"{number(line['median'])} [{number(line['low'])}, {number(line['high'])}]"
     where = "inside" if line["covers"] else "MISSED"
     ax.set_title(
         f"test {found};  model {said};  z = {line['z']:+.1f}, {where}",

@@ -61,19 +61,19 @@ def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) 
         columns,
         height=0.75 + _ROW * most,
         title="Return per unit of spend, market by market",
-        subtitle=f"Value of incremental {outcome} per unit of the channel's own spend: mean and "
+        subtitle=f"Value of incremental {outcome} per unit of the channel's own spend: median and "
         f"{prob:.0%} credible interval; band: all markets together. Dashed line: one back for one "
         f"spent. {GRADED}",
     )
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
-        table = table.sort_values("mean", ascending=False)
+        table = table.sort_values("median", ascending=False)
         letter, whole = str(table["grade"].iloc[0]), together.loc[name]
         rows, weak = np.arange(len(table)), letter == "X"
         ax.axvline(1, color=INK, **DASHED)
         ax.axvspan(whole["low"], whole["high"], color=AMBER, alpha=0.15, linewidth=0)
         style = (0, (2, 2)) if weak else "solid"
         ax.hlines(rows, table["low"], table["high"], color=BLUE, linewidth=1.8, linestyle=style)
-        ax.plot(table["mean"], rows, "o", color=BLUE, mfc="white" if weak else BLUE, markersize=5)
+        ax.plot(table["median"], rows, "o", color=BLUE, mfc="white" if weak else BLUE, markersize=5)
         ax.set_yticks(rows, table.index, color=INK)
         ax.set_ylim(len(table) - 0.5, -0.5)
         ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))

@@ -41,14 +41,8 @@ from bayescausal.presentation.sheet import (
     table_of,
 )
 from bayescausal.presentation.words import marked
-from bayescausal.queries.effects import (
-    adstock_curve,
-    contributions,
-    effect,
-    mroas,
-    response_curve,
-    roas,
-)
+from bayescausal.queries.curves import adstock_curve, response_curve
+from bayescausal.queries.effects import contributions, effect, mroas, roas
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 
@@ -113,7 +107,7 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
         1 if len(parts) < 3 else 2,
         height=2.9 if len(parts) == 1 else 1.9,
         title=f"{what}: observed against predicted",
-        subtitle=f"Dots: observed. Line and band: posterior predictive mean and {prob:.0%} "
+        subtitle=f"Dots: observed. Line and band: posterior predictive median and {prob:.0%} "
         f"interval of each {period(fit)}, given its observed causes. {inside.sum()} of "
         f"{inside.size} dots lie inside.",
         sharex=True,
@@ -156,7 +150,7 @@ def plot_contributions(
         1 if len(names) < 5 else 2,
         height=1.55,
         title=f"Contributions to {outcome} per {period(fit)}{units}",
-        subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: mean and "
+        subtitle=f"{outcome} as it was, minus {outcome} with the channel at zero: median and "
         f"{prob:.0%} credible interval. One channel at a time; where one acts through another "
         f"their contributions overlap, so they do not add up. {GRADED}",
         sharex=True,
@@ -196,7 +190,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
         ("ROAS, the average return of what was spent", average, BLUE, "o", -0.17),
         ("mROAS, the return of the next unit spent", marginal, AMBER, "s", 0.17),
     )
-    order = list(kinds[0][1]["mean"].sort_values(ascending=False).index)
+    order = list(kinds[0][1]["median"].sort_values(ascending=False).index)
     sheet, axes = sheet_with(
         fit,
         1,
@@ -204,7 +198,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
         height=0.95 + 0.62 * len(order),
         title="Return per unit of spend",
         subtitle=f"Value of incremental {outcome} per unit of the channel's own "
-        f"spend: mean and {prob:.0%} credible interval. Dashed line: one back for one spent. "
+        f"spend: median and {prob:.0%} credible interval. Dashed line: one back for one spent. "
         f"{GRADED}",
     )
     ax = axes[0]
@@ -219,11 +213,11 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
             ends = (line.low, line.high)
             ax.hlines(row + shift, *ends, color=color, linewidth=2.2, linestyle=style)
             fill = "white" if weak else color
-            ax.plot(line.mean, row + shift, marker, color=color, mfc=fill, markersize=6.5)
+            ax.plot(line.median, row + shift, marker, color=color, mfc=fill, markersize=6.5)
             ax.text(
                 1.02,
                 row + shift,
-                f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]",
+                f"{line.median:.2f}  [{line.low:.2f}, {line.high:.2f}]",
                 transform=ax.get_yaxis_transform(),
                 va="center",
                 color=color,
@@ -260,7 +254,7 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
         min(3, len(edges)),
         height=2.5,
         title=f"Response curves per {period(fit)}{units}",
-        subtitle="Steady response along one edge to constant exposure, carry-over included: mean "
+        subtitle="Steady response along one edge to constant exposure, carry-over included: median "
         f"and {prob:.0%} credible interval. Ticks: observed exposures. Grey: beyond the largest "
         f"one, an extrapolation. {GRADED}",
     )
@@ -315,8 +309,8 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
         min(3, len(edges)),
         height=2.2,
         title="Carry-over along each edge",
-        subtitle=f"Share of the adstocked exposure that acts in each {period(fit)} after it: mean "
-        f"and {prob:.0%} credible interval. Shares sum to one. {GRADED}",
+        subtitle=f"Share of the adstocked exposure that acts in each {period(fit)} after it: "
+        f"median and {prob:.0%} credible interval. In each draw shares sum to one. {GRADED}",
         sharey=True,
     )
     weak = _edge_titles(fit, axes, edges)
@@ -325,7 +319,7 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
         table, lags = table_of(draws, prob), draws["lag"].to_numpy()
         ax.vlines(lags, table["low"], table["high"], color=BLUE, alpha=0.35, linewidth=5)
         fill = "white" if unknown else BLUE
-        ax.plot(lags, table["mean"], "o-", color=BLUE, mfc=fill, markersize=4, linewidth=0.8)
+        ax.plot(lags, table["median"], "o-", color=BLUE, mfc=fill, markersize=4, linewidth=0.8)
         ax.set_xlabel(f"{period(fit)}s after exposure")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -138,13 +138,20 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
     found = _questions(fit, outcome or fit.spec.graph.outcomes[0])
     tables = {key: summarize(draws, prob) for key, draws in found.items()}
     table = pd.concat(tables.values())
+    if "note" in table:
+        table["note"] = table["note"].fillna("")
     table.index = pd.MultiIndex.from_tuples(tables, names=["channel", "quantity"])
-    heads = {part.columns.name for part in tables.values() if part["sd"].iloc[0] > 0}
+    heads = {part.columns.name for part in tables.values() if _varies(part)}
     for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
         if head in heads:
             table.columns.name = head
     table.attrs = {"prob": prob} | ({"posterior": kind} if (kind := labeled(fit.spec)) else {})
     return table
+
+
+def _varies(table: pd.DataFrame) -> bool:
+    """Whether a number is not the same in all draws, as that of a path which is not there is."""
+    return bool(table["low"].iloc[0] != table["high"].iloc[0])
 
 
 def _questions(fit: Fit, outcome: Node) -> Questions:
@@ -225,7 +232,7 @@ def _outcome(fit: Fit, prob: float, outcome: Node, found: Questions) -> dict[str
         asked = cells(fit, found, channel, prob)
         rows.append({"channel": channel, "tests": "", **asked})
         if "roas" in asked:
-            differ = asked["roas"]["mean"] != asked["induced roas"]["mean"]
+            differ = asked["roas"]["median"] != asked["induced roas"]["median"]
             spent = float(fit.data.spend_of(channel)[..., fit.data.history :].sum())
             returns.append({"channel": channel, "spend": number(spent), "differ": differ, **asked})
     return {
@@ -250,7 +257,7 @@ def _basis(fit: Fit, asked: dict[Node, Questions]) -> dict[str, Any]:
         str(letter)
         for found in asked.values()
         for draws in found.values()
-        if float(draws.std()) > 0
+        if bool((draws != draws[0, 0]).any())  # also where all have no value
         for letter in [draws["grade"].item()]
     }
     names = list(dict.fromkeys(r["channel"] for r in rows))
@@ -276,7 +283,7 @@ def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
                 "estimand": repr(test.estimand).removeprefix("Estimand(").removesuffix(")"),
                 "design": test.design,
                 "lift": f"{number(test.lift)} ± {number(test.sd)}",
-                "mean": number(line["mean"]),
+                "median": number(line["median"]),
                 "interval": f"{number(line['low'])} to {number(line['high'])}",
                 "z": f"{z:+.1f}",
                 "conflict": abs(z) > 2,

@@ -99,13 +99,13 @@ def table_of(draws: Draws, prob: float) -> pd.DataFrame:
 
 
 def draw_band(ax: Axes, x: Any, table: pd.DataFrame, *, unknown: bool = False) -> None:
-    """Draw the mean and the interval of a summary; `unknown` hatches what is not identified."""
+    """Draw the median and the interval of a summary; `unknown` hatches what is not identified."""
     ends = table["low"], table["high"]
     if unknown:
         ax.fill_between(x, *ends, facecolor="none", edgecolor=SOFT, hatch="///", linewidth=0.6)
     else:
         ax.fill_between(x, *ends, color=BLUE, alpha=0.22, linewidth=0)
-    ax.plot(x, table["mean"], color=BLUE, **(DASHED if unknown else {"linewidth": 1.4}))
+    ax.plot(x, table["median"], color=BLUE, **(DASHED if unknown else {"linewidth": 1.4}))
 
 
 def date_axis(ax: Axes) -> None:

@@ -14,9 +14,13 @@ def number(x: float) -> str:
     --------
     >>> number(7207.15), number(584.8), number(1.2953), number(0.0042), number(-0.001e-9)
     ('7,207', '585', '1.30', '0.0042', '0')
+    >>> number(math.nan), number(math.inf)
+    ('n/a', '∞')
     """
-    if not math.isfinite(x):
+    if math.isnan(x):
         return "n/a"
+    if math.isinf(x):
+        return "∞" if x > 0 else "-∞"
     size = abs(x)
     if size < 1e-9:
         return "0"
@@ -46,6 +50,8 @@ def chance(p: float, draws: int) -> str:
     >>> chance(1.0, 2000), chance(0.0, 400), chance(0.934, 2000)
     ('above 99.9%', 'below 0.3%', '93%')
     """
+    if math.isnan(p):
+        return "n/a"
     step = max(0.001, math.ceil(1000 / draws) / 1000)
     if p > 1 - step:
         return f"above {1 - step:.1%}"

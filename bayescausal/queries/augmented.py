@@ -9,6 +9,7 @@ from bayescausal.errors import SpecError
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.queries.effects import effect
+from bayescausal.queries.questions import require_defined, require_variance
 from bayescausal.queries.summary import summarize
 from bayescausal.specs.estimand import Estimand, incremental
 
@@ -41,15 +42,17 @@ def compare_augmentation(
     Returns
     -------
     pandas.DataFrame
-        By effect: ``mean``, ``sd``, ``low``, ``high`` without augmentation, the same with it
-        (``augmented_mean``, ...), ``shift``, ``sd_ratio`` (with over without), ``moved``,
+        By effect: ``median``, ``mean``, ``sd``, ``low``, ``high`` without augmentation, the same
+        with it (``augmented_median``, ...), ``shift``, ``sd_ratio`` (with over without), ``moved``,
         ``status`` and ``grade``. The columns are headed NOT IDENTIFIED, or NOT CONVERGED when one
         of the two fits has not.
 
     Raises
     ------
     SpecError
-        The fit has no augmentation.
+        The fit has no augmentation, or an effect is asked as a cost.
+    DataError
+        A percentage that is undefined in some draws.
 
     Examples
     --------
@@ -62,19 +65,22 @@ def compare_augmentation(
             "replace(spec, augmentation=Augmentation(weight=0.3))."
         )
     asked = _totals(fit) if estimands is None else estimands
-    columns = ["mean", "sd", "low", "high"]
+    columns = ["median", "mean", "sd", "low", "high"]
     rows, heads = [], set()
     for estimand in asked:
-        both = [summarize(effect(one, estimand), prob) for one in (fit.plain, fit)]
+        require_variance("The effect", estimand)
+        drawn = [effect(one, estimand) for one in (fit.plain, fit)]
+        both = [summarize(draws, prob) for draws in drawn]
         heads |= {table.columns.name for table in both}
         without, given = (table.iloc[0] for table in both)
-        shift = (given["mean"] - without["mean"]) / without["sd"]
+        plain, augmented = (require_defined(draws.to_numpy(), estimand) for draws in drawn)
+        shift = (augmented.mean() - plain.mean()) / plain.std(ddof=1)
         row = {
             "estimand": estimand.label,
             **{c: without[c] for c in columns},
             **{f"augmented_{c}": given[c] for c in columns},
             "shift": shift,
-            "sd_ratio": given["sd"] / without["sd"],
+            "sd_ratio": augmented.std(ddof=1) / plain.std(ddof=1),
             "moved": bool(np.abs(shift) > MOVED),
             **{c: given[c] for c in ("status", "grade")},
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,8 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
-from bayescausal.model.contrast import reach
-from bayescausal.queries.decision import Decision, spend_change
+from bayescausal.model.contrast import reach, spend_change
+from bayescausal.queries.decision import Decision
 from bayescausal.specs import checks
 from bayescausal.specs.estimand import Estimand, Times, incremental
 
@@ -44,7 +45,8 @@ def budget_plans(
     fit : Fit
     channels : sequence of str, optional
         By default the treatments with a spend that reach the outcome and that no other treatment
-        moves. Those named keep the plan's budget; they do not react.
+        moves. Those named keep the plan's budget; they do not react. One without spend in the
+        window is left out, with a warning.
     shift : float
         Largest relative change of a channel, above 0 and up to 1. Responses far from what was
         spent are extrapolation.
@@ -85,7 +87,7 @@ def budget_plans(
     names = sorted(_channels(fit, channels, outcome))
     shift = _bounds(shift, mixtures)
     place: dict[str, Any] = {"outcome": outcome, "window": window or _year(fit, names, outcome)}
-    spent = np.array([_spent(fit, incremental(name, **place)) for name in names])
+    names, spent = _running(fit, names, place)
     budget = _budget(total, shift, spent)
     first, base = ("status quo", 1.0) if total is None else ("in proportion", budget / spent.sum())
     plans = {first: np.full(len(names), base)}
@@ -157,16 +159,28 @@ def _budget(total: float | None, shift: float, spent: np.ndarray) -> float:
     return budget
 
 
-def _spent(fit: Fit, asked: Estimand) -> float:
-    """Spend that a factor acts on, as `moved_spend` counts it."""
-    fit.spec.check_estimand(asked)
-    spent = spend_change(fit.scm, asked)
-    if spent <= 0:
+def _running(fit: Fit, names: list[Node], place: dict[str, Any]) -> tuple[list[Node], np.ndarray]:
+    """Return the channels with spend in the window, which a factor acts on, and their spend."""
+    spent = {}
+    for name in names:
+        off = incremental(name, **place)
+        fit.spec.check_estimand(off)
+        spent[name] = spend_change(fit.scm, off)
+    running = [name for name in names if spent[name] > 0]
+    paused = [name for name in names if spent[name] <= 0]
+    if len(running) < 2:
         raise DataError(
-            f"'{asked.label}' has no spend in the window, so a factor moves nothing. Give another "
+            f"Of {', '.join(names)} {len(running)} {'has' if len(running) == 1 else 'have'} spend "
+            "in the window, and a budget is moved between two channels or more. Give another "
             "window=, or name other channels=."
         )
-    return spent
+    if paused:
+        warnings.warn(
+            f"No spend in the window, so left out of the plans: {', '.join(paused)}. A factor of "
+            "nothing is nothing; give another window= to plan with them.",
+            stacklevel=3,
+        )
+    return running, np.array([spent[name] for name in running])
 
 
 def _year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.Timestamp]:

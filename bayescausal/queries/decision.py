@@ -15,7 +15,7 @@ from bayescausal.errors import DataError, SpecError
 from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.inference.fit import Fit, touched
-from bayescausal.model.contrast import contrast, moved_spend, scope, unit_cost
+from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
 from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
@@ -212,15 +212,6 @@ def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> di
     return {
         name: ("plan", values) for name, values in (*columns.items(), ("spend", planned.sum(1)))
     }
-
-
-def spend_change(scm: SCM, asked: Estimand) -> float:
-    """Spend of the treatments in the active world less that in the control world; 0 if the same."""
-    scope(scm, asked)  # a window or units that are not in the data
-    try:
-        return moved_spend(scm, asked)
-    except DataError:  # it moves none: an error for an effect per spend, not here
-        return 0.0
 
 
 def _gain(

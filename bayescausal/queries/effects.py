@@ -12,9 +12,10 @@ from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.model.contrast import (
     contrast,
-    moved_spend,
+    net,
     on_scale,
     outcomes,
+    ratio,
     spend_path,
     split,
     unit_cost,
@@ -25,9 +26,9 @@ from bayescausal.queries.questions import (
     about,
     asked_of,
     channels_for,
-    edge_of,
     grade_of,
     paid,
+    ratio_coords,
     worth_in_words,
 )
 from bayescausal.queries.worlds import data_coords, label
@@ -58,8 +59,9 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
         Dims ``(chain, draw)``; units of the outcome (``total``), per period and unit (``mean``),
         per unit of spend moved (``per_spend``), percent of the control world, or spend per unit
         gained (``cost``). The coords ``status`` and ``grade`` say what it
-        rests on; the attributes name the estimand, say whether the tail is cut by the end of the
-        data, and whether the fit has converged.
+        rests on, ``note`` in how many draws it has no finite value; the attributes name the
+        estimand, say whether the tail is cut by the end of the data, and whether the fit has
+        converged.
 
     Raises
     ------
@@ -67,6 +69,13 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
         The graph has no such path, or the window or units are not in the data.
     NotIdentified
         With ``strict``; the message says what would settle it.
+
+    Notes
+    -----
+    Where spend gains nothing a unit costs infinitely much, so the quantiles of a cost are the
+    inverses of those of the effect per spend: an interval that reaches zero there has no upper
+    end here. A percentage of a control world that is zero or less has no value (NaN). Of both
+    `summarize` gives quantiles, and no mean, which need not exist.
 
     Examples
     --------
@@ -76,7 +85,9 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
     estimand = asked_of(fit, estimand)
     grade = grade_of(fit, estimand, strict)
     values = effect_draws(fit, estimand)
-    return label(fit, values, (), {}, estimand.label, grades=grade, **about(fit, estimand, grade))
+    coords = ratio_coords(values, (), estimand.scale)
+    said = about(fit, estimand, grade)
+    return label(fit, values, (), coords, estimand.label, grades=grade, **said)
 
 
 def contributions(
@@ -169,14 +180,16 @@ def roas(
     units : str or sequence of str, optional
         Of a panel, what is counted; all units by default.
     by_unit : bool
-        A return for each of these units; none (NaN) where a channel has no spend.
+        A return for each of these units.
     strict : bool
         As in `effect`, for every channel.
 
     Returns
     -------
     xarray.DataArray
-        Dims ``(chain, draw, channel)``, and ``unit`` with ``by_unit``.
+        Dims ``(chain, draw, channel)``, and ``unit`` with ``by_unit``. NaN, with a ``note``, for
+        a channel without spend in the window or the unit, and in draws in which own and induced
+        spend together are not above zero.
 
     Raises
     ------
@@ -246,35 +259,42 @@ def _returns(
     names = channels_for(fit, channels, outcome, among=paid(fit, outcome))
     worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
     x = scm.factual
-    values, grades = [], []
+    values, grades, kinds = [], [], []
     for channel in names:
         question = asked_of(fit, ask(channel).on(outcome))
+        induces = spend == "induced" and bool(_paid_below(fit, channel))
         asked = [question.within(u) for u in question.units or data.units] if by_unit else []
         each = [grade_of(fit, one, strict) for one in asked or [question]]
         grades.append(max(each, key=lambda grade: grade.letter))  # the weakest
-        own: Any = moved_spend(scm, question)
-        if by_unit:
-            paid_there = spend_path(scm, question).sum(axis=axes)
-            own = np.where(paid_there == 0, np.nan, paid_there)
+        own = net(spend_path(scm, question), axes)
+        own = np.where(own == 0, np.nan, own)
 
         def gained(
             theta: Theta,
             edges: dict[Edge, Mechanism],
             question: Estimand = question,
-            own: Any = own,
+            own: Array = own,
+            induces: bool = induces,
         ) -> Array:
             gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
-            if spend == "own":
-                return gain / own
-            return gain / (own + _induced(fit, theta, edges, question, axes))
+            return ratio(
+                gain, own + (_induced(fit, theta, edges, question, axes) if induces else 0)
+            )
 
         values.append(fit.evaluate(gained, only=touched(fit.spec, [channel])))
+        kinds.append(np.where(np.isnan(own) | (not induces), "own", "induced"))
+    dims, found = ("channel", *(["unit"] if by_unit else [])), np.stack(values, axis=2)
+    divisors = np.stack([np.broadcast_to(kind, found.shape[3:]) for kind in kinds])
     counted = list(question.units or data.units)
     made = label(
         fit,
-        np.stack(values, axis=2),
-        ("channel", *(["unit"] if by_unit else [])),
-        {"channel": names, **({"unit": list(data.units)} if by_unit else {})},
+        found,
+        dims,
+        {
+            "channel": names,
+            **({"unit": list(data.units)} if by_unit else {}),
+            **ratio_coords(found, dims, divisors),
+        },
         name,
         grades={"channel": grades},
         outcome=outcome,
@@ -292,12 +312,16 @@ def _induced(
     """Spend that the intervention moves in paid mediators."""
     total = np.zeros(1)
     x = fit.scm.factual
-    for node in fit.spec.mediators:
-        below = node in fit.spec.reduced.descendants(*question.treatments)
-        if node in fit.data.spend and below and node not in question.treatments:
-            moved = contrast(fit.scm, theta, x, edges, question.on(node))
-            total = total + (moved * unit_cost(fit.data, node)).sum(axis=axes)
+    for node in _paid_below(fit, *question.treatments):
+        moved = contrast(fit.scm, theta, x, edges, question.on(node))
+        total = total + (moved * unit_cost(fit.data, node)).sum(axis=axes)
     return total
+
+
+def _paid_below(fit: Fit, *treatments: Node) -> list[Node]:
+    """Mediators with a spend that react to these treatments."""
+    below = {*fit.spec.reduced.descendants(*treatments)} - {*treatments}
+    return [node for node in fit.spec.mediators if node in fit.data.spend and node in below]
 
 
 def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
@@ -355,80 +379,8 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
         fit,
         values,
         ("path",),
-        {"path": paths},
+        {"path": paths, **ratio_coords(values, ("path",), estimand.scale)},
         estimand.label,
         grades={"path": grades},
         **about(fit, estimand, weak, paths[grades.index(weak)]),
     )
-
-
-def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2) -> Draws:
-    """Steady response along one edge to constant exposure, with its uncertainty.
-
-    Parameters
-    ----------
-    fit : Fit
-    edge : str
-        ``"tv->sales"``.
-    points : int
-        Number of exposures, from zero.
-    upto : float
-        The largest one, as a multiple of the largest observed. Beyond 1 it is extrapolation.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dims ``(chain, draw, exposure)``; per period, in units of the target (identity link) or in
-        log units. In a panel: the mean over units, each at the same share of its own maximum.
-    """
-    edge = edge_of(fit, edge)
-    scm, response = fit.scm, fit.spec.mechanisms[edge]
-    share = np.linspace(0, upto, points)
-    size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
-
-    def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
-        beta = edges[edge].beta.reshape(-1, 1)
-        steady = np.repeat(share[:, None], response.reach + 1, axis=1)
-        ends = [response.curve(np, level, own)[..., -1] for level in steady]
-        f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
-        each = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
-        return np.mean(size * each, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
-
-    values = fit.evaluate(curve, only=[edge])
-    exposure = share * float(scm.scale[edge.source].mean())
-    return label(fit, values, ("exposure",), {"exposure": exposure}, str(edge))
-
-
-def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
-    """Share of an edge's effect by lag, with its uncertainty.
-
-    It is the response of the edge's adstock alone to one period of exposure, summing to one.
-
-    Parameters
-    ----------
-    fit : Fit
-    edge : str
-        ``"tv->sales"``.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dims ``(chain, draw, lag)``.
-    """
-    edge = edge_of(fit, edge)
-    response = fit.spec.mechanisms[edge]
-    steps = [t for t in response.transforms if t.reach]
-    pulse = np.zeros(response.reach + 1)
-    pulse[0] = 1.0
-
-    def weights(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
-        path = pulse
-        for step in steps:
-            path = step.apply(np, path, {name: own[name] for name in step.priors})
-        path = np.broadcast_to(path, (len(edges[edge].beta), len(pulse)))
-        return path / path.sum(axis=-1, keepdims=True)
-
-    values = fit.evaluate(weights, only=[edge])
-    return label(fit, values, ("lag",), {"lag": np.arange(len(pulse)) + edge.lag}, str(edge))

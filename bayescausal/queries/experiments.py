@@ -29,6 +29,7 @@ from bayescausal.queries.left_out import (
     refit_advice,
     warn_of,
 )
+from bayescausal.queries.questions import require_defined
 from bayescausal.specs.agreement import check
 from bayescausal.specs.experiment import Experiment
 
@@ -95,7 +96,7 @@ class Reconciliation:
     Parameters
     ----------
     table : pandas.DataFrame
-        By test: ``lift, sd, mean, low, high, z, covers``, and the ``grade`` of its effect.
+        By test: ``lift, sd, median, mean, low, high, z, covers``, and the ``grade`` of its effect.
     prob : float
         Probability inside ``low``..``high``.
     problem : str
@@ -154,8 +155,9 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
     -------
     pandas.DataFrame
         By test, in the order of the spec. ``lift``, ``sd`` (its error and bias; the scale, for a
-        Student-t). ``prior_mean, prior_low, prior_high`` and ``mean, low, high``: predictive, the
-        90 percent interval holds a lift, error included. ``z``; ``p``, two-sided and posterior
+        Student-t). ``prior_median, prior_mean`` and ``median, mean`` of the effect; predictive
+        ``prior_low, prior_high`` and ``low, high``: the 90 percent interval holds a lift, error
+        included. ``z``; ``p``, two-sided and posterior
         predictive. ``loo_mean, loo_sd`` of the effect, ``loo_z``, ``pareto_k``; ``trusted``,
         whether they can be relied on, and ``advice`` when they cannot.
 
@@ -188,12 +190,13 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
         if len(defined) < len(prior):
             advice.append(
                 f"The prior interval leaves out {len(prior) - len(defined)} of {len(prior)} draws "
-                "in which the percentage is undefined."
+                "in which the percentage is undefined; its mean does not exist."
             )
         rows[name] = {
             "lift": test.lift,
             "sd": tests.errors[name],
             **predictive(defined, error, PROB, "prior_"),
+            **({"prior_mean": np.nan} if len(defined) < len(prior) else {}),
             **predictive(draws, error, PROB),
             "z": tests.z(name, float(draws.mean()), float(draws.std())),
             "p": 2 * min(below, 1 - below),
@@ -330,7 +333,8 @@ def reconcile(
     warn_of(fit)
     rows = {}
     for test in map(entered, held):
-        draws, sd = lift_draws(fit, test).ravel(), error_sd(test, fit.data)
+        draws = require_defined(lift_draws(fit, test), test.estimand).ravel()
+        sd = error_sd(test, fit.data)
         said = predictive(draws, error_law(test, sd), prob)
         rows[str(test.name)] = {
             "lift": test.lift,

@@ -15,6 +15,7 @@ from bayescausal.errors import NotConverged, SpecError
 from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit, lift_draws
 from bayescausal.model.lifts import entered, lift_data, terms
+from bayescausal.queries.questions import require_defined
 from bayescausal.specs.experiment import Experiment
 
 PROB = 0.9
@@ -73,7 +74,9 @@ def required(fit: Fit) -> tuple[Experiment, ...]:
 def gather(fit: Fit) -> LeftOut:
     """Evaluate the tests of a fit: effects, errors, log densities of their terms."""
     given = {str(test.name): entered(test) for test in required(fit)}
-    effects = {name: lift_draws(fit, test) for name, test in given.items()}
+    effects = {
+        name: require_defined(lift_draws(fit, test), test.estimand) for name, test in given.items()
+    }
     out = LeftOut(given, effects, {}, {}, {}, {})
     data = lift_data(fit.spec, fit.data)
     for term in terms(fit.spec):
@@ -99,12 +102,15 @@ def error_law(test: Experiment, sd: float) -> Any:
 
 
 def predictive(draws: np.ndarray, error: Any, prob: float, prefix: str = "") -> dict[str, float]:
-    """Mean of an effect, and the interval of a lift: every draw with quantiles of the error."""
+    """Median and mean of an effect, and the interval of a lift.
+
+    Every draw with quantiles of the error.
+    """
     levels = (np.arange(_ERRORS) + 0.5) / _ERRORS
     lifts = (draws[:, None] + error.ppf(levels)).ravel()
     low, high = np.quantile(lifts, [(1 - prob) / 2, (1 + prob) / 2])
-    numbers = {"mean": float(draws.mean()), "low": float(low), "high": float(high)}
-    return {prefix + key: value for key, value in numbers.items()}
+    numbers = {"median": np.median(draws), "mean": draws.mean(), "low": low, "high": high}
+    return {prefix + key: float(value) for key, value in numbers.items()}
 
 
 def refit_advice(names: Sequence[str], k: float) -> str:

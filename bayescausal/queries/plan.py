@@ -22,10 +22,10 @@ from bayescausal._types import Array, Draws, Theta
 from bayescausal.errors import DataError, NotConverged, SpecError
 from bayescausal.identification.asking import as_estimand
 from bayescausal.inference.fit import Fit, effect_draws, touched
-from bayescausal.model.contrast import on_scale, outcomes, scope
+from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
 from bayescausal.model.scm import Mechanism
-from bayescausal.queries.decision import Decision, payoffs, spend_change
-from bayescausal.queries.questions import asked_of
+from bayescausal.queries.decision import Decision, payoffs
+from bayescausal.queries.questions import asked_of, require_defined, require_variance
 from bayescausal.queries.sample_information import sample_information
 from bayescausal.specs.checks import number
 from bayescausal.specs.edge import Edge
@@ -275,8 +275,8 @@ def _row(
 ) -> dict[str, Any]:
     asked = asked_of(fit, test.estimand)
     aim = asked_of(fit, target or _own_target(fit, asked))
-    measured = effect_draws(fit, asked)
-    tested, wanted = measured.ravel(), effect_draws(fit, aim).ravel()
+    measured = require_defined(effect_draws(fit, asked), asked)
+    tested, wanted = measured.ravel(), require_defined(effect_draws(fit, aim), aim).ravel()
     error = test.std_error or expected_std_error(fit, asked)
     sd = Experiment(asked, 0.0, error, test.design).sd
     told = information(tested, wanted, sd)
@@ -350,11 +350,7 @@ def _several(candidates: Candidate | Iterable[Candidate]) -> list[Candidate]:
 def _finite_variance(what: str, estimand: Estimand) -> None:
     if not isinstance(estimand, Estimand):
         raise SpecError(f"{what} is of an Estimand, such as incremental('tv'); got {estimand!r}.")
-    if estimand.scale == "cost":
-        raise SpecError(
-            f"{what} has scale='cost', which has a pole where the effect is zero, and so no "
-            "variance. Ask scale='per_spend', its inverse."
-        )
+    require_variance(what, estimand)
 
 
 def _own_target(fit: Fit, asked: Estimand) -> Estimand:

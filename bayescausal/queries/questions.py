@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bayescausal._types import Node
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
 from bayescausal.identification.asking import as_estimand
@@ -52,6 +54,61 @@ def grade_of(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") ->
     if strict:
         require_identified(fit.spec, estimand, part, fit.evidence)
     return graded(fit.spec, estimand, part, fit.evidence)
+
+
+def require_variance(what: str, estimand: Estimand) -> None:
+    """Raise a SpecError for a cost, whose pole at no effect leaves it without a variance."""
+    if estimand.scale == "cost":
+        raise SpecError(
+            f"{what} has scale='cost', which has a pole where the effect is zero, and so no "
+            "variance. Ask scale='per_spend', its inverse."
+        )
+
+
+def require_defined(draws: np.ndarray, estimand: Estimand, group: str = "posterior") -> np.ndarray:
+    """Return draws that all have a value; raise a DataError for a percentage that has not."""
+    if undefined := int((~np.isfinite(draws)).sum()):
+        raise DataError(
+            f"{estimand!r}: in {undefined} of {draws.size} {group} draws the outcome of the "
+            "control world adds up to zero or less, so there is nothing to take a percentage of. "
+            "Ask scale='total'."
+        )
+    return draws
+
+
+_RANDOM = {
+    "cost": "infinite in {} of draws, where nothing is gained: ask scale='per_spend'",
+    "percent": "undefined in {} of draws, whose control world adds up to zero or less",
+    "induced": "undefined in {} of draws, in which no more is spent in all: ask spend='own'",
+}
+
+
+def ratio_coords(
+    draws: np.ndarray, dims: tuple[str, ...], scale: str | np.ndarray
+) -> dict[str, Any]:
+    """Return the coords of draws of an effect that say where it has no value, and no moments.
+
+    ``note`` says in how many draws a ratio is not finite, and why. ``denominator`` is there when
+    one is random; mean and standard deviation of such a ratio need not exist.
+
+    Parameters
+    ----------
+    draws : array
+        Shape ``(chain, draw, ...)``; ``dims`` name the rest.
+    scale : str or array of str
+        Of an estimand; of returns ``"own"`` or ``"induced"``, the spend that is divided by.
+    """
+    share = (~np.isfinite(draws)).mean(axis=(0, 1))
+    kinds = np.broadcast_to(scale, share.shape)
+    notes = [
+        _RANDOM.get(kind, "no spend to divide by").format(f"{max(part, 0.001):.1%}") if part else ""
+        for kind, part in zip(kinds.ravel(), share.ravel(), strict=True)
+    ]
+    coords: dict[str, Any] = {"note": (dims, np.reshape(np.array(notes, dtype=str), share.shape))}
+    random = np.isin(kinds, list(_RANDOM))
+    if random.any():
+        coords["denominator"] = (dims, np.where(random, "random", "fixed"))
+    return coords
 
 
 def about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> dict[str, Any]:

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._types import Draws
-from bayescausal.errors import DataError, SpecError
+from bayescausal.errors import SpecError
 from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.refit import Refits
 from bayescausal.queries.effects import effect
 from bayescausal.queries.left_out import required
-from bayescausal.queries.questions import asked_of
-from bayescausal.queries.summary import summarize
+from bayescausal.queries.questions import asked_of, require_defined, require_variance
 from bayescausal.specs.estimand import Estimand
 
 
@@ -101,28 +100,19 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     >>> bc.evidence(fit, bc.incremental("tv"), seed=1)  # doctest: +SKIP
     """
     names, estimand = [str(test.name) for test in required(fit)], asked_of(fit, estimand)
-    if estimand.scale == "cost":
-        raise SpecError(
-            "The variance of a cost is infinite where the effect may be zero. Ask its inverse: "
-            "scale='per_spend'."
-        )
+    require_variance("The effect", estimand)
     full = effect(fit, estimand)
-    prior = effect_draws(fit, estimand, "prior")
-    if undefined := int((~np.isfinite(prior)).sum()):
-        raise DataError(
-            f"{estimand!r} is undefined in {undefined} of {prior.size} draws of the prior. Ask "
-            "scale='total'."
-        )
+    prior = require_defined(effect_draws(fit, estimand, "prior"), estimand, "prior")
     ahead = [tuple(names[:k]) for k in range(len(names))]
     alone = [tuple(other for other in names if other != name) for name in names]
     wanted = list(dict.fromkeys([*ahead, *alone]))
     seeds = np.random.SeedSequence(seed).generate_state(len(wanted))
-    spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(full)}
+    spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(full, estimand)}
     problems = [] if fit.convergence.converged else [str(fit.convergence)]
     for kept, key in zip(wanted, seeds, strict=True):
         left = [name for name in names if name not in kept]
         refit = Refits(fit).without(left, int(key))
-        spread[kept] = _spread(effect(refit, estimand))
+        spread[kept] = _spread(effect(refit, estimand), estimand)
         if not refit.convergence.converged:
             problems.append(f"Without {', '.join(map(repr, left))}: {refit.convergence}")
     sources = ["prior", "observational data", *names]
@@ -145,6 +135,6 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     return table
 
 
-def _spread(draws: Draws) -> tuple[float, str]:
-    table = summarize(draws)
-    return float(table["sd"].iloc[0]), str(table["status"].iloc[0])
+def _spread(draws: Draws, estimand: Estimand) -> tuple[float, str]:
+    values = require_defined(draws.to_numpy(), estimand)
+    return float(values.std(ddof=1)), str(draws["status"].item())

@@ -11,11 +11,14 @@ import xarray as xr
 from bayescausal._types import Draws
 from bayescausal.errors import BayesCausalError, CarryOverCut, NotConverged
 
-COLUMNS = ["mean", "median", "sd", "low", "high", "p_positive"]
+_SAID = ("status", "grade", "note", "denominator")
+COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
 
 def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
-    """Reduce draws to a tidy table: mean, median, sd, credible interval, P(> 0).
+    """Reduce draws to a tidy table: median, mean, sd, credible interval, P(> 0).
+
+    The median is the number to quote: posteriors of effects are skewed, and their means are large.
 
     Parameters
     ----------
@@ -28,20 +31,32 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by what the draws are indexed by (``channel``, ``path``, ``time``, ...), columns
-        ``mean, median, sd, low, high, p_positive``, and what the draws say of each row: for
+        ``median, mean, sd, low, high, p_positive``, and what the draws say of each row: for
         effects ``status`` and ``grade``, what the graph lets data tell and what the number rests
-        on; for `payoffs` what each plan spends, the best plan first. When the fit has not
-        converged, or a number is not identified, the columns are headed by that.
+        on, and where a number has no value a ``note``; for `payoffs` what each plan spends, the
+        largest mean first, as that is the expected payoff. When the fit has not converged, or a
+        number is not identified, the columns are headed by that.
 
     Raises
     ------
     BayesCausalError
         No dims ``chain`` and ``draw``, or ``prob`` outside (0, 1).
 
+    Notes
+    -----
+    A ratio with a random denominator (a cost, a percentage, a return on induced spend) has
+    quantiles, and no mean or sd (NaN): they need not exist. A draw in which it has no value (NaN)
+    counts as below ``low`` and above ``high``. As long as such draws are fewer than are left out
+    at an end, the interval is bounded and a little too wide; else it is unbounded and there is no
+    median. It holds Fieller's set of a ratio N / D, ``(1 - prob) / 2 <= P(N < r D) <= (1 + prob)
+    / 2``, is the same where D is positive in all draws, and unbounded where that is.
+    ``p_positive`` counts draws with a finite value, so that of a cost is P(anything is gained).
+    Source: Fieller (1954), Some problems in interval estimation, JRSS B 16.
+
     Examples
     --------
     >>> draws = xr.DataArray(np.arange(10.0).reshape(2, 5), dims=("chain", "draw"), name="tv")
-    >>> summarize(draws)["mean"].item()
+    >>> summarize(draws)["median"].item()
     4.5
     """
     if isinstance(draws, xr.Dataset) and draws.data_vars:
@@ -59,20 +74,17 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     rest = [str(d) for d in draws.dims if d not in ("chain", "draw")]
     stacked = draws.transpose("chain", "draw", *rest)
     values = stacked.to_numpy().reshape(-1, *stacked.shape[2:])
-    edges = np.quantile(values, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
-    columns = {
-        "mean": values.mean(axis=0),
-        "median": edges[1],
-        "sd": values.std(axis=0, ddof=1),
-        "low": edges[0],
-        "high": edges[2],
-        "p_positive": (values > 0).mean(axis=0),
-    }
+    columns = _columns(values, prob)
     table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, rest))
     one = stacked[{"chain": 0, "draw": 0}]
-    for key, said in stacked.coords.items():
-        if key in ("status", "grade") or (said.dims and key not in stacked.dims):
-            table[str(key)] = np.ravel(said.broadcast_like(one))
+    said = {
+        str(key): np.ravel(coord.broadcast_like(one))
+        for key, coord in stacked.coords.items()
+        if key in _SAID or (coord.dims and key not in stacked.dims)
+    }
+    table.loc[said.pop("denominator", np.full(len(table), "")) == "random", ["mean", "sd"]] = np.nan
+    note = said.pop("note", np.array([""]))
+    table = table.assign(**said, **({"note": note} if (note != "").any() else {}))
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
@@ -85,6 +97,45 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=2)
         table.columns.name = "NOT CONVERGED"
     return table
+
+
+def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
+    """The numbers of a table, from draws of shape ``(n, ...)``."""
+    levels = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
+    finite = np.isfinite(values)
+    if finite.all():
+        low, median, high = np.quantile(values, levels, axis=0)
+    else:
+        lost = np.isnan(values)
+        low, high = (
+            _quantile(np.where(lost, end, values), level)
+            for end, level in ((-np.inf, levels[0]), (np.inf, levels[2]))
+        )
+        few = lost.mean(axis=0) < levels[0]
+        median = np.where(few, _quantile(np.where(lost & ~few, 0.0, values), 0.5), np.nan)
+    with np.errstate(invalid="ignore"):  # infinite draws have no moments
+        mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
+    every = finite.all(axis=0)
+    numbers = {
+        "median": median,
+        "mean": np.where(every, mean, np.nan),
+        "sd": np.where(every, sd, np.nan),
+        "low": low,
+        "high": high,
+        "p_positive": ((values > 0) & finite).mean(axis=0),
+    }
+    none = np.isnan(values).all(axis=0)
+    return {name: np.where(none, np.nan, number) for name, number in numbers.items()}
+
+
+def _quantile(values: np.ndarray, level: float) -> np.ndarray:
+    """Quantiles of draws of which some are infinite, or NaN and left out."""
+    ends = [np.nanquantile(values, level, axis=0, method=end) for end in ("lower", "higher")]
+    with np.errstate(invalid="ignore"):  # numpy interpolates between infinite draws to NaN
+        between = np.nanquantile(values, level, axis=0)
+    outer = np.where(np.isfinite(ends[0]), ends[1], ends[0])
+    inner = np.isfinite(ends[0]) & np.isfinite(ends[1]) & (ends[0] != ends[1])
+    return np.where(inner, between, outer)
 
 
 def _index(draws: xr.DataArray, rest: list[str]) -> pd.Index:

@@ -183,7 +183,7 @@ def package_fits(worlds: int, first: int, weeks: int = 104) -> list[list[str]]:
                         found = bc.summarize(bc.effect(one, asked)).iloc[0]
                         inside = found["low"] <= truth <= found["high"]
                         width = found["high"] - found["low"]
-                        rows.append((kind, arm, truth, found["mean"] - truth, inside, width))
+                        rows.append((kind, arm, truth, found["median"] - truth, inside, width))
             print(kind, seed, "done", file=sys.stderr, flush=True)
     columns = ["kind", "arm", "truth", "error", "inside", "width"]
     records = pd.DataFrame(rows, columns=columns)

@@ -161,7 +161,7 @@ def judge(kind: str, seed: int) -> Verdict:
         row = bc.summarize(bc.effect(fit, question)).iloc[0]
     hit = bool(row["low"] <= truth <= row["high"])
     line = (
-        f"{seed} {kind:10s} truth {truth:10.2f}  {row['mean']:10.2f} "
+        f"{seed} {kind:10s} truth {truth:10.2f}  {row['median']:10.2f} "
         f"[{row['low']:.2f}, {row['high']:.2f}] {'covers' if hit else 'MISSES'} "
         f"{row['status']}, {fit.convergence}"
     )

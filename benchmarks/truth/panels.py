@@ -89,17 +89,17 @@ def judge(seed: int, markets: int, weeks: int, arms: list[str]) -> list[dict]:
             for u in data.units
         ]
         low, high = (np.array([row[side] for row in each]) for side in ("low", "high"))
-        mean = np.array([row["mean"] for row in each])
+        median = np.array([row["median"] for row in each])
         run = fit.info["run"]
         rows.append(
             {
                 "seed": seed,
                 "arm": arm,
-                "error": total["mean"] / truth.sum() - 1,
+                "error": total["median"] / truth.sum() - 1,
                 "inside": total["low"] <= truth.sum() <= total["high"],
                 "width": (total["high"] - total["low"]) / truth.sum(),
                 "each": np.mean((low <= truth) & (truth <= high)),
-                "off": np.sqrt(np.mean((mean / truth - 1) ** 2)),
+                "off": np.sqrt(np.mean((median / truth - 1) ** 2)),
                 "wide": np.mean((high - low) / truth),
                 "leapfrogs": run["leapfrogs"],
                 "seconds": run["sample_seconds"],

@@ -102,9 +102,9 @@ def test_returns_by_market_are_drawn_best_first(differing):
     (ax,) = bc.plot_roas_by_unit(differing).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     table = bc.summarize(bc.roas(differing, by_unit=True)).droplevel("channel")
-    assert names == table["mean"].sort_values(ascending=False).index.tolist()
+    assert names == table["median"].sort_values(ascending=False).index.tolist()
     assert names[0] == "west"
-    assert np.allclose(sorted(ax.lines[1].get_xdata()), sorted(table["mean"]))
+    assert np.allclose(sorted(ax.lines[1].get_xdata()), sorted(table["median"]))
 
 
 def test_a_market_without_spend_has_no_return():

@@ -56,8 +56,8 @@ def test_the_report_shows_both_fits_side_by_side(augmented_fit, tmp_path):
     name, without, given, shift, width, flag = (" ".join(c) for c in cells(page)[0])
     assert name == "tv"
     for shown, prefix in ((without, ""), (given, "augmented_")):
-        mean, low, high = (number(line[f"{prefix}{k}"]) for k in ("mean", "low", "high"))
-        assert shown == f"{mean} {low} to {high}"
+        median, low, high = (number(line[f"{prefix}{k}"]) for k in ("median", "low", "high"))
+        assert shown == f"{median} {low} to {high}"
     assert shift == f"{line['shift']:+.1f} sd"
     assert width == f"{line['sd_ratio']:.2f}"
     assert flag == "none"

@@ -360,7 +360,7 @@ def test_effects_as_json_carry_their_state(model, example_fit, capsys):
     want = bc.summarize(bc.mroas(example_fit)).loc["tv"]
     (row,) = [r for r in said["effects"] if (r["channel"], r["quantity"]) == ("tv", "mroas")]
     assert row["outcome"] == "sales"
-    assert row["mean"] == pytest.approx(want["mean"])
+    assert row["median"] == pytest.approx(want["median"])
     assert row["low"] == pytest.approx(want["low"])
     assert (row["status"], row["grade"]) == (want["status"], want["grade"])
 
@@ -370,7 +370,7 @@ def test_effects_as_a_table_are_readable(model, example_fit, capsys):
     out = capsys.readouterr().out
     roas = bc.summarize(bc.roas(example_fit)).loc["tv"]
     rows = [line.split() for line in out.splitlines()]
-    cells = [number(roas[k]) for k in ("mean", "median", "sd", "low", "high")]
+    cells = [number(roas[k]) for k in ("median", "mean", "sd", "low", "high")]
     said = [*roas["status"].split(), roas["grade"]]
     assert ["roas", *cells, f"{roas['p_positive']:.3f}", *said] in rows
     assert "90% credible interval" in out
@@ -472,12 +472,12 @@ def test_the_demo_sets_estimates_beside_the_truth(demo, example, example_fit):
         roas = bc.summarize(bc.roas(example_fit)).loc[channel]
         true = example.truth["roas"][channel]
         covered = "yes" if roas["low"] <= true <= roas["high"] else "no"
-        cells = [number(x) for x in (true, roas["mean"], roas["low"], roas["high"])]
+        cells = [number(x) for x in (true, roas["median"], roas["low"], roas["high"])]
         assert rows[channel, "roas"] == [*cells, covered]
     paths = bc.summarize(bc.decompose(example_fit, bc.incremental("tv")))
     for path in ("total", "direct", "indirect"):
         line, true = paths.loc[path], example.truth["effects"]["tv"][path]
-        assert rows["tv", path][:2] == [number(true), number(line["mean"])]
+        assert rows["tv", path][:2] == [number(true), number(line["median"])]
     assert ("social", "indirect") not in rows  # nothing mediates: nothing was estimated
 
 

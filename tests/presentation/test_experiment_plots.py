@@ -151,7 +151,7 @@ def test_lifts_and_intervals_are_those_of_the_table(held_out):
         ends = ax.collections[0].get_segments()[0][:, 0]
         np.testing.assert_allclose(ends, [line["lift"] - line["sd"], line["lift"] + line["sd"]])
         tick = next(part for part in ax.lines if len(part.get_xdata()) == 2)
-        np.testing.assert_allclose(tick.get_xdata(), line["mean"])
+        np.testing.assert_allclose(tick.get_xdata(), line["median"])
         low, high = ax.get_xlim()
         assert low <= 0 <= high  # a wide interval looks wide
         assert low < line["lift"] < high

@@ -40,7 +40,7 @@ def name_of(ax):
 
 
 def line_of(ax):
-    """The mean that `draw_band` draws: the first line of the axes."""
+    """The median that `draw_band` draws: the first line of the axes."""
     return ax.lines[0].get_ydata()
 
 
@@ -116,7 +116,7 @@ def test_the_fit_is_drawn_from_the_observed_data_and_its_replicas(example_fit, e
     np.testing.assert_allclose(dots.get_ydata(), example.frame["sales"])
     drawn = example_fit.tree["posterior_predictive"]["sales"]
     table = bc.summarize(drawn, 0.8)
-    np.testing.assert_allclose(line_of(ax), table["mean"])
+    np.testing.assert_allclose(line_of(ax), table["median"])
     np.testing.assert_allclose(band_of(ax), (table["low"].min(), table["high"].max()))
     observed = example.frame["sales"].to_numpy()
     inside = int(((observed >= table["low"]) & (observed <= table["high"])).sum())
@@ -137,7 +137,7 @@ def test_contributions_are_those_of_the_query(example_fit):
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["tv (E)", "social (E)"]
     for ax in figure.axes:
         own = table.loc[name_of(ax)]
-        np.testing.assert_allclose(line_of(ax), own["mean"])
+        np.testing.assert_allclose(line_of(ax), own["median"])
         np.testing.assert_allclose(band_of(ax), (own["low"].min(), own["high"].max()))
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
 
@@ -150,13 +150,13 @@ def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit
 
 def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
     (ax,) = bc.plot_roas(example_fit, prob=0.8).axes
-    table = bc.summarize(bc.roas(example_fit), 0.8).sort_values("mean", ascending=False)
+    table = bc.summarize(bc.roas(example_fit), 0.8).sort_values("median", ascending=False)
     names = [f"{channel} ({grade})" for channel, grade in table["grade"].items()]
     assert [label.get_text() for label in ax.get_yticklabels()] == names
     written = [text.get_text() for text in ax.texts]
     for query in (bc.roas, bc.mroas):
         for line in bc.summarize(query(example_fit), 0.8).itertuples():
-            assert f"{line.mean:.2f}  [{line.low:.2f}, {line.high:.2f}]" in written
+            assert f"{line.median:.2f}  [{line.low:.2f}, {line.high:.2f}]" in written
     dashed = ax.lines[0]
     assert list(dashed.get_xdata()) == [1, 1]
     assert dashed.is_dashed()
@@ -175,14 +175,14 @@ def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
         assert shade.get_x() == pytest.approx(example.frame[source].max())
         assert shade.get_x() + shade.get_width() == pytest.approx(ax.get_xlim()[1])
         draws = bc.response_curve(example_fit, edge)
-        np.testing.assert_allclose(line_of(ax), bc.summarize(draws)["mean"])
+        np.testing.assert_allclose(line_of(ax), bc.summarize(draws)["median"])
 
 
 def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit, sheets):
     for ax in sheets["plot_adstock"].axes:
         edge = name_of(ax).replace(" → ", "->")
         table = bc.summarize(bc.adstock_curve(example_fit, edge))
-        np.testing.assert_allclose(line_of(ax), table["mean"])
+        np.testing.assert_allclose(line_of(ax), table["median"])
         assert ax.get_ylim()[0] == 0
         assert ax.get_ylim()[1] >= table["high"].max()
 
@@ -238,7 +238,7 @@ def test_a_large_panel_is_shown_as_its_sum(panel_of_seven):
     dots = next(line for line in ax.lines if line.get_linestyle() == "None")
     np.testing.assert_allclose(dots.get_ydata(), panel_of_seven.data.array("sales").sum(axis=0))
     drawn = panel_of_seven.tree["posterior_predictive"]["sales"].sum("unit")
-    np.testing.assert_allclose(line_of(ax), bc.summarize(drawn)["mean"])
+    np.testing.assert_allclose(line_of(ax), bc.summarize(drawn)["median"])
     assert "sum over 7 units" in head(figure)[0]
 
 
@@ -247,7 +247,7 @@ def test_contributions_of_a_panel_are_summed_before_they_are_reduced(panel_of_th
     (ax,) = bc.plot_contributions(panel_of_three).axes
     draws = bc.contributions(panel_of_three).sum("unit").isel(channel=0)
     table = bc.summarize(draws)
-    np.testing.assert_allclose(line_of(ax), table["mean"])
+    np.testing.assert_allclose(line_of(ax), table["median"])
     np.testing.assert_allclose(band_of(ax), (table["low"].min(), table["high"].max()))
 
 

@@ -71,8 +71,8 @@ def numbers(table):
 
 
 def shown(line, write=number):
-    """A cell of a table: mean and interval."""
-    return f"{write(line['mean'])} [{write(line['low'])} to {write(line['high'])}]"
+    """A cell of a table: median and interval."""
+    return f"{write(line['median'])} [{write(line['low'])} to {write(line['high'])}]"
 
 
 def rendered(fit, folder, **settings):
@@ -170,14 +170,14 @@ def test_headlines_come_first_with_interval_and_chance(page, example_fit):
     first = page.text[: page.text.index("What the numbers rest on The graph")]
     own = bc.summarize(bc.roas(example_fit))
     for channel, line in own.iterrows():
-        words = f"{channel} {standing(line['grade'])} {number(line['mean'])} "
+        words = f"{channel} {standing(line['grade'])} {number(line['median'])} "
         words += "returned per 1 spent (ROAS), 90% interval "
         assert words + f"{number(line['low'])} to {number(line['high'])}" in first
     assert "tv almost certainly returned more than 1 per 1 spent" in first
     assert "it cost" not in first  # a unit of sales has no price yet
     assert "effects are causal only if the graph is right" in first
     assert str(example_fit.convergence) in first
-    order = list(own["mean"].sort_values(ascending=False).index)
+    order = list(own["median"].sort_values(ascending=False).index)
     assert (
         sorted(order, key=lambda c: first.index(f" {c} {standing(own.loc[c, 'grade'])}")) == order
     )
@@ -223,7 +223,7 @@ def test_a_return_that_cannot_saturate_says_so(page, example_fit):
         line = lines.loc[channel]
         end = "; assumes no saturation)." if straight else ")."
         ends = f"({number(line['low'])} to {number(line['high'])}{end}"
-        assert f"The next 1 spent returns {number(line['mean'])} {ends}" in page.text
+        assert f"The next 1 spent returns {number(line['median'])} {ends}" in page.text
 
 
 def test_the_weight_of_a_number_follows_its_grade(html, page):
@@ -319,8 +319,8 @@ def weak_page(confounded, tmp_path_factory):
 
 def test_a_number_that_is_not_identified_is_labeled_wherever_it_stands(weak_page, confounded):
     first = weak_page.text[: weak_page.text.index("What the numbers rest on The graph")]
-    mean = number(bc.summarize(bc.roas(converged(confounded))).loc["visits", "mean"])
-    assert f"visits {standing('X')} {mean} returned per 1 spent" in first
+    median = number(bc.summarize(bc.roas(converged(confounded))).loc["visits", "median"])
+    assert f"visits {standing('X')} {median} returned per 1 spent" in first
     assert "Do not use this number. The priors set it, not the data." in first
     assert "An unobserved cause moves both visits and sales." in first
     assert "What would settle it: Observe what moves both sales and visits." in first
@@ -398,7 +398,7 @@ def test_the_table_of_effects_says_what_is_not_identified(confounded):
     assert table.loc[("tv", "total"), ["status", "grade"]].to_list() == ["backdoor", "F"]
     assert table.loc[("tv", "direct"), ["status", "grade"]].to_list() == ["not identified", "X"]
     assert (table.loc["visits", "grade"] == "X").all()
-    assert table["mean"].dtype == float
+    assert table["median"].dtype == float
     with pytest.warns(NotConverged):
         assert bc.effects_table(confounded).columns.name == "NOT CONVERGED"
 
@@ -536,7 +536,7 @@ def test_without_spend_the_headline_is_the_contribution(tmp_path):
     )
     page = Page(rendered(fit, tmp_path))
     line = bc.summarize(bc.effect(fit, bc.incremental("tv"))).iloc[0]
-    words = f"tv {standing(line['grade'])} {number(line['mean'])} sales added, 90% interval"
+    words = f"tv {standing(line['grade'])} {number(line['median'])} sales added, 90% interval"
     assert words in page.text
     assert "No channel has spend" in page.text
     assert "ROAS" not in page.text
@@ -575,8 +575,8 @@ def test_the_table_of_effects_is_that_of_the_queries(example_fit, table_of_80):
         own = bc.summarize(query(example_fit), 0.8)
         got = table.xs(name, level="quantity").loc[own.index]
         pd.testing.assert_frame_equal(got, own, check_names=False)
-    part = table.loc[("tv", "share"), "mean"] * example_fit.data.array("sales").sum()
-    assert part == pytest.approx(table.loc[("tv", "total"), "mean"])
+    part = table.loc[("tv", "share"), "median"] * example_fit.data.array("sales").sum()
+    assert part == pytest.approx(table.loc[("tv", "total"), "median"])
 
 
 def test_the_table_of_effects_warns_when_it_should(panel_of_three):

@@ -12,7 +12,7 @@ import bayescausal as bc
 from bayescausal.errors import SpecError
 from bayescausal.inference.fit import PLAIN
 
-NUMBERS = ["mean", "sd", "low", "high"]
+NUMBERS = ["median", "mean", "sd", "low", "high"]
 
 
 def both(without, given, text="a, b -> y", **settings):

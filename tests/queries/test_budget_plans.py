@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from linear_worlds import linear_fit
 
-import bayescausal as bc
 from bayescausal.errors import DataError, GraphError, SpecError
 from bayescausal.model.contrast import scope
 from bayescausal.queries.budget_plans import budget_plans
@@ -144,12 +143,3 @@ def test_data_without_spend_are_refused_with_advice():
         budget_plans(linear_fit(spend=None))
     with pytest.raises(DataError, match=r"there is a.*Decision"):
         budget_plans(linear_fit())
-
-
-def test_channel_that_was_off_in_the_window_is_refused_with_advice():
-    fit = linear_fit(spend=PAID)
-    off = fit.data.table.copy(deep=True)
-    off["b"][10:20] = 0.0
-    data = bc.Dataset(off, fit.data.spend)
-    with pytest.raises(DataError, match="'b' has no spend in the window"):
-        budget_plans(bc.Fit(fit.spec, data, fit.tree), window=(data.time[10], data.time[19]))

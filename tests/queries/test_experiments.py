@@ -285,6 +285,8 @@ def test_a_percentage_says_which_prior_draws_have_none(fitted):
     row = check_experiments(carrying(fitted, percent)).loc["b"]
     assert "of 500 draws in which the percentage is undefined" in row["advice"]
     assert np.isfinite([row["prior_low"], row["prior_high"], row["loo_z"]]).all()
+    assert np.isnan(row["prior_mean"])
+    assert row["prior_low"] < row["prior_median"] < row["prior_high"]
 
 
 # Held-out tests

@@ -21,8 +21,8 @@ def test_numbers_are_those_of_the_pooled_draws():
     table = summarize(draws(), prob=0.8)
     flat = NORMAL.reshape(-1, 3)
     want = {
-        "mean": flat.mean(0),
         "median": np.median(flat, 0),
+        "mean": flat.mean(0),
         "sd": flat.std(0, ddof=1),
         "low": np.quantile(flat, 0.1, 0),
         "high": np.quantile(flat, 0.9, 0),

@@ -1,0 +1,84 @@
+"""Curves of single edges: the steady response to exposure, and how an effect is spread in time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescausal._types import Array, Draws, Theta
+from bayescausal.inference.fit import Fit
+from bayescausal.model.scm import Mechanism
+from bayescausal.queries.questions import edge_of
+from bayescausal.queries.worlds import label
+from bayescausal.specs.edge import Edge
+
+
+def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2) -> Draws:
+    """Steady response along one edge to constant exposure, with its uncertainty.
+
+    Parameters
+    ----------
+    fit : Fit
+    edge : str
+        ``"tv->sales"``.
+    points : int
+        Number of exposures, from zero.
+    upto : float
+        The largest one, as a multiple of the largest observed. Beyond 1 it is extrapolation.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, exposure)``; per period, in units of the target (identity link) or in
+        log units. In a panel: the mean over units, each at the same share of its own maximum.
+    """
+    edge = edge_of(fit, edge)
+    scm, response = fit.scm, fit.spec.mechanisms[edge]
+    share = np.linspace(0, upto, points)
+    size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
+
+    def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        beta = edges[edge].beta.reshape(-1, 1)
+        steady = np.repeat(share[:, None], response.reach + 1, axis=1)
+        ends = [response.curve(np, level, own)[..., -1] for level in steady]
+        f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
+        each = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
+        return np.mean(size * each, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
+
+    values = fit.evaluate(curve, only=[edge])
+    exposure = share * float(scm.scale[edge.source].mean())
+    return label(fit, values, ("exposure",), {"exposure": exposure}, str(edge))
+
+
+def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
+    """Share of an edge's effect by lag, with its uncertainty.
+
+    It is the response of the edge's adstock alone to one period of exposure, summing to one.
+
+    Parameters
+    ----------
+    fit : Fit
+    edge : str
+        ``"tv->sales"``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, lag)``.
+    """
+    edge = edge_of(fit, edge)
+    response = fit.spec.mechanisms[edge]
+    steps = [t for t in response.transforms if t.reach]
+    pulse = np.zeros(response.reach + 1)
+    pulse[0] = 1.0
+
+    def weights(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        path = pulse
+        for step in steps:
+            path = step.apply(np, path, {name: own[name] for name in step.priors})
+        path = np.broadcast_to(path, (len(edges[edge].beta), len(pulse)))
+        return path / path.sum(axis=-1, keepdims=True)
+
+    values = fit.evaluate(weights, only=[edge])
+    return label(fit, values, ("lag",), {"lag": np.arange(len(pulse)) + edge.lag}, str(edge))
