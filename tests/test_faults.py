@@ -21,6 +21,7 @@ import yaml
 from saved_cases import tiny
 
 import bayescausal as bc
+from bayescausal._files import try_target
 from bayescausal.errors import BayesCausalError, FileError
 
 pytestmark = [
@@ -144,12 +145,14 @@ def test_full_disk_does_not_cost_the_draws_of_a_command(disk, tmp_path):
     assert [p.name for p in disk.iterdir()] == ["filler"]
 
 
-def test_disk_that_is_read_only_is_refused_before_a_command_samples(disk, tmp_path):
+def test_disk_that_is_read_only_is_refused_also_when_only_tried(disk):
     (disk / "old.nc").write_bytes(b"old")
     if subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True).returncode:
         pytest.skip("no disk can be made read-only here")
     with pytest.raises(FileError, match=r"is read-only|Read-only file system"):
         tiny().save(disk / "old.nc")
+    with pytest.raises(FileError, match=r"Read-only file system\. Choose a folder"):
+        try_target(disk / "fit.nc")  # what the command line asks before it samples
     with pytest.raises(FileError, match=r"Read-only file system\. Choose a folder"):
         tiny().save(disk / "new" / "fit.nc")
     assert (disk / "old.nc").read_bytes() == b"old"
