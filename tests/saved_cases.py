@@ -64,7 +64,7 @@ def tiny():
     tv = rng.gamma(2, 1, rows)
     frame = pd.DataFrame({"week": week, "tv": tv, "sales": 9 + tv + rng.normal(0, 1, rows)})
     data = bc.Dataset.from_frame(frame, time="week", spend=["tv"])
-    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": bc.Response()})
     return drawn(spec, data, rng)
 
 

@@ -301,7 +301,8 @@ def test_options_override_the_yaml_and_a_seed_repeats_the_draws(folder, capsys):
 @pytest.mark.parametrize("target", ["weekly.csv/fit.nc", "/proc/none/fit.nc", "."])
 def test_fit_tries_its_target_before_it_samples(folder, capsys, monkeypatch, target):
     monkeypatch.setattr(bc, "fit", None, raising=False)
-    line = fails(capsys, "fit", folder / "model.yaml", "--output", folder / target)
+    model = write(folder, data={"path": "weekly.csv", "time": "week"})
+    line = fails(capsys, "fit", model, "--output", folder / target)
     assert "cannot be written" in line or "is a folder" in line
 
 
@@ -315,7 +316,8 @@ def test_draws_that_cannot_be_saved_are_kept_and_found(folder, capsys, monkeypat
 
     monkeypatch.setattr(bc, "fit", sampled, raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    assert main(["fit", str(folder / "model.yaml")]) == 2
+    model = write(folder, data={"path": "weekly.csv", "time": "week"})
+    assert main(["fit", str(model)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     place = Path(said.split("The draws are kept in '")[1].split("'")[0])
