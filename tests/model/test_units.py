@@ -11,7 +11,7 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, SpecError
-from bayescausal.inference.fit import FORMAT
+from bayescausal.inference.archive import FORMAT
 from bayescausal.model.scm import compile_scm
 from bayescausal.queries.plan import expected_std_error
 from bayescausal.specs.prior import APART, COMMON
@@ -242,7 +242,7 @@ def test_a_spread_is_a_prior_of_a_standard_deviation_or_common(spread):
 
 
 def test_a_scale_of_errors_cannot_be_negative():
-    with pytest.raises(SpecError, match="can be negative"):
+    with pytest.raises(SpecError, match="lies above 0"):
         bc.NormalNoise(sigma=bc.Prior("Normal", mu=0, sigma=1))
 
 

@@ -36,7 +36,7 @@ def write(folder, **parts):
     """Write model.yaml; a part given as None is left out."""
     given = {
         "data": {"path": "weekly.csv", "time": "week", "spend": ["tv"]},
-        "spec": {"graph": "tv -> sales", "outcome": "sales", "treatments": ["tv"]},
+        "spec": {"graph": "tv -> sales", "outcome": "sales", "responses": {"tv": {}}},
         "fit": {"seed": 5, **QUICK},
         "output": "results",
     }
