@@ -6,28 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import networkx as nx
-
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.graph import Graph
 from bayescausal.specs.separation import Mixed
 
 EARLIER = " (earlier)"
 """What marks a node in the epoch before the one that is asked about."""
-
-
-def has_cycle(graph: Graph) -> bool:
-    """Return whether lagged edges close a cycle of two nodes or more.
-
-    Examples
-    --------
-    >>> has_cycle(Graph((Edge("tv", "sales"), Edge("sales", "tv", 1))))
-    True
-    >>> has_cycle(Graph((Edge("tv", "sales"), Edge("sales", "sales", 1))))
-    False
-    """
-    series = nx.DiGraph(e[:2] for e in graph.edges if e.source != e.target)
-    return not nx.is_directed_acyclic_graph(series)
 
 
 @dataclass(frozen=True)
@@ -47,8 +31,16 @@ class Compiled:
 
     @cached_property
     def feeds_back(self) -> bool:
-        """Whether lagged edges close a cycle, so that epochs are told apart."""
-        return has_cycle(self.graph)
+        """Whether lagged edges close a cycle of two nodes or more, so that epochs are told apart.
+
+        Examples
+        --------
+        >>> Compiled(Graph((Edge("tv", "sales"), Edge("sales", "tv", 1)))).feeds_back
+        True
+        >>> Compiled(Graph((Edge("tv", "sales"), Edge("sales", "sales", 1)))).feeds_back
+        False
+        """
+        return not self.full.is_acyclic
 
     @cached_property
     def full(self) -> Mixed:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from bayescausal.identification.adjustment import Question, between
+from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import Path, shortest_open
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
 from bayescausal.specs.edge import Edge
+from bayescausal.specs.separation import Mixed, closure, eliminated, join, separators, union
 
 ORDER = (
     "randomized",
@@ -24,6 +25,8 @@ ORDER = (
 """Statuses, strongest first."""
 FROM_DATA = ("backdoor", "frontdoor", "id")
 """Statuses that data alone give, without a test, linearity or additivity."""
+MOST_DOORS = 20
+"""So many minimal adjustment sets of an edge are listed, and one more."""
 WEAK = ("instrument", "not identified")
 
 type Pair = tuple[str, str]
@@ -78,35 +81,63 @@ def edge_verdicts(
 ) -> dict[Edge, EdgeVerdict]:
     """Return the verdict of each edge; `measured` are (cause, effect) pairs of experiments."""
     edges = tuple(edges)
+    targets = {b: _Target.of(at, b) for b in sorted({edge.target for edge in edges})}
     pairs: dict[Pair, EdgeVerdict] = {}
     for edge in edges:
         if edge[:2] not in pairs:
-            pairs[edge[:2]] = _verdict(at, edge.source, edge.target)
+            pairs[edge[:2]] = _verdict(at, edge.source, targets[edge.target])
     if measured:
         _by_difference(at, pairs, measured)
     return {edge: pairs[edge[:2]] for edge in edges}
 
 
-def _verdict(at: Compiled, a: str, b: str) -> EdgeVerdict:
+@dataclass(frozen=True)
+class _Target:
+    """What edges into one node share: its ancestors, and neighbors outside its own district."""
+
+    name: str
+    mask: int
+    above: int
+    district: int
+    near: list[int]
+
+    @classmethod
+    def of(cls, at: Compiled, name: str) -> _Target:
+        seen, mask = at.now, at.bits([name])
+        above = seen.ancestors(mask)
+        district = closure(mask, seen.siblings, above)
+        return cls(name, mask, above, district, seen.moral(above, but=mask))
+
+    def doors(self, cut: Mixed, sources: int, allowed: int) -> list[int]:
+        """Return minimal sets that close all ways but the edges, which are `cut`."""
+        if not cut.separated(sources, self.mask, self.above & allowed):
+            return []
+        near = list(self.near)
+        join(near, (self.district | union(cut.parents, self.district)) & self.above)
+        gone = self.above & ~allowed & ~sources & ~self.mask
+        return separators(eliminated(near, gone), sources, self.mask, MOST_DOORS)
+
+
+def _verdict(at: Compiled, a: str, to: _Target) -> EdgeVerdict:
+    b = to.name
     if a == b:
         return EdgeVerdict(
             "not identified",
             f"the memory of {a} and the persistence of its noise cannot be told apart",
         )
-    seen, target = at.now, at.bits([b])
+    seen, target = at.now, to.mask
     k = target.bit_length() - 1
     sources = at.both(at.bits([a])) & seen.parents[k]
     cut = seen.cut(sources, target)
     allowed = seen.everything & ~seen.descendants(target) & ~sources
-    found = between(cut, sources, target, allowed, 20)
-    if found:
+    if found := to.doors(cut, sources, allowed):
         sets = sorted({at.labels(z) for z in found}, key=lambda z: (len(z), z))
         given = f"given {', '.join(sets[0])}" if sets[0] else "as it stands"
         return EdgeVerdict("backdoor", f"unconfounded {given}", tuple(map(frozenset, sets)))
     for causes in _interventions(at, a, sources, target):
         if find_hedge(seen, causes, target) is None:
-            to = ", ".join(at.words(at.either(causes)))
-            return EdgeVerdict("id", f"the response of {b} to {to} is identified")
+            acted = ", ".join(at.words(at.either(causes)))
+            return EdgeVerdict("id", f"the response of {b} to {acted} is identified")
     path = shortest_open(cut, sources, target, seen.parents[k] & allowed)
     stays = "an unobserved cause confounds it"
     if path:

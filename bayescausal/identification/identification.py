@@ -10,7 +10,7 @@ from typing import Any
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.asking import ask, check_adjustment
 from bayescausal.identification.edges import EdgeVerdict
-from bayescausal.identification.implications import Implication
+from bayescausal.identification.implications import Implication, implications
 from bayescausal.identification.page import as_dict, markdown, picture
 from bayescausal.identification.paths import Path
 from bayescausal.identification.remedies import Remedy
@@ -49,7 +49,6 @@ class Identification:
     edges : a verdict for every direct effect among observed nodes
     split, split_reason : the weakest status on the causal paths, which decides whether direct
         and indirect effects can be told apart, and where it comes from
-    implications : separations that data can contradict
     remedies : what would settle it, each checked on the mended graph
     grade : from A to X, as far as graph and tests tell; see `ladder.grade`
     g_computation : whether what confounds over time is itself moved by the treatment, also when
@@ -74,7 +73,6 @@ class Identification:
     edges: dict[Edge, EdgeVerdict]
     split: str
     split_reason: str
-    implications: tuple[Implication, ...]
     remedies: tuple[Remedy, ...]
     assumptions: tuple[str, ...]
     g_computation: bool
@@ -86,6 +84,11 @@ class Identification:
     def question(self) -> Question:
         """The question, compiled."""
         return ask(self.graph, self.estimand, self.held)
+
+    @cached_property
+    def implications(self) -> tuple[Implication, ...]:
+        """Separations that data can contradict: one minimal separator a pair of nodes."""
+        return tuple(implications(self.question.at))
 
     def check_adjustment(self, nodes: str | Iterable[str]) -> None:
         """Return quietly when `nodes` are an adjustment set for the total effect.

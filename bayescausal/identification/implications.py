@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bayescausal.identification.compiled import Compiled
-from bayescausal.specs.separation import Mixed, closure, union
+from bayescausal.specs.separation import Mixed
 
 
 @dataclass(frozen=True, order=True)
@@ -27,35 +28,39 @@ class Implication:
         return f"{self.a} _||_ {self.b}{rest}"
 
 
-def implications(at: Compiled) -> tuple[Implication, ...]:
-    """Return one minimal separator for each pair of observed nodes that has one.
+def implications(at: Compiled) -> Iterator[Implication]:
+    """Yield one minimal separator for each pair of observed nodes that has one.
 
     Pairs joined by an edge or a ``<->`` have none. Equality constraints other than independence
     (Verma) are not listed; with feedback nothing is.
     """
     if at.feeds_back:
-        return ()
-    seen, found = at.seen, []
-    for i in range(len(seen.names)):
+        return
+    seen = at.seen
+    above = [seen.ancestors(1 << i) for i in range(len(seen.names))]
+    for i, a in enumerate(seen.names):
         joined = seen.parents[i] | seen.children[i] | seen.siblings[i]
         for j in range(i + 1, len(seen.names)):
             if joined >> j & 1:
                 continue
-            z = _separator(seen, 1 << i, 1 << j)
+            z = _separator(seen, 1 << i, 1 << j, above[i] | above[j])
             if z is not None:
-                found.append(Implication(seen.names[i], seen.names[j], seen.labels(z)))
-    return tuple(found)
+                yield Implication(a, seen.names[j], seen.labels(z))
 
 
-def _separator(seen: Mixed, a: int, b: int) -> int | None:
+def _separator(seen: Mixed, a: int, b: int, within: int) -> int | None:
     """Return the smaller of the minimal separators closest to `a` and to `b`."""
-    within = seen.ancestors(a | b)
-    near = seen.moral(within)
     found = []
     for start, end in ((a, b), (b, a)):
-        fence = union(near, start)
+        fence = seen.collided(start, within) & ~start
         if fence & end:
             return None
-        far = closure(end, near, within & ~fence)
-        found.append(union(near, far) & ~far)
+        inside, far, new = within & ~fence, 0, end
+        around = 0
+        while new:
+            far |= new
+            beside = seen.collided(new, within)
+            around |= beside
+            new = beside & inside & ~far
+        found.append(around & ~far)
     return min(found, key=lambda z: (z.bit_count(), seen.labels(z)))

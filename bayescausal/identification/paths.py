@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bayescausal.identification.adjustment import Question, backdoor_graph
@@ -67,18 +67,16 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
     The second value tells whether there are more. Latents stand in the paths by name. With
     feedback a node stands for all its periods, and a path may end ``T <- .. <- Y``.
     """
-    graph = question.at.graph
-    series = _Series(graph)
-    xs = {*question.treatments, *question.held}
-    y = series.bit[question.outcome]
-    blocked = sum(series.bit[v] for v in xs)
+    graph, series = question.at.graph, question.at.full
+    y = series.mask([question.outcome])
+    blocked = series.mask((*question.treatments, *question.held))
     falling = closure(y, series.parents, ~blocked)  # a directed path leads from these to Y
     tops = falling | union(series.siblings, falling)
     useful = closure(tops, series.children)
     found: list[Path] = []
     steps = 0
     waiting: deque[tuple[tuple[int, ...], tuple[str, ...], bool]] = deque(
-        ((series.place[v],), (), True) for v in sorted(question.treatments)
+        ((series.index[v],), (), True) for v in sorted(question.treatments)
     )
     while waiting:
         nodes, arrows, up = waiting.popleft()
@@ -100,25 +98,7 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
     return _sorted(found), False
 
 
-class _Series:
-    """Neighbors in the graph of whole series, which may have cycles."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.names = graph.nodes
-        self.place = {v: i for i, v in enumerate(self.names)}
-        self.bit = {v: 1 << i for v, i in self.place.items()}
-        self.parents, self.children, self.siblings = ([0] * len(self.names) for _ in range(3))
-        self.lagged = {e[:2] for e in graph.edges} - {e[:2] for e in graph.edges if not e.lag}
-        for a, b, _ in graph.edges:
-            if a != b:
-                self.parents[self.place[b]] |= self.bit[a]
-                self.children[self.place[a]] |= self.bit[b]
-        for a, b in graph.bidirected:
-            self.siblings[self.place[a]] |= self.bit[b]
-            self.siblings[self.place[b]] |= self.bit[a]
-
-
-def _shown(series: _Series, graph: Graph, nodes: tuple[int, ...], arrows: tuple[str, ...]) -> Path:
+def _shown(series: Mixed, graph: Graph, nodes: tuple[int, ...], arrows: tuple[str, ...]) -> Path:
     names = tuple(series.names[i] for i in nodes)
     return Path(names, arrows, _marks(graph, names, _late(names, arrows)))
 
@@ -130,26 +110,6 @@ def _late(names: tuple[str, ...], arrows: tuple[str, ...]) -> tuple[str, ...]:
 
 def _sorted(paths: list[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (len(path.nodes), path.nodes, path.arrows))
-
-
-def directed_path(graph: Graph, starts: Collection[str], end: str) -> Path:
-    """Return a shortest directed path, one step or more, that ends in `end`."""
-    came: dict[str, str] = {}
-    waiting = deque([end])
-    while waiting:
-        node = waiting.popleft()
-        for parent in graph.parents(node):
-            if parent in came:
-                continue
-            came[parent] = node
-            if parent in starts:
-                nodes = [parent]
-                while nodes[-1] != end or len(nodes) == 1:
-                    nodes.append(came[nodes[-1]])
-                kept = tuple(nodes)
-                return Path(kept, ("->",) * (len(kept) - 1), _marks(graph, kept))
-            waiting.append(parent)
-    raise AssertionError(f"no directed path to {end}")
 
 
 def path_given(question: Question, given: int, opened: bool = False) -> Path | None:
@@ -175,7 +135,7 @@ def shortest_open(
 
     States are a node, whether an arrowhead arrives there, and whether a collider was passed; a
     shortest walk over such states is a path, also among series that feed back, unless a collider is
-    demanded (then a walk that repeats a node is no answer).
+    demanded: then all paths are tried.
     """
     colliders = graph.ancestors(given)
     waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~given))
@@ -184,23 +144,46 @@ def shortest_open(
     while waiting:
         state = waiting.popleft()
         node, head, passed = state
-        if y >> node & 1 and (passed or not opened):
-            nodes, arrows = [node], []
-            while (before := came[state]) is not None:
-                state, arrow = before
-                nodes.append(state[0])
-                arrows.append(arrow)
-            simple = len(set(nodes)) == len(nodes)
-            return (tuple(nodes[::-1]), tuple(arrows[::-1])) if simple else None
-        if y >> node & 1:
-            continue
         for new, arrow in _moves(graph, node, head, given, colliders):
-            if x >> new[0] & 1:
-                continue
             target = (*new, passed or (head and arrow != "->"))
-            if target not in came:
-                came[target] = (state, arrow)
+            if x >> new[0] & 1 or target in came:
+                continue
+            came[target] = (state, arrow)
+            if not y >> new[0] & 1:
                 waiting.append(target)
+            elif target[2] or not opened:
+                nodes, arrows = [new[0]], []
+                while (before := came[target]) is not None:
+                    target, arrow = before
+                    nodes.append(target[0])
+                    arrows.append(arrow)
+                if len(set(nodes)) == len(nodes):
+                    return tuple(nodes[::-1]), tuple(arrows[::-1])
+                return _simple_opened(graph, x, y, given, colliders)
+    return None
+
+
+def _simple_opened(
+    graph: Mixed, x: int, y: int, given: int, colliders: int
+) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
+    """Return a shortest m-connecting path with a collider, all paths tried in `MOST_STEPS` steps.
+
+    For where the shortest such walk repeats a node, and so is none.
+    """
+    waiting: deque[tuple[tuple[int, ...], tuple[str, ...], bool, bool]]
+    waiting = deque(((i,), (), False, False) for i in bits(x & ~given))
+    for _ in range(MOST_STEPS):
+        if not waiting:
+            return None
+        nodes, arrows, head, passed = waiting.popleft()
+        if y >> nodes[-1] & 1:
+            if passed:
+                return nodes, arrows
+            continue
+        for (new, into), arrow in _moves(graph, nodes[-1], head, given, colliders):
+            if new not in nodes and not x >> new & 1:
+                turned = passed or (head and arrow != "->")
+                waiting.append(((*nodes, new), (*arrows, arrow), into, turned))
     return None
 
 
@@ -218,42 +201,86 @@ def _moves(
             yield (i, True), "->"
 
 
-def causal_path(question: Question, through: str) -> Path:
-    """Return a shortest directed path from a treatment through a mediator to the outcome."""
-    graph = question.at.graph
-    first = directed_path(graph, {*question.treatments, *question.held}, through)
-    second = directed_path(graph, {through}, question.outcome)
-    return Path(
-        first.nodes + second.nodes[1:],
-        first.arrows + second.arrows,
-        first.marks + second.marks[1:],
-    )
+def _tree(starts: int, step: Sequence[int]) -> dict[int, int]:
+    """Return for each node that steps lead to the one before it, -1 for a start; shortest first."""
+    before = dict.fromkeys(bits(starts), -1)
+    waiting = deque(before)
+    while waiting:
+        node = waiting.popleft()
+        for i in bits(step[node]):
+            if i not in before:
+                before[i] = node
+                waiting.append(i)
+    return before
+
+
+def _back(before: dict[int, int], node: int) -> list[int]:
+    """Return the way in a tree from a node to its start."""
+    way = [node]
+    while (node := before[node]) >= 0:
+        way.append(node)
+    return way
+
+
+def _directed(question: Question, nodes: Sequence[int]) -> Path:
+    full = question.at.full
+    names = tuple(full.names[i] for i in nodes)
+    return Path(names, ("->",) * (len(names) - 1), _marks(question.at.graph, names))
 
 
 def forbidden(question: Question) -> dict[str, str]:
-    """Return the nodes that must not be adjusted for, each with the path that says why."""
-    at = question.at
+    """Return the nodes that must not be adjusted for, each with the path that says why.
+
+    Mediators; what else descends from them or from the outcome; and colliders, which are in no
+    minimal adjustment set and spoil each of these. Where no set adjusts, a collider is a node that
+    is on no open path, and opens one.
+    """
+    at, full = question.at, question.at.full
     on_path = at.words(question.causal & ~question.ends)
-    found = {v: f"a mediator: adjusting for it blocks {causal_path(question, v)}" for v in on_path}
-    below = at.words(question.forbidden & ~question.ends)
-    for v in below:
+    starts, end = full.mask(at.words(question.x)), full.mask([question.outcome])
+    rising, falling = _tree(starts, full.children), _tree(end, full.parents)
+    found = {}
+    for v in on_path:
+        i = full.index[v]
+        way = _directed(question, [*_back(rising, i)[::-1], *_back(falling, i)[1:]])
+        found[v] = f"a mediator: adjusting for it blocks {way}"
+    beyond = _tree(full.mask(on_path) | end, full.children)
+    for v in at.words(question.forbidden & ~question.ends):
         if v not in found:
-            way = directed_path(at.graph, {*on_path, question.outcome}, v)
+            way = _directed(question, _back(beyond, full.index[v])[::-1])
             found[v] = (
                 f"it descends from {way.nodes[0]}, {way}: adjusting for it distorts the effect"
             )
-    sets = question.minimal_sets
-    base = sets[0] if sets else 0
+    for v, path in _colliders(question):
+        found[v] = f"a collider: adjusting for it opens {path}"
+    return dict(sorted(found.items()))
+
+
+def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
+    """Yield the nodes that open a path and serve no set, each with the path."""
+    at, sets = question.at, question.minimal_sets
     useful = 0
     for z in sets:
         useful |= z
-    if not sets:  # nodes on a path that is open anyway are not what opens it
-        useful = at.bits(v for path in open_paths(question)[0] for v in path.nodes if v in at.names)
+    if not sets:
+        useful = _on_open_paths(question)
     for i in bits(question.allowed & ~useful):
         node = 1 << i
-        if sets and question.separates(base | node):
+        if any(question.separates(z | node) for z in sets):
             continue
-        path = path_given(question, base | node, opened=True)
-        if path is not None:
-            found[at.names[i]] = f"a collider: adjusting for it opens {path}"
-    return dict(sorted(found.items()))
+        base = sets[0] if sets else 0
+        if path := path_given(question, base | node, opened=not sets):
+            yield at.names[i], path
+
+
+def _on_open_paths(question: Question) -> int:
+    """Return the nodes on backdoor paths that are open as it is; on walks, if those are many."""
+    at = question.at
+    paths, more = open_paths(question)
+    if not more:
+        return at.bits(v for path in paths for v in path.nodes if v in at.seen.index)
+    seen = at.seen
+    above = closure(question.y, seen.parents, ~question.x)
+    rising = closure(question.x, seen.parents)
+    tops = rising & (above | union(seen.siblings, above))
+    return closure(tops | union(seen.siblings, rising) & above, seen.children, above | rising)

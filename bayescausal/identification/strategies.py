@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 from bayescausal.identification.adjustment import Question, between
 from bayescausal.identification.compiled import Compiled
@@ -12,6 +13,8 @@ from bayescausal.specs.separation import Mixed, bits, closure, union
 
 MOST_MEDIATORS = 3
 """Front doors of more mediators are looked for only as all causes, or all effects, on the way."""
+MOST_DOORS = 3000
+"""So it is with a number of mediators that can be chosen in more ways than this."""
 
 
 def find_hedge(graph: Mixed, x: int, y: int, within: int = -1) -> tuple[int, int] | None:
@@ -106,7 +109,10 @@ def _instruments(at: Compiled, cut: Mixed, x: int, y: int, after: int) -> Iterat
     nodes = at.seen.everything & ~after & ~x & ~y
     for i in bits(nodes):
         z = 1 << i
-        sets = between(cut, z, y, nodes & ~z, 50)
+        others = nodes & ~z
+        if not cut.separated(z, y, cut.ancestors(z | y) & others):
+            continue  # no set separates them
+        sets = between(cut, z, y, others, 50)
         for w in sorted(sets, key=lambda w: (w.bit_count(), at.words(w))):
             if cut.separated(z, y, w) and not at.seen.separated(z, x, w):
                 yield Instrument(at.names[i], at.words(w))
@@ -152,14 +158,13 @@ def find_front_door(question: Question) -> FrontDoor | None:
     return None
 
 
-def _mediators(seen: Mixed, x: int, y: int, way: int) -> list[int]:
+def _mediators(seen: Mixed, x: int, y: int, way: int) -> Iterator[int]:
     nodes = list(bits(way))
-    found = [
-        sum(1 << i for i in some)
-        for size in range(1, MOST_MEDIATORS + 1)
-        for some in combinations(nodes, size)
-    ]
-    return [*found, union(seen.parents, y) & way, union(seen.children, x) & way]
+    for size in range(1, MOST_MEDIATORS + 1):
+        if comb(len(nodes), size) <= MOST_DOORS:
+            yield from (sum(1 << i for i in some) for some in combinations(nodes, size))
+    yield union(seen.parents, y) & way
+    yield union(seen.children, x) & way
 
 
 def _covariates(

@@ -15,7 +15,6 @@ from bayescausal.identification.asking import (
 )
 from bayescausal.identification.edges import WEAK, EdgeVerdict, composite, edge_verdicts, weakest
 from bayescausal.identification.identification import Identification
-from bayescausal.identification.implications import implications
 from bayescausal.identification.ladder import grade
 from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
 from bayescausal.identification.remedies import Remedy, for_split, for_total
@@ -117,7 +116,6 @@ def identify(
         edges=verdicts,
         split=split,
         split_reason=_split_reason(split, on_path),
-        implications=implications(at),
         remedies=_remedies(question, asked, status, split, measured),
         assumptions=assumptions(question, status, replace(found, strategies=strategies)),
         g_computation=found.g_computation,

@@ -100,17 +100,13 @@ class Mixed:
         return cls(order, tuple(parents.values()), tuple(siblings.values()))
 
     def _check_acyclic(self) -> None:
-        waiting = self.everything
-        while waiting:
-            ready = sum(1 << i for i in bits(waiting) if not self.parents[i] & waiting)
-            if not ready:
-                while last := sum(1 << i for i in bits(waiting) if not self.children[i] & waiting):
-                    waiting &= ~last  # what the cycle moves is not in it
-                raise GraphError(
-                    f"Edges form a cycle among {', '.join(self.labels(waiting))}: m-separation of "
-                    "a graph with feedback is not offered here. `identify` reads such graphs."
-                )
-            waiting &= ~ready
+        if waiting := self._in_or_after_cycles():
+            while last := sum(1 << i for i in bits(waiting) if not self.children[i] & waiting):
+                waiting &= ~last  # what the cycle moves is not in it
+            raise GraphError(
+                f"Edges form a cycle among {', '.join(self.labels(waiting))}: m-separation of "
+                "a graph with feedback is not offered here. `identify` reads such graphs."
+            )
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -209,18 +205,43 @@ class Mixed:
         """Return whether `given` m-separates `a` from `b`; a node in `given` is constant."""
         return not b & ~given & self.connected(a, given)
 
-    def moral(self, within: int) -> list[int]:
+    def moral(self, within: int, but: int = 0) -> list[int]:
         """Return the neighbors in the augmented graph on the ancestral set `within`.
 
         Neighbors are the ends of a path on which every inner node is a collider: each district
-        with its parents is a clique. Source: Richardson (2003), Scand. J. Stat. 30.
+        with its parents is a clique, except for the districts of the nodes in `but`, which are left
+        out. Source: Richardson (2003), Scand. J. Stat. 30.
         """
         near = [0] * len(self.names)
         for district in self.districts(within):
-            clique = (district | union(self.parents, district)) & within
-            for i in bits(clique):
-                near[i] |= clique & ~(1 << i)
+            if not district & but:
+                join(near, (district | union(self.parents, district)) & within)
         return near
+
+    @property
+    def is_acyclic(self) -> bool:
+        """Whether no directed edges close a cycle."""
+        return not self._in_or_after_cycles()
+
+    def _in_or_after_cycles(self) -> int:
+        waiting = self.everything
+        while ready := sum(1 << i for i in bits(waiting) if not self.parents[i] & waiting):
+            waiting &= ~ready
+        return waiting
+
+    def collided(self, nodes: int, within: int) -> int:
+        """Return the neighbors of some nodes in the augmented graph on an ancestral set.
+
+        As `moral`, for all `nodes` together and without the whole graph; `nodes` are in it too.
+        """
+        district = closure((nodes | union(self.children, nodes)) & within, self.siblings, within)
+        return (district | union(self.parents, district)) & within
+
+
+def join(near: list[int], clique: int) -> None:
+    """Make neighbors of all nodes of a clique, in place."""
+    for i in bits(clique):
+        near[i] |= clique & ~(1 << i)
 
 
 def eliminated(near: Sequence[int], gone: int) -> list[int]:
@@ -271,6 +292,6 @@ def separators(near: Sequence[int], a: int, b: int, most: int = 1000) -> list[in
             if new is not None and new not in found:
                 found[new] = None
                 waiting.append(new)
-        if len(found) > most:
-            break
-    return list(found)[: most + 1]
+                if len(found) > most:
+                    return list(found)
+    return list(found)
