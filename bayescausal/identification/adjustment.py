@@ -100,8 +100,15 @@ class Question:
         return not given & ~self.allowed and self.separates(given)
 
     @cached_property
+    def has_sets(self) -> bool:
+        """Whether there is an adjustment set: if so, all allowed ancestors are one."""
+        return self.separates(self.backdoor.ancestors(self.x | self.y) & self.allowed)
+
+    @cached_property
     def minimal_sets(self) -> tuple[int, ...]:
         """Every minimal adjustment set, by size and then by names; at most `MOST_SETS` + 1."""
+        if not self.has_sets:
+            return ()
         found = between(self.backdoor, self.x, self.y, self.allowed, MOST_SETS)
         sound = [z for z in found if self.separates(z)]
         return tuple(sorted(sound, key=lambda z: (z.bit_count(), self.at.words(z))))

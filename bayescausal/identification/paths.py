@@ -141,25 +141,26 @@ def shortest_open(
     waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~given))
     came: dict[tuple[int, bool, bool], tuple[tuple[int, bool, bool], str] | None]
     came = dict.fromkeys(waiting)
+    reached = {(head, passed): x for head in (False, True) for passed in (False, True)}
     while waiting:
         state = waiting.popleft()
         node, head, passed = state
-        for new, arrow in _moves(graph, node, head, given, colliders):
-            target = (*new, passed or (head and arrow != "->"))
-            if x >> new[0] & 1 or target in came:
-                continue
-            came[target] = (state, arrow)
-            if not y >> new[0] & 1:
-                waiting.append(target)
-            elif target[2] or not opened:
-                nodes, arrows = [new[0]], []
-                while (before := came[target]) is not None:
-                    target, arrow = before
-                    nodes.append(target[0])
+        for arrow, into, mask in _moves(graph, node, head, given, colliders):
+            turned = passed or (head and arrow != "->")
+            new = mask & ~reached[into, turned]
+            reached[into, turned] |= new
+            if new & y and (turned or not opened):
+                nodes, arrows = [next(bits(new & y)), node], [arrow]
+                while (before := came[state]) is not None:
+                    state, arrow = before
+                    nodes.append(state[0])
                     arrows.append(arrow)
                 if len(set(nodes)) == len(nodes):
                     return tuple(nodes[::-1]), tuple(arrows[::-1])
                 return _simple_opened(graph, x, y, given, colliders)
+            for i in bits(new & ~y):
+                came[i, into, turned] = (state, arrow)
+                waiting.append((i, into, turned))
     return None
 
 
@@ -180,25 +181,24 @@ def _simple_opened(
             if passed:
                 return nodes, arrows
             continue
-        for (new, into), arrow in _moves(graph, nodes[-1], head, given, colliders):
-            if new not in nodes and not x >> new & 1:
-                turned = passed or (head and arrow != "->")
-                waiting.append(((*nodes, new), (*arrows, arrow), into, turned))
+        for arrow, into, mask in _moves(graph, nodes[-1], head, given, colliders):
+            turned = passed or (head and arrow != "->")
+            for i in bits(mask & ~x):
+                if i not in nodes:
+                    waiting.append(((*nodes, i), (*arrows, arrow), into, turned))
     return None
 
 
 def _moves(
     graph: Mixed, node: int, head: bool, given: int, colliders: int
-) -> Iterator[tuple[tuple[int, bool], str]]:
+) -> Iterator[tuple[str, bool, int]]:
+    """Yield the arrows that may follow, whether each is a head at its end, and the nodes there."""
     chain = not given >> node & 1
     if colliders >> node & 1 if head else chain:
-        for i in bits(graph.parents[node]):
-            yield (i, False), "<-"
-        for i in bits(graph.siblings[node]):
-            yield (i, True), "<->"
+        yield "<-", False, graph.parents[node]
+        yield "<->", True, graph.siblings[node]
     if chain:
-        for i in bits(graph.children[node]):
-            yield (i, True), "->"
+        yield "->", True, graph.children[node]
 
 
 def _tree(starts: int, step: Sequence[int]) -> dict[int, int]:

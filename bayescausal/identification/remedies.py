@@ -87,18 +87,18 @@ def _observed(graph: Graph, some: Sequence[tuple[str, str, tuple[str, str] | Non
         while cause in graph.nodes:
             cause += "."
         new += [Edge(cause, a), Edge(cause, b)]
-    return replace(
-        graph,
-        edges=(*graph.edges, *new),
+    return graph.unchecked(
+        edges=tuple(sorted([*graph.edges, *new])),
         bidirected=tuple(p for p in graph.bidirected if p not in pairs),
         latent=graph.latent - seen,
-        isolated=graph.nodes,
+        isolated=graph.isolated,
+        nodes=tuple(sorted({*graph.nodes, *(edge.source for edge in new)})),
     )
 
 
 def _status(question: Question) -> str:
     """Return the status without experiments and instruments."""
-    if question.minimal_sets:
+    if question.has_sets:
         return "backdoor"
     if hedge_of(question) is not None:
         return "not identified"

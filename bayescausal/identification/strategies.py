@@ -107,7 +107,8 @@ def edge_instruments(at: Compiled, source: str, target: str) -> tuple[Instrument
 def _instruments(at: Compiled, cut: Mixed, x: int, y: int, after: int) -> Iterator[Instrument]:
     """Yield instruments; what comes `after` is none."""
     nodes = at.seen.everything & ~after & ~x & ~y
-    for i in bits(nodes):
+    tied = cut.collided(y, cut.ancestors(y))  # what no set separates from the outcome
+    for i in bits(nodes & ~tied):
         z = 1 << i
         others = nodes & ~z
         if not cut.separated(z, y, cut.ancestors(z | y) & others):

@@ -7,7 +7,7 @@ causes. Everything is stored sorted, so no result depends on a hash seed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 
@@ -366,6 +366,13 @@ class Graph:
             outcomes=tuple(v for v in self.outcomes if v in kept),
             isolated=tuple(kept),
         )
+
+    def unchecked(self, nodes: tuple[str, ...], **changes: object) -> Graph:
+        """Return a graph with other fields, known to be valid and sorted, and with these nodes."""
+        graph = object.__new__(Graph)
+        vars(graph).update({f.name: getattr(self, f.name) for f in fields(self)}, **changes)
+        vars(graph)["nodes"] = nodes
+        return graph
 
     def _known(self, nodes: str | Iterable[str], role: str = "") -> frozenset[str]:
         known = frozenset(names("a node", nodes))

@@ -154,8 +154,14 @@ class Mixed:
 
     def cut(self, sources: int, targets: int) -> Mixed:
         """Return the graph without the directed edges from `sources` to `targets`."""
-        kept = [p & ~sources if targets >> i & 1 else p for i, p in enumerate(self.parents)]
-        return Mixed(self.names, tuple(kept), self.siblings)
+        parents, children = list(self.parents), list(self.children)
+        for i in bits(targets):
+            parents[i] &= ~sources
+        for i in bits(sources):
+            children[i] &= ~targets
+        graph = Mixed(self.names, tuple(parents), self.siblings)
+        vars(graph)["children"] = tuple(children)  # known, so not counted again
+        return graph
 
     def project(self, hidden: int) -> Mixed:
         """Return the latent projection: `hidden` nodes eliminated one at a time."""
@@ -273,22 +279,23 @@ def separators(near: Sequence[int], a: int, b: int, most: int = 1000) -> list[in
     """
     everything = (1 << len(near)) - 1
 
-    def facing(side: int) -> int | None:
-        fence = union(near, side) & ~side
+    def facing(side: int, fence: int) -> int | None:
         if fence & b or side & b:
             return None
         far = closure(b, near, everything & ~fence)
         return union(near, far) & ~far
 
-    first = facing(a)
+    first = facing(a, union(near, a) & ~a)
     if first is None:
         return []
     found = {first: None}
     waiting = [first]
     for separator in waiting:  # grows while it is read
         side = closure(a, near, everything & ~separator)
+        around = union(near, side)
         for i in bits(separator):
-            new = facing(side | 1 << i)
+            more = side | 1 << i
+            new = facing(more, (around | near[i]) & ~more)
             if new is not None and new not in found:
                 found[new] = None
                 waiting.append(new)
