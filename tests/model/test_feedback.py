@@ -31,7 +31,7 @@ from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import calibrate, compile_scm
 
 NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")
-PERIODS, HISTORY, DRAWS = 22, 2, 2
+PERIODS, HISTORY, DRAWS, SEED = 22, 2, 2, 3
 TIME = pd.date_range("2024-01-01", periods=PERIODS, freq="7D")
 WINDOW = (TIME[6], TIME[8])
 QUICK = pytensor.compile.mode.Mode(linker="py", optimizer=None)
@@ -101,12 +101,19 @@ def worlds(count, start=0):
 
 def bounded(spec, data):
     """Whether loops die out, or grow slowly enough that what is small is not lost beside them."""
-    scm, found = compile_scm(spec, data), []
-    theta = drawn(scm, NAMES)
-    for slow in (Recursion(scm, theta, k) for k in range(DRAWS)):
-        found += [slow.world(*slow.sides(one)[0]) for one in questions(spec)[:3]]
-        found.append(slow.world(errors=dict.fromkeys(spec.modelled, np.full(PERIODS, 1.5))))
-    return all(np.abs(path).max() < 1e5 for world in found for path in world.values())
+    scm, paths = compile_scm(spec, data), []
+    theta, errors = drawn(scm, NAMES), fresh_errors(scm, drawn(scm, NAMES))
+    for k in range(DRAWS):
+        slow = Recursion(scm, theta, k)
+        paths += [slow.world(*slow.sides(one)[0]) for one in questions(spec)[:3]]
+        paths.append(slow.world(errors={v: error[k] for v, error in errors.items()}))
+    return all(np.abs(path).max() < 1e5 for world in paths for path in world.values())
+
+
+def fresh_errors(scm, theta):
+    """The errors that `bc.do` draws with the seed of these tests; whatever their law."""
+    errors = fresh(scm, theta, (DRAWS, PERIODS), np.random.default_rng(SEED))
+    return {v: np.broadcast_to(error, (DRAWS, PERIODS)) for v, error in errors.items()}
 
 
 def numbered(text, names):
@@ -307,14 +314,14 @@ def compare(world, names):
 def _compare_fresh(fit, theta, slow):
     spec, scm = fit.spec, fit.scm
     acts = (WINDOW[0] <= TIME) & (WINDOW[1] >= TIME)
-    errors = fresh(scm, theta, (DRAWS, PERIODS), np.random.default_rng(3))
+    errors = fresh_errors(scm, theta)
     reach = [t for t in spec.treatments if spec.graph.outcome in spec.reduced.descendants(t)]
     for t in (None, *reach):
         do = {t: 20.0} if t else {}
-        found = bc.do(fit, do, seed=3, **({"window": WINDOW} if t else {}))
+        found = bc.do(fit, do, seed=SEED, **({"window": WINDOW} if t else {}))
         paths = {t: np.where(acts, 20.0, slow[0].x[t])} if t else {}
         for k, one in enumerate(slow):
-            noise = {v: np.broadcast_to(e, (DRAWS, PERIODS))[k] for v, e in errors.items()}
+            noise = {v: error[k] for v, error in errors.items()}
             world = one.world(paths, errors=noise, acts=acts)
             for node, path in world.items():
                 values = found[node].to_numpy()[0, k]
