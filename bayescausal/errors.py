@@ -103,14 +103,13 @@ def shortened(text: str, longest: int) -> str:
     Examples
     --------
     >>> shortened("a" * 50 + "z" * 50, 60)
-    'aaaaaaaaaaaaaa ... (64 left out) ... zzzzzzzzzzzzzzzzzzzzzz'
+    'aaaaaaaaaaaaaaaaaaaa ... (of 100 characters) ... zzzzzzzzzzz'
     """
     if len(text) <= longest:
         return text
-    out = len(text) - longest + 24
-    mark = f" ... ({out} left out) ... "
-    tail = longest * 3 // 8
-    return text[: len(text) - out - tail] + mark + text[len(text) - tail :]
+    mark = f" ... (of {len(text)} characters) ... "
+    tail = (longest - len(mark)) * 3 // 8
+    return text[: longest - len(mark) - tail] + mark + text[len(text) - tail :]
 
 
 class _Shown(reprlib.Repr):
@@ -131,7 +130,7 @@ class _Shown(reprlib.Repr):
         try:
             text = " ".join(repr(x).split())
         except Exception:
-            return f"a {type(x).__name__}"
+            return f"an object of type {type(x).__name__}"
         return shortened(text, self.maxother)
 
 

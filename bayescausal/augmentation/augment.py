@@ -20,6 +20,7 @@ from bayescausal.augmentation.plan import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.identification.asking import as_graph
 from bayescausal.specs import checks
 from bayescausal.specs.augmentation import METHODS, ROW
 from bayescausal.specs.checks import MEMORY
@@ -184,9 +185,10 @@ def augment(
     _check_one_of("method", method, METHODS)
     _check_one_of("uniforms", uniforms, UNIFORMS)
     most = 10_000 if budget is None else checks.count("budget", budget, 1)
+    checks.flag("absolute", absolute)
     least = _theta(theta, absolute, method)
-    seed = checks.seed("seed", np.random.default_rng().integers(2**31) if seed is None else seed)
-    graph = Graph.parse(graph) if isinstance(graph, str) else graph
+    seed = checks.seed_or_drawn("seed", seed)
+    graph = as_graph("augment", Graph.parse(graph) if isinstance(graph, str) else graph)
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
     plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
     rng, notes = np.random.default_rng(seed), table.notes

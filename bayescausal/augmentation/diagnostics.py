@@ -17,6 +17,7 @@ from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.remarks import remarks
 from bayescausal.augmentation.slopes import compare_slopes
 from bayescausal.augmentation.steps import CELLS
+from bayescausal.specs import checks
 
 LOOKED_AT = 2_000
 """Rows that donors and distances are computed for, taken evenly by weight."""
@@ -110,6 +111,7 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
     >>> diagnose_augmentation(rows).edges["ratio"].round(1).to_list()
     [0.9, 0.9]
     """
+    checks.instance("diagnose_augmentation", augmented, Augmented, "It is what augment(...) gives.")
     rows = _rows(augmented)
     if not len(augmented):
         told = remarks(rows, pd.DataFrame(), pd.Series(dtype=float), augmented.notes)

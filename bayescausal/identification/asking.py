@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from bayescausal.errors import GraphError, did_you_mean
+from bayescausal.errors import GraphError, did_you_mean, shown
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import forbidden, path_given
+from bayescausal.specs import checks
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
 
 
+def as_graph(verb: str, graph: Any) -> Graph:
+    """Return a graph, or raise for what is none with the way from it to one."""
+    if isinstance(graph, Graph):
+        return graph
+    advice = "Write Graph.parse('tv -> sales', outcome='sales')."
+    if hasattr(graph, "spec"):
+        advice = f"Write {verb}(fit.spec.graph, ...)."
+    elif hasattr(graph, "graph"):
+        advice = f"Write {verb}(spec.graph, ...)."
+    raise GraphError(f"{verb} asks a Graph; got {shown(graph)}. {advice}")
+
+
 def ask(graph: Graph, asked: Estimand, held: Iterable[str] = ()) -> Question:
     """Return the question that an estimand puts to a graph, or raise a GraphError."""
-    held = (held,) if isinstance(held, str) else tuple(sorted(set(held)))
+    held = tuple(sorted(checks.names("held", held)))
     outcome = asked.outcome or graph.outcome
     for node in (outcome, *asked.treatments, *held):
         graph.parents(node)  # raises for an unknown name, with advice
@@ -80,16 +94,18 @@ def as_estimand(asked: Estimand | str) -> Estimand:
     if isinstance(asked, Estimand):
         return asked
     raise GraphError(
-        f"A question is an Estimand or the name of a treatment; got {asked!r}. Write "
+        f"A question is an Estimand or the name of a treatment; got {shown(asked)}. Write "
         "incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
     )
 
 
-def check_experiments(graph: Graph, experiments: Sequence[Experiment]) -> None:
+def check_experiments(graph: Graph, experiments: Any) -> None:
     """Raise when an experiment is none, or speaks of nodes that the graph lacks."""
+    if isinstance(experiments, str | Mapping) or not isinstance(experiments, Iterable):
+        raise GraphError(f"experiments is a list of Experiment values; got {shown(experiments)}.")
     for test in experiments:
         if not isinstance(test, Experiment):
-            raise GraphError(f"experiments takes Experiment values; got {test!r}.")
+            raise GraphError(f"experiments takes Experiment values; got {shown(test)}.")
         named = [*test.estimand.treatments]
         named += [test.estimand.outcome] if test.estimand.outcome else []
         for node in named:

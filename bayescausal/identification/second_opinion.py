@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayescausal._types import Draws
 from bayescausal.errors import DataError, SpecError, did_you_mean
-from bayescausal.identification.asking import as_estimand
+from bayescausal.identification.asking import as_estimand, as_graph
 from bayescausal.identification.dowhy_bridge import estimate, in_words
 from bayescausal.identification.lagged_table import (
     Change,
@@ -201,6 +201,7 @@ def second_opinion(
     ('backdoor regression', ('season',), 2)
     """
     _check_settings(method, prob, bootstrap, block, seed)
+    graph = as_graph("second_opinion", graph)
     asked = _asked(graph, as_estimand(estimand))
     slices, table = unroll_lags(graph), read_table(data, graph.observed)
     extra = read_controls(controls, table, slices)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bayescausal.errors import GraphError
 from bayescausal.identification.adjustment import MOST_SETS, Question
 from bayescausal.identification.asking import (
     as_estimand,
+    as_graph,
     ask,
     asked_edges,
     check_experiments,
@@ -76,11 +76,11 @@ def identify(
     (Identification(tv on sales: backdoor; split: backdoor), [frozenset({'season'})], \
 ['tv <- season -> sales'])
     """
-    if not isinstance(graph, Graph):
-        raise GraphError(f"identify asks a Graph; got {graph!r}. Write Graph.parse('tv -> sales').")
+    graph = as_graph("identify", graph)
     asked = as_estimand(estimand)
-    tests = (experiments,) if isinstance(experiments, Experiment) else tuple(experiments)
+    tests = (experiments,) if isinstance(experiments, Experiment) else experiments
     check_experiments(graph, tests)
+    tests = tuple(tests)
     along = asked_edges(question := ask(graph, asked, held), asked)
     default = graph.outcomes[0] if len(graph.outcomes) == 1 else None
     own = [] if question.held else measurements(asked, question.outcome, default, tests)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from bayescausal._types import Array, Node, Theta
-from bayescausal.errors import SpecError
+from bayescausal.errors import SpecError, shown
 from bayescausal.inference.compile import Compiled, compile_jax
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import remeasured
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, calibrate, compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
+from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, incremental
@@ -55,6 +57,7 @@ class EtaCalibration:
         return f"{found}\n{self.table.round(3).to_string()}"
 
 
+@verb
 def calibrate_eta(
     fit: Fit,
     etas: Sequence[float] = (0.25, 0.5, 1.0),
@@ -102,16 +105,17 @@ def calibrate_eta(
     >>> import bayescausal as bc
     >>> print(bc.calibrate_eta(fit, worlds=20, seed=1))  # doctest: +SKIP
     """
+    worlds = checks.count("worlds", worlds, 2, most=10_000)
     if fit.plain is None:
         raise SpecError(
             "The fit has no augmentation, so there is no eta. Give the spec one: "
             "replace(spec, augmentation=Augmentation(weight=0.3))."
         )
-    etas = [float(eta) for eta in etas]
+    if isinstance(etas, str) or not isinstance(etas, Iterable):
+        raise SpecError(f"etas is a list of numbers; got {shown(etas)}. Write [0.25, 0.5, 1].")
+    etas = [checks.number("etas", eta) for eta in etas]
     if not etas or not all(0 < eta <= 1 for eta in etas):
         raise SpecError(f"etas lie above 0 and at most at 1; got {etas}.")
-    if worlds < 2 or not 0 < prob < 1:
-        raise SpecError(f"worlds is 2 or more and prob in (0, 1); got {worlds}, {prob:g}.")
     rng = np.random.default_rng(seed)
     asked = [
         incremental(t, outcome=y) for y in fit.spec.graph.outcomes for t in reachable(fit.spec, y)

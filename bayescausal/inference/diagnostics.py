@@ -12,6 +12,7 @@ from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.evidence import advice, totals, verdict
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
+from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.specs.cautions import cautions
 
@@ -66,6 +67,7 @@ class Diagnostics:
     __repr__ = __str__
 
 
+@verb
 def diagnose(fit: Fit) -> Diagnostics:
     """Check the sampler, the fit to the data, and what the data added to the prior.
 

@@ -31,6 +31,7 @@ from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
+from bayescausal.specs import checks
 from bayescausal.specs.agreement import decided
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.edge import Edge
@@ -229,8 +230,7 @@ def fit(
     spec : Spec
     data : Dataset
     seed : int, optional
-        Makes the draws repeatable on one machine and one set of versions; drawn and recorded when
-        left out.
+        Repeats the draws on one machine and set of versions; drawn and recorded when left out.
     sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
         The last two need ``pip install 'bayescausal[samplers]'``.
     backend : {"auto", "jax", "numba"}
@@ -239,8 +239,7 @@ def fit(
         Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
         unobserved causes (what is not identified makes ridges) or the units of a panel differ.
     target_accept : float
-        Raise it when divergences are reported. By default 0.85, and 0.95 when errors share
-        unobserved causes.
+        Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
     mass_matrix : {"auto", "low_rank", "diag"}
         Of nutpie.
     strict : bool
@@ -269,16 +268,17 @@ def fit(
     >>> example = bc.load_example()
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
+    seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
+    scm, tied = compile_scm(spec, data), bool(spec.confounders)
     if strict:
         require_all(spec)
     header(spec, data)  # refuses what could not be saved, before it samples
-    scm, tied = compile_scm(spec, data), bool(spec.confounders)
     long = tied or bool(scm.apart)
     draws = draws if draws is not None else (1000 if long else 500)
     tune = tune if tune is not None else (400 if long else 200)
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
     settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)
-    seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
+    settings.require_memory(sum(p.size for p in scm.parameters))
     keys, plain = seeds(seed), None
     if spec.augmentation and spec.augmentation.weight:
         plain = fit(replace(spec, augmentation=None), data, seed=seed, **settings.__dict__)

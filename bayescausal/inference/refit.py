@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from bayescausal.errors import OverlappingExperiments
 from bayescausal.inference.compile import Density, compile_jax
 from bayescausal.inference.fit import Fit, finished, seeds
@@ -18,6 +16,7 @@ from bayescausal.inference.sample import draw_again
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.lifts import lift_data
+from bayescausal.specs import checks
 from bayescausal.specs.spec import Spec
 
 _SETTINGS = ("sampler", "backend", "mass_matrix", "draws", "tune", "chains", "target_accept")
@@ -74,7 +73,7 @@ class Refits:
         alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
         if not (jax and alike):
             return sample(spec, fit.data, seed=seed, **settings.__dict__)
-        seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
+        seed = checks.seed_or_drawn("seed", seed)
         drawn = draw_again(self.density, given, settings, seeds(seed)[1])
         prior = fit.theta("prior")
         return finished(spec, fit.data, prior, drawn, settings, seed)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayescausal.errors import SpecError
+from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.specs import checks
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 BACKENDS = ("auto", "jax", "numba")
 MASS_MATRICES = ("auto", "low_rank", "diag")
+CHAINS, LONGEST = 256, 1_000_000
+"""The most chains, and the most draws of one."""
+
 _LONG_RUN = 12_000
+_COPIES = 3  # of every parameter: as sampled, in natural units, by parameter
+_STATISTICS = 20  # of the sampler, each draw
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,25 @@ class Settings:
             ("backend", BACKENDS),
             ("mass_matrix", MASS_MATRICES),
         ):
-            if getattr(self, label) not in known:
-                raise SpecError(
-                    f"{label} is one of {', '.join(known)}; got {getattr(self, label)!r}."
-                )
-        for label, least in (("draws", 1), ("tune", 1), ("chains", 1)):
             value = getattr(self, label)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SpecError(f"{label} must be an integer from {least} up; got {value!r}.")
-        if not 0.5 <= self.target_accept < 1:
-            raise SpecError(f"target_accept lies in [0.5, 1); got {self.target_accept!r}.")
+            if not isinstance(value, str) or value not in known:
+                raise SpecError(
+                    f"{label} is one of {', '.join(known)}; got {shown(value)}."
+                    f"{did_you_mean(value, known) if isinstance(value, str) else ''}"
+                )
+        for label, most in (("draws", LONGEST), ("tune", LONGEST), ("chains", CHAINS)):
+            value = checks.count(label, getattr(self, label), 1, most)
+            object.__setattr__(self, label, value)
+        accept = checks.probability("target_accept", self.target_accept)
+        if accept < 0.5:
+            raise SpecError(f"target_accept lies in [0.5, 1); got {accept:g}. The default is 0.85.")
+        object.__setattr__(self, "target_accept", accept)
+        object.__setattr__(self, "progress", checks.flag("progress", self.progress))
+
+    def require_memory(self, parameters: int) -> None:
+        """Raise when so many draws of so many numbers do not fit into memory."""
+        each = self.chains * 8 * (_COPIES * parameters + _STATISTICS)
+        checks.affordable(f"{self.chains} chains of draws", self.draws, each)
 
     @property
     def engine(self) -> str:

@@ -14,10 +14,12 @@ import yaml
 from bayescausal._files import as_path, write_file
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
+from bayescausal.specs import checks
 from bayescausal.specs.agreement import check
-from bayescausal.specs.checks import check_keys, number
+from bayescausal.specs.checks import check_keys
 from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.spec import Spec, load_yaml
+from bayescausal.specs.spec import Spec
+from bayescausal.specs.yaml_loader import load_yaml
 
 KEYS = ("data", "spec", "fit", "output")
 DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns", "size")
@@ -133,13 +135,10 @@ def _parts(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
 def _settings(given: Any) -> dict[str, Any]:
     check_keys(given, FIT_KEYS, "fit")
     seed = given.get("seed")
-    if seed is not None and (type(seed) is not int or seed < 0):
-        raise SpecError(f"fit: seed is a whole number from 0 up; got {seed!r}.")
-    if not isinstance(given.get("strict", False), bool):
-        raise SpecError(f"fit: strict is true or false; got {given['strict']!r}.")
+    if seed is not None:
+        checks.seed("fit: seed", seed)
+    checks.flag("fit: strict", given.get("strict", False))
     kept = {k: v for k, v in given.items() if not (v is None and k in _BY_FIT)}
-    if "target_accept" in kept:
-        number("fit: target_accept", kept["target_accept"])
     Settings(**{key: value for key, value in kept.items() if key not in ("seed", "strict")})
     return kept
 

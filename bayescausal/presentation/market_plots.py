@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from bayescausal._types import Node
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.presentation.sheet import (
     AMBER,
     BLUE,
@@ -23,6 +24,7 @@ from bayescausal.queries.effects import roas
 _ROW = 0.2
 
 
+@verb
 @styled()
 def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
     """Return on ad spend of each channel in each unit of a panel, best unit first.

@@ -22,6 +22,7 @@ from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_E
 from bayescausal.inference.diagnostics import diagnose
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.presentation.basis import channels
 from bayescausal.presentation.sheet import (
     AMBER,
@@ -61,6 +62,7 @@ def delayed_edges(fit: Fit) -> list[Edge]:
     return [e for e, response in fit.spec.mechanisms.items() if response.reach]
 
 
+@verb
 @styled()
 def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     """Observed values against what the model predicts, over time.
@@ -122,6 +124,7 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     return sheet
 
 
+@verb
 @styled()
 def plot_contributions(
     fit: Fit, channels: Sequence[Node] | None = None, prob: float = 0.9
@@ -165,6 +168,7 @@ def plot_contributions(
     return sheet
 
 
+@verb
 @styled()
 def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
     """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
@@ -232,6 +236,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
     return sheet
 
 
+@verb
 @styled()
 def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     """Saturation: the steady response along each edge to constant exposure.
@@ -282,6 +287,7 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     return sheet
 
 
+@verb
 @styled()
 def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     """Carry-over: how the effect of one period's exposure is spread over the periods after it.
@@ -327,6 +333,7 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     return sheet
 
 
+@verb
 @styled()
 def plot_diagnostics(fit: Fit) -> Figure:
     """Whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.

@@ -19,6 +19,7 @@ from bayescausal._types import Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.diagnostics import Diagnostics, diagnose
 from bayescausal.inference.fit import Fit, labeled
+from bayescausal.inference.verb import verb
 from bayescausal.presentation.basis import (
     described,
     implied,
@@ -49,6 +50,7 @@ from bayescausal.presentation.words import listed, number, share, worth
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.experiments import Reconciliation, conflicts
 from bayescausal.queries.summary import summarize
+from bayescausal.specs import checks
 from bayescausal.specs.estimand import incremental
 
 type Rows = list[dict[str, Any]]
@@ -64,6 +66,7 @@ _TEMPLATES = Environment(
 )
 
 
+@verb
 def report(
     fit: Fit,
     path: str | Path = "report.html",
@@ -112,10 +115,11 @@ def report(
         page = _TEMPLATES.get_template("report.html.j2").render(**_page(fit, prob, title), **given)
     write_file(path, page)
     if not fit.convergence.converged:
-        warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
+        warnings.warn(str(fit.convergence), NotConverged, stacklevel=3)
     return path
 
 
+@verb
 def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> pd.DataFrame:
     """Everything that is asked of every channel, in one tidy table.
 
@@ -135,7 +139,8 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
         columns as `summarize` gives them, with ``status`` and ``grade`` of every number. The
         columns are headed NOT IDENTIFIED, or NOT CONVERGED, when a number is.
     """
-    found = _questions(fit, outcome or fit.spec.graph.outcomes[0])
+    outcome = fit.spec.graph.outcomes[0] if outcome is None else outcome
+    found = _questions(fit, checks.name("outcome", outcome, fit.spec.modelled))
     tables = {key: summarize(draws, prob) for key, draws in found.items()}
     table = pd.concat(tables.values())
     if "note" in table:

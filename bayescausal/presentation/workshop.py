@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from bayescausal.errors import GraphError
-from bayescausal.identification.asking import ask
+from bayescausal.identification.asking import as_graph, ask
 from bayescausal.identification.edges import edge_verdicts, weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.page import MOST_LINES, fate, headline
 from bayescausal.identification.totals import composed, path_edges, total
 from bayescausal.identification.verdicts import identify
 from bayescausal.presentation.words import code, listed
+from bayescausal.specs import checks
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.graph import Graph
@@ -73,7 +74,8 @@ def workshop(graph: Graph, treatments: str | Iterable[str]) -> str:
     >>> print(*[line for line in asked.splitlines() if "<->" in line])
        - If yes, write `sales <-> tv`: the total effect would be not identified.
     """
-    names = (treatments,) if isinstance(treatments, str) else tuple(sorted(set(treatments)))
+    graph = as_graph("workshop", graph)
+    names = tuple(sorted(checks.names("treatments", treatments)))
     if not names:
         raise GraphError(
             f"workshop asks about treatments; none was given. Nodes: {', '.join(graph.nodes)}."

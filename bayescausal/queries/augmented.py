@@ -8,6 +8,7 @@ import pandas as pd
 from bayescausal.errors import SpecError
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit, labeled
+from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
 from bayescausal.queries.questions import require_defined, require_variance
 from bayescausal.queries.summary import summarize
@@ -17,6 +18,7 @@ MOVED = 1.0
 """Posterior standard deviations by which an effect may move before it is flagged."""
 
 
+@verb
 def compare_augmentation(
     fit: Fit, estimands: list[Estimand] | None = None, prob: float = 0.9
 ) -> pd.DataFrame:

@@ -15,14 +15,18 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import reach, spend_change
 from bayescausal.queries.decision import Decision
 from bayescausal.specs import checks
 from bayescausal.specs.estimand import Estimand, Times, incremental
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_PLAN = 4_000
+"""Bytes that a plan takes as an Estimand."""
 
 
+@verb
 def budget_plans(
     fit: Fit,
     channels: Sequence[Node] | None = None,
@@ -85,7 +89,9 @@ def budget_plans(
     """
     outcome = outcome or fit.spec.graph.outcome
     names = sorted(_channels(fit, channels, outcome))
-    shift = _bounds(shift, mixtures)
+    shift, (chains, draws) = _bounds(shift), fit.shape
+    mixtures = checks.count("mixtures", mixtures)
+    checks.affordable("mixtures", mixtures, _PLAN + 3 * 8 * chains * draws)  # of draws, `payoffs`
     place: dict[str, Any] = {"outcome": outcome, "window": window or _year(fit, names, outcome)}
     names, spent = _running(fit, names, place)
     budget = _budget(total, shift, spent)
@@ -113,7 +119,7 @@ def _channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[
         acting = [c for c in reachable(fit.spec, outcome) if c in paid]
         names = [c for c in acting if c not in fit.spec.mediators]
     else:
-        names = [channels] if isinstance(channels, str) else list(dict.fromkeys(channels))
+        names = list(channels)
     for name in names:
         if name not in paid:
             raise DataError(
@@ -132,15 +138,13 @@ def _channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[
     return names
 
 
-def _bounds(shift: float, mixtures: int) -> float:
+def _bounds(shift: float) -> float:
     size = checks.number("shift", shift)
     if not 0 < size <= 1:
         raise SpecError(
             f"shift is the largest relative change of a channel, above 0 and up to 1; got "
             f"{shift!r}. 0.5 lets each channel have half to one and a half times its spend."
         )
-    if isinstance(mixtures, bool) or not isinstance(mixtures, int) or mixtures < 0:
-        raise SpecError(f"mixtures is a whole number, 0 or more; got {mixtures!r}.")
     return size
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from bayescausal._types import Array, Draws, Theta
+from bayescausal.errors import SpecError
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.questions import edge_of
 from bayescausal.queries.worlds import label
+from bayescausal.specs import checks
 from bayescausal.specs.edge import Edge
 
 
+@verb
 def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2) -> Draws:
     """Steady response along one edge to constant exposure, with its uncertainty.
 
@@ -33,6 +37,11 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
     """
     edge = edge_of(fit, edge)
     scm, response = fit.scm, fit.spec.mechanisms[edge]
+    chains, draws = fit.shape
+    points = checks.count("response_curve: points", points, 1)
+    checks.affordable("points", points, 8 * (4 * chains * draws + response.reach))
+    if checks.number("upto", upto) <= 0:
+        raise SpecError(f"upto is a multiple of the largest exposure, above 0; got {upto:g}.")
     share = np.linspace(0, upto, points)
     size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
 
@@ -50,6 +59,7 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
     return label(fit, values, ("exposure",), {"exposure": exposure}, str(edge))
 
 
+@verb
 def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
     """Share of an edge's effect by lag, with its uncertainty.
 

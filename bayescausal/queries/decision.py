@@ -15,10 +15,12 @@ from bayescausal.errors import DataError, SpecError
 from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.inference.fit import Fit, touched
+from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
 from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
+from bayescausal.specs import checks
 from bayescausal.specs.checks import number
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, Times
@@ -113,6 +115,7 @@ class Decision:
         return "\n".join([title, *(row.rstrip() for row in rows)])
 
 
+@verb
 def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     """Posterior draws of what each plan pays, against what was.
 
@@ -282,8 +285,7 @@ def _kept(shape: tuple[int, int], draws: int | None) -> np.ndarray:
     chains, each = shape
     if draws is None:
         return np.arange(each)
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < chains:
-        raise SpecError(f"draws is a whole number, {chains} (one a chain) or more; got {draws!r}.")
+    draws = checks.count("payoffs: draws, one a chain at the least,", draws, chains)
     return np.linspace(0, each - 1, min(each, draws // chains)).round().astype(int)
 
 

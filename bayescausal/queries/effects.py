@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from bayescausal._types import Array, Draws, Node, Theta
-from bayescausal.errors import DataError, SpecError
+from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.inference.fit import Fit, effect_draws, touched
+from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import (
     contrast,
     net,
@@ -32,12 +33,14 @@ from bayescausal.queries.questions import (
     worth_in_words,
 )
 from bayescausal.queries.worlds import data_coords, label
+from bayescausal.specs import checks
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand, Times, incremental
 
 _STEP = 1e-4
 
 
+@verb
 def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
     """Posterior draws of a causal effect.
 
@@ -90,6 +93,7 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
     return label(fit, values, (), coords, estimand.label, grades=grade, **said)
 
 
+@verb
 def contributions(
     fit: Fit,
     channels: Sequence[Node] | None = None,
@@ -120,6 +124,7 @@ def contributions(
     xarray.DataArray
         Dims ``(chain, draw, channel)``, and ``(time)`` or ``(unit, time)`` unless ``total``.
     """
+    checks.flag("contributions: total", total)
     scm, x = fit.scm, fit.scm.factual
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome)
@@ -149,6 +154,7 @@ def contributions(
     )
 
 
+@verb
 def roas(
     fit: Fit,
     channels: Sequence[Node] | None = None,
@@ -205,6 +211,7 @@ def roas(
     return _returns(fit, channels, outcome, spend, off, "roas", by_unit, strict)
 
 
+@verb
 def mroas(
     fit: Fit,
     channels: Sequence[Node] | None = None,
@@ -250,8 +257,8 @@ def _returns(
     by_unit: bool,
     strict: bool,
 ) -> Draws:
-    if spend not in ("own", "induced"):
-        raise SpecError(f"spend is 'own' or 'induced'; got {spend!r}.")
+    if not isinstance(spend, str) or spend not in ("own", "induced"):
+        raise SpecError(f"spend is 'own' or 'induced'; got {shown(spend)}.")
     outcome = outcome or fit.spec.graph.outcome
     scm, data = fit.scm, fit.data
     if by_unit and not data.is_panel:
@@ -324,6 +331,7 @@ def _paid_below(fit: Fit, *treatments: Node) -> list[Node]:
     return [node for node in fit.spec.mediators if node in fit.data.spend and node in below]
 
 
+@verb
 def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
     """Split a total effect into what acts directly and what flows through mediators.
 

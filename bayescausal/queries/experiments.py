@@ -9,16 +9,17 @@ A test enters its table as it enters the model: a cost as its inverse, the retur
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from bayescausal.errors import ExperimentConflict, SpecError
+from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.inference.evidence import graded
 from bayescausal.inference.fit import Fit, labeled, lift_draws
+from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.queries.left_out import (
     PROB,
@@ -30,6 +31,7 @@ from bayescausal.queries.left_out import (
     warn_of,
 )
 from bayescausal.queries.questions import require_defined
+from bayescausal.specs import checks
 from bayescausal.specs.agreement import check
 from bayescausal.specs.experiment import Experiment
 
@@ -138,6 +140,7 @@ class Reconciliation:
         return f"{head}{self.table.round(3).to_string()}\n\n{self.sentence}"
 
 
+@verb
 def check_experiments(fit: Fit) -> pd.DataFrame:
     """Compare every test with the prior, the posterior, and the posterior without that test.
 
@@ -212,6 +215,7 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
     return table
 
 
+@verb
 def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Conflict]:
     """Name the tests that disagree with the data, or with each other.
 
@@ -254,7 +258,7 @@ def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Co
     >>> for conflict in bc.conflicts(fit):  # doctest: +SKIP
     ...     print(conflict)
     """
-    if not threshold > 0:
+    if checks.number("conflicts: threshold", threshold) <= 0:
         raise SpecError(f"threshold is a positive number of standard deviations; got {threshold}.")
     tests = gather(fit)
     warn_of(fit)
@@ -281,13 +285,14 @@ def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Co
         warnings.warn(
             f"Importance sampling cannot leave out {'; '.join(unsure)}: a conflict there may be "
             "larger than it looks. Look at leave_out(fit, [...]) without them.",
-            stacklevel=2,
+            stacklevel=3,
         )
     if strict and found:
         raise ExperimentConflict(" ".join(conflict.sentence for conflict in found))
     return found
 
 
+@verb
 def reconcile(
     fit: Fit, experiments: Experiment | Iterable[Experiment], *, prob: float = PROB
 ) -> Reconciliation:
@@ -323,9 +328,10 @@ def reconcile(
     >>> import bayescausal as bc
     >>> print(bc.reconcile(fit, held_out))  # doctest: +SKIP
     """
-    if not 0 < prob < 1:
-        raise SpecError(f"prob lies between 0 and 1; got {prob!r}.")
-    held = (experiments,) if isinstance(experiments, Experiment) else tuple(experiments)
+    held = (experiments,) if isinstance(experiments, Experiment) else experiments
+    if isinstance(held, str | Mapping) or not isinstance(held, Iterable):
+        raise SpecError(f"reconcile takes experiments; got {shown(held)}. Write [Experiment(...)].")
+    held = tuple(held)
     if not held:
         raise SpecError("reconcile needs at least one held-out experiment; got none.")
     _require_held_out(fit, held)

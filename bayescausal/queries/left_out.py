@@ -122,4 +122,4 @@ def refit_advice(names: Sequence[str], k: float) -> str:
 def warn_of(fit: Fit) -> None:
     """Warn when a fit has not converged, from the place where its table was asked for."""
     if not fit.convergence.converged:
-        warnings.warn(str(fit.convergence), NotConverged, stacklevel=3)
+        warnings.warn(str(fit.convergence), NotConverged, stacklevel=4)

@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from bayescausal._types import Array, Node, Theta
 from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
 from bayescausal.model.errors import mixing
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import Mechanism
@@ -70,6 +71,7 @@ class LeaveOneOut:
         )
 
 
+@verb
 def leave_one_out(fit: Fit) -> LeaveOneOut:
     """Estimate how well weeks are predicted that were not fitted, from one fit.
 

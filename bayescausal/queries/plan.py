@@ -22,6 +22,7 @@ from bayescausal._types import Array, Draws, Theta
 from bayescausal.errors import DataError, NotConverged, SpecError
 from bayescausal.identification.asking import as_estimand
 from bayescausal.inference.fit import Fit, effect_draws, touched
+from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.decision import Decision, payoffs
@@ -108,6 +109,7 @@ class Candidate:
                 )
 
 
+@verb
 def rank_experiments(
     fit: Fit,
     candidates: Candidate | Iterable[Candidate],
@@ -180,13 +182,11 @@ def rank_experiments(
     >>> rank_experiments(fit, tests, utility=budget_plans(fit))  # doctest: +SKIP
     """
     tests = _several(candidates)
-    if not 0 < prob < 1:
-        raise SpecError(f"prob lies between 0 and 1; got {prob!r}.")
     if target is not None:
         target = as_estimand(target)
         _finite_variance("The target", target)
     if not fit.convergence.converged:
-        warnings.warn(str(fit.convergence), NotConverged, stacklevel=2)
+        warnings.warn(str(fit.convergence), NotConverged, stacklevel=3)
     pays = None if utility is None else payoffs(fit, utility, draws=_PAYOFF_DRAWS)
     rows = [_row(fit, test, target, prob, pays) for test in tests]
     table = pd.DataFrame(rows, index=pd.Index([str(t.name) for t in tests], name="candidate"))

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean
+from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean, shown
 from bayescausal.identification.asking import as_estimand
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.evidence import advice, graded, reachable, require_identified, verdict
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import scope, window_in_words
+from bayescausal.specs import checks
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 
@@ -43,7 +44,7 @@ def edge_of(fit: Fit, edge: str | Edge) -> Edge:
         own = [e for e in fit.spec.mechanisms if e.source == edge]
         last = sorted(own, key=lambda e: e.target not in fit.spec.graph.outcomes)
         near = f" Did you mean '{last[0]}'?" if last else did_you_mean(str(edge), known)
-        problem = f"{edge!r} is not an edge"
+        problem = f"{shown(edge)} is not an edge"
     else:
         near, problem = did_you_mean(str(found), known), f"There is no modelled edge {found}"
     raise SpecError(f"{problem}. Edges of this fit: {', '.join(known)}.{near}")
@@ -155,7 +156,7 @@ def channels_for(
                 "No channel has spend: give Dataset.from_frame(spend={'tv': 'tv_cost'})."
             )
         return found
-    names = [channels] if isinstance(channels, str) else list(channels)
+    names = checks.names("channels", channels)
     if not names:
         raise SpecError("channels is empty: name at least one channel, or leave it out for all.")
     return names

@@ -14,12 +14,15 @@ from bayescausal._types import Draws
 from bayescausal.errors import SpecError
 from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.refit import Refits
+from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
 from bayescausal.queries.left_out import required
 from bayescausal.queries.questions import asked_of, require_defined, require_variance
+from bayescausal.specs import checks
 from bayescausal.specs.estimand import Estimand
 
 
+@verb
 def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -> Fit:
     """Fit again without a test, or several: what `check_experiments` approximates.
 
@@ -48,12 +51,13 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     >>> import bayescausal as bc
     >>> bc.leave_out(fit, "tv_spring", seed=1)  # doctest: +SKIP
     """
-    left = [name] if isinstance(name, str) else list(name)
+    left = checks.names("leave_out: name", name)
     if not left:
         raise SpecError("leave_out needs the name of at least one experiment; got none.")
     return Refits(fit).without(left, seed)
 
 
+@verb
 def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.DataFrame:
     """Split the precision of an effect into prior, observational data, and each test.
 

@@ -9,12 +9,14 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal._types import Draws
-from bayescausal.errors import BayesCausalError, CarryOverCut, NotConverged
+from bayescausal.errors import CarryOverCut, NotConverged, SpecError, shown
+from bayescausal.inference.verb import verb
 
 _SAID = ("status", "grade", "note", "denominator")
 COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
 
+@verb
 def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     """Reduce draws to a tidy table: median, mean, sd, credible interval, P(> 0).
 
@@ -39,7 +41,7 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
 
     Raises
     ------
-    BayesCausalError
+    SpecError
         No dims ``chain`` and ``draw``, or ``prob`` outside (0, 1).
 
     Notes
@@ -64,13 +66,11 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         draws = draws.to_dataarray("node")
         draws.attrs = attrs
     if not isinstance(draws, xr.DataArray) or not {"chain", "draw"} <= set(draws.dims):
-        got = draws.dims if isinstance(draws, xr.DataArray) else type(draws).__name__
-        raise BayesCausalError(
-            f"summarize takes draws with dims (chain, draw, ...); got {got}. "
-            "Give it what effect, contributions, roas, ... return."
+        what = f"dims {draws.dims}" if isinstance(draws, xr.DataArray) else shown(draws)
+        raise SpecError(
+            f"summarize takes draws with dims (chain, draw, ...); got {what}. "
+            "Give it what effect(fit, ...), contributions, roas, ... return."
         )
-    if not 0 < prob < 1:
-        raise BayesCausalError(f"prob lies between 0 and 1; got {prob!r}.")
     rest = [str(d) for d in draws.dims if d not in ("chain", "draw")]
     stacked = draws.transpose("chain", "draw", *rest)
     values = stacked.to_numpy().reshape(-1, *stacked.shape[2:])
@@ -94,7 +94,7 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     if "status" in table and (table["status"] == "not identified").any():
         table.columns.name = "NOT IDENTIFIED"
     if not draws.attrs.get("converged", 1):
-        warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=2)
+        warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=3)
         table.columns.name = "NOT CONVERGED"
     return table
 

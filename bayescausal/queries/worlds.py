@@ -9,9 +9,11 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._types import Array, Draws, Intervention, Theta
+from bayescausal.errors import SpecError, shown
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.fit import Fit, labeled, touched
+from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
 from bayescausal.model.predict import generate
@@ -65,8 +67,13 @@ def data_coords(fit: Fit) -> dict[str, Any]:
     return {**units, "time": fit.data.training}
 
 
-def _question(fit: Fit, do: Mapping[str, Intervention], where: Mapping[str, Any]) -> Estimand:
-    question = Estimand(active=do, **where)
+def _question(fit: Fit, do: Mapping[str, Intervention], window: Any, units: Any) -> Estimand:
+    if not isinstance(do, Mapping) or not do:
+        raise SpecError(
+            f"do is a mapping of nodes or edges to what they are set to; got {shown(do)}. "
+            "Write {'tv': 0}, or {'tv': Times(1.1)}."
+        )
+    question = Estimand(active=do, window=window, units=units)
     for outcome in fit.spec.graph.outcomes:
         reached = fit.spec.reduced.ancestors(outcome)
         if any(t in reached for t in question.treatments):
@@ -76,7 +83,14 @@ def _question(fit: Fit, do: Mapping[str, Intervention], where: Mapping[str, Any]
     return question
 
 
-def counterfactual(fit: Fit, do: Mapping[str, Intervention], **where: Any) -> xr.Dataset:
+@verb
+def counterfactual(
+    fit: Fit,
+    do: Mapping[str, Intervention],
+    *,
+    window: tuple[Any, Any] | None = None,
+    units: str | Sequence[str] | None = None,
+) -> xr.Dataset:
     """What every modelled node would have been, in the weeks that were, had something differed.
 
     Each draw keeps the errors it finds in the data (abduction), the intervention replaces values
@@ -88,8 +102,9 @@ def counterfactual(fit: Fit, do: Mapping[str, Intervention], **where: Any) -> xr
     fit : Fit
     do : mapping of str to number, array or function
         Nodes, or edges written ``"tv->sales"``, and what they are set to.
-    **where
-        ``window=(start, end)`` and ``units=[...]`` limit where the intervention acts.
+    window : (start, end), optional
+    units : str or sequence of str, optional
+        They limit where the intervention acts.
 
     Returns
     -------
@@ -107,7 +122,7 @@ def counterfactual(fit: Fit, do: Mapping[str, Intervention], **where: Any) -> xr
     >>> import bayescausal as bc
     >>> bc.counterfactual(fit, {"tv": 0})["sales"]  # doctest: +SKIP
     """
-    question = _question(fit, do, where)
+    question = _question(fit, do, window, units)
     scm, x = fit.scm, fit.scm.factual
     acts = scope(scm, question).acts
     paths = resolve(scm, x, question.active, acts)
@@ -131,8 +146,14 @@ def counterfactual(fit: Fit, do: Mapping[str, Intervention], **where: Any) -> xr
     )
 
 
+@verb
 def do(
-    fit: Fit, do: Mapping[str, Intervention] | None = None, *, seed: int, **where: Any
+    fit: Fit,
+    do: Mapping[str, Intervention] | None = None,
+    *,
+    seed: int,
+    window: tuple[Any, Any] | None = None,
+    units: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
     """What a new run of the same weeks would show under an intervention: fresh errors.
 
@@ -146,8 +167,8 @@ def do(
     do : mapping of str to number, array or function, optional
     seed : int
         Of the fresh errors.
-    **where
-        ``window=`` and ``units=`` limit where the intervention acts.
+    window, units
+        As in `counterfactual`.
 
     Returns
     -------
@@ -157,8 +178,10 @@ def do(
     scm, x = fit.scm, fit.scm.factual
     paths, acts = {}, np.ones(1, bool)
     attrs: dict[str, Any] = {"world": "factual", "kind": "interventional", "policy": _policy(fit)}
-    if do:
-        question = _question(fit, do, where)
+    if do is None and (window is not None or units is not None):
+        raise SpecError("window and units say where an intervention acts: give do={'tv': 0} too.")
+    if do is not None:
+        question = _question(fit, do, window, units)
         acts = scope(scm, question).acts
         paths = resolve(scm, x, question.active, acts)
         attrs["world"] = repr(question)

@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from bayescausal._types import Array
-from bayescausal.errors import SpecError, shown
+from bayescausal.errors import SpecError
+from bayescausal.specs import checks
 from bayescausal.specs.edge import LONGEST
 from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform, widen
@@ -41,7 +42,8 @@ class Adstock(Transform):
     Raises
     ------
     SpecError
-        ``l_max`` is not a non-negative integer; or it is the default, and there are no data yet.
+        ``l_max`` is no whole number from 0 to `LONGEST`; or it is the default,
+        and there are no data yet.
     """
 
     l_max: int | None = None
@@ -49,15 +51,11 @@ class Adstock(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.l_max is not None and (type(self.l_max) is not int or self.l_max < 0):
-            raise SpecError(
-                f"{type(self).__name__}: l_max counts periods (0, 1, 2, ...); got {self.l_max!r}."
-            )
-        if self.l_max is not None and self.l_max > LONGEST:
-            raise SpecError(
-                f"{type(self).__name__}: l_max is {shown(self.l_max)}; it is at most {LONGEST:,} "
-                "periods."
-            )
+        kind = type(self).__name__
+        if self.l_max is not None:
+            what = f"{kind}: l_max, a number of periods,"
+            object.__setattr__(self, "l_max", checks.count(what, self.l_max, most=LONGEST))
+        object.__setattr__(self, "normalize", checks.flag(f"{kind}: normalize", self.normalize))
 
     @property
     def reach(self) -> int:

@@ -19,12 +19,15 @@ import pandas as pd
 
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
+from bayescausal.specs import checks
 from bayescausal.specs.checks import number
 from bayescausal.specs.dates import read_days
 from bayescausal.specs.periods import starts
 from bayescausal.specs.prior import POSITIVE, REAL, Prior, Support, check_prior
 
 _EPOCH = pd.Timestamp("2000-01-03")
+_HARMONICS = 183  # of a year of days
+_BASIS = 500  # functions of a trend
 
 
 @dataclass(frozen=True)
@@ -211,8 +214,8 @@ class Seasonality(Term):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 1:
-            raise SpecError(f"{type(self).__name__}: order is 1, 2, ...; got {self.order!r}.")
+        order = checks.count(f"{type(self).__name__}: order", self.order, 1, _HARMONICS)
+        object.__setattr__(self, "order", order)
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
@@ -306,11 +309,9 @@ class HSGPTrend(Term):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "boundary", number("HSGPTrend: boundary", self.boundary))
-        if type(self.m) is not int or self.m < 1 or self.boundary <= 1:
-            raise SpecError(
-                "HSGPTrend needs a whole number m >= 1 and boundary > 1; "
-                f"got m={self.m!r}, boundary={self.boundary!r}."
-            )
+        object.__setattr__(self, "m", checks.count("HSGPTrend: m", self.m, 1, _BASIS))
+        if self.boundary <= 1:
+            raise SpecError(f"HSGPTrend: boundary is above 1; got {self.boundary:g}. Try 1.5.")
 
     @property
     def _omega(self) -> np.ndarray:

@@ -53,7 +53,7 @@ def count(what: str, value: Any, least: int = 0, most: int | None = None) -> int
         raise SpecError(
             f"{what} is a whole number, {least} or more; got {shown(value)}.{_text_hint(value)}"
         )
-    if most is not None and value > most:
+    if most is not None and int(value) > most:
         raise SpecError(f"{what} is at most {most:,}; got {shown(int(value))}.")
     return int(value)
 
@@ -75,9 +75,14 @@ def seed(what: str, value: Any) -> int:
             f"{what} is a whole number, 0 or more, from which a generator is made, so that the "
             f"same draws come again; got {shown(value)}. Try {what.split()[-1]}=1."
         )
-    if value >= _SEEDS:
+    if int(value) >= _SEEDS:
         raise SpecError(f"{what} has at most 128 bits; got {shown(int(value))}. Try 1.")
     return int(value)
+
+
+def seed_or_drawn(what: str, value: Any) -> int:
+    """Return a seed as an int, a fresh one for None."""
+    return int(np.random.default_rng().integers(2**31)) if value is None else seed(what, value)
 
 
 def probability(what: str, value: Any) -> float:
@@ -146,6 +151,12 @@ def _there(known: Iterable[str] | None) -> str:
     first = sorted(known)
     more = f" and {len(first) - 20} more" if len(first) > 20 else ""
     return f" There is {', '.join(first[:20]) or 'none'}{more}."
+
+
+def instance(verb: str, value: Any, kind: type, advice: str) -> None:
+    """Raise for a value of another kind, with what gives one of the right kind."""
+    if not isinstance(value, kind):
+        raise SpecError(f"{verb} takes a {kind.__name__}; got {shown(value)}. {advice}")
 
 
 def check_keys(given: Any, known: Iterable[str], where: str) -> None:

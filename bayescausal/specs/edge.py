@@ -36,7 +36,7 @@ class Edge(NamedTuple):
         match = re.fullmatch(r"\s*(.+?)\s*->\s*(.+?)\s*(?:@\s*([0-9]{1,9})\s*)?", text)
         if match is None or (problem := name_problem(match[1]) or name_problem(match[2])):
             why = f" {problem}" if match else ""
-            raise GraphError(f"{text!r} is not an edge, 'tv->sales' or 'sales->tv@1'.{why}")
+            raise GraphError(f"{shown(text)} is not an edge, 'tv->sales' or 'sales->tv@1'.{why}")
         return cls(match[1], match[2], int(match[3] or 0))
 
 

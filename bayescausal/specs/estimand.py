@@ -271,6 +271,9 @@ class Estimand:
         return cls(**given)
 
 
+_SETTINGS = [item.name for item in fields(Estimand) if item.init and item.name != "control"]
+
+
 def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -> Estimand:
     """What a treatment added: the factual world against ``do(treatment = 0)``.
 
@@ -288,6 +291,7 @@ def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -
     >>> incremental("tv")
     Estimand(factual vs do(tv=0))
     """
+    check_keys(settings, _SETTINGS, "incremental")
     return Estimand(control=dict.fromkeys(_several(treatment, "treatment"), 0.0), **settings)
 
 
@@ -313,6 +317,7 @@ def steady_state(treatment: str, at: float, by: float, **settings: Any) -> Estim
     >>> steady_state("tv", at=100, by=20)
     Estimand(do(tv=120) vs do(tv=100), steady state)
     """
+    check_keys(settings, _SETTINGS, "steady_state")
     low, change = number("at", at), number("by", by)
     return Estimand({treatment: low + change}, {treatment: low}, off_panel="steady", **settings)
 

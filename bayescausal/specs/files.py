@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import yaml
 
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.baseline import (
     HSGPTrend,
@@ -63,7 +62,7 @@ def term_from_dict(given: Any) -> Term:
     kind = given.get("kind") if isinstance(given, dict) else given
     if not isinstance(kind, str) or kind not in TERMS:
         raise SpecError(
-            f"'{kind}' is no baseline term. Known: {', '.join(TERMS)}."
+            f"{shown(kind)} is no baseline term. Known: {', '.join(TERMS)}."
             f"{did_you_mean(str(kind), TERMS)}"
         )
     settings = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
@@ -111,7 +110,9 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
     if "graph" not in given:
         raise SpecError("spec: 'graph' is missing.")
     if not isinstance(given["graph"], str):
-        raise SpecError(f"spec: 'graph' is text, one statement a line; got {given['graph']!r}.")
+        raise SpecError(
+            f"spec: 'graph' is text, one statement a line; got {shown(given['graph'])}."
+        )
     outcome = _part(given, "outcome", str, list, tuple) or None
     base: Any = _part(given, "baseline", Mapping, list, tuple)
     noise: Any = "normal" if given.get("noise") is None else given["noise"]
@@ -159,7 +160,7 @@ def _part(given: Mapping[str, Any], key: str, *kinds: type) -> Any:
     if not isinstance(value, kinds):
         names = {Mapping: "mapping", list: "list", str: "name"}
         wanted = " or a ".join(names[kind] for kind in kinds if kind in names)
-        raise SpecError(f"spec: '{key}' is a {wanted}; got {value!r}.")
+        raise SpecError(f"spec: '{key}' is a {wanted}; got {shown(value)}.")
     return value
 
 
@@ -179,60 +180,3 @@ _Dumper.add_representer(
     ),
 )
 _Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(list(items)))
-
-
-_PREFIX = "tag:yaml.org,2002:"
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads plain values only, and refuses a key that stands twice in one mapping.
-
-    Truth values and whole numbers are those of YAML 1.2: ``NO``, ``on`` and ``01`` are text, as
-    the names of units and nodes are.
-    """
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            line = key.start_mark.line + 1
-            if first := seen.get((key.tag, key.value)):
-                raise SpecError(
-                    f"The YAML has the key '{key.value}' twice in one mapping, in lines {first} "
-                    f"and {line}: one of the two would be lost. Rename or remove one; entries of "
-                    "one kind are a list, with '-' before each."
-                )
-            seen[key.tag, key.value] = line
-        return node
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [rule for rule in rules if rule[0] not in (f"{_PREFIX}bool", f"{_PREFIX}int")]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    f"{_PREFIX}bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    f"{_PREFIX}int", re.compile("[-+]?(?:0|[1-9][0-9_]*)$"), list("-+0123456789")
-)
-
-
-def load_yaml(text: str) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader; every failure is one line."""
-    if not isinstance(text, str):
-        raise SpecError(f"YAML is text; got {type(text).__name__}. Read the file first.")
-    try:
-        given = yaml.load(text, Loader=_Loader)
-    except yaml.constructor.ConstructorError as error:
-        raise SpecError(
-            f"The YAML uses a tag that is not allowed ({error.problem}); tags can run code. "
-            "Write plain values."
-        ) from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"This is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, dict):
-        raise SpecError(f"The YAML must be a mapping of keys; got {type(given).__name__}.")
-    return given

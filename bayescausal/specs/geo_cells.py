@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.errors import BayesCausalError, DataError, SpecError
+from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.geo_panel import geo_test, unit_names
@@ -108,7 +109,7 @@ def geo_cells(
     """
     data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
     _check_cells(cells, data)
-    seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
+    seed = checks.seed_or_drawn("seed", seed)
     labels = frame[unit].astype(str)
     tests: dict[str, GeoTest] = {}
     for name, cell in cells.items():

@@ -111,13 +111,13 @@ def geo_test(
     >>> round(test.lift), test.error, len(test.placebos)
     (29, 'placebo in space', 28)
     """
-    _check_settings(method, dark, tail, intercept, seed, prob)
+    _check_settings(method, dark, tail, intercept, prob)
+    seed = checks.seed_or_drawn("seed", seed)
     data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
     units = _treated(treated, data)
     asked = _asked(estimand, outcome, units, window, dark, tail)
     before, last = _span(data, asked, tail)
     _check_dark(frame, asked, frame[unit].astype(str), range(before, last - tail), dark)
-    seed = int(np.random.default_rng().integers(2**31)) if seed is None else int(seed)
     return _estimate(data, outcome, asked, method, (before, last), dark, intercept, seed, prob)
 
 
@@ -195,9 +195,7 @@ def _estimate(
     )
 
 
-def _check_settings(
-    method: Any, dark: Any, tail: Any, intercept: Any, seed: Any, prob: Any
-) -> None:
+def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any) -> None:
     if method not in METHODS:
         raise SpecError(
             f"method='{method}' is not known. Methods: {', '.join(METHODS)}."
@@ -206,8 +204,6 @@ def _check_settings(
     for label, value in (("dark", dark), ("intercept", intercept)):
         checks.flag(label, value)
     checks.count("tail, the periods counted after the window,", tail)
-    if seed is not None:
-        checks.seed("seed", seed)
     checks.probability("prob", prob)
 
 

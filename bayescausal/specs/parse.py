@@ -15,7 +15,7 @@ from itertools import groupby, pairwise, product
 from os import PathLike
 from typing import NamedTuple
 
-from bayescausal.errors import GraphError, did_you_mean
+from bayescausal.errors import GraphError, did_you_mean, shortened, shown
 
 _FORBIDDEN = '<>@:/,"#\\'
 _WORD = r"[\w.]+(?:-[\w.]+)*"
@@ -82,8 +82,9 @@ def name_problem(name: object) -> str:
     else:
         return ""
     return (
-        f"{name!r} cannot name a node: {why}. Names become variables of the model and groups of a "
-        f"netCDF file: no {' '.join(_FORBIDDEN)} or line break, no white space around. Rename it."
+        f"{shown(name)} cannot name a node: {why}. Names become variables of the model and groups "
+        f"of a netCDF file: no {' '.join(_FORBIDDEN)} or line break, no white space around. "
+        "Rename it."
     )
 
 
@@ -130,10 +131,11 @@ class _Reader:
     def fail(self, expected: str, token: _Token | None = None) -> GraphError:
         """Return the error for `token`, by default the one at hand."""
         token = token or self.token
-        shown = token.text if token.kind == "end" else repr(token.text)
+        at = token.text if token.kind == "end" else shown(token.text)
         advice = _advice(token.text) if token.kind == "bad" else ""
-        place = f"Line {token.line}, at {shown}: "
-        return GraphError(f"{place}{expected}{advice}\n    {self.lines[token.line].strip()}")
+        place = f"Line {token.line}, at {at}: "
+        line = shortened(self.lines[token.line].strip(), 300)
+        return GraphError(f"{place}{expected}{advice}\n    {line}")
 
     def take(self, *texts: str) -> _Token | None:
         """Consume and return the token at hand if it is one of `texts`, unquoted."""

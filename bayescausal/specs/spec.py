@@ -18,11 +18,12 @@ from bayescausal.specs.confounder import CORRELATION, Confounder
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.files import dump_yaml, load_yaml, read_spec, write_spec
+from bayescausal.specs.files import dump_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph, components
 from bayescausal.specs.noise import Noise, NormalNoise
 from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
+from bayescausal.specs.yaml_loader import load_yaml
 
 
 @dataclass(frozen=True)

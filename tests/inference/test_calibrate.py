@@ -107,8 +107,8 @@ def unsampled(weight=0.3):
         ({"etas": []}, "above 0 and at most at 1"),
         ({"etas": [0.5, 0.0]}, r"got \[0.5, 0.0\]"),
         ({"etas": np.array([0.5, 1.2])}, r"got \[0.5, 1.2\]"),
-        ({"worlds": 1}, "worlds is 2 or more"),
-        ({"prob": 1.0}, r"prob in \(0, 1\)"),
+        ({"worlds": 1}, "worlds is a whole number, 2 or more"),
+        ({"prob": 1.0}, "prob lies between 0 and 1"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_made(given, says):

@@ -147,7 +147,7 @@ def test_validate_finds_what_the_data_lack(folder, capsys):
         ({"fit": {"draws": 0}}, "draws"),
         ({"fit": {"sampler": "nutpi"}}, "sampler is one of"),
         ({"fit": {"target_accept": "high"}}, "target_accept"),
-        ({"fit": {"strict": "yes"}}, "strict is true or false"),
+        ({"fit": {"strict": "yes"}}, "strict is True or False"),
         ({"fit": {"draws": None}}, "draws"),
         ({"fit": ["seed"]}, "fit must be a mapping"),
         ({"output": "model.pkl"}, "ends in .nc"),

@@ -113,7 +113,7 @@ def test_outcome_without_paid_causes_is_refused_with_advice(fit):
     [
         ({"channels": []}, "two channels or more; there is none"),
         ({"channels": "a"}, "two channels or more; there is a"),
-        ({"channels": ["a", "a"]}, "two channels or more; there is a"),
+        ({"channels": ["a", "a"]}, "'a' twice"),
         ({"channels": ["a", "d"]}, "'d' has no spend"),
         ({"channels": ["a", "bb"]}, "Did you mean 'b'"),
         ({"shift": 0}, "above 0 and up to 1"),

@@ -110,12 +110,12 @@ def test_draws_are_not_changed():
 
 @pytest.mark.parametrize("prob", [0, 1, 90, -0.5, float("nan")])
 def test_probability_lies_between_zero_and_one(prob):
-    with pytest.raises(BayesCausalError, match="prob lies between 0 and 1"):
+    with pytest.raises(BayesCausalError, match=r"prob (lies between 0 and 1|must be finite)"):
         summarize(draws(), prob)
 
 
 def test_reduced_draws_are_refused_with_advice():
-    with pytest.raises(BayesCausalError, match=r"dims \(chain, draw, ...\); got \('chain', 'chan"):
+    with pytest.raises(BayesCausalError, match=r"got dims \('chain', 'chan"):
         summarize(draws().mean("draw"))
 
 

@@ -296,7 +296,7 @@ def test_shift_fills_with_zeros_and_keeps_the_length():
 
 @pytest.mark.parametrize("l_max", [-1, 2.0, True, "4"])
 def test_l_max_that_counts_no_periods_is_refused(l_max):
-    with pytest.raises(SpecError, match="l_max counts periods"):
+    with pytest.raises(SpecError, match="l_max, a number of periods, is a whole number"):
         GeometricAdstock(l_max=l_max)
 
 

@@ -107,7 +107,7 @@ def test_reach_adds_up():
         (lambda: GeometricAdstock(priors={"alpha": 0.5}), "'alpha' must be a Prior; got 0.5"),
         (lambda: GeometricAdstock(priors={"alfa": Prior("Normal")}), "'alfa'.*mean 'alpha'"),
         (lambda: HillSaturation(priors=[1]), r"priors is a mapping of parameter.*\[1\]"),
-        (lambda: GeometricAdstock("8"), "l_max counts periods.*'8'"),
+        (lambda: GeometricAdstock("8"), "l_max, a number of periods.*'8'.*Write 8"),
         (lambda: Response.from_dict("hill"), "response must be a mapping; got 'hill'"),
         (lambda: Response.from_dict(None), "response must be a mapping; got None"),
         (lambda: Response.from_dict({"transform": []}), "'transform'.*Did you mean 'transforms'"),

@@ -28,13 +28,13 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import SCALES, Estimand, Plus, Times, incremental
 from bayescausal.specs.events import Event, Holidays
 from bayescausal.specs.experiment import DESIGNS, Experiment
-from bayescausal.specs.files import load_yaml
 from bayescausal.specs.graph import Edge, Graph
 from bayescausal.specs.noise import AR1Noise, NormalNoise, StudentTNoise
 from bayescausal.specs.prior import PARAMETERS, SHARE, Prior
 from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend
 from bayescausal.specs.saturation import SATURATIONS, HillSaturation
 from bayescausal.specs.spec import Spec
+from bayescausal.specs.yaml_loader import load_yaml
 
 GRAPH = Graph.parse(
     """
