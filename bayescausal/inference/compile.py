@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 import pymc as pm
+import xarray as xr
 from jax._src import xla_bridge
 from nutpie.compiled_pyfunc import from_pyfunc
 from nutpie.sample import CompiledModel
@@ -100,13 +101,30 @@ class Density:
 
         return evaluate
 
-    def precondition(self, data: Mapping[str, np.ndarray] | None = None) -> Compiled:
-        """Seek the mode and its curvature, and return what to sample. Nothing is compiled.
+    def vectors(self, posterior: xr.Dataset) -> np.ndarray:
+        """Return draws of all parameters as vectors ``(number, dim)``; chains joined."""
+        columns = [
+            posterior[name].transpose("chain", "draw", ...).to_numpy() for name in self.layout
+        ]
+        number = columns[0].shape[0] * columns[0].shape[1]
+        return np.concatenate([values.reshape(number, -1) for values in columns], axis=1)
+
+    def precondition(
+        self,
+        data: Mapping[str, np.ndarray] | None = None,
+        draws: np.ndarray | None = None,
+    ) -> Compiled:
+        """Find coordinates in which the posterior is round, and return what to sample.
+
+        Nothing is compiled.
 
         Parameters
         ----------
         data : mapping of str to array, optional
             New values of the data that are arguments; the rest keep those of the model.
+        draws : array, shape (number, dim), optional
+            Earlier draws, from `vectors`: with ten or more for each parameter, their mean and
+            covariance take the place of the mode and the curvature there.
 
         Returns
         -------
@@ -114,29 +132,32 @@ class Density:
             ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
         """
         evaluate, values = self.given(data), self._put(data)
-        mode, scale = laplace(evaluate, self.start)
+        if draws is None or len(draws) < 10 * len(self.start):
+            center, scale = laplace(evaluate, self.start)
+        else:
+            center, scale = moments(draws)
 
         def logp(z: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = evaluate(mode + scale @ z)
+            value, gradient = evaluate(center + scale @ z)
             return value, scale.T @ gradient
 
         def begin(seed: int) -> np.ndarray:
-            return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(mode))
+            return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(center))
 
         def restore(z: np.ndarray) -> dict[str, np.ndarray]:
-            made = self.parameters(mode + z.reshape(-1, len(mode)) @ scale.T, values)
+            made = self.parameters(center + z.reshape(-1, len(center)) @ scale.T, values)
             arrays = {k: np.asarray(v) for k, v in made.items()}
             return {k: v.reshape(*z.shape[:2], *v.shape[1:]) for k, v in arrays.items()}
 
         sampler_model = from_pyfunc(
-            len(mode),
+            len(center),
             lambda: logp,
             lambda seed1, seed2, chain: lambda z: {"z": z.copy()},
             [np.dtype("float64")],
-            [(len(mode),)],
+            [(len(center),)],
             ["z"],
             dims={"z": ("coordinate",)},
-            coords={"coordinate": np.arange(len(mode))},
+            coords={"coordinate": np.arange(len(center))},
             make_initial_point_fn=begin,
         )
         return Compiled(sampler_model, restore)
@@ -196,6 +217,13 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     compiled = jax.jit(jax.value_and_grad(density)).lower(start, first).compile()
     every = jax.jit(jax.vmap(parameters, in_axes=(0, None)))
     return Density(layout, start, data, compiled, every)
+
+
+def moments(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of draws, and the symmetric square root of their covariance."""
+    values, vectors = np.linalg.eigh(np.cov(draws, rowvar=False).reshape(draws.shape[1], -1))
+    deviations = np.sqrt(np.maximum(values, 1e-12 * values[-1]))  # a chain that stood still
+    return draws.mean(axis=0), (vectors * deviations) @ vectors.T
 
 
 def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

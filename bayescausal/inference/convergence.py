@@ -35,14 +35,16 @@ class Convergence:
     divergences: int
     draws: int
     problems: tuple[str, ...] = ()
+    rounds: int = 1
 
     def __str__(self) -> str:
+        times = f" after {self.rounds} rounds of sampling" if self.rounds > 1 else ""
         if self.converged:
             return (
-                f"Converged (R-hat at most {self.max_rhat:.3f}, ESS of the effects at least "
+                f"Converged{times} (R-hat at most {self.max_rhat:.3f}, ESS of the effects at least "
                 f"{self.min_ess_bulk:.0f})."
             )
-        return f"NOT CONVERGED: {'; '.join(self.problems)}."
+        return f"NOT CONVERGED{times}: {'; '.join(self.problems)}."
 
 
 def rhat(draws: np.ndarray) -> float:
@@ -111,4 +113,5 @@ def assess(
         run["divergences"],
         draws,
         tuple(problems),
+        len(run.get("rounds", "1")),
     )

@@ -25,7 +25,8 @@ from bayescausal.inference.evidence import (
     require_all,
     totals,
 )
-from bayescausal.inference.sample import Settings, draw_posterior, draw_prior
+from bayescausal.inference.rounds import sample_in_rounds
+from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
@@ -217,6 +218,7 @@ def fit(
     chains: int = 4,
     target_accept: float | None = None,
     mass_matrix: str = "auto",
+    rounds: int | None = None,
     strict: bool = False,
     progress: bool = True,
 ) -> Fit:
@@ -242,6 +244,10 @@ def fit(
         Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
     mass_matrix : {"auto", "low_rank", "diag"}
         Of nutpie.
+    rounds : int, optional
+        Sample again, with twice the warm-up and draws each time, until a run has converged or this
+        many runs are done. By default 3, and 1 when ``draws`` or ``tune`` is stated: those are then
+        taken as they are. ``fit.info["run"]["rounds"]`` says what was done.
     strict : bool
         Raise when the graph does not identify the total effect of a treatment.
     progress : bool
@@ -274,10 +280,13 @@ def fit(
         require_all(spec)
     header(spec, data)  # refuses what could not be saved, before it samples
     long = tied or bool(scm.apart)
+    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
     draws = draws if draws is not None else (1000 if long else 500)
     tune = tune if tune is not None else (400 if long else 200)
     accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
-    settings = Settings(sampler, backend, mass_matrix, draws, tune, chains, accept, progress)
+    settings = Settings(
+        sampler, backend, mass_matrix, draws, tune, chains, accept, rounds, progress
+    )
     settings.require_memory(sum(p.size for p in scm.parameters))
     keys, plain = seeds(seed), None
     if spec.augmentation and spec.augmentation.weight:
@@ -285,8 +294,7 @@ def fit(
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
-    sampled = draw_posterior(model, settings, keys[1])
-    made = finished(spec, data, prior, sampled, settings, seed)
+    made = sampled(spec, data, prepare(model, settings), prior, settings, seed)
     if plain is not None:
         made.tree[PLAIN] = plain.tree
     return made
@@ -297,19 +305,27 @@ def seeds(seed: int) -> list[int]:
     return [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
 
 
-def finished(
+def sampled(
     spec: Spec,
     data: Dataset,
+    sampler: Sampler,
     drawn: Mapping[str, np.ndarray],
-    sampled: tuple[xr.DataTree, dict[str, Any]],
     settings: Settings,
     seed: int,
 ) -> Fit:
-    """Gather the groups of a fit: replicas, convergence, what the data said of each effect.
+    """Sample until it has converged, and gather the groups of a fit.
 
-    ``drawn`` is the prior, draws first; ``sampled`` is what `draw_posterior` returns.
+    ``drawn`` is the prior, draws first. Beside the draws a fit has replicas, convergence, and what
+    the data said of each effect.
     """
-    scm, (tree, run) = compile_scm(spec, data), sampled
+    scm = compile_scm(spec, data)
+
+    def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
+        posterior = _posterior(scm, tree)
+        part = Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
+        return assess(posterior, _effects(part), run)
+
+    tree, run = sample_in_rounds(sampler, judge, settings, seeds(seed)[1])
     info = {
         "seed": seed,
         "settings": settings.__dict__
@@ -319,13 +335,7 @@ def finished(
         "data_hash": data.hash,
     }
     prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
-    posterior = _grouped(
-        scm,
-        {
-            p.name: tree["posterior"][p.name].transpose("chain", "draw", ...).to_numpy()
-            for p in scm.parameters
-        },
-    )
+    posterior = _posterior(scm, tree)
     groups = {
         "prior": prior,
         "posterior": posterior,
@@ -336,11 +346,23 @@ def finished(
     for group in ("prior", "posterior"):
         made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
     made.tree.attrs["info"] = json.dumps(info)
-    effects = {name: total_effect(made, asked) for name, asked in totals(spec, data).items()}
-    state = assess(posterior, effects, run)
-    made.tree.attrs["convergence"] = json.dumps(state.__dict__)
+    effects = _effects(made)
+    made.tree.attrs["convergence"] = json.dumps(assess(posterior, effects, run).__dict__)
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
     return made
+
+
+def _posterior(scm: SCM, tree: xr.DataTree) -> xr.Dataset:
+    draws = tree["posterior"].to_dataset()
+    names = [p.name for p in scm.parameters]
+    return _grouped(
+        scm, {name: draws[name].transpose("chain", "draw", ...).to_numpy() for name in names}
+    )
+
+
+def _effects(part: Fit) -> dict[str, np.ndarray]:
+    asked = totals(part.spec, part.data)
+    return {name: total_effect(part, estimand) for name, estimand in asked.items()}
 
 
 def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:

@@ -10,16 +10,25 @@ from weakref import WeakKeyDictionary
 
 from bayescausal.errors import OverlappingExperiments
 from bayescausal.inference.compile import Density, compile_jax
-from bayescausal.inference.fit import Fit, finished, seeds
+from bayescausal.inference.fit import Fit, sampled
 from bayescausal.inference.fit import fit as sample
-from bayescausal.inference.sample import draw_again
+from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.lifts import lift_data
 from bayescausal.specs import checks
 from bayescausal.specs.spec import Spec
 
-_SETTINGS = ("sampler", "backend", "mass_matrix", "draws", "tune", "chains", "target_accept")
+_SETTINGS = (
+    "sampler",
+    "backend",
+    "mass_matrix",
+    "draws",
+    "tune",
+    "chains",
+    "target_accept",
+    "rounds",
+)
 _COMPILED: WeakKeyDictionary[Fit, Density] = WeakKeyDictionary()
 """Made from a fit alone, so that it is no state: it only saves the time to make it again."""
 
@@ -74,9 +83,8 @@ class Refits:
         if not (jax and alike):
             return sample(spec, fit.data, seed=seed, **settings.__dict__)
         seed = checks.seed_or_drawn("seed", seed)
-        drawn = draw_again(self.density, given, settings, seeds(seed)[1])
-        prior = fit.theta("prior")
-        return finished(spec, fit.data, prior, drawn, settings, seed)
+        sampler = whitened(self.density, given)
+        return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
 
 
 def without(spec: Spec, names: Collection[str]) -> Spec:

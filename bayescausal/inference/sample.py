@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any
@@ -18,7 +18,7 @@ import xarray as xr
 from nutpie.sample import CompiledModel
 
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.compile import Compiled, Density, compile_jax, require_jax
+from bayescausal.inference.compile import Density, compile_jax, require_jax
 from bayescausal.inference.settings import Settings
 
 _TOO_EARLY = "Sampling was stopped before the first draw after tuning."
@@ -33,34 +33,86 @@ def draw_prior(
     return dict(zip(names, map(np.asarray, values), strict=True))
 
 
-def draw_posterior(
-    model: pm.Model, settings: Settings, seed: int
-) -> tuple[xr.DataTree, dict[str, Any]]:
-    """Sample, and say how long compiling and sampling took.
+type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, dict[str, Any]]]
+"""``(settings, seed, earlier) -> tree, run``: one run, that may learn from the draws of another.
 
-    Ctrl-C ends sampling and keeps the draws so far (with nutpie and pymc).
+``tree`` has the groups ``posterior`` and ``sample_stats``; ``run`` has ``compile_seconds``,
+``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``. Ctrl-C ends sampling and
+keeps the draws so far (with nutpie and pymc).
+"""
 
-    Returns
-    -------
-    tree : DataTree
-        Groups ``posterior`` and ``sample_stats``.
-    run : dict
-        ``compile_seconds``, ``sample_seconds``, ``leapfrogs``, ``divergences``, ``interrupted``.
-    """
-    if settings.sampler == "nutpie":
-        return _nutpie(model, settings, seed)
+
+def prepare(model: pm.Model, settings: Settings) -> Sampler:
+    """Compile a model, once for all runs that may be needed."""
     start = time.perf_counter()
-    if settings.sampler == "pymc":
-        tree = _pymc(model, settings, seed)
-    else:
+    if settings.sampler == "nutpie" and settings.engine == "jax":
+        return whitened(compile_jax(model), compiling=time.perf_counter() - start)
+    if settings.sampler == "nutpie":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
+        return _as_compiled(compiled, compiling=time.perf_counter() - start)
+    if settings.sampler != "pymc":
         if find_spec(settings.sampler) is None:
             raise BayesCausalError(
                 f"sampler='{settings.sampler}' needs that package: "
                 "pip install 'bayescausal[samplers]'."
             )
         require_jax()
-        tree = _by_pymc(model, settings, seed, cores=min(settings.chains, 2))
-    return _finish(tree, time.perf_counter() - start, 0, settings=settings, compiling=0.0)
+    return _through_pymc(model)
+
+
+def whitened(
+    density: Density, data: Mapping[str, np.ndarray] | None = None, *, compiling: float = 0.0
+) -> Sampler:
+    """Sample a compiled density by nutpie, at other values of the data that it keeps.
+
+    The first run is preconditioned with the curvature at the mode, a later one with the covariance
+    of the draws before it, which also holds where the posterior is not like its mode.
+    """
+
+    def sample(
+        settings: Settings, seed: int, earlier: xr.DataTree | None = None
+    ) -> tuple[xr.DataTree, dict[str, Any]]:
+        start = time.perf_counter()
+        known = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
+        compiled = density.precondition(data, draws=known)
+        ready = time.perf_counter() - start + (compiling if earlier is None else 0.0)
+        tree, seconds, steps = _sampled(compiled.sampler_model, settings, seed)
+        z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
+        values = compiled.restore(z.to_numpy())
+        dims = {
+            k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
+            for k, v in values.items()
+        }
+        tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
+        return _finish(tree, seconds, steps, settings=settings, compiling=ready)
+
+    return sample
+
+
+def _as_compiled(compiled: CompiledModel, *, compiling: float) -> Sampler:
+    def sample(
+        settings: Settings, seed: int, earlier: xr.DataTree | None = None
+    ) -> tuple[xr.DataTree, dict[str, Any]]:
+        ready = compiling if earlier is None else 0.0
+        return _finish(*_sampled(compiled, settings, seed), settings=settings, compiling=ready)
+
+    return sample
+
+
+def _through_pymc(model: pm.Model) -> Sampler:
+    def sample(
+        settings: Settings, seed: int, earlier: xr.DataTree | None = None
+    ) -> tuple[xr.DataTree, dict[str, Any]]:
+        start = time.perf_counter()
+        if settings.sampler == "pymc":
+            tree = _pymc(model, settings, seed)
+        else:
+            tree = _by_pymc(model, settings, seed, cores=min(settings.chains, 2))
+        return _finish(tree, time.perf_counter() - start, 0, settings=settings, compiling=0.0)
+
+    return sample
 
 
 def _by_pymc(model: pm.Model, settings: Settings, seed: int, **more: Any) -> xr.DataTree:
@@ -114,44 +166,6 @@ def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
     finally:
         if listens:
             signal.signal(signal.SIGINT, before)
-
-
-def draw_again(
-    density: Density, data: Mapping[str, np.ndarray], settings: Settings, seed: int
-) -> tuple[xr.DataTree, dict[str, Any]]:
-    """Sample what is compiled already, at other values of the data that it keeps as arguments.
-
-    Nutpie on JAX only. Returns what `draw_posterior` does; ``compile_seconds`` is the time that
-    the search for the mode takes.
-    """
-    start = time.perf_counter()
-    return _whitened(density.precondition(data), settings, seed, start)
-
-
-def _nutpie(model: pm.Model, settings: Settings, seed: int) -> tuple[xr.DataTree, dict[str, Any]]:
-    start = time.perf_counter()
-    if settings.engine == "jax":
-        return _whitened(compile_jax(model).precondition(), settings, seed, start)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
-    ready = time.perf_counter() - start
-    return _finish(*_sampled(compiled, settings, seed), settings=settings, compiling=ready)
-
-
-def _whitened(
-    made: Compiled, settings: Settings, seed: int, start: float
-) -> tuple[xr.DataTree, dict[str, Any]]:
-    """Sample in coordinates that are preconditioned, and return to the parameters."""
-    ready = time.perf_counter() - start
-    tree, seconds, steps = _sampled(made.sampler_model, settings, seed)
-    z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
-    values = made.restore(z.to_numpy())
-    dims = {
-        k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2))) for k, v in values.items()
-    }
-    tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
-    return _finish(tree, seconds, steps, settings=settings, compiling=ready)
 
 
 def _sampled(

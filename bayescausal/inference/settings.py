@@ -10,7 +10,7 @@ from bayescausal.specs import checks
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 BACKENDS = ("auto", "jax", "numba")
 MASS_MATRICES = ("auto", "low_rank", "diag")
-CHAINS, LONGEST = 256, 1_000_000
+CHAINS, LONGEST, ROUNDS = 256, 1_000_000, 8
 """The most chains, and the most draws of one."""
 
 _LONG_RUN = 12_000
@@ -34,6 +34,8 @@ class Settings:
         rank with numba.
     draws, tune, chains : int
     target_accept : float
+    rounds : int
+        How often to sample at most: see `bayescausal.inference.rounds`.
     progress : bool
     """
 
@@ -44,6 +46,7 @@ class Settings:
     tune: int = 200
     chains: int = 4
     target_accept: float = 0.85
+    rounds: int = 1
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -58,8 +61,9 @@ class Settings:
                     f"{label} is one of {', '.join(known)}; got {shown(value)}."
                     f"{did_you_mean(value, known) if isinstance(value, str) else ''}"
                 )
-        for label, most in (("draws", LONGEST), ("tune", LONGEST), ("chains", CHAINS)):
-            value = checks.count(label, getattr(self, label), 1, most)
+        most = {"draws": LONGEST, "tune": LONGEST, "chains": CHAINS, "rounds": ROUNDS}
+        for label in most:
+            value = checks.count(label, getattr(self, label), 1, most[label])
             object.__setattr__(self, label, value)
         accept = checks.probability("target_accept", self.target_accept)
         if accept < 0.5:

@@ -1,0 +1,214 @@
+"""Worlds of known effects in seven families, in plain numpy: no equation of any package is used.
+
+National weekly data: a level, a trend, a yearly season, three or four channels, and errors that are
+independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
+curves are Hill, logistic, Michaelis-Menten, a root, a logarithm or straight; media are always on,
+flighted or pulsed, and bring 12 to 45 percent of sales. A channel's return falls with its spend,
+with much scatter. Seeds below `JUDGE` are free for tuning; those from it on judge.
+
+`plain`       channels do not depend on what else moves sales
+`confounded`  demand moves all budgets and sales, and is recorded
+`collinear`   two channels move together; an eight-week switch-off measured one of them
+`null`        one channel does nothing
+`m-bias`      visits share one hidden cause with a channel and another with sales: adjusting for
+              them would bias; the hidden cause of sales lasts for weeks
+`latent`      demand moves one channel and sales and is not recorded; a test measured the channel
+`instrument`  the same without a test; the price of air time moves the channel only
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+WEEKS = 156
+MEMORY = 26
+JUDGE = 50_000
+FAMILIES = ("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument")
+ORDINARY = ("plain", "confounded", "collinear", "null")
+TEST_WEEKS = slice(60, 68)
+TEST_PRECISION = 0.15
+
+type Curve = Callable[[np.ndarray], np.ndarray]
+
+
+class Lift(NamedTuple):
+    """A channel that was dark in some weeks: the sales that it cost, as measured."""
+
+    channel: str
+    weeks: slice
+    lift: float
+    std_error: float
+
+
+class World(NamedTuple):
+    """A table, the graph that made it, and the sales that each channel really brought."""
+
+    family: str
+    seed: int
+    frame: pd.DataFrame
+    graph: str
+    channels: tuple[str, ...]
+    controls: tuple[str, ...]
+    tests: tuple[Lift, ...]
+    truth: dict[str, float]
+
+
+def autoregressive(rng: np.random.Generator, phi: float, weeks: int = WEEKS) -> np.ndarray:
+    """A stationary series of variance 1 and first autocorrelation ``phi``."""
+    shocks = rng.normal(size=weeks) * np.sqrt(1 - phi**2)
+    out = np.zeros(weeks)
+    out[0] = rng.normal()
+    for t in range(1, weeks):
+        out[t] = phi * out[t - 1] + shocks[t]
+    return out
+
+
+def schedule(rng: np.random.Generator) -> np.ndarray:
+    """When a channel runs: always, in flights of some weeks, or in single weeks."""
+    kind = rng.choice(["always", "flights", "pulses"])
+    if kind == "always":
+        return np.ones(WEEKS)
+    if kind == "pulses":
+        return 1.0 * (rng.random(WEEKS) < rng.uniform(0.4, 0.8))
+    on, week = np.zeros(WEEKS), int(rng.integers(0, 8))
+    while week < WEEKS:
+        length = int(rng.integers(4, 12))
+        on[week : week + length] = 1
+        week += length + int(rng.integers(4, 14))
+    return on
+
+
+def carry_over(rng: np.random.Generator) -> np.ndarray:
+    """Weights of the lags; they sum to one."""
+    lag, kind = np.arange(MEMORY), rng.choice(["geometric", "delayed", "weibull"])
+    if kind == "geometric":
+        weights = rng.uniform(0.1, 0.75) ** lag
+    elif kind == "delayed":
+        weights = rng.uniform(0.5, 0.85) ** ((lag - rng.uniform(0.5, 3)) ** 2)
+    else:
+        shape, z = rng.uniform(0.8, 2.2), (lag + 1) / rng.uniform(1.2, 4)
+        weights = z ** (shape - 1) * np.exp(-(z**shape))
+    return weights / weights.sum()
+
+
+def saturation(rng: np.random.Generator) -> Curve:
+    """A curve from carried exposure, at most about 1, to response."""
+    kinds = ["hill", "logistic", "michaelis-menten", "root", "log", "straight"]
+    kind = rng.choice(kinds, p=[0.25, 0.2, 0.2, 0.1, 0.15, 0.1])
+    half, slope, rate = rng.uniform(0.25, 1.1), rng.uniform(0.8, 2), rng.uniform(1, 4)
+    power, bend = rng.uniform(0.5, 0.9), rng.uniform(2, 10)
+    curves: dict[str, Curve] = {
+        "hill": lambda a: a**slope / (half**slope + a**slope),
+        "logistic": lambda a: (1 - np.exp(-rate * a)) / (1 + np.exp(-rate * a)),
+        "michaelis-menten": lambda a: a / (half + a),
+        "root": lambda a: a**power,
+        "log": lambda a: np.log1p(bend * a),
+        "straight": lambda a: a,
+    }
+    return curves[str(kind)]
+
+
+def make_world(family: str, seed: int, memory: float = 0.0) -> World:
+    """Make a world of a family.
+
+    Parameters
+    ----------
+    family : str
+        One of `FAMILIES`.
+    seed : int
+    memory : float
+        First autocorrelation of the unobserved cause of sales, which makes four fifths of the
+        variance of the errors; zero for independent errors.
+    """
+    rng = np.random.default_rng([FAMILIES.index(family), seed])
+    several = 4 if family in ("plain", "null") else 3
+    channels = ("tv", "search", "social", "radio")[:several]
+    t = np.arange(WEEKS)
+    hidden = autoregressive(rng, 0.5)  # demand, or what else two nodes share
+    mood = autoregressive(rng, 0.6)
+    price = autoregressive(rng, 0.4)
+    spend = np.zeros((several, WEEKS))
+    for k in range(several):
+        log = rng.uniform(0.2, 0.5) * autoregressive(rng, rng.uniform(0.2, 0.8))
+        if family == "confounded" or (family in ("latent", "instrument", "m-bias") and k == 0):
+            log = log + rng.uniform(0.2, 0.5) * hidden
+        if family == "instrument" and k == 0:
+            log = log - rng.uniform(0.3, 0.6) * price
+        if family == "collinear" and k < 2:
+            log, on = 0.5 * mood + 0.15 * rng.normal(size=WEEKS), np.ones(WEEKS)
+        else:
+            on = schedule(rng)
+        if k == 0 and family in ("latent", "instrument"):
+            on = np.ones(WEEKS)
+        spend[k] = on * np.exp(log)
+    budget = rng.dirichlet(np.full(several, 2.0))
+    spend *= 400 * (budget / spend.mean(axis=1))[:, None]
+    share = budget**0.6 * np.exp(rng.normal(0, 0.5, several))
+    media = rng.uniform(0.12, 0.45)
+    share *= 1000 * media / share.sum()
+    if family == "null":
+        share[rng.integers(several)] = 0.0
+
+    def respond(k: int, path: np.ndarray) -> np.ndarray:
+        carried = np.convolve(path, lags[k])[:WEEKS]
+        top, level = tops[k]
+        return share[k] * curves[k](carried / top) / level
+
+    lags = [carry_over(rng) for _ in range(several)]
+    curves = [saturation(rng) for _ in range(several)]
+    tops = []
+    for k in range(several):
+        carried = np.convolve(spend[k], lags[k])[:WEEKS]
+        tops.append((carried.max(), curves[k](carried / carried.max()).mean()))
+    effects = np.stack([respond(k, spend[k]) for k in range(several)])
+
+    base = 1 - media + rng.uniform(-0.15, 0.15) * (t / WEEKS - 0.5)
+    for harmonic in (1, 2):
+        angle = 2 * np.pi * harmonic * t / 52.18
+        base = base + rng.normal(0, 0.04 / harmonic, 2) @ np.stack([np.sin(angle), np.cos(angle)])
+    if family in ("confounded", "latent", "instrument"):
+        base = base + rng.uniform(0.02, 0.08) * hidden
+    if family == "m-bias":
+        base = base + rng.uniform(0.03, 0.08) * mood
+    noise = rng.normal(size=WEEKS)
+    if memory:
+        noise = np.sqrt(0.8) * autoregressive(rng, memory) + np.sqrt(0.2) * noise
+    sales = 1000 * (base + rng.uniform(0.02, 0.06) * noise) + effects.sum(axis=0)
+
+    frame = pd.DataFrame({"week": pd.date_range("2022-01-03", periods=WEEKS, freq="7D")})
+    for k, channel in enumerate(channels):
+        frame[channel] = spend[k]
+    everything, lines, controls = ", ".join(channels), [], ()
+    if family == "confounded":
+        frame["demand"], controls = 100 + 10 * hidden, ("demand",)
+        lines = [f"demand -> {everything}, sales"]
+    if family == "m-bias":
+        frame["visits"] = 100 + 10 * hidden + 10 * mood + 3 * rng.normal(size=WEEKS)
+        lines = ["latent: taste, mood", "taste -> tv, visits", "mood -> visits, sales"]
+    if family == "instrument":
+        frame["price"] = 50 + 5 * price
+        lines = ["price -> tv", "tv <-> sales"]
+    if family == "latent":
+        lines = ["tv <-> sales"]
+    frame["sales"] = sales
+    tests: tuple[Lift, ...] = ()
+    if family in ("collinear", "latent"):
+        dark = spend[0].copy()
+        dark[TEST_WEEKS] = 0
+        exact = float((effects[0] - respond(0, dark)).sum())
+        error = TEST_PRECISION * exact
+        tests = (Lift("tv", TEST_WEEKS, exact + rng.normal(0, error), error),)
+    return World(
+        family,
+        seed,
+        frame,
+        "\n".join([*lines, f"{everything} -> sales"]),
+        channels,
+        controls,
+        tests,
+        dict(zip(channels, effects.sum(axis=1).tolist(), strict=True)),
+    )
