@@ -33,8 +33,8 @@ from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs import checks
-from bayescausal.specs.agreement import decided
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.defaults import decided
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment

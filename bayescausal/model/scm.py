@@ -17,9 +17,10 @@ import numpy as np
 from bayescausal._types import Array, Node, Theta
 from bayescausal.errors import DataError, SpecError
 from bayescausal.specs.adstock import shift
-from bayescausal.specs.agreement import check, decided
+from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.defaults import decided
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.graph import components
 from bayescausal.specs.prior import COMMON, Prior

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -12,11 +11,11 @@ import pandas as pd
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.specs.cautions import cautions
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.defaults import decided
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment, covariance_between
 from bayescausal.specs.periods import (
-    carry_over,
     covered,
     days_of,
     frequency,
@@ -32,13 +31,6 @@ from bayescausal.specs.spec import Spec
 
 PERCENT = ("percent", "%")
 """How the unit of a percent lift may be written."""
-
-
-def decided(spec: Spec, data: Dataset) -> Spec:
-    """Return the spec with what data decide: how long carry-over lasts where it does not say."""
-    periods = min(carry_over(data.time), len(data.time) - 1)
-    responses = {k: r.lasting(periods) for k, r in spec.responses.items()}
-    return spec if responses == spec.responses else replace(spec, responses=responses)
 
 
 def check(spec: Spec, data: Dataset) -> None:

@@ -87,6 +87,8 @@ def write_spec(spec: Any) -> dict[str, Any]:
     noise = (
         {k: noise_to_dict(v) for k, v in noise.items()}
         if isinstance(noise, Mapping)
+        else None
+        if noise is None
         else noise_to_dict(noise)
     )
     return {
@@ -95,7 +97,7 @@ def write_spec(spec: Any) -> dict[str, Any]:
         "responses": {k: r.to_dict() for k, r in spec.responses.items()},
         "baseline": base,
         "experiments": [e.to_dict() for e in spec.experiments],
-        "noise": noise,
+        **({} if noise is None else {"noise": noise}),
         "links": dict(spec.links),
         "treatments": list(spec.treatments),
         "policy": dict(spec.policy),
@@ -115,7 +117,7 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
         )
     outcome = _part(given, "outcome", str, list, tuple) or None
     base: Any = _part(given, "baseline", Mapping, list, tuple)
-    noise: Any = "normal" if given.get("noise") is None else given["noise"]
+    noise: Any = given.get("noise")
     named = isinstance(noise, Mapping) and not isinstance(noise.get("kind"), str)
     try:
         return {
@@ -132,7 +134,9 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
                 map(Experiment.from_dict, _part(given, "experiments", list, tuple))
             ),
             "noise": (
-                {k: noise_from_dict(v) for k, v in noise.items()}
+                None
+                if noise is None
+                else {k: noise_from_dict(v) for k, v in noise.items()}
                 if named
                 else noise_from_dict(noise)
             ),

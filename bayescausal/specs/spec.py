@@ -20,7 +20,7 @@ from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.files import dump_yaml, read_spec, write_spec
 from bayescausal.specs.graph import Graph, components
-from bayescausal.specs.noise import Noise, NormalNoise
+from bayescausal.specs.noise import AR1Noise, Noise, NormalNoise
 from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
 from bayescausal.specs.yaml_loader import load_yaml
@@ -52,8 +52,10 @@ class Spec:
         For every equation, or equation by equation. Each has an intercept anyway.
     experiments : sequence of Experiment
         Lift tests, as likelihood terms.
-    noise : NormalNoise, StudentTNoise, AR1Noise, or mapping of node to one
-        The errors.
+    noise : NormalNoise, StudentTNoise, AR1Noise, or mapping of node to one, optional
+        The errors. By default those of outcomes and mediators remember the period before
+        (`AR1Noise`), since what is in no equation lasts for weeks; see `remembers` for the
+        exceptions.
     links : mapping of node to {"identity", "log"}
         ``log`` for a positive node whose causes multiply.
     treatments : sequence of str
@@ -93,7 +95,7 @@ class Spec:
     responses: Mapping[str, Response] = field(default_factory=dict)
     baseline: tuple[Term, ...] | Mapping[str, tuple[Term, ...]] = ()
     experiments: tuple[Experiment, ...] = ()
-    noise: Noise | Mapping[str, Noise] = NormalNoise()  # noqa: RUF009 (frozen value)
+    noise: Noise | Mapping[str, Noise] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     treatments: tuple[str, ...] = ()
     policy: Mapping[str, str] = field(default_factory=dict)
@@ -254,9 +256,22 @@ class Spec:
 
     def noise_of(self, node: str) -> Noise:
         """The errors of a node's equation."""
-        if isinstance(self.noise, Mapping):
-            return self.noise.get(node, NormalNoise())
-        return self.noise
+        stated = self.noise.get(node) if isinstance(self.noise, Mapping) else self.noise
+        if stated is not None:
+            return stated
+        return AR1Noise() if self.remembers(node) else NormalNoise()
+
+    def remembers(self, node: str) -> bool:
+        """Whether the errors of a node have memory unless ``noise`` says otherwise.
+
+        Those of outcomes and mediators have. Independent are those of budgets; of a node whose
+        memory is an edge of the graph (``sales -> sales @ 1``), which would compete with it; and
+        all errors under augmentation, which takes periods out of their order. Data of periods
+        longer than a week have independent errors too: see `bayescausal.specs.defaults`.
+        """
+        own = any(e.source == e.target == node for e in self.structure.edges)
+        acts = node in self.graph.outcomes or node in self.mediators
+        return acts and not own and self.augmentation is None
 
     def link(self, node: str) -> str:
         """The link of a node's equation."""

@@ -9,8 +9,9 @@ import pytest
 from bayescausal.errors import DataError, SpecError
 from bayescausal.model.scm import compile_scm
 from bayescausal.specs.adstock import GeometricAdstock
-from bayescausal.specs.agreement import check, decided
+from bayescausal.specs.agreement import check
 from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.defaults import decided
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
