@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "specs.response": [
             "Coefficient",
             "MeanContribution",
+            "MediaContribution",
             "RangeContribution",
             "Response",
             "ReturnOnSpend",

@@ -16,6 +16,7 @@ import xarray as xr
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
 from bayescausal.identification.ladder import Grade
+from bayescausal.inference import groups
 from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.evidence import (
@@ -30,7 +31,6 @@ from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
-from bayescausal.model.predict import replicate
 from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
 from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
@@ -42,7 +42,6 @@ from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6
 _PRIOR_DRAWS = 500
-_REPLICATES = 1000
 PLAIN = "plain"
 """Group of a fit with augmentation that holds the tree of the fit without."""
 
@@ -127,7 +126,7 @@ class Fit:
     def theta(self, group: str = "posterior") -> Theta:
         """Draws of every parameter, chains joined: shape ``(chain * draw, ...)``."""
         draws = self.tree[group].to_dataset()
-        return {p.name: _joined(draws[p.name]) for p in self.scm.parameters}
+        return {p.name: groups.joined(draws[p.name]) for p in self.scm.parameters}
 
     def evaluate(
         self,
@@ -199,11 +198,6 @@ def _shapes(plain: Fit) -> dict[str, float]:
     theta = plain.theta()
     names = [f"{e}:{k}" for e, response in plain.spec.mechanisms.items() for k in response.priors]
     return {name: float(theta[name].mean()) for name in names}
-
-
-def _joined(variable: xr.DataArray) -> np.ndarray:
-    values = variable.transpose("chain", "draw", ...).to_numpy()
-    return values.reshape(-1, *values.shape[2:])
 
 
 def fit(
@@ -321,7 +315,7 @@ def sampled(
     scm = compile_scm(spec, data)
 
     def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
-        posterior = _posterior(scm, tree)
+        posterior = groups.posterior(scm, tree)
         part = Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
         return assess(posterior, _effects(part), run)
 
@@ -334,30 +328,24 @@ def sampled(
         "versions": {name: version(name) for name in _STACK},
         "data_hash": data.hash,
     }
-    prior = _grouped(scm, {name: values[None] for name, values in drawn.items()})
-    posterior = _posterior(scm, tree)
-    groups = {
+    prior = groups.grouped(scm, {name: values[None] for name, values in drawn.items()})
+    posterior = groups.posterior(scm, tree)
+    parts = {
         "prior": prior,
         "posterior": posterior,
         "sample_stats": tree["sample_stats"].to_dataset(),
-        "observed_data": _observed(scm),
+        "observed_data": groups.observed(scm),
     }
-    made = Fit(spec, data, xr.DataTree.from_dict(groups))
+    made = Fit(spec, data, xr.DataTree.from_dict(parts))
     for group in ("prior", "posterior"):
-        made.tree[f"{group}_predictive"] = xr.DataTree(_replicate(made, group, seeds(seed)[2]))
+        made.tree[f"{group}_predictive"] = xr.DataTree(
+            groups.replicas(scm, made.tree[group].to_dataset(), seeds(seed)[2])
+        )
     made.tree.attrs["info"] = json.dumps(info)
     effects = _effects(made)
     made.tree.attrs["convergence"] = json.dumps(assess(posterior, effects, run).__dict__)
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
     return made
-
-
-def _posterior(scm: SCM, tree: xr.DataTree) -> xr.Dataset:
-    draws = tree["posterior"].to_dataset()
-    names = [p.name for p in scm.parameters]
-    return _grouped(
-        scm, {name: draws[name].transpose("chain", "draw", ...).to_numpy() for name in names}
-    )
 
 
 def _effects(part: Fit) -> dict[str, np.ndarray]:
@@ -419,38 +407,3 @@ def touched(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:
     """Edges whose source an intervention on these treatments can change."""
     below = {*treatments, *spec.reduced.descendants(*treatments)}
     return frozenset(e for e in spec.mechanisms if e.source in below)
-
-
-def _grouped(scm: SCM, draws: dict[str, np.ndarray]) -> xr.Dataset:
-    dims = {p.name: ("chain", "draw", *([p.dim] if p.dim else [])) for p in scm.parameters}
-    coords = {k: v for k, v in scm.coords.items() if k != "time"}
-    variables = {name: (dims[name], values) for name, values in draws.items()}
-    return xr.Dataset(variables, coords=coords)
-
-
-def _observed(scm: SCM) -> xr.Dataset:
-    data = scm.data
-    coords = {"time": data.training} | ({"unit": list(data.units)} if data.is_panel else {})
-    start = data.history
-    return xr.Dataset(
-        {v: (data.dims, data.array(v)[..., start:]) for v in scm.spec.modelled}, coords=coords
-    )
-
-
-def _replicate(made: Fit, group: str, seed: int) -> xr.Dataset:
-    """Predictive draws of each node given its observed parents, thinned."""
-    drawn = made.tree[group].to_dataset()
-    chains, draws = drawn.sizes["chain"], drawn.sizes["draw"]
-    per_chain = min(draws, max(1, _REPLICATES // chains))
-    kept = np.linspace(0, draws - 1, per_chain).round().astype(int)
-    thin = drawn.isel(draw=kept)
-    scm = made.scm
-    theta = {p.name: _joined(thin[p.name]) for p in scm.parameters}
-    replicas = replicate(
-        scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed)
-    )
-    dims = ("chain", "draw", *scm.data.dims)
-    return xr.Dataset(
-        {v: (dims, y.reshape(chains, per_chain, *y.shape[1:])) for v, y in replicas.items()},
-        coords={**_observed(scm).coords, "draw": kept},
-    )

@@ -338,7 +338,19 @@ def unit_coefficient(scm: SCM, edge: Edge, f: Array) -> Array:
         gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
     width = seen.max(axis=-1) - seen.min(axis=-1)
     width = width.max(axis=-1) if scm.data.is_panel else width
-    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain))
+    seen_mean = abs(seen).mean(axis=dims)
+    return strength.beta(1.0, Seen(seen_mean, width, gain, _budget(scm, edge)))
+
+
+def _budget(scm: SCM, edge: Edge) -> float:
+    """Spend of an edge's source over the mean spend of the media that act on the same target."""
+    spends = {
+        e.source: float(scm.data.spend_of(e.source)[..., scm.data.history :].sum())
+        for e, response in scm.spec.mechanisms.items()
+        if e.target == edge.target and response.transforms and e.source in scm.data.spend
+    }
+    mean = np.mean([*spends.values()]) if spends else 0.0
+    return float(spends[edge.source] / mean) if spends.get(edge.source) else 1.0
 
 
 def forward(
