@@ -270,6 +270,7 @@ def fit(
     """
     seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
     scm, tied = compile_scm(spec, data), bool(spec.confounders)
+    spec = scm.spec  # what data decide is written out
     if strict:
         require_all(spec)
     header(spec, data)  # refuses what could not be saved, before it samples

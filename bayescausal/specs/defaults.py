@@ -19,17 +19,19 @@ LONGEST_MEMORY = pd.Timedelta(days=7)
 def decided(spec: Spec, data: Dataset) -> Spec:
     """Return the spec with what data decide written out; one that says it all is returned as is.
 
-    How long carry-over lasts where an adstock does not say, and that errors of periods longer
-    than a week are independent where ``noise`` does not say.
+    How long carry-over lasts where an adstock does not say; and that errors are independent, where
+    ``noise`` does not say, of periods longer than a week and under augmentation, so that the fit
+    with augmented rows and the fit without share their errors.
     """
     periods = min(carry_over(data.time), len(data.time) - 1)
     responses = {k: r.lasting(periods) for k, r in spec.responses.items()}
     if responses != spec.responses:
         spec = replace(spec, responses=responses)
     stated = spec.noise if isinstance(spec.noise, Mapping) else {}
-    if (spec.noise is not None and not stated) or _step(data) <= LONGEST_MEMORY:
+    by_default = spec.noise is None or isinstance(spec.noise, Mapping)
+    if not by_default or (spec.augmentation is None and _step(data) <= LONGEST_MEMORY):
         return spec
-    silent = {v: NormalNoise() for v in spec.modelled if v not in stated and spec.remembers(v)}
+    silent = {v: NormalNoise() for v in spec.modelled if v not in stated}
     return replace(spec, noise={**stated, **silent}) if silent else spec
 
 
