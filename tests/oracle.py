@@ -17,7 +17,7 @@ from scipy import stats
 
 from bayescausal.specs.baseline import Intercept
 from bayescausal.specs.confounder import CORRELATION
-from bayescausal.specs.noise import NormalNoise
+from bayescausal.specs.noise import AR1Noise, NormalNoise
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
 
@@ -434,13 +434,40 @@ class Oracle:
                 out[-1] = [own * value for value in out[-1]]
         return out
 
+    def _budget(self, edge):
+        """Spend on the source over the mean spend of the curved, paid sources of the target."""
+        rivals = {e.source for e in self.edges if e.target == edge.target and self._steps(e)}
+        spends = {
+            v: math.fsum(s for row in self._path(self.data.spend[v]) for s in row[self.history :])
+            for v in sorted(rivals & {*self.data.spend})
+        }
+        if not spends.get(edge.source):
+            return 1.0
+        return spends[edge.source] * len(spends) / math.fsum(spends.values())
+
+    def _steps(self, edge):
+        response = self.response(edge)
+        return () if response is None else response.transforms
+
+    def remembers(self, node, time):
+        """Whether errors have memory by default: of outcomes and of what treatments move."""
+        moving = [e for e in self.edges if e.target not in self.held]
+        acting = {*self.spec.treatments} & {*self.names}
+        reacts = {*self.spec.graph.outcomes, *self._below(acting, moving)}
+        own = any(e.source == node == e.target for e in self.edges)
+        step = min(b - a for a, b in zip(time, time[1:], strict=False))
+        return node in reacts and not own and not self.spec.augmentation and step.days <= 7
+
     def _mechanism(self, edge):
         """Coefficient and center of an edge, from the factual path over the training periods."""
         f = self.curve(edge, self.x[edge.source])
         seen = [value for row in f for value in row[self.history :]]
         value, response = self.theta[str(edge)], self.response(edge)
         view = "RangeContribution" if response is None else type(response.strength).__name__
-        if view == "MeanContribution":
+        if view == "MediaContribution":
+            mean = math.fsum(abs(v) for v in seen) / len(seen)
+            beta = value * math.sqrt(self._budget(edge)) / mean
+        elif view == "MeanContribution":
             beta = value / (math.fsum(abs(v) for v in seen) / len(seen))
         elif view == "RangeContribution":
             rows = [row[self.history :] for row in f]
@@ -976,12 +1003,14 @@ def priors(spec, data, structure=None):
                 for k, prior in step.priors.items():
                     out[f"{edge}:{k}"] = (prior, None, False)
         noise = spec.noise.get(node) if isinstance(spec.noise, dict) else spec.noise
-        out[f"{node}:sigma"] = ((noise or NormalNoise()).sigma, None, False)
+        if noise is None:
+            noise = AR1Noise() if structure.remembers(node, time) else NormalNoise()
+        out[f"{node}:sigma"] = (noise.sigma, None, False)
         if type(noise).__name__ == "AR1Noise":
             out[f"{node}:phi"] = (noise.phi, None, False)
         if getattr(noise, "nu", None) is not None:
             out[f"{node}:nu"] = (noise.nu, None, False)
-        between = (noise or NormalNoise()).spread
+        between = noise.spread
         alone = {node} in structure.districts
         if len(data.units) > 1 and isinstance(between, Prior) and alone:
             out[f"{node}:sigma:spread"] = (between, None, False)
