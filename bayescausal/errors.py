@@ -53,6 +53,10 @@ class NotConverged(UserWarning):
     """The sampler has not converged: numbers from this fit are not yet answers."""
 
 
+class ErrorsMisfit(UserWarning):
+    """The errors of an equation do not look as the model says; intervals may be too narrow."""
+
+
 class CarryOverCut(UserWarning):
     """Carry-over runs into the end of its window: effects go on after it, and are not counted."""
 

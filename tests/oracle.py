@@ -9,6 +9,7 @@ or lists for parameters with a dim, by the names of `build`. A world is a dict o
 
 import math
 from datetime import timedelta
+from itertools import pairwise
 
 import holidays as calendars
 import numpy as np
@@ -455,7 +456,7 @@ class Oracle:
         acting = {*self.spec.treatments} & {*self.names}
         reacts = {*self.spec.graph.outcomes, *self._below(acting, moving)}
         own = any(e.source == node == e.target for e in self.edges)
-        step = min(b - a for a, b in zip(time, time[1:], strict=False))
+        step = min(b - a for a, b in pairwise(time))
         return node in reacts and not own and not self.spec.augmentation and step.days <= 7
 
     def _mechanism(self, edge):

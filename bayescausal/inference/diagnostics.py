@@ -10,6 +10,7 @@ import pandas as pd
 from bayescausal.identification.ladder import LOW_CONTRACTION
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
+from bayescausal.inference.error_check import check_errors, stacked
 from bayescausal.inference.evidence import advice, totals, verdict
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.inference.verb import verb
@@ -127,27 +128,18 @@ def _parameters(fit: Fit) -> pd.DataFrame:
     return table.sort_values("r_hat", ascending=False)
 
 
-def _lag_one(y: np.ndarray) -> np.ndarray:
-    centered = y - y.mean(axis=-1, keepdims=True)
-    return (centered[..., 1:] * centered[..., :-1]).sum(-1) / (centered**2).sum(-1)
-
-
 def _predictive(fit: Fit) -> pd.DataFrame:
     rows = {}
     replicas = fit.tree["posterior_predictive"].to_dataset()
     for node in fit.spec.modelled:
         start = fit.data.history
         observed = fit.data.array(node)[..., start:]
-        drawn = replicas[node].transpose("chain", "draw", *fit.data.dims).to_numpy()
-        drawn = drawn.reshape(-1, *drawn.shape[2:])
+        drawn = stacked(node, fit.data, replicas)
         if fit.data.is_panel:
             observed, drawn = observed.sum(axis=-2), drawn.sum(axis=-2)
         checks = {name: (f(drawn), f(observed)) for name, f in _STATISTICS.items()}
-        center = drawn.mean(axis=0)
-        checks["autocorrelation of errors"] = (
-            _lag_one(drawn - center),
-            _lag_one(observed - center),
-        )
+        check = check_errors(node, fit.data, replicas)
+        checks["autocorrelation of errors"] = (check.simulated, np.float64(check.observed))
         for name, (simulated, seen) in checks.items():
             low, high = np.quantile(simulated, [_TAIL, 1 - _TAIL])
             rows[node, name] = {
@@ -261,7 +253,7 @@ def _advice(
 def _misfit(node: str, statistic: str) -> str:
     if statistic.startswith("auto"):
         return (
-            f"The errors of {node} are autocorrelated more (or less) than the model has it: "
+            f"The errors of {node} last longer (or less long) than the model has it: "
             "intervals are then too narrow. Add a trend, a season or the missing driver, or use "
             "AR1Noise()."
         )

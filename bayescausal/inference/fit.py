@@ -19,6 +19,7 @@ from bayescausal.identification.ladder import Grade
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
+from bayescausal.inference.error_check import check_errors, in_words
 from bayescausal.inference.evidence import (
     contraction,
     first_stage,
@@ -85,6 +86,13 @@ class Fit:
     def convergence(self) -> Convergence:
         """Whether the sampler can be trusted, and why not."""
         return Convergence(**json.loads(self.tree.attrs["convergence"]))
+
+    @cached_property
+    def misfit(self) -> str:
+        """What is wrong with the errors, by `check_errors`; empty when nothing is."""
+        replicas = self.tree["posterior_predictive"].to_dataset()
+        checks = {v: check_errors(v, self.data, replicas) for v in self.spec.modelled}
+        return " ".join(in_words(v, check) for v, check in checks.items() if check.fails)
 
     @property
     def evidence(self) -> dict[str, dict[str, float]]:
@@ -179,6 +187,7 @@ class Fit:
             f"Fit of {', '.join(self.spec.modelled)}: {chains} chains x {draws} draws, seed "
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
+            + (f"\n{self.misfit}" if self.misfit else "")
             + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
             + ("" if self.plain is None else f"\n{labeled(self.spec)} Look at `plain` beside it.")
         )

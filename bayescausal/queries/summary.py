@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal._types import Draws
-from bayescausal.errors import CarryOverCut, NotConverged, SpecError, shown
+from bayescausal.errors import CarryOverCut, ErrorsMisfit, NotConverged, SpecError, shown
 from bayescausal.inference.verb import verb
 
 _SAID = ("status", "grade", "note", "denominator")
@@ -88,6 +88,9 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
+    if "misfit" in draws.attrs:
+        warnings.warn(draws.attrs["misfit"], ErrorsMisfit, stacklevel=3)
+        table.columns.name = "ERRORS DO NOT FIT"
     if "carry_over" in draws.attrs:
         warnings.warn(draws.attrs["carry_over"], CarryOverCut, stacklevel=2)
         table.columns.name = "CARRY-OVER CUT"

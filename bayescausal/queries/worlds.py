@@ -34,7 +34,8 @@ def label(
 ) -> Draws:
     """Name the dims of draws and bind to them what they rest on, and whether the fit converged.
 
-    Carry-over that runs into the end of its window is said too (`carry_over`).
+    Carry-over that runs into the end of its window is said too (`carry_over`), and so are errors
+    that do not look as the model says (`misfit`).
 
     ``grades`` is the grade of all draws, or by dim one for each label of it; they become the
     coords ``status`` and ``grade``.
@@ -56,6 +57,8 @@ def label(
     out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
     if cut := cut_in_words(fit):
         out.attrs["carry_over"] = cut
+    if fit.misfit:
+        out.attrs["misfit"] = fit.misfit
     if kind := labeled(fit.spec):
         out.attrs["posterior"] = kind
     return out
