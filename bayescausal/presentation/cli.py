@@ -34,7 +34,7 @@ A model is one YAML file:
       tv -> sales
     outcome: sales
     responses:
-      tv: {transforms: [{kind: GeometricAdstock, l_max: 8}, HillSaturation]}
+      tv: {transforms: [WeibullPDFAdstock, HillSaturation]}
     baseline: [{kind: LinearTrend}]                            # experiments, noise, links, policy
   fit: {seed: 1}                                               # draws, chains, strict, ...
   output: results                                              # a folder, or a file ending in .nc

@@ -13,6 +13,7 @@ time-invariant, mass-preserving when normalized.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import exp, lgamma, log
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +24,9 @@ from bayescausal.specs import checks
 from bayescausal.specs.edge import LONGEST
 from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform, widen
+
+WEEK = 7.0
+"""In days: the period in which default priors speak."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,22 @@ class Adstock(Transform):
             )
         return self.l_max
 
-    def lasting(self, periods: int) -> Self:
-        """Return it with a largest lag: its own, or else the one that data decide."""
-        return self if self.l_max is not None else replace(self, l_max=periods)
+    def lasting(self, periods: int, days: float) -> Self:
+        """Return it with a largest lag: its own, or else the one that data decide.
+
+        Default priors speak of weeks. Where data decide the largest lag they are put in periods of
+        ``days`` days, so that an effect is believed to last as long whatever a period is; priors
+        that are stated, and those beside a stated ``l_max``, are in periods as they stand.
+        """
+        if self.l_max is not None:
+            return self
+        kept = {k: p for k, p in self.priors.items() if p != self.defaults[k]}
+        scaled = {} if days == WEEK else self._in_periods(WEEK / days)
+        return replace(self, l_max=periods, priors={**scaled, **kept})
+
+    def _in_periods(self, number: float) -> dict[str, Prior]:
+        """Default priors that speak of periods, of which there are ``number`` in a week."""
+        return {}
 
     def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
         """Weights of the lags, shape ``(..., l_max + 1)``; parameters have shape ``(...)``."""
@@ -128,6 +145,9 @@ class GeometricAdstock(Adstock):
     defaults: ClassVar[dict[str, Prior]] = {"alpha": Prior("Beta", alpha=2, beta=3)}
     supports: ClassVar[dict[str, Support]] = {"alpha": SHARE}
 
+    def _in_periods(self, number: float) -> dict[str, Prior]:
+        return {"alpha": _power(self.defaults["alpha"], 1 / number)}
+
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         return theta["alpha"] ** lag
 
@@ -148,6 +168,12 @@ class DelayedAdstock(Adstock):
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         return theta["alpha"] ** ((lag - theta["theta"]) ** 2)
 
+    def _in_periods(self, number: float) -> dict[str, Prior]:
+        return {
+            "alpha": _power(self.defaults["alpha"], 1 / number**2),
+            "theta": Prior("Gamma", alpha=2, beta=1 / number),
+        }
+
 
 @dataclass(frozen=True)
 class WeibullPDFAdstock(Adstock):
@@ -164,6 +190,9 @@ class WeibullPDFAdstock(Adstock):
         "scale": Prior("LogNormal", mu=0.7, sigma=0.5),
     }
     supports: ClassVar[dict[str, Support]] = {"shape": POSITIVE, "scale": POSITIVE}
+
+    def _in_periods(self, number: float) -> dict[str, Prior]:
+        return {"scale": _times(self.defaults["scale"], number)}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         z = (lag + 1) / theta["scale"]
@@ -184,6 +213,9 @@ class WeibullCDFAdstock(Adstock):
         "scale": Prior("LogNormal", mu=1.0, sigma=0.5),
     }
     supports: ClassVar[dict[str, Support]] = {"shape": POSITIVE, "scale": POSITIVE}
+
+    def _in_periods(self, number: float) -> dict[str, Prior]:
+        return {"scale": _times(self.defaults["scale"], number)}
 
     def _unnormalized(self, xp: Any, lag: np.ndarray, theta: dict[str, Array]) -> Array:
         started = lag > 0  # at lag 0 the power has an infinite slope for shapes below one
@@ -225,6 +257,24 @@ class NoAdstock(Adstock):
     def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
         """Return ``x``."""
         return x
+
+
+def _power(prior: Prior, power: float) -> Prior:
+    """Beta distribution with the mean and variance of ``alpha^power``, alpha being Beta too."""
+    a, b = (dict(prior.parameters)[name] for name in ("alpha", "beta"))
+
+    def moment(k: float) -> float:
+        return exp(lgamma(a + k) - lgamma(a) + lgamma(a + b) - lgamma(a + b + k))
+
+    mean, square = moment(power), moment(2 * power)
+    size = mean * (1 - mean) / (square - mean**2) - 1
+    return Prior("Beta", alpha=mean * size, beta=(1 - mean) * size)
+
+
+def _times(prior: Prior, factor: float) -> Prior:
+    """Log-normal distribution of a quantity that is ``factor`` times as large."""
+    mu, sigma = (dict(prior.parameters)[name] for name in ("mu", "sigma"))
+    return Prior("LogNormal", mu=mu + log(factor), sigma=sigma)
 
 
 ADSTOCKS: dict[str, type[Adstock]] = {

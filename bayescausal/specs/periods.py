@@ -77,8 +77,12 @@ def carry_over(time: pd.DatetimeIndex) -> int:
     >>> [carry_over(pd.date_range("2024-01-01", periods=90, freq=f)) for f in ("D", "7D", "MS")]
     [56, 8, 2]
     """
-    length = (time[-1] - time[0]) / (len(time) - 1)
-    return min(int(np.ceil(pd.Timedelta(weeks=8) / length)), len(time) - 1)
+    return min(int(np.ceil(56 / days_a_period(time))), len(time) - 1)
+
+
+def days_a_period(time: pd.DatetimeIndex) -> float:
+    """Mean length of a period in days."""
+    return (time[-1] - time[0]) / (len(time) - 1) / pd.Timedelta(days=1)
 
 
 def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIndex:

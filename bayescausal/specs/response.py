@@ -273,9 +273,9 @@ class Response:
         """Periods over which one period's exposure acts beyond its own."""
         return sum(step.reach for step in self.transforms)
 
-    def lasting(self, periods: int) -> Response:
+    def lasting(self, periods: int, days: float) -> Response:
         """Return it with transforms that reach as far as data decide; see `Adstock`."""
-        steps = [step.lasting(periods) for step in self.transforms]
+        steps = [step.lasting(periods, days) for step in self.transforms]
         return Response(*steps, strength=self.strength, spread=self.spread)
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:

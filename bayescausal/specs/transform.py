@@ -51,7 +51,7 @@ class Transform:
         """Periods over which one period's exposure acts beyond its own."""
         return 0
 
-    def lasting(self, periods: int) -> Self:
+    def lasting(self, periods: int, days: float) -> Self:
         """Return the step with the reach that data decide, where it is theirs to decide."""
         return self
 

@@ -20,6 +20,7 @@ from bayescausal.specs.adstock import (
     lags,
     shift,
 )
+from bayescausal.specs.prior import Prior
 
 laws = settings(deadline=None, max_examples=40, derandomize=True)
 # Sums of at most 40 terms of one sign: rounding stays below 40 * 2^-53, about 5e-15.
@@ -314,9 +315,9 @@ def test_a_default_reach_waits_for_data_and_is_not_written():
     adstock = GeometricAdstock()
     assert "l_max" not in adstock.to_dict()
     assert GeometricAdstock.from_dict(adstock.to_dict()) == adstock
-    assert adstock.lasting(56) == GeometricAdstock(l_max=56)
-    assert GeometricAdstock(l_max=3).lasting(56) == GeometricAdstock(l_max=3)
-    assert NoAdstock().lasting(56) == NoAdstock()
+    assert adstock.lasting(8, 7.0) == GeometricAdstock(l_max=8)
+    assert GeometricAdstock(l_max=3).lasting(56, 1.0) == GeometricAdstock(l_max=3)
+    assert NoAdstock().lasting(56, 1.0) == NoAdstock()
     for use in (
         lambda: adstock.reach,
         lambda: adstock.weights(np, {"alpha": np.array(0.5)}),
@@ -324,3 +325,44 @@ def test_a_default_reach_waits_for_data_and_is_not_written():
     ):
         with pytest.raises(SpecError, match=r"data decide how far it reaches.*l_max=8"):
             use()
+
+
+@pytest.mark.parametrize("kind", [GeometricAdstock, WeibullPDFAdstock, WeibullCDFAdstock])
+@pytest.mark.parametrize("days", [1.0, 14.0])
+def test_default_carry_over_lasts_as_long_whatever_a_period_is(kind, days):
+    """Mean time of an effect, in weeks, at the middle of the prior.
+
+    A lag of l periods stands for anything from l to l + 1 of them, so the centers of one curve read
+    in two kinds of periods may differ by the longer of these.
+    """
+    weekly, other = kind().lasting(60, 7.0), kind().lasting(int(420 / days), days)
+
+    def center(step, length):
+        draws = {name: _middle(prior) for name, prior in step.priors.items()}
+        weights = step.weights(np, draws)
+        return float((weights * np.arange(len(weights))).sum()) * length / 7
+
+    assert center(other, days) == pytest.approx(center(weekly, 7.0), abs=max(days, 7.0) / 7)
+    assert weekly.priors == kind.defaults
+
+
+def _middle(prior):
+    values = dict(prior.parameters)
+    if prior.distribution == "Beta":
+        return np.array(values["alpha"] / (values["alpha"] + values["beta"]))
+    return np.exp(np.array(values["mu"]))
+
+
+def test_a_retention_of_days_has_the_moments_of_the_seventh_root_of_that_of_weeks():
+    prior = dict(GeometricAdstock().lasting(56, 1.0).priors["alpha"].parameters)
+    draws = np.random.default_rng(1).beta(2, 3, 400_000) ** (1 / 7)
+    mean = prior["alpha"] / (prior["alpha"] + prior["beta"])
+    size = prior["alpha"] + prior["beta"]
+    assert mean == pytest.approx(draws.mean(), abs=5 * draws.std() / 400_000**0.5)
+    assert mean * (1 - mean) / (size + 1) == pytest.approx(draws.var(), rel=0.02)
+
+
+def test_stated_priors_and_stated_lags_are_in_periods_as_they_stand():
+    own = Prior("Beta", alpha=9, beta=1)
+    assert GeometricAdstock(priors={"alpha": own}).lasting(56, 1.0).priors["alpha"] == own
+    assert GeometricAdstock(l_max=8).lasting(56, 1.0) == GeometricAdstock(l_max=8)
