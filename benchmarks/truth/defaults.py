@@ -5,8 +5,8 @@
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
 two yearly harmonics and the defaults of everything else. Asked is what each channel brought over
-all weeks: the posterior median and the central 90 percent interval. Errors, widths and biases are parts
-of what all media brought together. Seeds from `worlds.JUDGE` on; nothing was tuned on them.
+all weeks: the posterior median and the central 90 percent interval. Errors, widths and biases are
+parts of what all media brought together. Seeds from `worlds.JUDGE` on; nothing was tuned on them.
 
 ``--against pymc-marketing`` fits the same worlds in that package too, by `rival.py` in the
 environment of the interpreter PYTHON, which needs pymc-marketing and nutpie and not this package.
