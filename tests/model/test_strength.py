@@ -31,7 +31,13 @@ PRIORS = {
     "LogNormal": bc.Prior("LogNormal", mu=-2, sigma=0.5),
     "Beta": bc.Prior("Beta", alpha=2, beta=5),
 }
-VIEWS = (bc.MeanContribution, bc.Coefficient, bc.RangeContribution, bc.ReturnOnSpend)
+VIEWS = (
+    bc.MeanContribution,
+    bc.MediaContribution,
+    bc.Coefficient,
+    bc.RangeContribution,
+    bc.ReturnOnSpend,
+)
 
 
 def strength_draws(example, strength, draws=2000):
@@ -146,3 +152,27 @@ def test_a_market_without_an_outcome_is_refused():
     spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
     with pytest.raises(DataError, match="'sales' is zero in every period of unit 'south'"):
         compile_scm(spec, data)
+
+
+def test_four_times_the_budget_is_expected_to_bring_twice_as_much():
+    """The default prior of media, by channel: sqrt(spend / mean spend of the paid media)."""
+    rng = np.random.default_rng(2)
+    small, frame = (
+        rng.gamma(3, 10, 60),
+        {"week": pd.date_range("2024-01-01", periods=60, freq="7D")},
+    )
+    unpaid = rng.gamma(3, 10, 60)
+    frame |= {"radio": small, "tv": rng.permutation(small), "mail": unpaid}
+    frame |= {"tv_cost": 4 * frame["tv"], "sales": 100 + small + rng.normal(0, 3, 60)}
+    media = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation())
+    graph = bc.Graph.parse("radio, tv, mail -> sales", outcome="sales")
+    data = bc.Dataset.from_frame(
+        pd.DataFrame(frame), time="week", spend={"radio": "radio", "tv": "tv_cost"}
+    )
+    scm = compile_scm(bc.Spec(graph, dict.fromkeys(("radio", "tv", "mail"), media)), data)
+    theta = {p.name: np.array(0.5) for p in scm.parameters}
+    edges = calibrate(scm, theta, scm.factual)
+    mean = {e.source: float(abs(m.beta) * m.factual.mean()) for e, m in edges.items()}
+    assert mean["mail"] == pytest.approx(0.5)
+    assert mean["tv"] / mean["radio"] == pytest.approx(2)
+    assert mean["tv"] ** 2 + mean["radio"] ** 2 == pytest.approx(2 * 0.5**2)

@@ -944,3 +944,18 @@ def test_a_return_on_spend_needs_an_identity_link():
     graph = Graph.parse("tv -> sales", outcome="sales")
     with pytest.raises(SpecError, match="log link"):
         check(Spec(graph, {"tv": media}, links={"sales": "log"}), read(frame()))
+
+
+def test_errors_of_outcomes_and_mediators_have_memory_unless_the_graph_or_the_rows_say_otherwise():
+    graph = Graph.parse(
+        "price -> tv\ntv -> search -> sales\ntv -> sales\ntv <-> sales", outcome="sales"
+    )
+    spec = Spec(graph, treatments=("tv",))
+    kinds = {v: type(spec.noise_of(v)).__name__ for v in spec.modelled}
+    assert kinds == {"tv": "NormalNoise", "search": "AR1Noise", "sales": "AR1Noise"}
+    own = Spec(Graph.parse("tv -> sales\nsales -> sales @ 1", outcome="sales"), treatments=("tv",))
+    assert type(own.noise_of("sales")).__name__ == "NormalNoise"
+    stated = Spec(graph, treatments=("tv",), noise={"search": StudentTNoise()})
+    assert type(stated.noise_of("search")).__name__ == "StudentTNoise"
+    assert type(stated.noise_of("sales")).__name__ == "AR1Noise"
+    assert Spec.from_yaml(spec.to_yaml()) == spec
