@@ -172,7 +172,7 @@ def test_four_times_the_budget_is_expected_to_bring_twice_as_much():
     scm = compile_scm(bc.Spec(graph, dict.fromkeys(("radio", "tv", "mail"), media)), data)
     theta = {p.name: np.array(0.5) for p in scm.parameters}
     edges = calibrate(scm, theta, scm.factual)
-    mean = {e.source: float(abs(m.beta) * m.factual.mean()) for e, m in edges.items()}
+    mean = {e.source: (abs(m.beta) * m.factual.mean()).item() for e, m in edges.items()}
     assert mean["mail"] == pytest.approx(0.5)
     assert mean["tv"] / mean["radio"] == pytest.approx(2)
     assert mean["tv"] ** 2 + mean["radio"] ** 2 == pytest.approx(2 * 0.5**2)
