@@ -44,7 +44,7 @@ def small_panel(units: int, treatment: str = "tv", outcome: str = "sales") -> bc
         frames.append(pd.DataFrame(columns))
     data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=[treatment])
     graph = bc.Graph((bc.Edge(treatment, outcome),), outcomes=(outcome,))
-    return quick(bc.Spec(graph, treatments=(treatment,)), data)
+    return quick(bc.Spec(graph, {treatment: bc.Response()}), data)
 
 
 CONFOUNDED = "tv -> visits -> sales\ntv -> sales\nvisits <-> sales"
@@ -54,7 +54,7 @@ def half_known() -> bc.Fit:
     """A quick fit of forty weeks whose graph identifies the total of tv, not its split."""
     graph = bc.Graph.parse(CONFOUNDED, outcome="sales")
     data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv", "visits"])
-    return quick(bc.Spec(graph, treatments=("tv",)), data)
+    return quick(bc.Spec(graph, {"tv": bc.Response()}), data)
 
 
 def converged(fit: bc.Fit) -> bc.Fit:

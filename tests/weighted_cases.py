@@ -33,23 +33,31 @@ TIED = bc.Graph.parse(
     "tv -> search -> sales\ntv, price -> sales\nsearch <-> sales", outcome="sales"
 )
 SEASON = (bc.LinearTrend(), bc.YearlySeasonality(order=1))
+INDEPENDENT = bc.NormalNoise()
+
+
+def independent(graph, responses, noise=INDEPENDENT, **settings):
+    """A spec whose errors are those that augmentation has by default."""
+    return bc.Spec(graph, responses, noise=noise, **settings)
+
+
 SPECS = {
-    "mediator": (bc.Spec(GRAPH, {"tv": MEDIA}, baseline=SEASON), {}),
+    "mediator": (independent(GRAPH, {"tv": MEDIA}, baseline=SEASON), {}),
     "curve of a mediator": (
-        bc.Spec(GRAPH, {"tv": MEDIA, "search": CURVE}, policy={"search": "reacts"}),
+        independent(GRAPH, {"tv": MEDIA, "search": CURVE}, policy={"search": "reacts"}),
         {},
     ),
     "adstock of a mediator": (
-        bc.Spec(GRAPH, {"tv": MEDIA, "search": MEDIA}, policy={"search": "reacts"}),
+        independent(GRAPH, {"tv": MEDIA, "search": MEDIA}, policy={"search": "reacts"}),
         {"history": 4},
     ),
-    "log link": (bc.Spec(GRAPH, {"tv": MEDIA}, links={"sales": "log"}), {}),
-    "log mediator": (bc.Spec(GRAPH, {"tv": MEDIA}, links={"search": "log"}), {}),
-    "student": (bc.Spec(GRAPH, {"tv": MEDIA}, noise=bc.StudentTNoise()), {}),
-    "district": (bc.Spec(TIED, {"tv": MEDIA}, baseline=SEASON), {}),
-    "panel": (bc.Spec(GRAPH, {"tv": MEDIA}, baseline=SEASON), {"units": 3, "history": 2}),
+    "log link": (independent(GRAPH, {"tv": MEDIA}, links={"sales": "log"}), {}),
+    "log mediator": (independent(GRAPH, {"tv": MEDIA}, links={"search": "log"}), {}),
+    "student": (independent(GRAPH, {"tv": MEDIA}, noise=bc.StudentTNoise()), {}),
+    "district": (independent(TIED, {"tv": MEDIA}, baseline=SEASON), {}),
+    "panel": (independent(GRAPH, {"tv": MEDIA}, baseline=SEASON), {"units": 3, "history": 2}),
     "panel, curve of a mediator": (
-        bc.Spec(
+        independent(
             GRAPH,
             {"tv": MEDIA, "search": CURVE},
             policy={"search": "reacts"},
@@ -57,7 +65,7 @@ SPECS = {
         ),
         {"units": 3},
     ),
-    "panel district": (bc.Spec(TIED, {"tv": MEDIA}), {"units": 2}),
+    "panel district": (independent(TIED, {"tv": MEDIA}), {"units": 2}),
 }
 
 

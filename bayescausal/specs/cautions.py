@@ -54,8 +54,8 @@ def _loose(paid: list[str], data: Dataset) -> Iterator[Caution]:
 
 
 def _linear(paid: list[str], spec: Spec) -> Iterator[Caution]:
-    """A paid channel has no response of its own."""
-    for node in paid:
+    """A paid channel has no response of its own, and is not what other channels move."""
+    for node in sorted({*paid} - ({*spec.mediators} - {*spec.treatments})):
         edges = [edge for edge in spec.mechanisms if edge.source == node]
         if not edges or {node, *map(str, edges)} & {*spec.responses}:
             continue

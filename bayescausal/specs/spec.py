@@ -184,7 +184,8 @@ class Spec:
     def reacting(self) -> Spec:
         """The same equations, in whose worlds every treatment that has one reacts."""
         react = {t: "reacts" for t in self.held if t in self.modelled}
-        return replace(self, policy={**self.policy, **react})
+        noise = {v: self.noise_of(v) for v in self.modelled}
+        return replace(self, policy={**self.policy, **react}, noise=noise)
 
     @cached_property
     def modelled(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.estimand import Estimand, Times, incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
-from bayescausal.specs.response import Response
+from bayescausal.specs.noise import NormalNoise
+from bayescausal.specs.response import MeanContribution, Response
 from bayescausal.specs.saturation import HillSaturation
 from bayescausal.specs.spec import Spec
 from bayescausal.truth.simulate import World, simulate
@@ -31,7 +32,7 @@ demand -> search, sales, tv
 tv     -> search, sales
 social, price, search -> sales
 """
-MEDIA = Response(GeometricAdstock(l_max=8), HillSaturation())
+MEDIA = Response(GeometricAdstock(l_max=8), HillSaturation(), strength=MeanContribution())
 BASELINE = (LinearTrend(), YearlySeasonality(2))
 THETA: dict[str, Any] = {
     "search:intercept": 18.0,
@@ -110,6 +111,7 @@ def bundled_world(seed: int = SEED) -> World:
         Graph.parse(GRAPH, outcome="sales"),
         responses={"tv": MEDIA, "social": MEDIA},
         baseline=BASELINE,
+        noise=NormalNoise(),
     )
     return simulate(spec, data, THETA, rng)
 
@@ -149,6 +151,7 @@ def write(folder: Path = DATA) -> None:
         world.scm.spec.graph,
         responses={"tv": MEDIA, "social": MEDIA},
         baseline=BASELINE,
+        noise=NormalNoise(),
         experiments=tests,
     )
     data_settings = {"time": "week", "spend": SPEND}

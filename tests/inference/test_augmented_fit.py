@@ -19,7 +19,8 @@ LABEL = "Weighted-likelihood posterior: augmented rows (ancestral) have up to 44
 
 def test_the_fit_without_augmentation_is_kept(augmented_fit):
     plain = augmented_fit.plain
-    assert plain.spec == augmented_spec(augmentation=None)
+    assert plain.spec == augmented_spec(augmentation=None, noise=augmented_fit.spec.noise)
+    assert {*augmented_fit.spec.noise.values()} == {bc.NormalNoise()}
     assert plain.plain is None
     assert plain.info["data_hash"] == augmented_fit.info["data_hash"]
     assert plain.shape == augmented_fit.shape

@@ -106,7 +106,8 @@ def test_a_negative_lift_on_a_saturating_edge_is_recovered():
     question = bc.incremental("x").during("2024-03-04", "2024-03-31")
     lift, error = -120.0, 30.0
     test = bc.Experiment(question, lift=lift, std_error=error, design="geo-rct")
-    media = bc.Response(bc.GeometricAdstock(l_max=4), bc.HillSaturation())
+    curve = bc.GeometricAdstock(l_max=4), bc.HillSaturation()
+    media = bc.Response(*curve, strength=bc.MeanContribution())
     spec, data = one_edge(known(1e4), (test,), media)
     fit = bc.fit(spec, data, **SETTINGS | {"draws": 700, "chains": 2})
 

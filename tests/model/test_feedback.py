@@ -22,7 +22,7 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.fit import Fit, finished
+from bayescausal.inference.fit import Fit, sampled
 from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
@@ -460,9 +460,14 @@ def learned(spec, data, draws=60):
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
     }
     run = {"divergences": 0, "interrupted": False, "sample_seconds": 1.0, "compile_seconds": 1.0}
+    run |= {"leapfrogs": 0}
     prior = {name: rng.gamma(9, 0.02, 40) for name in names}
     settings = Settings(chains=2, draws=draws)
-    return finished(spec, data, prior, (xr.DataTree.from_dict(groups), run), settings, 1)
+
+    def sampler(*_):
+        return xr.DataTree.from_dict(groups), dict(run)
+
+    return sampled(spec, data, sampler, prior, settings, 1)
 
 
 def check_queries(world, folder):

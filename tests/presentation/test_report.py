@@ -17,7 +17,7 @@ from bayescausal.presentation.basis import described, judge
 from bayescausal.presentation.words import chance, next_step, number, share, standing, verdict
 
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
-BAD_NAME = "<script>alert('x')</script>"
+BAD_NAME = "<script>alert('x')"
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect", "polygon", "ellipse"}
 
 

@@ -32,7 +32,7 @@ def world():
     frame["m"] = 20 + x + rng.normal(0, 5, 40)
     data = bc.Dataset.from_frame(frame.assign(eur=3 * x), time="week", spend={"x": "eur"})
     graph = bc.Graph.parse("x -> y\nx -> m", outcome="y")
-    return bc.Spec(graph, treatments=("x",)), data
+    return bc.Spec(graph, {"x": bc.Response()}, noise=bc.NormalNoise()), data
 
 
 SPEC, DATA = world()

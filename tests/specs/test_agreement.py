@@ -15,6 +15,7 @@ from bayescausal.specs.defaults import decided
 from bayescausal.specs.estimand import incremental
 from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.graph import Graph
+from bayescausal.specs.noise import NormalNoise
 from bayescausal.specs.response import Response
 from bayescausal.specs.saturation import HillSaturation
 from bayescausal.specs.spec import Spec
@@ -211,11 +212,17 @@ def test_carry_over_lasts_eight_weeks_by_default_whatever_a_period_is(freq, rows
     frame = pd.DataFrame({"week": dates, "tv": np.arange(rows), "y": np.arange(rows) ** 2.0})
     data = Dataset.from_frame(frame, time="week")
     graph = Graph.parse("tv -> y", outcome="y")
-    given = Spec(graph, {"tv": Response(GeometricAdstock(), HillSaturation())})
-    stated = Spec(graph, {"tv": Response(GeometricAdstock(l_max=periods), HillSaturation())})
+    given = Spec(graph, {"tv": Response(GeometricAdstock(), HillSaturation())}, noise=NormalNoise())
+    stated = Spec(
+        graph,
+        {"tv": Response(GeometricAdstock(l_max=periods), HillSaturation())},
+        noise=NormalNoise(),
+    )
     assert decided(given, data) == stated
     assert decided(stated, data) is stated
     assert compile_scm(given, data).spec == stated
     assert Spec.from_yaml(given.to_yaml()) == given
-    own = Spec(graph, {"tv": Response(GeometricAdstock(l_max=5), HillSaturation())})
+    own = Spec(
+        graph, {"tv": Response(GeometricAdstock(l_max=5), HillSaturation())}, noise=NormalNoise()
+    )
     assert decided(own, data) is own

@@ -19,6 +19,7 @@ from bayescausal.specs.response import (
     TRANSFORMS,
     Coefficient,
     MeanContribution,
+    MediaContribution,
     RangeContribution,
     Response,
     ReturnOnSpend,
@@ -78,9 +79,9 @@ def test_order_is_meaning():
     np.testing.assert_allclose(back, first.apply(np, hill, theta))
 
 
-def test_default_view_is_the_mean_contribution_of_media_and_that_over_the_range_of_plain_edges():
+def test_default_view_is_that_by_budget_for_media_and_that_over_the_range_for_plain_edges():
     own = Prior("HalfNormal", sigma=0.1)
-    assert Response(HillSaturation()).strength == MeanContribution()
+    assert Response(HillSaturation()).strength == MediaContribution()
     assert Response().strength == RangeContribution()
     assert Response(HillSaturation(), strength=own).strength == MeanContribution(own)
     assert Response(strength=own).strength == RangeContribution(own)

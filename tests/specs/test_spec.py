@@ -104,7 +104,8 @@ def test_mapping_gives_terms_noise_and_links_equation_by_equation():
     assert made.terms("sales") == (Intercept(), LinearTrend())
     assert made.terms("paid search") == (Intercept(),)
     assert isinstance(made.noise_of("sales"), StudentTNoise)
-    assert made.noise_of("paid search") == NormalNoise()
+    assert made.noise_of("paid search") == AR1Noise()  # the default
+    assert spec(noise=None) == spec()
     assert (made.link("sales"), made.link("paid search")) == ("identity", "log")
 
 
@@ -205,7 +206,7 @@ REFUSED = {
     "intercept twice": ({"baseline": [Intercept(), Intercept()]}, "two terms of .*'intercept'"),
     "event called sigma": ({"baseline": Event("sigma", "2024-01-01")}, "are called 'sigma'"),
     "event called like a node": ({"baseline": Event("price", "2024-01-01")}, "name of a node"),
-    "noise=None": ({"noise": None}, r"noise: NormalNoise\(\).*AR1Noise\(\); got None"),
+    "noise is a list": ({"noise": [NormalNoise()]}, r"noise: NormalNoise\(\).*AR1Noise\(\); got"),
     "noise is text": ({"noise": "normal"}, "noise: NormalNoise.*got 'normal'"),
     "noise is a class": ({"noise": NormalNoise}, "noise: NormalNoise.*got <class"),
     "noise of an unknown node": ({"noise": {"salse": NormalNoise()}}, "Did you mean 'sales'"),
@@ -391,7 +392,7 @@ def test_a_district_too_large_for_its_data_is_named_with_numbers():
     table = pd.DataFrame({name: rng.gamma(3, 1, 24) for name in [*names, "sales"]})
     table["week"] = pd.date_range("2024-01-01", periods=24, freq="7D")
     data = Dataset.from_frame(table, time="week")
-    with pytest.warns(FewerRowsThanParameters, match="26 parameters, 6 of them for the causes"):
+    with pytest.warns(FewerRowsThanParameters, match="27 parameters, 6 of them for the causes"):
         build(Spec(graph, dict.fromkeys(names, Response())), data)
 
 
@@ -672,10 +673,10 @@ def test_building_warns_when_rows_are_fewer_than_parameters_and_names_the_number
     with pytest.warns(FewerRowsThanParameters) as caught:
         build(made, data)
     text = "\n".join(str(w.message) for w in caught)
-    # sales: intercept, trend, 8 waves, 4 plain edges, tv with 4 parameters, sigma
-    assert "The equation of 'sales' has 19 parameters for 8 rows" in text
-    # paid search: intercept, trend, 8 waves, demand, tv with 4 parameters, sigma
-    assert "The equation of 'paid search' has 16 parameters for 8 rows" in text
+    # sales: intercept, trend, 8 waves, 4 plain edges, tv with 4 parameters, sigma, phi
+    assert "The equation of 'sales' has 20 parameters for 8 rows" in text
+    # paid search: intercept, trend, 8 waves, demand, tv with 4 parameters, sigma, phi
+    assert "The equation of 'paid search' has 17 parameters for 8 rows" in text
 
 
 # Reading and writing
@@ -916,7 +917,7 @@ def test_a_key_that_stands_twice_is_refused(text, words):
 
 def test_a_second_experiment_under_the_same_key_is_not_lost():
     text = spec(experiments=measured()).to_yaml()
-    one = text[text.index("experiments:") : text.index("noise:")]
+    one = text[text.index("experiments:") : text.index("links:")]
     with pytest.raises(SpecError, match="'experiments' twice"):
         Spec.from_yaml(text + one)
 
