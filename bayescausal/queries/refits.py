@@ -5,13 +5,14 @@ The table of `evidence` is a diagnostic: it reduces draws to precisions, which a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from bayescausal._types import Draws
-from bayescausal.errors import SpecError
+from bayescausal.errors import NotConverged, SpecError
 from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.refit import Refits
 from bayescausal.inference.verb import verb
@@ -83,7 +84,7 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
         gain; ``share`` of the final precision, shares add up to 1; ``loss``, the precision that
         is lost without this test alone; ``status``, what the graph and the tests so far identify.
         Its attributes are the ``estimand`` in words, and the ``problem``: which of the fits have
-        not converged, empty when all have. `plot_evidence` draws it.
+        not converged, empty when all have; they are warned of too. `plot_evidence` draws it.
 
     Raises
     ------
@@ -136,6 +137,8 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     )
     table.attrs = {key: full.attrs[key] for key in ("estimand", "posterior") if key in full.attrs}
     table.attrs["problem"] = " ".join(problems)
+    if problems:
+        warnings.warn(table.attrs["problem"], NotConverged, stacklevel=3)
     return table
 
 
