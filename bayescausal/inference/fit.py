@@ -90,6 +90,8 @@ class Fit:
     @cached_property
     def misfit(self) -> str:
         """What is wrong with the errors, by `check_errors`; empty when nothing is."""
+        if "posterior_predictive" not in self.tree:  # made by hand, of draws alone
+            return ""
         replicas = self.tree["posterior_predictive"].to_dataset()
         checks = {v: check_errors(v, self.data, replicas) for v in self.spec.modelled}
         return " ".join(in_words(v, check) for v, check in checks.items() if check.fails)
