@@ -292,7 +292,7 @@ def test_a_confounded_treatment_gets_an_equation():
 @pytest.mark.parametrize("rho", [-0.9, 0.3, 0.8])
 def test_the_mean_given_a_confounded_cause_has_the_control_function_term(rho):
     """E[y | x] = mu_y + rho sigma_y / sigma_x (x - mu_x); sd sigma_y sqrt(1 - rho^2)."""
-    scm = bow()
+    scm = bow(noise=bc.NormalNoise())
     sx, sy = 0.25, 0.4
     theta = draw(scm) | {
         "x<->y": np.asarray(rho),

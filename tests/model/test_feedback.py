@@ -77,7 +77,8 @@ class World:
         spec = bc.Spec(graph, **options)
         modelled = [v for v in range(6) if name[v] in spec.modelled]
         options["links"] = {name[v]: "log" for v in modelled if self.logs[v]}
-        options["noise"] = {name[v]: bc.AR1Noise() for v in modelled if self.remembers[v]}
+        kinds = {True: bc.AR1Noise(), False: bc.NormalNoise()}
+        options["noise"] = {name[v]: kinds[bool(self.remembers[v])] for v in modelled}
         frame = pd.DataFrame({name[v]: column for v, column in enumerate(self.columns)})
         spend = {name[v]: f"{name[v]} spend" for v in self.treatments}
         frame = frame.assign(week=TIME, **{cost: 3 * frame[v] for v, cost in spend.items()})
@@ -427,7 +428,8 @@ def check_symbolic(world, others):
     """
     check_terms(world, others[0])
     spec, _ = world.write(NAMES)
-    if not spec.confounders and not spec.noise:
+    memory = any(isinstance(noise, bc.AR1Noise) for noise in spec.noise.values())
+    if not spec.confounders and not memory:
         first, *rest = [check_density(world, names) for names in others]
         for again in rest:
             assert again == pytest.approx(first, rel=1e-9)

@@ -212,16 +212,15 @@ def test_carry_over_lasts_eight_weeks_by_default_whatever_a_period_is(freq, rows
     frame = pd.DataFrame({"week": dates, "tv": np.arange(rows), "y": np.arange(rows) ** 2.0})
     data = Dataset.from_frame(frame, time="week")
     graph = Graph.parse("tv -> y", outcome="y")
-    given = Spec(graph, {"tv": Response(GeometricAdstock(), HillSaturation())}, noise=NormalNoise())
-    stated = Spec(
-        graph,
-        {"tv": Response(GeometricAdstock(l_max=periods), HillSaturation())},
-        noise=NormalNoise(),
-    )
-    assert decided(given, data) == stated
-    assert decided(stated, data) is stated
-    assert compile_scm(given, data).spec == stated
-    assert Spec.from_yaml(given.to_yaml()) == given
+    noise = {"noise": NormalNoise()}
+    spec = Spec(graph, {"tv": Response(GeometricAdstock(), HillSaturation())}, **noise)
+    whole = decided(spec, data)
+    assert whole.responses["tv"].reach == periods
+    assert decided(whole, data) is whole
+    assert compile_scm(spec, data).spec == whole
+    assert Spec.from_yaml(spec.to_yaml()) == spec
+    if freq == "7D":  # default priors speak of weeks
+        assert whole.responses["tv"] == Response(GeometricAdstock(l_max=8), HillSaturation())
     own = Spec(
         graph, {"tv": Response(GeometricAdstock(l_max=5), HillSaturation())}, noise=NormalNoise()
     )
