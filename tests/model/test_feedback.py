@@ -319,7 +319,7 @@ def _compare_fresh(fit, theta, slow):
     reach = [t for t in spec.treatments if spec.graph.outcome in spec.reduced.descendants(t)]
     for t in (None, *reach):
         do = {t: 20.0} if t else {}
-        found = bc.do(fit, do, seed=SEED, **({"window": WINDOW} if t else {}))
+        found = bc.do(fit, do or None, seed=SEED, **({"window": WINDOW} if t else {}))
         paths = {t: np.where(acts, 20.0, slow[0].x[t])} if t else {}
         for k, one in enumerate(slow):
             noise = {v: error[k] for v, error in errors.items()}
