@@ -93,8 +93,8 @@ class Fit:
         if "posterior_predictive" not in self.tree:  # made by hand, of draws alone
             return ""
         replicas = self.tree["posterior_predictive"].to_dataset()
-        checks = {v: check_errors(v, self.data, replicas) for v in self.spec.modelled}
-        return " ".join(in_words(v, check) for v, check in checks.items() if check.fails)
+        by_node = {v: check_errors(v, self.data, replicas) for v in self.spec.modelled}
+        return " ".join(in_words(v, check) for v, check in by_node.items() if check.fails)
 
     @property
     def evidence(self) -> dict[str, dict[str, float]]:

@@ -88,7 +88,14 @@ def _stricter(settings: Settings, state: Convergence) -> Settings:
     target = settings.target_accept
     if state.divergences:
         target = max(target, min(_HIGHEST_TARGET, 1 - (1 - target) / 2))
-    return replace(settings, tune=2 * settings.tune, draws=2 * settings.draws, target_accept=target)
+    return replace(
+        settings,
+        tune=2 * settings.tune,
+        draws=2 * settings.draws,
+        target_accept=target,
+        backend=settings.engine,  # what `auto` stood for when the model was compiled
+        mass_matrix=settings.adaptation,
+    )
 
 
 def _only_short(state: Convergence) -> bool:

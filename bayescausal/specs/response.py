@@ -131,8 +131,7 @@ class MediaContribution:
         Of the value, as a share of the target's scale (its maximum in the training data, per
         unit); in log units when the target has a log link.
 
-    Source: measured on simulated worlds, benchmarks/RESULTS.md; Zhang et al. (2024), Google, on
-    priors by the share of what media bring.
+    Source: MODEL.md section 3.5; what it is worth in simulated worlds is in benchmarks/RESULTS.md.
     """
 
     prior: Prior = Prior("StudentT", nu=4, mu=0.05, sigma=0.04)  # noqa: RUF009 (frozen value)
