@@ -133,7 +133,7 @@ def main() -> None:
     if chosen.against and not chosen.python:
         parser.error("--against needs --python, the interpreter of that package's environment")
     seeds = range(chosen.first, chosen.first + chosen.worlds)
-    tasks = [(f, s, chosen.memory, chosen.adstock) for f in chosen.families for s in seeds]
+    tasks = [(f, s, chosen.memory, chosen.adstock) for s in seeds for f in chosen.families]
     ours: list[dict] = []
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
         for rows in pool.map(judge, tasks):

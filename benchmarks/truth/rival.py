@@ -94,8 +94,8 @@ def main() -> None:
     parser.add_argument("--families", nargs="*", required=True)
     parser.add_argument("--memory", type=float, default=0.0)
     chosen = parser.parse_args()
-    for family in chosen.families:
-        for seed in range(chosen.first, chosen.first + chosen.worlds):
+    for seed in range(chosen.first, chosen.first + chosen.worlds):
+        for family in chosen.families:  # seeds outside: a run that is stopped has every family
             for row in judge(make_world(family, seed, chosen.memory)):
                 print(json.dumps(row), flush=True)
 
