@@ -8,7 +8,8 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.inference.fit import Fit
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm
 
 DRAWS = 4000
 COEFFICIENTS = {"a->y": (1.0, 0.5), "b->y": (1.0, 0.05), "c->y": (0.2, 0.05)}

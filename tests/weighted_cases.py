@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import bayescausal as bc
-from bayescausal.model.scm import calibrate
+from bayescausal.model.mechanisms import calibrate
 
 PLAIN = bc.Response(strength=bc.Coefficient(bc.Prior("Normal", mu=0, sigma=1)))
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=3), bc.HillSaturation())

@@ -17,8 +17,9 @@ from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import remeasured
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import SCM, calibrate, compile_scm
+from bayescausal.model.scm import SCM, compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
 from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset

@@ -32,7 +32,8 @@ from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
-from bayescausal.model.scm import SCM, Mechanism, calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import SCM, Mechanism, compile_scm
 from bayescausal.specs import checks
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.defaults import decided

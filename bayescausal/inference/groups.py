@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import replicate
-from bayescausal.model.scm import SCM, calibrate
+from bayescausal.model.scm import SCM
 
 _REPLICATES = 1000
 

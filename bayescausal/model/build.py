@@ -13,8 +13,9 @@ from bayescausal._types import Node, Theta
 from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.errors import Mixing, law, mixing
 from bayescausal.model.lifts import add_lifts
-from bayescausal.model.likelihood import correlation, observe, parameter, spread, strength
-from bayescausal.model.scm import SCM, calibrate, compile_scm, forward
+from bayescausal.model.likelihood import correlation, observe, parameter, spread, strengths
+from bayescausal.model.mechanisms import calibrate, stacked_curves, stacks
+from bayescausal.model.scm import SCM, compile_scm, forward
 from bayescausal.model.weighted import add_augmented
 from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
@@ -109,17 +110,19 @@ def _parameters(scm: SCM, path: Mapping[Node, TensorVariable]) -> tuple[Theta, M
     theta |= {p.name: correlation(p) for p in scm.parameters if p.name in causes}
     mix = mixing(scm, theta, pt)
     tied = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
-    media = {str(e): e for e, response in spec.mechanisms.items() if response.transforms}
-    for given in (p for p in scm.parameters if p.name not in causes):
-        if given.name in media:
-            edge = media[given.name]
-            f = scm.curve(edge, theta, path[edge.source], pt)
-            theta[given.name] = strength(scm, edge, given, f)
-        elif given.name in tied:
+    media = [s for s in stacks(scm) if spec.mechanisms[s[0]].transforms]
+    follow = {str(e) for stack in media for e in stack}
+    for given in (p for p in scm.parameters if p.name not in causes | follow):
+        if given.name in tied:
             node = tied[given.name]
             theta[given.name] = spread(node, given, mix[node][node])
         else:
             theta[given.name] = parameter(given, theta)
+    priors = {p.name: p.prior for p in scm.parameters}
+    for stack in media:  # their swings need the shapes of the curves
+        f = stacked_curves(scm, stack, theta, path, pt)
+        made = strengths(scm, stack, [priors[str(e)] for e in stack], f)
+        theta |= dict(zip(map(str, stack), made, strict=True))
     return theta, mix
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -11,8 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
 from bayescausal.model.errors import Law
-from bayescausal.model.scm import SCM, Parameter, unit_coefficient
-from bayescausal.specs.edge import Edge
+from bayescausal.model.mechanisms import Stack, unit_coefficient
+from bayescausal.model.scm import SCM, Parameter
 from bayescausal.specs.prior import Prior
 
 SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -60,8 +62,10 @@ def deviations(given: Parameter, spread: TensorVariable) -> TensorVariable:
     return pm.Deterministic(given.name, half * score, dims=given.dim)
 
 
-def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> TensorVariable:
-    """Make the strength of a media edge, sampled through its *swing*.
+def strengths(
+    scm: SCM, stack: Stack, priors: Sequence[Prior], f: TensorVariable
+) -> list[TensorVariable]:
+    """Make the strengths of alike media edges, each sampled through its *swing*.
 
         swing = beta * sd(f),    value = swing * c,    c = 1 / (unit coefficient * sd(f))
 
@@ -69,15 +73,21 @@ def strength(scm: SCM, edge: Edge, given: Parameter, f: TensorVariable) -> Tenso
     and the coefficient, trade off against the shape. So the swing is the free variable
     ``tv->sales:swing`` and the quantity with the prior, ``tv->sales``, follows. With a prior of a
     scale family ``value ~ p`` is exactly ``swing ~ p scaled by 1 / c``: no Jacobian is lost.
+
+    ``f`` are the curves at the observed path, ``(edge, time)`` or ``(edge, unit, time)``.
     """
     dims = tuple(range(-scm.depth, 0))
     seen = f[..., scm.data.history :]
     variance = ((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
-    sd = pt.sqrt(variance + _FLAT)
-    times = unit_coefficient(scm, edge, f) * sd
-    if given.prior.distribution not in SCALES:
-        return parameter(given, {})
-    return pm.Deterministic(str(edge), _scaled(f"{edge}:swing", given.prior, times) / times)
+    times = unit_coefficient(scm, stack, f) * pt.sqrt(variance + _FLAT)
+    made = []
+    for k, (edge, prior) in enumerate(zip(stack, priors, strict=True)):
+        if prior.distribution in SCALES:
+            value = _scaled(f"{edge}:swing", prior, times[k]) / times[k]
+            made.append(pm.Deterministic(str(edge), value))
+        else:
+            made.append(parameter(Parameter(str(edge), prior), {}))
+    return made
 
 
 def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:

@@ -24,7 +24,7 @@ from bayescausal.specs.defaults import decided
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.graph import components
 from bayescausal.specs.prior import COMMON, Prior
-from bayescausal.specs.response import Response, Seen
+from bayescausal.specs.response import Response
 from bayescausal.specs.saturation import NoSaturation, Saturation
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.transform import widen
@@ -163,12 +163,15 @@ class SCM:
         No coefficient. Where units respond differently, ``f`` has the unit's factor, so that every
         view of the strength is of all units together.
         """
-        response = self.spec.mechanisms[edge]
-        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
-        first = None if response.transforms else self.before.get(edge.source)
-        delayed = shift(xp, x / self.scale[edge.source], edge.lag, first)
-        f = response.curve(xp, delayed, own, self.depth)
+        shape = {name: theta[f"{edge}:{name}"] for name in self.spec.mechanisms[edge].priors}
+        f = self.spec.mechanisms[edge].curve(xp, self.delayed(edge, x, xp), shape, self.depth)
         return f * self.factor(str(edge), theta, xp) if str(edge) in self.apart else f
+
+    def delayed(self, edge: Edge, x: Array, xp: Any = np) -> Array:
+        """The source of an edge as it arrives: scaled, and later by the lag."""
+        curved = self.spec.mechanisms[edge].transforms
+        first = None if curved else self.before.get(edge.source)
+        return shift(xp, x / self.scale[edge.source], edge.lag, first)
 
     def sigma(self, node: Node, theta: Theta, xp: Any = np) -> Array:
         """Scale of a node's innovations: ``(..., 1)``; of a panel ``(..., unit or 1, 1)``."""
@@ -284,75 +287,6 @@ class Mechanism(NamedTuple):
     factual: Array
 
 
-def calibrate(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    xp: Any = np,
-    only: Collection[Edge] | None = None,
-) -> dict[Edge, Mechanism]:
-    """Evaluate edges at the observed path ``x`` and derive their coefficients.
-
-    Parameters
-    ----------
-    scm : SCM
-    theta : dict of str to array
-        Parameters by name.
-    x : mapping of node to array
-        The *observed* path of every node, in original units.
-    xp : module
-        ``numpy`` or ``pytensor.tensor``.
-    only : collection of Edge, optional
-        Just these edges; all by default.
-
-    Returns
-    -------
-    dict of Edge to Mechanism
-        ``beta``, ``center`` have draw dims and broadcastable data dims.
-    """
-    out = {}
-    dims = tuple(range(-scm.depth, 0))
-    for edge in scm.spec.mechanisms:
-        if only is not None and edge not in only:
-            continue
-        drawn = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
-        source = x[edge.source][(None,) * drawn]  # as in other worlds, to the last bit
-        f = scm.curve(edge, theta, source, xp)
-        beta = theta[str(edge)] * unit_coefficient(scm, edge, f)
-        center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
-        out[edge] = Mechanism(widen(beta, scm.depth), center, f)
-    return out
-
-
-def unit_coefficient(scm: SCM, edge: Edge, f: Array) -> Array:
-    """Coefficient of an edge per unit of the quantity that carries its prior.
-
-    ``f`` is the curve at the observed path. Every view of a strength is linear in the coefficient,
-    so a prior on one is a prior on the others, exactly.
-    """
-    dims = tuple(range(-scm.depth, 0))
-    seen, strength = f[..., scm.data.history :], scm.spec.mechanisms[edge].strength
-    gain = np.nan
-    if strength.needs_spend:
-        spent = scm.data.spend_of(edge.source)[..., scm.data.history :].sum()
-        gain = (scm.scale[edge.target] * seen).sum(axis=dims) / spent
-    width = seen.max(axis=-1) - seen.min(axis=-1)
-    width = width.max(axis=-1) if scm.data.is_panel else width
-    seen_mean = abs(seen).mean(axis=dims)
-    return strength.beta(1.0, Seen(seen_mean, width, gain, _budget(scm, edge)))
-
-
-def _budget(scm: SCM, edge: Edge) -> float:
-    """Spend of an edge's source over the mean spend of the media that act on the same target."""
-    spends = {
-        e.source: float(scm.data.spend_of(e.source)[..., scm.data.history :].sum())
-        for e, response in scm.spec.mechanisms.items()
-        if e.target == edge.target and response.transforms and e.source in scm.data.spend
-    }
-    mean = np.mean([*spends.values()]) if spends else 0.0
-    return float(spends[edge.source] / mean) if spends.get(edge.source) else 1.0
-
-
 def forward(
     scm: SCM,
     theta: Theta,
@@ -390,7 +324,7 @@ def forward(
         Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; with ``settle``
         those of the input nodes are enough.
     edges : mapping of Edge to Mechanism
-        From `calibrate`.
+        From `bayescausal.model.mechanisms.calibrate`.
     xp : module
         ``numpy`` or ``pytensor.tensor``.
     do : mapping of node or Edge to array

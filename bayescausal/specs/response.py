@@ -34,7 +34,7 @@ class Seen(NamedTuple):
         Mean of ``|f|``, and its range within a unit.
     gain : array
         What the target gains per unit of the coefficient and unit of spend; NaN without spend.
-    budget : float
+    budget : float or array
         Spend of the channel over the mean spend of the channels that act on the same target; 1
         where spend is not known.
     """
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
     mean: Array
     range: Array
     gain: Array
-    budget: float
+    budget: Array | float
 
 
 @dataclass(frozen=True)

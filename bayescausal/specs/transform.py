@@ -66,15 +66,17 @@ class Transform:
         """The formula, element by element; parameters broadcast against ``x``."""
         raise NotImplementedError
 
+    @property
+    def settings(self) -> tuple[tuple[str, Any], ...]:
+        """What it is made with besides priors, by name; what data decide is left out."""
+        values = [(item.name, getattr(self, item.name)) for item in fields(self)]
+        return tuple((k, value) for k, value in values if k != "priors" and value is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: the kind, the settings, and the priors that differ."""
-        settings = {
-            item.name: value
-            for item in fields(self)
-            if item.name != "priors" and (value := getattr(self, item.name)) is not None
-        }
         changed = {k: p.to_dict() for k, p in self.priors.items() if p != self.defaults[k]}
-        return {"kind": type(self).__name__, **settings} | ({"priors": changed} if changed else {})
+        plain = {"kind": type(self).__name__, **dict(self.settings)}
+        return plain | ({"priors": changed} if changed else {})
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Self:

@@ -15,8 +15,9 @@ from bayescausal.inference.calibrate import EtaCalibration, _generated
 from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.fit import PLAIN
 from bayescausal.model.build import build
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
 
 ASKED = [bc.incremental("tv")]

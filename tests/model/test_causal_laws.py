@@ -10,7 +10,8 @@ import pytest
 
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, on_scale, resolve, scope, split
-from bayescausal.model.scm import calibrate, compile_scm, forward
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm, forward
 
 START = pd.Timestamp("2024-01-01")
 PERIODS = 30

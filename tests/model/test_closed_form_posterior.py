@@ -8,7 +8,8 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.model.contrast import contrast
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm
 
 SETTINGS = {"backend": "jax", "draws": 1000, "seed": 20260301, "progress": False}
 START = "2024-01-01"

@@ -18,8 +18,9 @@ from bayescausal.model.contrast import contrast, resolve, scope
 from bayescausal.model.errors import correlations, fresh, law, mixing
 from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import Control, correlation
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate, replicate
-from bayescausal.model.scm import Parameter, calibrate, compile_scm, forward
+from bayescausal.model.scm import Parameter, compile_scm, forward
 from bayescausal.specs.confounder import CORRELATION
 from bayescausal.specs.noise import AR1Noise
 

@@ -27,8 +27,9 @@ from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
 from bayescausal.model.lifts import predict_lift
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 
 NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")
 PERIODS, HISTORY, DRAWS, SEED = 22, 2, 2, 3

@@ -16,9 +16,10 @@ from pymc.model.transform.conditioning import remove_value_transforms
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, measure, reach, scope, split
 from bayescausal.model.feedback import evolve
-from bayescausal.model.likelihood import parameter, strength
+from bayescausal.model.likelihood import parameter, strengths
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import Parameter, calibrate, compile_scm, forward
+from bayescausal.model.scm import Parameter, compile_scm, forward
 from bayescausal.specs.estimand import steady_state
 from bayescausal.specs.noise import AR1Noise
 from bayescausal.specs.prior import PARAMETERS
@@ -850,7 +851,7 @@ def test_a_strength_sampled_through_its_swing_keeps_its_prior(distribution):
     f = scm.curve(edge, first(theta), scm.factual["tv"])
     prior = bc.Prior(distribution, **EXAMPLES[distribution])
     with pm.Model() as model:
-        strength(scm, edge, Parameter(str(edge), prior), pt.constant(f))
+        strengths(scm, (edge,), [prior], pt.constant(f)[None])
     times = second.swing(edge) / second.theta[str(edge)]  # swing per unit of the strength
     z = pt.dscalar("z")
     made = model.free_RVs[0]

@@ -14,7 +14,8 @@ from bayescausal.errors import DataError, OverlappingExperiments, SpecError
 from bayescausal.model.build import build
 from bayescausal.model.contrast import contrast, measure
 from bayescausal.model.lifts import lift_data, predict_lift, remeasured, terms
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.estimand import steady_state
 
 START = pd.Timestamp("2024-01-01")

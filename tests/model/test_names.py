@@ -15,8 +15,9 @@ import pytest
 import bayescausal as bc
 from bayescausal.model.contrast import measure
 from bayescausal.model.feedback import evolve
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.transform import widen
 
 NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")

@@ -9,8 +9,9 @@ from weighted_cases import GRAPH, MEDIA, SEASON, SPECS, TIED, points, world
 import bayescausal as bc
 from bayescausal.model.build import build
 from bayescausal.model.errors import mixing
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
 from bayescausal.queries.loo import log_density
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import bayescausal as bc
 from bayescausal.errors import SpendWithoutExposure
 from bayescausal.model.contrast import mean_cost, measure, moved_spend, unit_cost
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.agreement import check
 
 SPEC = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": bc.Response()})

@@ -12,7 +12,8 @@ import bayescausal as bc
 from bayescausal.errors import DataError
 from bayescausal.model.contrast import measure
 from bayescausal.model.likelihood import SCALES
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.prior import PARAMETERS
 
 PRIORS = {

@@ -13,8 +13,9 @@ import bayescausal as bc
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import UNIT
 from bayescausal.inference.fit import PLAIN, Fit
+from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import calibrate, compile_scm
+from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import TIME, augmented_rows
 from bayescausal.queries.loo import _held
 

@@ -1,0 +1,123 @@
+"""Edges at given parameters: curves, and the coefficients that follow from strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from bayescausal._types import Array, Node, Theta
+from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.specs.edge import Edge
+from bayescausal.specs.response import Seen
+from bayescausal.specs.transform import widen
+
+type Stack = tuple[Edge, ...]
+"""Edges into one node that share transforms, lag and view of the strength: one array in a model."""
+
+
+def stacks(scm: SCM) -> tuple[Stack, ...]:
+    """Gather the edges that differ in sources, parameters and priors only."""
+    alike: dict[tuple, list[Edge]] = {}
+    for edge, response in scm.spec.mechanisms.items():
+        steps = tuple((type(step), step.settings) for step in response.transforms)
+        # a plain edge is one product: there is nothing to gain
+        alone = () if steps else (edge,)
+        key = (edge.target, edge.lag, steps, type(response.strength), str(edge) in scm.apart, alone)
+        alike.setdefault(key, []).append(edge)
+    return tuple(map(tuple, alike.values()))
+
+
+def stacked_curves(
+    scm: SCM, stack: Stack, theta: Theta, x: Mapping[Node, Array], xp: Any = np
+) -> Array:
+    """Evaluate the curves of alike edges as one array, shape ``(..., edge, time)``.
+
+    The edges take the place of draws: that is why the same formula serves. A compiled model then
+    has as many operations for ten channels as for one. In a panel ``(..., edge, unit, time)``.
+    """
+    response = scm.spec.mechanisms[stack[0]]
+    shape = {k: xp.stack([theta[f"{e}:{k}"] for e in stack], axis=-1) for k in response.priors}
+    delayed = xp.stack([scm.delayed(e, x[e.source], xp) for e in stack], axis=0)
+    f = response.curve(xp, delayed, shape, scm.depth)
+    if str(stack[0]) not in scm.apart:
+        return f
+    return f * xp.stack([scm.factor(str(e), theta, xp) for e in stack], axis=-3)
+
+
+def calibrate(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    xp: Any = np,
+    only: Collection[Edge] | None = None,
+) -> dict[Edge, Mechanism]:
+    """Evaluate edges at the observed path ``x`` and derive their coefficients.
+
+    Parameters
+    ----------
+    scm : SCM
+    theta : dict of str to array
+        Parameters by name.
+    x : mapping of node to array
+        The *observed* path of every node, in original units.
+    xp : module
+        ``numpy`` or ``pytensor.tensor``.
+    only : collection of Edge, optional
+        Just these edges; all by default.
+
+    Returns
+    -------
+    dict of Edge to Mechanism
+        ``beta``, ``center`` have draw dims and broadcastable data dims.
+    """
+    out = {}
+    data = (slice(None),) * scm.depth
+    dims = tuple(range(-scm.depth, 0))
+    edges = scm.spec.mechanisms if only is None else [e for e in scm.spec.mechanisms if e in only]
+    # numpy fills its arrays with draws; one edge at a time needs less memory
+    for stack in stacks(scm) if xp is not np else [(e,) for e in edges]:
+        if len(stack) == 1:
+            (edge,) = stack
+            drawn = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
+            source = x[edge.source][(None,) * drawn]  # as in other worlds, to the last bit
+            f = scm.curve(edge, theta, source, xp)[..., None, *data]
+        else:
+            f = stacked_curves(scm, stack, theta, x, xp)
+        strength = xp.stack([theta[str(e)] for e in stack], axis=-1)
+        beta = widen(strength * unit_coefficient(scm, stack, f), scm.depth)
+        center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
+        for k, edge in enumerate(stack):
+            at = (..., k, *data)
+            out[edge] = Mechanism(beta[at], center[at], f[at])
+    return {edge: out[edge] for edge in edges}
+
+
+def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:
+    """Coefficients of alike edges per unit of the quantity that carries the prior.
+
+    ``f`` are the curves at the observed path, ``(..., edge, time)``. Every view of a strength is
+    linear in the coefficient, so a prior on one is a prior on the others, exactly.
+    """
+    dims = tuple(range(-scm.depth, 0))
+    seen, strength = f[..., scm.data.history :], scm.spec.mechanisms[stack[0]].strength
+    gain = np.nan
+    if strength.needs_spend:
+        spends = [scm.data.spend_of(e.source)[..., scm.data.history :].sum() for e in stack]
+        gain = (scm.scale[stack[0].target] * seen).sum(axis=dims) / np.array(spends)
+    width = seen.max(axis=-1) - seen.min(axis=-1)
+    width = width.max(axis=-1) if scm.data.is_panel else width
+    budgets = np.array([_budget(scm, e) for e in stack])
+    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain, budgets))
+
+
+def _budget(scm: SCM, edge: Edge) -> float:
+    """Spend of an edge's source over the mean spend of the media that act on the same target."""
+    spends = {
+        e.source: float(scm.data.spend_of(e.source)[..., scm.data.history :].sum())
+        for e, response in scm.spec.mechanisms.items()
+        if e.target == edge.target and response.transforms and e.source in scm.data.spend
+    }
+    mean = np.mean([*spends.values()]) if spends else 0.0
+    return float(spends[edge.source] / mean) if spends.get(edge.source) else 1.0

@@ -1,0 +1,72 @@
+"""Alike edges are one array in a compiled model, and the numbers are those of edges one by one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescausal as bc
+from bayescausal.inference.compile import compile_jax
+from bayescausal.model import build as building
+from bayescausal.model import mechanisms
+from bayescausal.model.mechanisms import stacks
+from bayescausal.model.scm import compile_scm
+
+CHANNELS = ("tv", "search", "social", "radio", "print")
+
+
+def world(units):
+    rng = np.random.default_rng(3)
+    weeks = pd.date_range("2024-01-01", periods=30, freq="7D")
+    parts = []
+    for unit in units or ("all",):
+        part = pd.DataFrame({"week": weeks, "unit": unit})
+        for channel in CHANNELS:
+            part[channel] = rng.gamma(2.0, 10.0, 30)
+        part["price"] = rng.normal(10, 1, 30)
+        part["sales"] = 100 + part[list(CHANNELS)].sum(axis=1) + rng.normal(0, 5, 30)
+        parts.append(part)
+    geo = {"unit": "unit"} if units else {}
+    table = pd.concat(parts) if units else parts[0].drop(columns="unit")
+    data = bc.Dataset.from_frame(table, time="week", spend=list(CHANNELS), **geo)
+    curve = bc.Response(bc.GeometricAdstock(l_max=4), bc.LogisticSaturation())
+    responses = dict.fromkeys(CHANNELS[:3], curve) | {
+        "radio": bc.Response(
+            bc.GeometricAdstock(l_max=4, priors={"alpha": bc.Prior("Beta", alpha=1, beta=3)}),
+            bc.LogisticSaturation(),
+            strength=bc.MediaContribution(bc.Prior("Normal", mu=0.1, sigma=0.2)),
+        ),
+        "print": bc.Response(bc.GeometricAdstock(l_max=3), bc.LogisticSaturation()),
+    }
+    graph = bc.Graph.parse(f"{', '.join([*CHANNELS, 'price'])} -> sales", outcome="sales")
+    return bc.Spec(graph, responses), data
+
+
+@pytest.mark.parametrize("units", [None, ("north", "south")], ids=["national", "panel"])
+def test_stacked_edges_have_the_density_and_gradient_of_edges_one_by_one(units, monkeypatch):
+    spec, data = world(units)
+    scm = compile_scm(spec, data)
+    assert max(map(len, stacks(scm))) == 4, "priors may differ within a stack; a reach may not"
+    together = bc.build(spec, data)
+    single = [(edge,) for edge in scm.spec.mechanisms]
+    monkeypatch.setattr(building, "stacks", lambda _: single)
+    monkeypatch.setattr(mechanisms, "stacks", lambda _: single)
+    apart = bc.build(spec, data)
+    rng = np.random.default_rng(0)
+    first, second = compile_jax(together), compile_jax(apart)
+    assert first.layout.keys() == second.layout.keys()
+    point = {k: rng.normal(0, 0.5, shape) for k, shape in first.layout.items()}
+    values = [density.given()(_vector(density, point)) for density in (first, second)]
+    assert values[0][0] == pytest.approx(values[1][0], rel=1e-12)
+    gradients = [_by_name(d, value[1]) for d, value in zip((first, second), values, strict=True)]
+    for name, gradient in gradients[0].items():
+        assert gradient == pytest.approx(gradients[1][name], rel=1e-9, abs=1e-9), name
+
+
+def _vector(density, point):
+    return np.concatenate([np.ravel(point[name]) for name in density.layout])
+
+
+def _by_name(density, vector):
+    """Parts of a vector by parameter; the order may differ between two models."""
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in density.layout.values()])
+    return dict(zip(density.layout, np.split(vector, ends[:-1]), strict=True))
