@@ -134,6 +134,11 @@ class Fit:
         sizes = self.tree["posterior"].sizes
         return sizes["chain"], sizes["draw"]
 
+    @property
+    def has_prior(self) -> bool:
+        """Whether draws of the prior are there; not so in a fit that was made by hand."""
+        return "prior" in self.tree
+
     def theta(self, group: str = "posterior") -> Theta:
         """Draws of every parameter, chains joined: shape ``(chain * draw, ...)``."""
         draws = self.tree[group].to_dataset()

@@ -200,6 +200,7 @@ def _effects(args: argparse.Namespace) -> None:
         elif args.format == "table":
             print(f"Effects on {name}: factual against do(channel = 0), all periods.")
             print(f"low and high bound the {args.prob:.0%} credible interval.")
+            print("prior_5% and prior_95%: the 90% interval of the prior alone.")
             print("status: what the graph lets data tell. grade: A (randomized test) to G, or X:")
             print("not identified, the priors set the number.")
             if kind := table.attrs.get("posterior"):

@@ -88,9 +88,10 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
     estimand = asked_of(fit, estimand)
     grade = grade_of(fit, estimand, strict)
     values = effect_draws(fit, estimand)
+    prior = effect_draws(fit, estimand, "prior") if fit.has_prior else None
     coords = ratio_coords(values, (), estimand.scale)
     said = about(fit, estimand, grade)
-    return label(fit, values, (), coords, estimand.label, grades=grade, **said)
+    return label(fit, values, (), coords, estimand.label, grades=grade, prior=prior, **said)
 
 
 @verb
@@ -129,7 +130,7 @@ def contributions(
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome)
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
-    values, grades = [], []
+    values, grades, prior = [], [], []
     for name in names:
         estimand = asked_of(fit, incremental(name, outcome=outcome))
         grades.append(grade_of(fit, estimand, strict))
@@ -140,7 +141,10 @@ def contributions(
             path = contrast(scm, theta, x, edges, estimand)
             return path.sum(axis=axes) if total else path[..., start:]
 
-        values.append(fit.evaluate(added, only=touched(fit.spec, [name])))
+        only = touched(fit.spec, [name])
+        values.append(fit.evaluate(added, only))
+        if total and fit.has_prior:
+            prior.append(fit.evaluate(added, only, "prior"))
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
     return label(
         fit,
@@ -149,6 +153,7 @@ def contributions(
         {"channel": names, **coords},
         "contribution",
         grades={"channel": grades},
+        prior=np.stack(prior, axis=2) if prior else None,
         outcome=outcome,
         world="factual vs do(channel=0)",
     )
@@ -266,7 +271,7 @@ def _returns(
     names = channels_for(fit, channels, outcome, among=paid(fit, outcome))
     worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
     x = scm.factual
-    values, grades, kinds = [], [], []
+    values, prior, grades, kinds = [], [], [], []
     for channel in names:
         question = asked_of(fit, ask(channel).on(outcome))
         induces = spend == "induced" and bool(_paid_below(fit, channel))
@@ -288,7 +293,10 @@ def _returns(
                 gain, own + (_induced(fit, theta, edges, question, axes) if induces else 0)
             )
 
-        values.append(fit.evaluate(gained, only=touched(fit.spec, [channel])))
+        only = touched(fit.spec, [channel])
+        values.append(fit.evaluate(gained, only))
+        if fit.has_prior:
+            prior.append(fit.evaluate(gained, only, "prior"))
         kinds.append(np.where(np.isnan(own) | (not induces), "own", "induced"))
     dims, found = ("channel", *(["unit"] if by_unit else [])), np.stack(values, axis=2)
     divisors = np.stack([np.broadcast_to(kind, found.shape[3:]) for kind in kinds])
@@ -304,6 +312,7 @@ def _returns(
         },
         name,
         grades={"channel": grades},
+        prior=np.stack(prior, axis=2) if prior else None,
         outcome=outcome,
         spend=spend,
         window=window_in_words(data, question),
@@ -381,7 +390,9 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
 
     paths = ["total", "direct", "indirect"]
     grades = [grade_of(fit, estimand, strict, part) for part in paths]
-    values = fit.evaluate(parts, only=touched(fit.spec, estimand.treatments))
+    only = touched(fit.spec, estimand.treatments)
+    values = fit.evaluate(parts, only)
+    prior = fit.evaluate(parts, only, "prior") if fit.has_prior else None
     weak = next((g for g in grades if g.letter == "X"), grades[0])
     return label(
         fit,
@@ -390,5 +401,6 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
         {"path": paths, **ratio_coords(values, ("path",), estimand.scale)},
         estimand.label,
         grades={"path": grades},
+        prior=prior,
         **about(fit, estimand, weak, paths[grades.index(weak)]),
     )

@@ -12,7 +12,13 @@ from bayescausal._types import Draws
 from bayescausal.errors import CarryOverCut, ErrorsMisfit, NotConverged, SpecError, shown
 from bayescausal.inference.verb import verb
 
-_SAID = ("status", "grade", "note", "denominator")
+PRIOR = ("prior_5%", "prior_95%")
+"""What the prior alone would have said: coords of effects, and columns of their tables."""
+PRIOR_BESIDE = "prior_beside"
+"""Coord: the posterior median that `PRIOR` belongs to. Arithmetic on draws keeps their coords, so
+the prior of a return would stand beside that return less one; `summarize` then leaves it out."""
+
+_SAID = (*PRIOR, PRIOR_BESIDE, "status", "grade", "note", "denominator")
 COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
 
@@ -35,9 +41,11 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         Indexed by what the draws are indexed by (``channel``, ``path``, ``time``, ...), columns
         ``median, mean, sd, low, high, p_positive``, and what the draws say of each row: for
         effects ``status`` and ``grade``, what the graph lets data tell and what the number rests
-        on, and where a number has no value a ``note``; for `payoffs` what each plan spends, the
-        largest mean first, as that is the expected payoff. When the fit has not converged, or a
-        number is not identified, the columns are headed by that.
+        on; ``prior_5%`` and ``prior_95%``, the central 90 percent of the prior alone (whatever
+        ``prob`` is): where ``low`` and ``high`` are much the same, the data have said little; and
+        where a number has no value a ``note``. For `payoffs` what each plan spends, the largest
+        mean first, as that is the expected payoff. When the fit has not converged, or a number is
+        not identified, the columns are headed by that.
 
     Raises
     ------
@@ -77,11 +85,12 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     columns = _columns(values, prob)
     table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, rest))
     one = stacked[{"chain": 0, "draw": 0}]
-    said = {
-        str(key): np.ravel(coord.broadcast_like(one))
-        for key, coord in stacked.coords.items()
-        if key in _SAID or (coord.dims and key not in stacked.dims)
-    }
+    others = [k for k, c in stacked.coords.items() if c.dims and k not in (*stacked.dims, *_SAID)]
+    keys = [*(k for k in _SAID if k in stacked.coords), *others]
+    said = {str(key): np.ravel(stacked.coords[key].broadcast_like(one)) for key in keys}
+    beside = said.pop(PRIOR_BESIDE, None)
+    if beside is None or not np.allclose(beside, table["median"], 1e-9, 0, equal_nan=True):
+        said = {key: values for key, values in said.items() if key not in PRIOR}
     table.loc[said.pop("denominator", np.full(len(table), "")) == "random", ["mean", "sd"]] = np.nan
     note = said.pop("note", np.array([""]))
     table = table.assign(**said, **({"note": note} if (note != "").any() else {}))
@@ -104,18 +113,10 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
 
 def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
     """The numbers of a table, from draws of shape ``(n, ...)``."""
-    levels = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
-    finite = np.isfinite(values)
-    if finite.all():
-        low, median, high = np.quantile(values, levels, axis=0)
-    else:
-        lost = np.isnan(values)
-        low, high = (
-            _quantile(np.where(lost, end, values), level)
-            for end, level in ((-np.inf, levels[0]), (np.inf, levels[2]))
-        )
-        few = lost.mean(axis=0) < levels[0]
-        median = np.where(few, _quantile(np.where(lost & ~few, 0.0, values), 0.5), np.nan)
+    finite, lost = np.isfinite(values), np.isnan(values)
+    low, high = interval(values, prob)
+    few = lost.mean(axis=0) < (1 - prob) / 2
+    median = np.where(few, _quantile(np.where(lost & ~few, 0.0, values), 0.5), np.nan)
     with np.errstate(invalid="ignore"):  # infinite draws have no moments
         mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
     every = finite.all(axis=0)
@@ -129,6 +130,28 @@ def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
     }
     none = np.isnan(values).all(axis=0)
     return {name: np.where(none, np.nan, number) for name, number in numbers.items()}
+
+
+def prior_coords(
+    posterior: np.ndarray, prior: np.ndarray, dims: tuple[str, ...]
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Coords of draws ``(chain, draw, ...)`` that say what the prior alone would have said."""
+    low, high = interval(prior.reshape(-1, *prior.shape[2:]), 0.9)
+    median = _columns(posterior.reshape(-1, *posterior.shape[2:]), 0.9)["median"]
+    ends = zip((*PRIOR, PRIOR_BESIDE), (low, high, median), strict=True)
+    return {name: (dims, end) for name, end in ends}
+
+
+def interval(values: np.ndarray, prob: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the equal-tailed interval of draws ``(n, ...)``; NaN counts as beyond both ends."""
+    low, high = (1 - prob) / 2, (1 + prob) / 2
+    lost = np.isnan(values)
+    if not lost.any() and np.isfinite(values).all():
+        return tuple(np.quantile(values, [low, high], axis=0))
+    return (
+        _quantile(np.where(lost, -np.inf, values), low),
+        _quantile(np.where(lost, np.inf, values), high),
+    )
 
 
 def _quantile(values: np.ndarray, level: float) -> np.ndarray:

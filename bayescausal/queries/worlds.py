@@ -18,6 +18,7 @@ from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Mechanism
+from bayescausal.queries.summary import prior_coords
 from bayescausal.specs.edge import Edge
 from bayescausal.specs.estimand import Estimand
 
@@ -30,6 +31,7 @@ def label(
     name: str,
     *,
     grades: Mapping[str, Sequence[Grade]] | Grade | None = None,
+    prior: np.ndarray | None = None,
     **attrs: Any,
 ) -> Draws:
     """Name the dims of draws and bind to them what they rest on, and whether the fit converged.
@@ -38,7 +40,8 @@ def label(
     that do not look as the model says (`misfit`).
 
     ``grades`` is the grade of all draws, or by dim one for each label of it; they become the
-    coords ``status`` and ``grade``.
+    coords ``status`` and ``grade``. ``prior`` are draws of the same numbers from the prior alone,
+    ``(chain, draw, ...)``, whose central 90 percent become coords.
     """
     chains, draws = fit.shape
     state = fit.convergence
@@ -54,6 +57,8 @@ def label(
         out = out.assign_coords(
             status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
         )
+    if prior is not None:
+        out = out.assign_coords(prior_coords(values, prior, dims))
     out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
     if cut := cut_in_words(fit):
         out.attrs["carry_over"] = cut

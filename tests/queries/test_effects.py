@@ -582,3 +582,32 @@ def test_returns_on_each_of_several_outcomes():
         same(bc.mroas(fit, outcome=outcome), found, rtol=1e-6)
     with pytest.raises(GraphError, match="One outcome is needed"):
         bc.roas(fit)
+
+
+def test_a_table_says_what_the_prior_alone_would_have_said(example_fit):
+    draws = bc.roas(example_fit)
+    table = bc.summarize(draws)
+    direct = Fit(example_fit.spec, example_fit.data, example_fit.tree.copy())
+    direct.tree["posterior"] = example_fit.tree["prior"]
+    alone = bc.roas(direct)
+    for name, level in (("prior_5%", 0.05), ("prior_95%", 0.95)):
+        expected = alone.quantile(level, ("chain", "draw")).to_numpy()
+        assert table[name].to_numpy() == pytest.approx(expected, rel=1e-9)
+    assert (table["prior_95%"] - table["prior_5%"] > table["high"] - table["low"]).any()
+    single = bc.summarize(draws.sel(channel=["tv"]))
+    assert single.loc["tv", "prior_5%"] == table.loc["tv", "prior_5%"]
+
+
+def test_the_prior_of_a_return_does_not_stand_beside_what_was_computed_from_it(example_fit):
+    assert not {"prior_5%", "prior_95%"} & {*bc.summarize(bc.roas(example_fit) - 1)}
+
+
+@pytest.mark.parametrize("verb", [bc.effect, bc.decompose], ids=lambda verb: verb.__name__)
+def test_effects_and_paths_say_the_prior_too(example_fit, verb):
+    table = bc.summarize(verb(example_fit, "tv"))
+    assert (table["prior_5%"] < table["prior_95%"]).all()
+
+
+def test_contributions_say_the_prior_of_their_totals(example_fit):
+    assert "prior_5%" in bc.summarize(bc.contributions(example_fit, total=True))
+    assert "prior_5%" not in bc.contributions(example_fit).coords
