@@ -435,16 +435,17 @@ class Oracle:
                 out[-1] = [own * value for value in out[-1]]
         return out
 
-    def _budget(self, edge):
-        """Spend on the source over the mean spend of the curved, paid sources of the target."""
-        rivals = {e.source for e in self.edges if e.target == edge.target and self._steps(e)}
-        spends = {
-            v: math.fsum(s for row in self._path(self.data.spend[v]) for s in row[self.history :])
-            for v in sorted(rivals & {*self.data.spend})
-        }
-        if not spends.get(edge.source):
-            return 1.0
-        return spends[edge.source] * len(spends) / math.fsum(spends.values())
+    def _share(self, edge):
+        """Root of the spend on the source over the sum of those of the target's media."""
+        sources = {e.source for e in self.edges if e.target == edge.target and self._steps(e)}
+        spends = {}
+        for v in sources | {edge.source}:
+            paid = self._path(self.data.spend[v]) if v in self.data.spend else []
+            spends[v] = math.fsum(s for row in paid for s in row[self.history :])
+        known = [spend for spend in spends.values() if spend > 0]
+        usual = math.fsum(known) / len(known) if known else 1.0
+        roots = {v: math.sqrt(spend if spend > 0 else usual) for v, spend in spends.items()}
+        return roots[edge.source] / math.fsum(roots.values())
 
     def _steps(self, edge):
         response = self.response(edge)
@@ -467,7 +468,7 @@ class Oracle:
         view = "RangeContribution" if response is None else type(response.strength).__name__
         if view == "MediaContribution":
             mean = math.fsum(abs(v) for v in seen) / len(seen)
-            beta = value * math.sqrt(self._budget(edge)) / mean
+            beta = value * self._share(edge) / mean
         elif view == "MeanContribution":
             beta = value / (math.fsum(abs(v) for v in seen) / len(seen))
         elif view == "RangeContribution":

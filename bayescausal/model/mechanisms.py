@@ -108,16 +108,20 @@ def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:
         gain = (scm.scale[stack[0].target] * seen).sum(axis=dims) / np.array(spends)
     width = seen.max(axis=-1) - seen.min(axis=-1)
     width = width.max(axis=-1) if scm.data.is_panel else width
-    budgets = np.array([_budget(scm, e) for e in stack])
-    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain, budgets))
+    shares = np.array([_share(scm, e) for e in stack])
+    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain, shares))
 
 
-def _budget(scm: SCM, edge: Edge) -> float:
-    """Spend of an edge's source over the mean spend of the media that act on the same target."""
-    spends = {
-        e.source: float(scm.data.spend_of(e.source)[..., scm.data.history :].sum())
-        for e, response in scm.spec.mechanisms.items()
-        if e.target == edge.target and response.transforms and e.source in scm.data.spend
+def _share(scm: SCM, edge: Edge) -> float:
+    """Expected part of an edge's source in what the media into its target bring: `Seen.share`."""
+    channels = {
+        e.source for e, r in scm.spec.mechanisms.items() if e.target == edge.target and r.transforms
     }
-    mean = np.mean([*spends.values()]) if spends else 0.0
-    return float(spends[edge.source] / mean) if spends.get(edge.source) else 1.0
+    paid = {
+        v: float(scm.data.spend_of(v)[..., scm.data.history :].sum())
+        for v in sorted({edge.source, *channels} & {*scm.data.spend})
+    }
+    known = {v: spend for v, spend in paid.items() if spend > 0}
+    usual = float(np.mean([*known.values()])) if known else 1.0
+    roots = {v: known.get(v, usual) ** 0.5 for v in sorted({edge.source, *channels})}
+    return roots[edge.source] / sum(roots.values())

@@ -13,6 +13,7 @@ from bayescausal.presentation.plots import channels_of
 from bayescausal.presentation.sheet import table_of
 from bayescausal.presentation.words import chance, next_step, number, share, standing, verdict
 from bayescausal.queries.effects import mroas
+from bayescausal.queries.summary import PRIOR
 
 type Questions = dict[tuple[Node, str], Draws]
 
@@ -30,6 +31,7 @@ def _cell(fit: Fit, found: Draws, quantity: str, prob: float) -> dict[str, Any]:
     return {
         "median": write(line["median"]),
         "interval": f"{write(line['low'])} to {write(line['high'])}",
+        "prior": " to ".join(write(line[end]) for end in PRIOR if end in line),
         "note": str(line.get("note", "")),
         "fixed": line["low"] == line["high"],
         "size": float(line["median"]),

@@ -49,7 +49,7 @@ from bayescausal.presentation.sheet import arrow, encode, period, table_of
 from bayescausal.presentation.words import listed, number, share, worth
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.experiments import Reconciliation, conflicts
-from bayescausal.queries.summary import summarize
+from bayescausal.queries.summary import PRIOR_COORDS, summarize
 from bayescausal.specs import checks
 from bayescausal.specs.estimand import incremental
 
@@ -168,7 +168,9 @@ def _questions(fit: Fit, outcome: Node) -> Questions:
             found[channel, path] = parts.sel(path=path).drop_vars("path")
         if whole > 0:
             total = found[channel, "total"]
-            found[channel, "share"] = (total / whole).assign_attrs(total.attrs)
+            scaled = {k: total.coords[k] / whole for k in PRIOR_COORDS if k in total.coords}
+            part = (total / whole).assign_coords(scaled).assign_attrs(total.attrs)
+            found[channel, "share"] = part
         if channel in fit.data.spend:
             for name, draws in (
                 ("roas", roas(fit, [channel], outcome=outcome)),

@@ -18,7 +18,8 @@ PRIOR_BESIDE = "prior_beside"
 """Coord: the posterior median that `PRIOR` belongs to. Arithmetic on draws keeps their coords, so
 the prior of a return would stand beside that return less one; `summarize` then leaves it out."""
 
-_SAID = (*PRIOR, PRIOR_BESIDE, "status", "grade", "note", "denominator")
+PRIOR_COORDS = (*PRIOR, PRIOR_BESIDE)
+_SAID = (*PRIOR_COORDS, "status", "grade", "note", "denominator")
 COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
 
@@ -138,7 +139,7 @@ def prior_coords(
     """Coords of draws ``(chain, draw, ...)`` that say what the prior alone would have said."""
     low, high = interval(prior.reshape(-1, *prior.shape[2:]), 0.9)
     median = _columns(posterior.reshape(-1, *posterior.shape[2:]), 0.9)["median"]
-    ends = zip((*PRIOR, PRIOR_BESIDE), (low, high, median), strict=True)
+    ends = zip(PRIOR_COORDS, (low, high, median), strict=True)
     return {name: (dims, end) for name, end in ends}
 
 

@@ -34,15 +34,16 @@ class Seen(NamedTuple):
         Mean of ``|f|``, and its range within a unit.
     gain : array
         What the target gains per unit of the coefficient and unit of spend; NaN without spend.
-    budget : float or array
-        Spend of the channel over the mean spend of the channels that act on the same target; 1
-        where spend is not known.
+    share : float or array
+        Part of what the media into the target are expected to bring that falls to the channel:
+        the root of its spend over the sum of the roots. A channel whose spend is not known counts
+        as one with the mean of those that are.
     """
 
     mean: Array
     range: Array
     gain: Array
-    budget: Array | float
+    share: Array | float
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,19 @@ class MeanContribution:
 
 @dataclass(frozen=True)
 class MediaContribution:
-    """A prior on the mean contribution of a channel with an average budget.
+    """A prior on what all media bring together, of which each channel is expected a share.
 
-        kappa = beta mean |f(x)| = value sqrt(spend / mean spend of the channels into the target)
+        kappa = beta mean |f(x)| = value share,
+        share = sqrt(spend) / sum over the media into the target of sqrt(spend)
 
-    Larger budgets are expected to bring more, and less per unit of spend: a channel with four times
-    the spend is expected to bring twice as much. The default of media edges. It believes that a
-    channel brings about 5 percent of the target's largest value, most likely between -3 and 13
-    percent: it leans to positive effects, and neither forbids none nor a harmful or a very large
-    one, since the tails are those of a t with four degrees of freedom.
+    Each channel has a value of its own. With the default prior, media are expected to bring 20
+    percent of the target's largest value together, whether they are two channels or ten; a channel
+    with four times the spend is expected to bring twice as much. The prior leans to positive
+    effects, and it rules out neither none nor a harmful or a very large one: its tails are those
+    of a t with four degrees of freedom. The default of media edges.
 
-    Where the spend of a channel is not known its budget counts as average. Not a prior on the
-    return: that is `ReturnOnSpend`.
+    Where the spend of a channel is not known it counts as average. Not a prior on the return:
+    that is `ReturnOnSpend`.
 
     Parameters
     ----------
@@ -134,12 +136,12 @@ class MediaContribution:
     Source: MODEL.md section 3.5; what it is worth in simulated worlds is in benchmarks/RESULTS.md.
     """
 
-    prior: Prior = Prior("StudentT", nu=4, mu=0.05, sigma=0.04)  # noqa: RUF009 (frozen value)
+    prior: Prior = Prior("StudentT", nu=4, mu=0.2, sigma=0.16)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
     def beta(self, value: Array, seen: Seen) -> Array:
         """The coefficient, given the sampled value."""
-        return value * seen.budget**0.5 / seen.mean
+        return value * seen.share / seen.mean
 
 
 @dataclass(frozen=True)

@@ -599,3 +599,9 @@ def test_a_wrong_probability_is_refused_before_anything_is_written(panel_of_thre
     with pytest.raises(BayesCausalError, match="prob"):
         bc.report(panel_of_three, tmp_path / "r.html", prob=90)
     assert not (tmp_path / "r.html").exists()
+
+
+def test_the_tables_of_effects_and_returns_say_what_the_prior_alone_would_say(example_fit, page):
+    for table in (bc.contributions(example_fit, total=True), bc.roas(example_fit)):
+        line = bc.summarize(table).loc["tv"]
+        assert f"{number(line['prior_5%'])} to {number(line['prior_95%'])}" in page
