@@ -28,9 +28,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submodules=["errors"],
     submod_attrs={
         # what is claimed
-        "specs.dataset": ["Dataset"],
-        "specs.edge": ["Edge"],
-        "specs.graph": ["Graph"],
+        "data.dataset": ["Dataset"],
+        "graphs.edge": ["Edge"],
+        "graphs.graph": ["Graph"],
         "specs.prior": ["Prior"],
         "specs.response": [
             "Coefficient",
@@ -68,19 +68,19 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "specs.events": ["Event", "Holidays"],
         "specs.noise": ["AR1Noise", "NormalNoise", "StudentTNoise"],
-        "specs.estimand": ["Estimand", "Plus", "Times", "incremental", "steady_state"],
-        "specs.experiment": ["Experiment"],
-        "specs.geo_cells": ["GeoCell"],
-        "specs.geo_panel": ["geo_test"],
-        "specs.geo_test": ["GeoTest"],
-        "specs.experiment_table": ["experiments_from_frame"],
+        "experiments.estimand": ["Estimand", "Plus", "Times", "incremental", "steady_state"],
+        "experiments.experiment": ["Experiment"],
+        "experiments.geo_cells": ["GeoCell"],
+        "experiments.geo_panel": ["geo_test"],
+        "experiments.geo_test": ["GeoTest"],
+        "experiments.table": ["experiments_from_frame"],
         "specs.augmentation": ["Augmentation"],
         "specs.spec": ["Spec"],
         # may I ask?
         "identification.identification": ["Identification"],
         "identification.verdicts": ["identify"],
         "identification.ladder": ["Grade", "grade"],
-        "identification.second_opinion": ["SecondOpinion", "compare", "second_opinion"],
+        "validation.second_opinion": ["SecondOpinion", "compare", "second_opinion"],
         # recombine rows first?
         "augmentation.augment": ["Augmented", "augment"],
         "augmentation.conditionals": ["KNearest", "NadarayaWatson", "ResidualBootstrap"],
@@ -92,8 +92,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "model.build": ["build"],
         "inference.fit": ["Fit", "fit"],
         "inference.storage": ["load"],
-        "inference.calibrate": ["EtaCalibration", "calibrate_eta"],
-        "inference.diagnostics": ["Diagnostics", "diagnose"],
+        "validation.eta_calibration": ["EtaCalibration", "calibrate_eta"],
+        "validation.diagnostics": ["Diagnostics", "diagnose"],
         # ask
         "queries.worlds": ["counterfactual", "do"],
         "queries.effects": [
@@ -105,19 +105,19 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "queries.curves": ["adstock_curve", "response_curve"],
         "queries.summary": ["summarize"],
-        "queries.experiments": [
+        "validation.experiment_checks": [
             "Conflict",
             "Reconciliation",
             "check_experiments",
             "conflicts",
             "reconcile",
         ],
-        "queries.augmented": ["compare_augmentation"],
-        "queries.loo": ["LeaveOneOut", "leave_one_out"],
-        "queries.refits": ["evidence", "leave_out"],
-        "queries.plan": ["Candidate", "rank_experiments"],
-        "queries.decision": ["Decision", "payoffs"],
-        "queries.budget_plans": ["budget_plans"],
+        "validation.augmentation_effect": ["compare_augmentation"],
+        "validation.leave_one_out": ["LeaveOneOut", "leave_one_out"],
+        "validation.refits": ["evidence", "leave_out"],
+        "decisions.experiment_ranking": ["Candidate", "rank_experiments"],
+        "decisions.decision": ["Decision", "payoffs"],
+        "decisions.budget_plans": ["budget_plans"],
         # show
         "presentation.geo_plots": ["plot_geo_test"],
         "presentation.plots": [

@@ -7,9 +7,9 @@ import pandas as pd
 import xarray as xr
 
 import bayescausal as bc
+from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.inference.fit import Fit
 from bayescausal.model.scm import compile_scm
-from bayescausal.specs.estimand import Estimand, Times
 
 
 def by_hand(units):

@@ -13,6 +13,11 @@ import pytest
 import xarray as xr
 
 from bayescausal import errors
+from bayescausal.data.dataset import Dataset
+from bayescausal.experiments.estimand import incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.experiments.table import experiments_from_frame
+from bayescausal.graphs.graph import Graph
 from bayescausal.presentation.config import Config
 from bayescausal.specs.adstock import (
     BinomialAdstock,
@@ -21,13 +26,8 @@ from bayescausal.specs.adstock import (
     WeibullCDFAdstock,
     WeibullPDFAdstock,
 )
-from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import HSGPTrend, Intercept
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.experiment_table import experiments_from_frame
-from bayescausal.specs.graph import Graph
+from bayescausal.specs.compatibility import check
 from bayescausal.specs.noise import AR1Noise, NormalNoise, StudentTNoise
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response, ReturnOnSpend

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.stats import qmc
 
-from bayescausal.augmentation.plan import Plan
-from bayescausal.augmentation.steps import CELLS
+from bayescausal.augmentation.donor_draw import CELLS
+from bayescausal.augmentation.factorization import Plan
 
 type Uniforms = Literal["latin", "sobol", "independent"]
 

@@ -11,21 +11,21 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bayescausal import checks
 from bayescausal._types import Node
 from bayescausal.augmentation.ancestral import UNIFORMS, Uniforms, ancestral
 from bayescausal.augmentation.blocks import WEIGHT, Block, Table, read_table
-from bayescausal.augmentation.choices import tied
 from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
-from bayescausal.augmentation.plan import Plan, make_plan
+from bayescausal.augmentation.donor_odds import tied
+from bayescausal.augmentation.factorization import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
+from bayescausal.checks import MEMORY
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, SpecError, did_you_mean
-from bayescausal.identification.asking import as_graph
-from bayescausal.specs import checks
+from bayescausal.graphs.graph import Graph
+from bayescausal.identification.question import as_graph
 from bayescausal.specs.augmentation import METHODS, ROW
-from bayescausal.specs.checks import MEMORY
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)

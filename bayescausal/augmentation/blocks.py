@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._types import Node
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, GraphError, did_you_mean
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 
 FEWEST = 5
 """Rows without which no conditional distribution is estimated."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bayescausal.augmentation import steps
+from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.bandwidths import likelihood_bandwidths
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.donors import Conditional, Donors, Given
-from bayescausal.augmentation.fused import draw_nearby
+from bayescausal.augmentation.kernel_loop import draw_nearby
 from bayescausal.augmentation.kernels import (
     CONSTANTS,
     KERNELS,
@@ -128,7 +128,7 @@ class KernelDonors(Donors):
 
     how: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]
-    engine: steps.Engine = "numpy"
+    engine: donor_draw.Engine = "numpy"
 
     @cached_property
     def tables(self) -> np.ndarray:
@@ -164,7 +164,7 @@ class KernelDonors(Donors):
         rows = [at.rows for at in given if at.rows is not None]
         if self.tabulated and len(rows) == len(given):
             if self.reaches:
-                return steps.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
+                return donor_draw.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
             scores = (table[at] for table, at in zip(self.tables, rows, strict=True))
         else:
             scores = (self._score(p, at.values) for p, at in enumerate(given))
@@ -172,9 +172,9 @@ class KernelDonors(Donors):
         lost = ~(score > -np.inf).any(axis=1)
         if lost.any():
             score[lost] = self._mended([at.values[lost] for at in given])
-        return steps.normalized(score)
+        return donor_draw.normalized(score)
 
-    def using(self, engine: steps.Engine) -> Donors:
+    def using(self, engine: donor_draw.Engine) -> Donors:
         """Return the same weights from tables, summed by another engine."""
         return replace(self, engine=engine)
 

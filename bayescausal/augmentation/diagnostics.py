@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
+from bayescausal import checks
 from bayescausal._types import Node
+from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import NadarayaWatson
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
-from bayescausal.augmentation.remarks import remarks
 from bayescausal.augmentation.slopes import compare_slopes
-from bayescausal.augmentation.steps import CELLS
-from bayescausal.specs import checks
 
 LOOKED_AT = 2_000
 """Rows that donors and distances are computed for, taken evenly by weight."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayescausal.augmentation import steps
+from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.blocks import Block
 
 
@@ -73,9 +73,9 @@ class Donors:
 
     def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Draw a donor for each uniform ``u``, given the values in row ``which``."""
-        return steps.draw(self.probabilities(given), which, u)
+        return donor_draw.draw(self.probabilities(given), which, u)
 
-    def using(self, engine: steps.Engine) -> Donors:
+    def using(self, engine: donor_draw.Engine) -> Donors:
         """Return the same distribution, evaluated by another engine if there is a choice."""
         return self
 
@@ -153,7 +153,7 @@ class WithinUnit(Donors):
         """As those within."""
         return self.inner.donate(donor, given)
 
-    def using(self, engine: steps.Engine) -> Donors:
+    def using(self, engine: donor_draw.Engine) -> Donors:
         """As those within."""
         return replace(self, inner=self.inner.using(engine))
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import KernelDonors, NadarayaWatson, require_scalar
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Conditional, Donors, Given
 from bayescausal.augmentation.kernels import spread_of
 from bayescausal.augmentation.regression import fit_mean
-from bayescausal.augmentation.steps import CELLS
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from bayescausal._types import Node
-from bayescausal.specs.graph import Graph
-from bayescausal.specs.separation import Mixed, bits, closure, union
+from bayescausal.graphs.graph import Graph
+from bayescausal.graphs.separation import Mixed, bits, closure, union
 
 _PILLOWS = 100_000
 """Pillows that the exact search may look at, about a second; beyond, nodes are placed greedily."""

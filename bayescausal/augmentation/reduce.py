@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.choices import Made, Ties, distinct, odds, parts
-from bayescausal.augmentation.plan import Plan
-from bayescausal.augmentation.steps import CELLS
+from bayescausal.augmentation.donor_draw import CELLS
+from bayescausal.augmentation.donor_odds import Made, Ties, distinct, odds, parts
+from bayescausal.augmentation.factorization import Plan
 
 _KEPT_CELLS = 4 * CELLS
 """Candidates are held between the two passes up to so many, else made again."""
@@ -44,8 +44,8 @@ def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarra
 
     >>> import pandas as pd
     >>> from bayescausal.augmentation.blocks import read_table
-    >>> from bayescausal.augmentation.plan import make_plan
-    >>> from bayescausal.specs.graph import Graph
+    >>> from bayescausal.augmentation.factorization import make_plan
+    >>> from bayescausal.graphs.graph import Graph
     >>> frame = pd.DataFrame({"a": [0, 0, 0, 0, 1, 1, 1, 1], "b": [0, 0, 0, 1] * 2})
     >>> plan = make_plan(read_table(frame, Graph(isolated=("a", "b"))))
     >>> reduce(plan, 3, np.random.default_rng(1))[1]

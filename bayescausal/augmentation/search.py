@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.choices import Ties, distinct, odds, parts
-from bayescausal.augmentation.plan import Plan
+from bayescausal.augmentation.donor_odds import Ties, distinct, odds, parts
+from bayescausal.augmentation.factorization import Plan
 
 _TABLE = 1_000_000
 """Cells up to which a node with one parent is tabulated for all values of the parent."""

@@ -10,9 +10,9 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
-from bayescausal.augmentation.steps import CELLS
 
 _REPEATS, _DRAWN = 20, 5_000
 """Donors that are drawn at the causes of each observed row, and about how many in all."""

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from bayescausal.augmentation.ancestral import ancestral
-from bayescausal.augmentation.choices import Ties, log_weights
-from bayescausal.augmentation.plan import Plan
+from bayescausal.augmentation.donor_odds import Ties, log_weights
+from bayescausal.augmentation.factorization import Plan
 from bayescausal.augmentation.search import Search, Unfinished
 from bayescausal.errors import DataError, EmptyAugmentation
 
@@ -90,8 +90,8 @@ def threshold(
 
     >>> import pandas as pd
     >>> from bayescausal.augmentation.blocks import read_table
-    >>> from bayescausal.augmentation.plan import make_plan
-    >>> from bayescausal.specs.graph import Graph
+    >>> from bayescausal.augmentation.factorization import make_plan
+    >>> from bayescausal.graphs.graph import Graph
     >>> frame = pd.DataFrame({"a": [0, 0, 0, 0, 1, 1, 1, 1], "b": [0, 0, 0, 1] * 2})
     >>> plan = make_plan(read_table(frame, Graph(isolated=("a", "b"))))
     >>> threshold(plan, 0.3, absolute=True)[1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from bayescausal.graphs.separation import Mixed, bits, closure, eliminated, separators, union
 from bayescausal.identification.compiled import Compiled
-from bayescausal.specs.separation import Mixed, bits, closure, eliminated, separators, union
 
 MOST_SETS = 1000
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.graph import Graph
-from bayescausal.specs.separation import Mixed
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
+from bayescausal.graphs.separation import Mixed
 
 EARLIER = " (earlier)"
 """What marks a node in the epoch before the one that is asked about."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.separation import Mixed, closure, eliminated, join, separators, union
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import Path, shortest_open
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.separation import Mixed, closure, eliminated, join, separators, union
 
 ORDER = (
     "randomized",

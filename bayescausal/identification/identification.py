@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
-from bayescausal.identification.asking import ask, check_adjustment
 from bayescausal.identification.edges import EdgeVerdict
 from bayescausal.identification.implications import Implication, implications
 from bayescausal.identification.page import as_dict, markdown, picture
 from bayescausal.identification.paths import Path
+from bayescausal.identification.question import ask, check_adjustment
 from bayescausal.identification.remedies import Remedy
 from bayescausal.identification.strategies import Instrument
 from bayescausal.identification.totals import Hedge, Strategy
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.graph import Graph
 
 
 @dataclass(frozen=True, repr=False, eq=False)

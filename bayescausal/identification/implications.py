@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bayescausal.graphs.separation import Mixed
 from bayescausal.identification.compiled import Compiled
-from bayescausal.specs.separation import Mixed
 
 
 @dataclass(frozen=True, order=True)

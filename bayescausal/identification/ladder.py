@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bayescausal.experiments.design import DESIGNS
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.edges import composite, weakest
+from bayescausal.identification.grades import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.identification import Identification
-from bayescausal.identification.rungs import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.totals import path_edges, same_question
-from bayescausal.specs.design import DESIGNS
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.experiment import Experiment
 
 LOW_CONTRACTION = 0.1
 WEAK_FIRST_STAGE = 10.0
@@ -122,7 +122,7 @@ def grade(
     Examples
     --------
     >>> from bayescausal.identification.verdicts import identify
-    >>> from bayescausal.specs.graph import Graph
+    >>> from bayescausal.graphs.graph import Graph
     >>> str(grade(identify(Graph.parse("tv -> sales", outcome="sales"), "tv")))
     'F, observational, identified under the graph: nothing to adjust for'
     """

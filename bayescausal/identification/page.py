@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from bayescausal.graphs.drawing import svg
+from bayescausal.graphs.notation import Claims
+from bayescausal.identification.grades import GRADES
 from bayescausal.identification.paths import Path
-from bayescausal.identification.rungs import GRADES
-from bayescausal.specs.drawing import svg
-from bayescausal.specs.parse import Claims
 
 MOST_LINES = 12
 """Longer lists are cut on the page, with the number that is left; `to_dict` has all."""

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bayescausal.graphs.graph import Graph
+from bayescausal.graphs.separation import Mixed, bits, closure, union
 from bayescausal.identification.adjustment import Question, backdoor_graph
-from bayescausal.specs.graph import Graph
-from bayescausal.specs.separation import Mixed, bits, closure, union
 
 MOST_PATHS = 200
 MOST_STEPS = 20_000

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
 from bayescausal.errors import GraphError
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.edges import WEAK, edge_verdicts, hedge_of, weakest
 from bayescausal.identification.strategies import find_front_door
 from bayescausal.identification.totals import path_edges, total
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 
 MOST_MENDED = 30
 """Combinations of unobserved causes tried, of each size; all of them together always are."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
+from bayescausal.graphs.separation import Mixed, bits, closure, union
 from bayescausal.identification.adjustment import Question, between
 from bayescausal.identification.compiled import Compiled
-from bayescausal.specs.separation import Mixed, bits, closure, union
 
 MOST_MEDIATORS = 3
 """Front doors of more mediators are looked for only as all causes, or all effects, on the way."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from bayescausal.experiments.design import DESIGNS
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.separation import Mixed, bits, closure, union
 from bayescausal.identification.adjustment import Question, proper_causal
 from bayescausal.identification.edges import FROM_DATA, ORDER, EdgeVerdict, hedge_of, weakest
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
-from bayescausal.specs.design import DESIGNS
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.separation import Mixed, bits, closure, union
 
 RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
 
@@ -147,7 +147,7 @@ def by_period(question: Question) -> tuple[str, ...] | None:
     Examples
     --------
     >>> from bayescausal.identification.compiled import Compiled
-    >>> from bayescausal.specs.graph import Graph
+    >>> from bayescausal.graphs.graph import Graph
     >>> edges = (Edge("tv", "sales"), Edge("sales", "tv", 1))
     >>> by_period(Question(Compiled(Graph(edges)), ("tv",), "sales"))
     ()

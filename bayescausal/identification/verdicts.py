@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import MOST_SETS, Question
-from bayescausal.identification.asking import (
+from bayescausal.identification.edges import WEAK, EdgeVerdict, composite, edge_verdicts, weakest
+from bayescausal.identification.identification import Identification
+from bayescausal.identification.ladder import grade
+from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
+from bayescausal.identification.question import (
     as_estimand,
     as_graph,
     ask,
     asked_edges,
     check_experiments,
 )
-from bayescausal.identification.edges import WEAK, EdgeVerdict, composite, edge_verdicts, weakest
-from bayescausal.identification.identification import Identification
-from bayescausal.identification.ladder import grade
-from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
 from bayescausal.identification.remedies import Remedy, for_split, for_total
 from bayescausal.identification.totals import (
     Strategy,
@@ -29,10 +33,6 @@ from bayescausal.identification.totals import (
     path_edges,
     total,
 )
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 
 
 def identify(

@@ -1,1 +1,1 @@
-"""The only place that samples: `fit`, `diagnose`, and the `Fit` they share."""
+"""The only place that samples: `fit`, and the `Fit` that holds what it learned."""

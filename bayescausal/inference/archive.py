@@ -23,8 +23,8 @@ import numpy as np
 import xarray as xr
 
 from bayescausal._files import as_path
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError, shortened, shown
-from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
 FORMAT = 3

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit
 from bayescausal.specs.adstock import Adstock
-from bayescausal.specs.edge import Edge
 
 CUT = 0.03
 """Share beyond the window that is said. Returns fall short by more than it, as the intercept takes

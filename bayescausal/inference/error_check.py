@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayescausal.specs.dataset import Dataset
+from bayescausal.data.dataset import Dataset
 
 RARE = 0.01
 """Two-sided p-value of the check below which every number of a fit says so."""

@@ -9,14 +9,14 @@ from functools import lru_cache
 import numpy as np
 
 from bayescausal._types import Node
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import NotIdentified
+from bayescausal.experiments.estimand import Estimand, Plus, incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, Plus, incremental
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 from bayescausal.specs.spec import Spec
 
 LEAST_SHARE = 0.1

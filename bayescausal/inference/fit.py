@@ -13,8 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescausal import checks
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
+from bayescausal.data.dataset import Dataset
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header, pack
@@ -34,12 +39,7 @@ from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.scm import SCM, Mechanism, compile_scm
-from bayescausal.specs import checks
-from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.defaults import decided
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
 from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6

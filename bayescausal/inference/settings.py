@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bayescausal import checks
 from bayescausal.errors import SpecError, did_you_mean, shown
-from bayescausal.specs import checks
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 BACKENDS = ("auto", "jax", "numba")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.archive import damaged, parsed, unpack
 from bayescausal.inference.fit import PLAIN, Fit
-from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import xarray as xr
 
+from bayescausal import checks
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.inference.fit import Fit
-from bayescausal.specs import checks
-from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.errors import Mixing, law, mixing
 from bayescausal.model.lifts import add_lifts
@@ -17,7 +18,6 @@ from bayescausal.model.likelihood import correlation, observe, parameter, spread
 from bayescausal.model.mechanisms import calibrate, stacked_curves, stacks
 from bayescausal.model.scm import SCM, compile_scm, forward
 from bayescausal.model.weighted import add_augmented
-from bayescausal.specs.dataset import Dataset
 from bayescausal.specs.spec import Spec
 
 

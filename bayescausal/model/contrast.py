@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
+from bayescausal.data.dataset import Dataset
+from bayescausal.data.periods import covered, held, inside, is_whole, written
 from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.feedback import evolve
 from bayescausal.model.off_panel import means, setting, timeline, worlds
 from bayescausal.model.scm import SCM, Mechanism
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.periods import covered, held, inside, is_whole, written
 
 
 class Scope(NamedTuple):

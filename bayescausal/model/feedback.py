@@ -9,8 +9,8 @@ import numpy as np
 import pytensor
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.scm import SCM, Mechanism, forward
-from bayescausal.specs.edge import Edge
 
 
 def evolve(

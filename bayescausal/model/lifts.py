@@ -12,13 +12,13 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import OverlappingExperiments, SpecError, did_you_mean
+from bayescausal.experiments.experiment import Experiment, correlated, error_covariance
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.contrast import measure
 from bayescausal.model.scm import SCM, Mechanism
-from bayescausal.specs.agreement import age, overlapping
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.experiment import Experiment, correlated, error_covariance
+from bayescausal.specs.compatibility import age, overlapping
 from bayescausal.specs.spec import Spec
 
 OFF = 1e8

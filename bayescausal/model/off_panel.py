@@ -9,9 +9,9 @@ import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.errors import DataError
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.scm import SCM, Mechanism
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
 
 
 class Timeline(NamedTuple):

@@ -9,10 +9,10 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Law, fresh, law, mixing
 from bayescausal.model.feedback import evolve
 from bayescausal.model.scm import SCM, Mechanism, forward
-from bayescausal.specs.edge import Edge
 from bayescausal.specs.transform import widen
 
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, SpecError
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import components
 from bayescausal.specs.adstock import shift
-from bayescausal.specs.agreement import check
 from bayescausal.specs.baseline import Intercept, Term
-from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.compatibility import check
 from bayescausal.specs.defaults import decided
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.graph import components
 from bayescausal.specs.prior import COMMON, Prior
 from bayescausal.specs.response import Response
 from bayescausal.specs.saturation import NoSaturation, Saturation

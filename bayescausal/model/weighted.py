@@ -22,12 +22,12 @@ from pymc.distributions.distribution import support_point
 from bayescausal._types import Array, Node, Theta
 from bayescausal.augmentation.augment import Augmented, augment
 from bayescausal.augmentation.blocks import UNIT, Block, Table
-from bayescausal.augmentation.named import named
+from bayescausal.augmentation.strategies import named
 from bayescausal.errors import DataError
+from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Mixing, law
 from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.specs.augmentation import Augmentation
-from bayescausal.specs.edge import Edge
 from bayescausal.specs.prior import Prior
 
 TIME = "time"

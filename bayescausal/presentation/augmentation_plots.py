@@ -15,7 +15,7 @@ from bayescausal.augmentation.diagnostics import (
     AugmentationDiagnostics,
     diagnose_augmentation,
 )
-from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, SOFT, blank_sheet, styled
+from bayescausal.presentation.plot_style import AMBER, BLUE, DASHED, INK, SOFT, blank_sheet, styled
 
 _MOST = 18
 _LINE = 0.19

@@ -22,7 +22,7 @@ import bayescausal as bc
 from bayescausal import presentation
 from bayescausal._files import csv_text, try_target, write_file
 from bayescausal.errors import BayesCausalError, FileError, NotConverged, NotIdentified
-from bayescausal.presentation.words import number
+from bayescausal.presentation.formatting import number
 
 _EPILOG = """\
 A model is one YAML file:

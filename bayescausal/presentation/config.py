@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from bayescausal import checks
 from bayescausal._files import as_path, write_file
+from bayescausal.checks import check_keys
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
-from bayescausal.specs import checks
-from bayescausal.specs.agreement import check
-from bayescausal.specs.checks import check_keys
-from bayescausal.specs.dataset import Dataset
+from bayescausal.specs.compatibility import check
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.yaml_loader import load_yaml
 

@@ -14,7 +14,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
-from bayescausal.presentation.sheet import (
+from bayescausal.presentation.formatting import marked, number, share
+from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
     DASHED,
@@ -25,8 +26,7 @@ from bayescausal.presentation.sheet import (
     panels,
     styled,
 )
-from bayescausal.presentation.words import marked, number, share
-from bayescausal.queries.experiments import Reconciliation
+from bayescausal.validation.experiment_checks import Reconciliation
 
 type Color = tuple[float, float, float]
 

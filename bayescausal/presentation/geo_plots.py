@@ -6,9 +6,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
-from bayescausal.presentation.sheet import AMBER, BLUE, DASHED, INK, blank_sheet, date_axis, styled
-from bayescausal.presentation.words import number
-from bayescausal.specs.geo_test import GeoTest
+from bayescausal.experiments.geo_test import GeoTest
+from bayescausal.presentation.formatting import number
+from bayescausal.presentation.plot_style import (
+    AMBER,
+    BLUE,
+    DASHED,
+    INK,
+    blank_sheet,
+    date_axis,
+    styled,
+)
 
 
 @styled()

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from bayescausal._types import Node
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
-from bayescausal.presentation.sheet import (
+from bayescausal.presentation.formatting import marked
+from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
     DASHED,
@@ -18,7 +19,6 @@ from bayescausal.presentation.sheet import (
     styled,
     table_of,
 )
-from bayescausal.presentation.words import marked
 from bayescausal.queries.effects import roas
 
 _ROW = 0.2

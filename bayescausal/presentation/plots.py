@@ -17,14 +17,16 @@ from matplotlib.ticker import MaxNLocator
 
 from bayescausal._types import Draws, Node
 from bayescausal.errors import SpecError
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.verdicts import identify
 from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
-from bayescausal.inference.diagnostics import diagnose
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
-from bayescausal.presentation.basis import channels
-from bayescausal.presentation.sheet import (
+from bayescausal.presentation.evidence_text import channels
+from bayescausal.presentation.formatting import marked
+from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
     DASHED,
@@ -41,11 +43,9 @@ from bayescausal.presentation.sheet import (
     styled,
     table_of,
 )
-from bayescausal.presentation.words import marked
 from bayescausal.queries.curves import adstock_curve, response_curve
 from bayescausal.queries.effects import contributions, effect, mroas, roas
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
+from bayescausal.validation.diagnostics import diagnose
 
 _MAX_UNITS = 6
 _MAX_PARAMETERS = 14

@@ -14,13 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from bayescausal import checks
 from bayescausal._files import as_path, write_file
 from bayescausal._types import Node
 from bayescausal.errors import NotConverged
-from bayescausal.inference.diagnostics import Diagnostics, diagnose
+from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
-from bayescausal.presentation.basis import (
+from bayescausal.presentation.augmentation_section import beside
+from bayescausal.presentation.evidence_text import (
     described,
     implied,
     judge,
@@ -29,11 +31,12 @@ from bayescausal.presentation.basis import (
     rungs,
     with_and_without_test,
 )
-from bayescausal.presentation.beside import beside
-from bayescausal.presentation.cards import Questions, cells, headlines
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
+from bayescausal.presentation.formatting import listed, number, share, worth
 from bayescausal.presentation.geo_plots import plot_geo_test
+from bayescausal.presentation.headline_cards import Questions, cells, headlines
 from bayescausal.presentation.market_plots import plot_roas_by_unit
+from bayescausal.presentation.plot_style import arrow, encode, period, table_of
 from bayescausal.presentation.plots import (
     channels_of,
     curved_edges,
@@ -45,13 +48,10 @@ from bayescausal.presentation.plots import (
     plot_fit,
     plot_roas,
 )
-from bayescausal.presentation.sheet import arrow, encode, period, table_of
-from bayescausal.presentation.words import listed, number, share, worth
 from bayescausal.queries.effects import decompose, effect, mroas, roas
-from bayescausal.queries.experiments import Reconciliation, conflicts
 from bayescausal.queries.summary import PRIOR_COORDS, summarize
-from bayescausal.specs import checks
-from bayescausal.specs.estimand import incremental
+from bayescausal.validation.diagnostics import Diagnostics, diagnose
+from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 
 type Rows = list[dict[str, Any]]
 

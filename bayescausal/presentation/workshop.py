@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from bayescausal import checks
 from bayescausal.errors import GraphError
-from bayescausal.identification.asking import as_graph, ask
+from bayescausal.experiments.estimand import incremental
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
+from bayescausal.graphs.notation import Claims, write_text
 from bayescausal.identification.edges import edge_verdicts, weakest
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.page import MOST_LINES, fate, headline
+from bayescausal.identification.question import as_graph, ask
 from bayescausal.identification.totals import composed, path_edges, total
 from bayescausal.identification.verdicts import identify
-from bayescausal.presentation.words import code, listed
-from bayescausal.specs import checks
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Graph
-from bayescausal.specs.parse import Claims, write_text
+from bayescausal.presentation.formatting import code, listed
 
 _BLANK = "_" * 40
 _STATUS = {

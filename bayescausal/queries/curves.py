@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayescausal import checks
 from bayescausal._types import Array, Draws, Theta
 from bayescausal.errors import SpecError
+from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.questions import edge_of
 from bayescausal.queries.worlds import label
-from bayescausal.specs import checks
-from bayescausal.specs.edge import Edge
 
 
 @verb

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bayescausal import checks
 from bayescausal._types import Array, Draws, Node, Theta
 from bayescausal.errors import DataError, SpecError, shown
+from bayescausal.experiments.estimand import Estimand, Times, incremental
+from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import (
@@ -33,9 +36,6 @@ from bayescausal.queries.questions import (
     worth_in_words,
 )
 from bayescausal.queries.worlds import data_coords, label
-from bayescausal.specs import checks
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, Times, incremental
 
 _STEP = 1e-4
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from bayescausal import checks
 from bayescausal._types import Node
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean, shown
-from bayescausal.identification.asking import as_estimand
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
+from bayescausal.identification.question import as_estimand
 from bayescausal.inference.evidence import advice, graded, reachable, require_identified, verdict
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import scope, window_in_words
-from bayescausal.specs import checks
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
 
 
 def asked_of(fit: Fit, estimand: Estimand | str) -> Estimand:

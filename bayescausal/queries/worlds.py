@@ -10,6 +10,8 @@ import xarray as xr
 
 from bayescausal._types import Array, Draws, Intervention, Theta
 from bayescausal.errors import SpecError, shown
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.fit import Fit, labeled, touched
@@ -19,8 +21,6 @@ from bayescausal.model.feedback import evolve
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.summary import prior_coords
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
 
 
 def label(

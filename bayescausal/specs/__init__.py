@@ -1,1 +1,1 @@
-"""What is claimed: frozen values, checked when they are made. No PyMC here."""
+"""What is claimed of the equations: frozen values, checked when they are made. No PyMC here."""

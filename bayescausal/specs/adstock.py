@@ -18,10 +18,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from bayescausal import checks
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
-from bayescausal.specs import checks
-from bayescausal.specs.edge import LONGEST
+from bayescausal.graphs.edge import LONGEST
 from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform, widen
 

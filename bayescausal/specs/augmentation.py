@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bayescausal import checks
+from bayescausal.checks import check_keys, number
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs import checks
-from bayescausal.specs.checks import check_keys, number
 
 METHODS = ("ancestral", "threshold", "reduce")
 RESIDUALS = ("residual-bootstrap", "residual-bootstrap-linear")

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from bayescausal import checks
 from bayescausal._types import Array
+from bayescausal.checks import number
+from bayescausal.data.dates import read_days
+from bayescausal.data.periods import starts
 from bayescausal.errors import SpecError
-from bayescausal.specs import checks
-from bayescausal.specs.checks import number
-from bayescausal.specs.dates import read_days
-from bayescausal.specs.periods import starts
 from bayescausal.specs.prior import POSITIVE, REAL, Prior, Support, check_prior
 
 _EPOCH = pd.Timestamp("2000-01-03")

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import networkx as nx
 import numpy as np
 
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import CopiedChannels, LinearPaidChannel, SpendWithoutExposure
+from bayescausal.graphs.edge import Edge
 from bayescausal.specs.adstock import Adstock, shift
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.edge import Edge
 from bayescausal.specs.spec import Spec
 
 LOOSE = 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bayescausal.specs.dataset import Dataset
+from bayescausal.data.dataset import Dataset
+from bayescausal.data.periods import carry_over, days_a_period
 from bayescausal.specs.noise import NormalNoise
-from bayescausal.specs.periods import carry_over, days_a_period
 from bayescausal.specs.spec import Spec
 
 LONGEST_MEMORY = 7.0

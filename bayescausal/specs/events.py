@@ -10,13 +10,13 @@ import holidays as calendars
 import numpy as np
 import pandas as pd
 
+from bayescausal.checks import number
+from bayescausal.data.columns import RESERVED
+from bayescausal.data.dates import read_days
+from bayescausal.data.periods import places
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.graphs.notation import name_problem
 from bayescausal.specs.baseline import Term
-from bayescausal.specs.checks import number
-from bayescausal.specs.columns import RESERVED
-from bayescausal.specs.dates import read_days
-from bayescausal.specs.parse import name_problem
-from bayescausal.specs.periods import places
 from bayescausal.specs.prior import Prior
 
 

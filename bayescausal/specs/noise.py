@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
     APART,
     CORRELATED,

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from scipy import stats
 
+from bayescausal.checks import number
 from bayescausal.errors import SpecError, did_you_mean, shown
-from bayescausal.specs.checks import number
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "Beta": ("alpha", "beta"),

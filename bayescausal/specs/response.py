@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from bayescausal._types import Array
+from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.adstock import ADSTOCKS
-from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import (
     APART,
     COMMON,

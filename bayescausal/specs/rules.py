@@ -14,15 +14,15 @@ import networkx as nx
 import numpy as np
 
 from bayescausal.errors import GraphError, SpecError, did_you_mean
-from bayescausal.specs.augmentation import Augmentation
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, node_or_edge
-from bayescausal.specs.experiment import (
+from bayescausal.experiments.estimand import Estimand, node_or_edge
+from bayescausal.experiments.experiment import (
     Experiment,
     correlated,
     covariance_between,
     error_covariance,
 )
+from bayescausal.graphs.edge import Edge
+from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.noise import NOISES, AR1Noise
 from bayescausal.specs.prior import APART, COMMON
 from bayescausal.specs.response import Response

@@ -11,18 +11,18 @@ from typing import Any
 import pandas as pd
 
 from bayescausal.errors import SpecError
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph, components
 from bayescausal.specs import rules
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.confounder import CORRELATION, Confounder
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.files import dump_yaml, read_spec, write_spec
-from bayescausal.specs.graph import Graph, components
 from bayescausal.specs.noise import AR1Noise, Noise, NormalNoise
 from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
+from bayescausal.specs.serialization import dump_yaml, read_spec, write_spec
 from bayescausal.specs.yaml_loader import load_yaml
 
 

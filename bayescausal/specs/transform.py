@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from bayescausal._types import Array
+from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean
-from bayescausal.specs.checks import check_keys
 from bayescausal.specs.prior import REAL, Prior, Support, check_prior
 
 

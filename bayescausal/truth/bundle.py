@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._files import csv_text, write_file
+from bayescausal.data.dataset import Dataset
+from bayescausal.experiments.estimand import Estimand, Times, incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.graph import Graph
 from bayescausal.specs.adstock import GeometricAdstock
 from bayescausal.specs.baseline import LinearTrend, YearlySeasonality
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand, Times, incremental
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 from bayescausal.specs.noise import NormalNoise
 from bayescausal.specs.response import MeanContribution, Response
 from bayescausal.specs.saturation import HillSaturation

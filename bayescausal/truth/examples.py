@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.graph import Graph
+from bayescausal.data.dataset import Dataset
+from bayescausal.graphs.graph import Graph
 from bayescausal.specs.spec import Spec
 from bayescausal.truth.bundle import DATA
 

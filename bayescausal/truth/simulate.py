@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from bayescausal.data.dataset import Dataset
+from bayescausal.experiments.estimand import Estimand
 from bayescausal.model.contrast import measure, split
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, compile_scm
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import Estimand
 from bayescausal.specs.response import Coefficient, Response
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.transform import widen

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import Graph
-from bayescausal.specs.edge import Edge
+from bayescausal.graphs.edge import Edge
 
 MECHANISMS = ("linear", "polynomial", "sigmoid", "gp", "nn")
 

@@ -46,8 +46,8 @@ from bayescausal import (
 from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import KernelDonors
-from bayescausal.augmentation.plan import make_plan
-from bayescausal.specs.edge import Edge
+from bayescausal.augmentation.factorization import make_plan
+from bayescausal.graphs.edge import Edge
 
 KERNELS, RESIDUALS = "kernels (scott)", "residuals"
 PATIENCE = 240  # seconds of wall time for a case

@@ -6,7 +6,7 @@ import pandas as pd
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.conditionals import NadarayaWatson, ResidualBootstrap
 from bayescausal.augmentation.local_linear import LocalLinear
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 
 def attenuation(how, replications, budget, rows=104):

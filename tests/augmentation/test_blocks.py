@@ -11,9 +11,9 @@ from bayescausal.augmentation.diagnostics import diagnose_augmentation
 from bayescausal.augmentation.donors import Conditional, Donors, Given
 from bayescausal.augmentation.forest import Forest
 from bayescausal.augmentation.local_linear import LocalLinear
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, DataError, GraphError, SpecError
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 CHAIN = Graph.parse("tv -> search -> sales")
 

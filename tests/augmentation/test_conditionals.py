@@ -18,7 +18,7 @@ from bayescausal.augmentation.forest import Forest
 from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.augmentation.regression import features, fit_mean
 from bayescausal.errors import SpecError
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 EVERY = [
     NadarayaWatson(),

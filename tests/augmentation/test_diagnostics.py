@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import bayescausal as bc
+from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.diagnostics import diagnose_augmentation, effective
 from bayescausal.augmentation.donors import Given
-from bayescausal.augmentation.remarks import remarks
 from bayescausal.augmentation.slopes import compare_slopes
 from bayescausal.errors import EmptyAugmentation
 from bayescausal.presentation.augmentation_plots import plot_augmentation

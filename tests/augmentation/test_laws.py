@@ -27,7 +27,7 @@ from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.conditionals import Given, NadarayaWatson, ResidualBootstrap
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 SEEDS = st.integers(0, 2**32 - 1)
 METHODS = {

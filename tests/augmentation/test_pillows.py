@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from bayescausal.augmentation import pillows
 from bayescausal.augmentation.pillows import factorize
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 
 def claims(graph):

@@ -8,7 +8,7 @@ from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.conditionals import NadarayaWatson, ResidualBootstrap
 from bayescausal.augmentation.reduce import _level, reduce
 from bayescausal.augmentation.threshold import threshold
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 CHAIN = Graph.parse("a -> b -> c")
 GRAPHS = ["a -> b -> c", "a -> c <- b", "a -> b <-> c", "a <-> b <-> c"]

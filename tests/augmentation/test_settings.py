@@ -7,10 +7,10 @@ from augmentation.worlds import frame_of
 from bayescausal.augmentation.augment import Augmented, augment
 from bayescausal.augmentation.blocks import Block, Table
 from bayescausal.augmentation.conditionals import ResidualBootstrap
-from bayescausal.augmentation.named import NAMED, named
+from bayescausal.augmentation.strategies import NAMED, named
 from bayescausal.errors import DataError, GraphError, SpecError
+from bayescausal.graphs.graph import Graph
 from bayescausal.specs.augmentation import CONDITIONALS
-from bayescausal.specs.graph import Graph
 
 CHAIN = Graph.parse("a -> b -> c")
 FRAME = frame_of("abc", 20, 1)

@@ -22,11 +22,11 @@ from bayescausal.augmentation import augment as module
 from bayescausal.augmentation import search
 from bayescausal.augmentation import threshold as rule
 from bayescausal.augmentation.augment import augment
-from bayescausal.augmentation.choices import log_weights
 from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.donor_odds import log_weights
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, EmptyAugmentation, SpecError
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 CHAIN = Graph.parse("a -> b -> c")
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.plan import make_plan
+from bayescausal.augmentation.factorization import make_plan
 from bayescausal.augmentation.threshold import threshold
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 
 SCOTT = NadarayaWatson("scott")
 

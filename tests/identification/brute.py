@@ -9,7 +9,7 @@ from itertools import chain, combinations, pairwise
 
 import numpy as np
 
-from bayescausal.specs.graph import Edge, Graph
+from bayescausal.graphs.graph import Edge, Graph
 
 
 def subsets(nodes):

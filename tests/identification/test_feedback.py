@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from identification import brute
 
+from bayescausal.experiments.estimand import incremental
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.edges import hedge_of
 from bayescausal.identification.strategies import find_instruments
 from bayescausal.identification.totals import by_period
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Graph
 
 
 def graph(text, outcome="sales"):

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from bayescausal.experiments.estimand import Estimand, Times, incremental, steady_state
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.graph import Graph
+from bayescausal.identification.grades import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.ladder import grade, weaker
-from bayescausal.identification.rungs import ADDITIVE, GRADES, LETTERS
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.estimand import Estimand, Times, incremental, steady_state
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 
 SPRING = ("2025-03-03", "2025-03-30")
 TV = incremental("tv")

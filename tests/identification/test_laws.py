@@ -7,15 +7,15 @@ import pytest
 from identification import brute
 
 from bayescausal.errors import GraphError
+from bayescausal.experiments.estimand import incremental
+from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.adjustment import Question
-from bayescausal.identification.asking import ask
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.edges import hedge_of
 from bayescausal.identification.paths import open_paths, path_given
+from bayescausal.identification.question import ask
 from bayescausal.identification.strategies import find_front_door, find_hedge, find_instruments
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.experiment import Experiment
 
 SEEDS = range(150)
 

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 
 from bayescausal.errors import GraphError
+from bayescausal.experiments.estimand import incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.page import MOST_LINES
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 
 
 def graph(text, outcome="sales"):
@@ -161,7 +161,7 @@ def test_a_path_that_adjusting_opens_is_not_called_open_before():
 def test_results_do_not_depend_on_the_hash_seed():
     program = f"""
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.graph import Graph
+from bayescausal.graphs.graph import Graph
 graph = Graph.parse('''{MARKETING.to_text()}''')
 for treatment in ("tv", "social"):
     found = identify(graph, treatment)

@@ -8,13 +8,13 @@ from time import process_time
 import pytest
 from identification import brute
 
+from bayescausal.experiments.estimand import incremental
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import forbidden
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Graph
 
 
 def renamed(graph, names):

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from bayescausal.experiments.estimand import incremental
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.strategies import find_front_door
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Graph
 
 B, F, ID, IV, NO = "backdoor", "frontdoor", "id", "instrument", "not identified"
 

@@ -7,11 +7,11 @@ import pytest
 from identification import brute
 
 from bayescausal.errors import BayesCausalError, GraphError
+from bayescausal.experiments.estimand import Estimand, Plus, Times, incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.verdicts import identify
-from bayescausal.specs.edge import Edge
-from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
-from bayescausal.specs.experiment import Experiment
-from bayescausal.specs.graph import Graph
 
 
 def graph(text, outcome="sales"):

@@ -15,8 +15,8 @@ from saved_cases import by_hand, tiny
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError
+from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.inference.archive import seal
-from bayescausal.specs.estimand import Estimand, incremental
 
 
 @pytest.fixture(params=["example", "national", "panel"])

@@ -14,13 +14,13 @@ import pytest
 from pymc.model.transform.conditioning import remove_value_transforms
 
 import bayescausal as bc
+from bayescausal.experiments.estimand import steady_state
 from bayescausal.model.contrast import contrast, measure, reach, scope, split
 from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import parameter, strengths
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Parameter, compile_scm, forward
-from bayescausal.specs.estimand import steady_state
 from bayescausal.specs.noise import AR1Noise
 from bayescausal.specs.prior import PARAMETERS
 

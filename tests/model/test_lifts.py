@@ -11,12 +11,12 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.errors import DataError, OverlappingExperiments, SpecError
+from bayescausal.experiments.estimand import steady_state
 from bayescausal.model.build import build
 from bayescausal.model.contrast import contrast, measure
 from bayescausal.model.lifts import lift_data, predict_lift, remeasured, terms
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.scm import compile_scm
-from bayescausal.specs.estimand import steady_state
 
 START = pd.Timestamp("2024-01-01")
 WEEKS = 40

@@ -13,7 +13,7 @@ from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
-from bayescausal.queries.loo import log_density
+from bayescausal.validation.leave_one_out import log_density
 
 AR1 = {
     "errors with memory": (bc.Spec(GRAPH, {"tv": MEDIA}, noise=bc.AR1Noise()), {"history": 3}),

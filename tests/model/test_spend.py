@@ -13,7 +13,7 @@ from bayescausal.errors import SpendWithoutExposure
 from bayescausal.model.contrast import mean_cost, measure, moved_spend, unit_cost
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.scm import compile_scm
-from bayescausal.specs.agreement import check
+from bayescausal.specs.compatibility import check
 
 SPEC = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": bc.Response()})
 

@@ -10,10 +10,10 @@ import pytest
 import xarray as xr
 
 import bayescausal as bc
+from bayescausal.decisions.experiment_ranking import expected_std_error
 from bayescausal.errors import BayesCausalError, DataError, SpecError
 from bayescausal.inference.archive import FORMAT
 from bayescausal.model.scm import compile_scm
-from bayescausal.queries.plan import expected_std_error
 from bayescausal.specs.prior import APART, COMMON
 
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation())

@@ -18,7 +18,7 @@ from saved_cases import tiny
 
 import bayescausal as bc
 from bayescausal.presentation.cli import main
-from bayescausal.presentation.words import number
+from bayescausal.presentation.formatting import number
 
 BUDGET = 0.5
 RUN = [sys.executable, "-m", "bayescausal.presentation.cli"]

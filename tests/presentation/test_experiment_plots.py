@@ -15,7 +15,7 @@ from presentation_cases import with_tests
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
-from bayescausal.presentation.sheet import RED, encode
+from bayescausal.presentation.plot_style import RED, encode
 
 STATUS = ["", "not identified", "experiment", "experiment", "experiment"]
 

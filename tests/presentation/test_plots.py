@@ -11,8 +11,8 @@ from presentation_cases import unconverged
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
+from bayescausal.presentation.plot_style import RED, encode
 from bayescausal.presentation.plots import edge_grade
-from bayescausal.presentation.sheet import RED, encode
 
 PLOTS = {
     name: getattr(bc, name)

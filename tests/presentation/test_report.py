@@ -13,8 +13,8 @@ from presentation_cases import converged, quick, unconverged, weekly, with_tests
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
 from bayescausal.identification.ladder import GRADES
-from bayescausal.presentation.basis import described, judge
-from bayescausal.presentation.words import chance, next_step, number, share, standing, verdict
+from bayescausal.presentation.evidence_text import described, judge
+from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
 
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
 BAD_NAME = "<script>alert('x')"

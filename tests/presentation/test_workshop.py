@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from bayescausal.errors import GraphError
+from bayescausal.experiments.estimand import incremental
+from bayescausal.graphs.graph import Graph
 from bayescausal.identification.verdicts import identify
 from bayescausal.presentation.workshop import workshop
-from bayescausal.specs.estimand import incremental
-from bayescausal.specs.graph import Graph
 
 TEXT = """
 demand -> tv, sales
@@ -196,7 +196,7 @@ def test_more_paths_than_a_page_holds_are_counted():
 def test_the_questions_do_not_depend_on_the_hash_seed():
     program = (
         "from bayescausal.presentation.workshop import workshop\n"
-        "from bayescausal.specs.graph import Graph\n"
+        "from bayescausal.graphs.graph import Graph\n"
         f"print(workshop(Graph.parse({TEXT!r}, outcome='sales'), {{'tv', 'radio'}}))"
     )
     pages = {

@@ -15,9 +15,9 @@ from linear_worlds import linear_fit
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, GraphError, SpecError
+from bayescausal.experiments.estimand import Estimand, Plus, Times, incremental
 from bayescausal.inference.fit import Fit
 from bayescausal.model.scm import compile_scm
-from bayescausal.specs.estimand import Estimand, Plus, Times, incremental
 
 # Sums of 156 weeks of sales near 1e3 in double precision: 1e-16 * 1e5 * 1e3 = 1e-8.
 EXACT = {"rtol": 1e-9, "atol": 1e-8}

@@ -12,12 +12,12 @@ from scipy.stats import qmc
 
 import bayescausal as bc
 from bayescausal.errors import DataError, SpecError
+from bayescausal.experiments.estimand import Estimand, Times, incremental
 from bayescausal.model.contrast import ratio
-from bayescausal.presentation.cards import cells
 from bayescausal.presentation.cli import _strict
-from bayescausal.presentation.words import number
+from bayescausal.presentation.formatting import number
+from bayescausal.presentation.headline_cards import cells
 from bayescausal.queries.summary import summarize
-from bayescausal.specs.estimand import Estimand, Times, incremental
 
 COST = incremental("a", scale="cost")
 INVERSE = replace(COST, scale="per_spend")

@@ -6,8 +6,8 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
+from bayescausal.experiments.estimand import incremental
 from bayescausal.queries.summary import COLUMNS, summarize
-from bayescausal.specs.estimand import incremental
 
 NORMAL = np.random.default_rng(0).normal(2, 3, (4, 500, 3))
 

@@ -15,8 +15,8 @@ from bayescausal.specs.baseline import (
     YearlySeasonality,
 )
 from bayescausal.specs.events import Event, Holidays
-from bayescausal.specs.files import TERMS, term_from_dict
 from bayescausal.specs.prior import Prior
+from bayescausal.specs.serialization import TERMS, term_from_dict
 
 WEEKS = pd.date_range("2024-01-01", periods=104, freq="7D")
 DAYS = pd.date_range("2024-01-01", periods=140, freq="D")

@@ -4,8 +4,8 @@ import numpy as np
 import pymc as pm
 import pytest
 
+from bayescausal.checks import check_keys, number
 from bayescausal.errors import SpecError
-from bayescausal.specs.checks import check_keys, number
 from bayescausal.specs.prior import PARAMETERS, Prior
 
 EXAMPLES = {

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, FewerRowsThanParameters, GraphError, SpecError
+from bayescausal.experiments.estimand import SCALES, Estimand, Plus, Times, incremental
+from bayescausal.experiments.experiment import DESIGNS, Experiment
+from bayescausal.graphs.graph import Edge, Graph
 from bayescausal.model.build import build
 from bayescausal.specs import prior as support
 from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
-from bayescausal.specs.agreement import age, check
 from bayescausal.specs.baseline import (
     HSGPTrend,
     Intercept,
@@ -24,11 +27,8 @@ from bayescausal.specs.baseline import (
     WeeklySeasonality,
     YearlySeasonality,
 )
-from bayescausal.specs.dataset import Dataset
-from bayescausal.specs.estimand import SCALES, Estimand, Plus, Times, incremental
+from bayescausal.specs.compatibility import age, check
 from bayescausal.specs.events import Event, Holidays
-from bayescausal.specs.experiment import DESIGNS, Experiment
-from bayescausal.specs.graph import Edge, Graph
 from bayescausal.specs.noise import AR1Noise, NormalNoise, StudentTNoise
 from bayescausal.specs.prior import PARAMETERS, SHARE, Prior
 from bayescausal.specs.response import Coefficient, MeanContribution, Response, ReturnOnSpend

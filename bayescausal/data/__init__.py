@@ -1,0 +1,1 @@
+"""The table: its rows, dates and columns, and what each of them stands for."""

@@ -1,0 +1,1 @@
+"""From a posterior to a choice: plans and their payoffs, and which test to run next."""

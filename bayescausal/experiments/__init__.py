@@ -1,0 +1,1 @@
+"""Questions, and experiments as noisy measurements of their answers."""

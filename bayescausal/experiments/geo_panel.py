@@ -1,0 +1,357 @@
+"""From the raw panel of a geo test to a `GeoTest`: a lift, its standard error, the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from bayescausal import checks
+from bayescausal.data.dataset import Dataset
+from bayescausal.data.periods import covered, held, inside, is_whole, near, written
+from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.geo_estimators import (
+    METHODS,
+    Method,
+    drift,
+    estimator,
+    rmse,
+    standard_error,
+)
+from bayescausal.experiments.geo_test import GeoTest
+
+COLUMNS = ("time", "unit", "outcome")
+SETTINGS = ("tail", "intercept", "seed", "prob")
+"""Parameters of `geo_test` that are the same for every arm, with the method and the window."""
+
+SHORTEST = 6
+"""Periods before the test without which there is nothing to fit."""
+
+DRIFTS = 2.5
+"""The t value of a drift before the test above which it is noted."""
+
+POOR = 0.3
+"""R2 before the test below which it is noted."""
+
+
+def geo_test(
+    frame: pd.DataFrame,
+    treated: str | Sequence[str],
+    window: tuple[Any, Any],
+    *,
+    time: str,
+    unit: str,
+    outcome: str,
+    estimand: Estimand,
+    method: Method = "did",
+    dark: bool = False,
+    tail: int = 0,
+    intercept: bool = True,
+    seed: int | None = None,
+    prob: float = 0.9,
+) -> GeoTest:
+    """Estimate what a geo test did to its treated units, with a standard error.
+
+        lift = +-sum_{t in window + tail} sum_{treated u} (Y_ut - counterfactual_ut)
+
+    with + for a test that added a treatment, - for one that withheld it (``dark``). All periods
+    before the window fit the counterfactual; those after window and tail are not used.
+    `geo_estimators.standard_error` says how the error is found. `Experiment.from_geo_panel` takes
+    the same and returns the measurement itself; this shows the evidence alone.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row a unit and period, sorted by time in each unit; balanced, nothing missing.
+    treated : str or sequence of str
+        Units whose treatment was changed; all others are controls and must be untouched.
+    window : (start, end)
+        Dates of the test, both included. The start is the start of a period.
+    time, unit, outcome : str
+        Columns; that of the outcome is the node measured, unless the estimand names one.
+    estimand : Estimand
+        What the lift measures. What happened in the treated units is its ``active`` world if the
+        test added (``incremental("tv")`` for tv switched on, ``Estimand(control={"tv":
+        Times(0.5)})`` for tv doubled) and its ``control`` world if the test withheld:
+        ``Estimand({"tv": Plus(50)})`` for 50 a period not spent.
+    method : {"did", "synthetic-control", "tbr"}
+    dark : bool
+        The test switched the treatment off or down. The lift is then what it would have added.
+    tail : int
+        Periods after the window that are counted too; becomes the estimand's ``carryover``.
+    intercept : bool
+        For synthetic control: match series as deviations from their own mean.
+    seed : int, optional
+        For placebo sets and bootstrap; drawn, and kept in the result, when not given.
+    prob : float
+        Probability of the interval.
+
+    Raises
+    ------
+    DataError
+        Gaps, doubles or missing values; unknown treated units, or all; a window outside the data
+        or without enough periods before it; a fit that leaves no residual.
+    SpecError
+        An estimand or a setting that contradicts the test.
+
+    Examples
+    --------
+    >>> week = pd.date_range("2025-01-06", periods=30, freq="7D")
+    >>> panel = pd.DataFrame({"week": np.tile(week, 10), "geo": np.repeat(list("abcdefghij"), 30)})
+    >>> panel["sales"] = 100 + np.random.default_rng(1).normal(size=300)
+    >>> panel.loc[panel.geo.isin(["a", "b"]) & (panel.week >= "2025-07-07"), "sales"] += 5
+    >>> test = geo_test(
+    ...     panel, ["a", "b"], ("2025-07-07", "2025-07-27"), time="week", unit="geo",
+    ...     outcome="sales", estimand=Estimand(control={"tv": 0}), seed=1)
+    >>> round(test.lift), test.error, len(test.placebos)
+    (29, 'placebo in space', 28)
+    """
+    _check_settings(method, dark, tail, intercept, prob)
+    seed = checks.seed_or_drawn("seed", seed)
+    data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
+    units = _treated(treated, data)
+    asked = _asked(estimand, outcome, units, window, dark, tail)
+    before, last = _span(data, asked, tail)
+    _check_dark(frame, asked, frame[unit].astype(str), range(before, last - tail), dark)
+    return _estimate(data, outcome, asked, method, (before, last), dark, intercept, seed, prob)
+
+
+def _estimate(
+    data: Dataset,
+    outcome: str,
+    asked: Estimand,
+    method: Method,
+    span: tuple[int, int],
+    dark: bool,
+    intercept: bool,
+    seed: int,
+    prob: float,
+) -> GeoTest:
+    before, last = span
+    names, units = np.array(data.units), asked.units or ()
+    rows, count = np.isin(names, units), len(units)
+    panel = data.array(outcome)[:, :last]
+    y, x = panel[rows].mean(axis=0), panel[~rows]
+    fitted = estimator(method, intercept)
+    made = fitted(y, x, before)
+    gap, own = y - made.path, rmse(y, made.path, before)
+    if own <= 1e-9 * float(np.abs(y).max()):
+        raise DataError(
+            f"{method}: the counterfactual equals the treated units in all {before} periods before "
+            "the test, so no residual says how large the error is. Use more periods"
+            f"{'' if method == 'did' else ", or 'did'"}."
+        )
+    error = standard_error(method, (y, x), before, fitted, count, np.random.default_rng(seed))
+    if error.scale <= 1e-9 * own:
+        raise DataError(
+            f"The standard error cannot be computed ({error.kind} gives {count * error.scale:.2g}):"
+            f" in the {last - before} periods that are counted the controls do what is expected of "
+            "them to the last digit. Are they filled in? Leave such units and periods out."
+        )
+    lift = (-count if dark else count) * float(gap[before:].sum())
+    std_error = count * error.scale
+    half = std_error * float(stdtrit(error.dof, 0.5 + prob / 2))
+    placebos = (-count if dark else count) * error.draws
+    variance = float(np.var(y[:before]))
+    notes = [*error.notes, *_notes(gap, before, count, 1 - own**2 / variance if variance else 0.0)]
+    p_value = 2 * float(stdtr(error.dof, -abs(lift) / std_error))
+    if error.kind == "placebo in space":
+        p_value = (1 + int((np.abs(placebos) >= abs(lift)).sum())) / (1 + len(placebos))
+        if (least := 1 / (1 + len(placebos))) > 1 - prob:
+            notes.append(f"{len(placebos)} placebos give no p-value below {least:.2f}.")
+    if unused := len(data.time) - last:
+        notes.append(f"The last {unused} periods, after window and tail, are not used.")
+    correlated = np.ptp(made.path[:before]) > 0 and variance > 0
+    return GeoTest(
+        estimand=asked,
+        method=method,
+        error=error.kind,
+        lift=lift,
+        std_error=std_error,
+        dof=error.dof,
+        prob=float(prob),
+        interval=(lift - half, lift + half),
+        p_value=p_value,
+        time=data.time[:last],
+        observed=count * y,
+        counterfactual=count * made.path,
+        difference=count * gap,
+        before=before,
+        weights=dict(zip(names[~rows].tolist(), made.weights.tolist(), strict=True)),
+        placebos=placebos,
+        rmse=count * own,
+        correlation=float(np.corrcoef(y[:before], made.path[:before])[0, 1]) if correlated else 0.0,
+        r2=1 - own**2 / variance if variance else 0.0,
+        treated=units,
+        controls=tuple(names[~rows].tolist()),
+        dark=dark,
+        seed=seed,
+        notes=tuple(notes),
+    )
+
+
+def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any) -> None:
+    if method not in METHODS:
+        raise SpecError(
+            f"method='{method}' is not known. Methods: {', '.join(METHODS)}."
+            f"{did_you_mean(method, METHODS)}"
+        )
+    for label, value in (("dark", dark), ("intercept", intercept)):
+        checks.flag(label, value)
+    checks.count("tail, the periods counted after the window,", tail)
+    checks.probability("prob", prob)
+
+
+def unit_names(given: Any) -> tuple[str, ...]:
+    """Return the names of units, each once and sorted, of one name or several."""
+    names = (given,) if isinstance(given, str | int) else given
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        raise SpecError(f"treated is one unit or a sequence of units; got {given!r}.")
+    return tuple(sorted({checks.unit_name("treated", unit) for unit in names}))
+
+
+def _treated(given: Any, data: Dataset) -> tuple[str, ...]:
+    units = unit_names(given)
+    for name in units:
+        if name not in data.units:
+            raise DataError(
+                f"The treated unit '{name}' is not in the panel. Units: {', '.join(data.units)}."
+                f"{did_you_mean(name, data.units)}"
+            )
+    if not units:
+        raise DataError(f"No unit is treated. Name some of: {', '.join(data.units)}.")
+    if len(units) == len(data.units):
+        raise DataError(
+            f"All {len(units)} units are treated: nothing shows what would have happened without "
+            "the test. Add units that it did not touch."
+        )
+    return units
+
+
+def _asked(
+    estimand: Any,
+    outcome: str,
+    units: tuple[str, ...],
+    window: Any,
+    dark: bool,
+    tail: int,
+) -> Estimand:
+    """Return the estimand with the test's window, units, outcome and tail; raise if it has others.
+
+    The treated units lived in one world of the estimand: active, or control if `dark`.
+    """
+    if not isinstance(estimand, Estimand):
+        raise SpecError(f"estimand is an Estimand, as incremental('tv'); got {estimand!r}.")
+    asked = replace(estimand, window=window)
+    for label, own, test in (
+        ("window", estimand.window, asked.window),
+        ("units", estimand.units and tuple(sorted(estimand.units)), units),
+    ):
+        if own is not None and own != test:
+            raise SpecError(
+                f"The {label} of the estimand and of the test differ: {estimand!r}. Leave it out "
+                "of the estimand: the test's is taken."
+            )
+    if estimand.off_panel:
+        raise SpecError(
+            f"{estimand!r} is off the panel, which has no factual world to put the test into. Ask "
+            "what the test's own panel shows, and give its lift and std_error to Experiment."
+        )
+    if estimand.tail not in (None, tail):
+        raise SpecError(
+            f"The estimand counts a tail of {estimand.tail} periods, the test tail={tail}. Leave "
+            "carryover out of the estimand: the test's tail is taken."
+        )
+    if not dark and not estimand.control:
+        raise SpecError(
+            f"{estimand!r}: its control world is what happened, so the test withheld something. "
+            "Say dark=True; or, if the test added, put the world without it into control: "
+            "incremental('tv'), or Estimand(control={'tv': Times(0.5)})."
+        )
+    if dark and not estimand.active:
+        raise SpecError(
+            f"{estimand!r}: its active world is what happened, but dark=True says that the test "
+            "withheld the treatment: there it is zero against zero. Say what was withheld: "
+            "Estimand({'tv': Plus(50)}) for 50 a period."
+        )
+    return replace(asked, units=units, outcome=estimand.outcome or outcome, carryover=tail)
+
+
+def _span(data: Dataset, asked: Estimand, tail: int) -> tuple[int, int]:
+    """Periods before the window, and periods up to the last that is counted."""
+    start, end = asked.window or (data.time[0], data.time[-1])
+    time = data.time
+    there = f"The panel runs {time[0].date()}..{time[-1].date()}, {data.frequency}."
+    first, last_day = covered(time)
+    if start > last_day or end > last_day or end < first:
+        raise DataError(f"The window {start.date()}..{end.date()} is outside the data. {there}")
+    whole = " or ".join(map(written, near(time, (start, end))))
+    days = held(time, (start, end))
+    if days is None:
+        raise DataError(
+            f"No period starts in the window {start.date()}..{end.date()}. Whole periods are "
+            f"{whole}."
+        )
+    acting = np.flatnonzero(inside(time, (start, end)))
+    before, last = int(acting[0]), int(acting[-1]) + 1
+    if before < SHORTEST:
+        raise DataError(
+            f"{before} periods lie before the window, which starts {start.date()}; {SHORTEST} are "
+            f"the least that a counterfactual can be fitted to. {there}"
+        )
+    if days[0] != start:
+        raise DataError(
+            f"The window starts {start.date()}, within a period, which would be half before the "
+            f"test. Give the start of a period. Whole periods are {whole}."
+        )
+    if not is_whole(time, (start, end)):
+        raise DataError(
+            f"The window ends {end.date()}, within the period of {time[last - 1].date()}, which "
+            f"would be counted whole. Whole periods are {whole}."
+        )
+    if last + tail > len(time):
+        raise DataError(
+            f"tail={tail} goes {last + tail - len(time)} periods beyond the data. {there}"
+        )
+    return before, last + tail
+
+
+def _check_dark(
+    frame: pd.DataFrame, asked: Estimand, units: pd.Series, window: range, dark: bool
+) -> None:
+    """Raise when a column of the frame shows that a treatment was off that the test 'added'."""
+    place = units.groupby(units).cumcount()  # each unit has every period, in order
+    tested = units.isin(asked.units or ()) & place.isin(window)
+    for name in asked.treatments:
+        off = name in frame.columns and not frame.loc[tested, name].any()
+        if off and not dark and asked.control.get(name) == 0 and name not in asked.active:
+            raise SpecError(
+                f"Column '{name}' is zero in the treated units during the window: it went dark, "
+                f"and {asked!r} compares zero with zero. Say dark=True and what was withheld: "
+                f"Estimand({{'{name}': Plus(50)}}) for 50 a period."
+            )
+
+
+def _notes(gap: np.ndarray, before: int, count: int, r2: float) -> list[str]:
+    notes = []
+    after = len(gap) - before
+    slope, t = drift(gap[:before])
+    if abs(t) > DRIFTS:
+        notes.append(
+            f"Before the test the treated units drift from the counterfactual by "
+            f"{count * slope:.3g} a period (t = {t:.1f}): if that went on, "
+            f"{count * slope * after * len(gap) / 2:.3g} of the difference is not the test's."
+        )
+    if r2 < POOR:
+        notes.append(
+            f"The counterfactual explains little of the treated units before the test (R2 = "
+            f"{r2:.2f}): the controls hardly say what would have happened."
+        )
+    if before < 2 * after:
+        notes.append(f"{before} periods before the test are few for {after} that are counted.")
+    return notes

@@ -1,0 +1,1 @@
+"""Causal graphs: notation, drawing, separation, projection. Nothing here knows of data."""

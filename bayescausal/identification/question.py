@@ -1,0 +1,151 @@
+"""From what a user asks to a checked `Question`; errors that name what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bayescausal import checks
+from bayescausal.errors import GraphError, did_you_mean, shown
+from bayescausal.experiments.estimand import Estimand, incremental
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.graph import Graph
+from bayescausal.identification.adjustment import Question
+from bayescausal.identification.compiled import Compiled
+from bayescausal.identification.paths import forbidden, path_given
+
+
+def as_graph(verb: str, graph: Any) -> Graph:
+    """Return a graph, or raise for what is none with the way from it to one."""
+    if isinstance(graph, Graph):
+        return graph
+    advice = "Write Graph.parse('tv -> sales', outcome='sales')."
+    if hasattr(graph, "spec"):
+        advice = f"Write {verb}(fit.spec.graph, ...)."
+    elif hasattr(graph, "graph"):
+        advice = f"Write {verb}(spec.graph, ...)."
+    raise GraphError(f"{verb} asks a Graph; got {shown(graph)}. {advice}")
+
+
+def ask(graph: Graph, asked: Estimand, held: Iterable[str] = ()) -> Question:
+    """Return the question that an estimand puts to a graph, or raise a GraphError."""
+    held = tuple(sorted(checks.names("held", held)))
+    outcome = asked.outcome or graph.outcome
+    for node in (outcome, *asked.treatments, *held):
+        graph.parents(node)  # raises for an unknown name, with advice
+    if outcome in graph.latent:
+        raise GraphError(
+            f"The outcome '{outcome}' is latent: there are no data to tell an effect on it. Name "
+            f"an observed outcome ({', '.join(graph.observed)}), or observe '{outcome}'."
+        )
+    for node in (*asked.treatments, *held):
+        if node in graph.latent:
+            raise GraphError(
+                f"'{node}' is latent; it cannot be set. Name an observed treatment: "
+                f"{', '.join(v for v in graph.observed if v != outcome)}."
+            )
+        if node == outcome:
+            raise GraphError(
+                f"'{node}' is both treatment and outcome. Name another outcome with "
+                f"incremental('{node}').on(...), or another treatment."
+            )
+    if twice := sorted(set(held).intersection(asked.treatments)):
+        raise GraphError(
+            f"'{twice[0]}' is asked about and held: a plan that is changed is not held. Leave it "
+            "out of `held`."
+        )
+    free = graph.do(held) if held else graph
+    for node in asked.treatments:
+        if outcome not in free.descendants(node):
+            without = f" once {', '.join(held)} is held" if held else ""
+            raise GraphError(
+                f"There is no directed path from '{node}' to '{outcome}'{without}, so the effect "
+                "is zero by your graph. Add the missing edge, or ask for another effect."
+            )
+    return Question(Compiled(graph), asked.treatments, outcome, held)
+
+
+def asked_edges(question: Question, asked: Estimand) -> tuple[Edge, ...]:
+    """Return the edges that an estimand sets, or raise when one is not in the graph."""
+    edges = question.at.edges
+    found = tuple(Edge.parse(key) for key in asked.keys if "->" in key)
+    for edge in found:
+        if edge not in edges:
+            known = [str(e) for e in edges]
+            raise GraphError(
+                f"do({edge}=...): there is no such edge among observed nodes. Edges: "
+                f"{', '.join(known)}.{did_you_mean(str(edge), known)}"
+            )
+        if edge.target != question.outcome and question.outcome not in (
+            question.at.graph.descendants(edge.target)
+        ):
+            raise GraphError(
+                f"There is no directed path from '{edge.target}' to '{question.outcome}', so the "
+                f"effect along {edge} is zero by your graph."
+            )
+    return found
+
+
+def as_estimand(asked: Estimand | str) -> Estimand:
+    """Return an estimand; a name is short for what that treatment added."""
+    if isinstance(asked, str):
+        return incremental(asked)
+    if isinstance(asked, Estimand):
+        return asked
+    raise GraphError(
+        f"A question is an Estimand or the name of a treatment; got {shown(asked)}. Write "
+        "incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
+    )
+
+
+def check_experiments(graph: Graph, experiments: Any) -> None:
+    """Raise when an experiment is none, or speaks of nodes that the graph lacks."""
+    if isinstance(experiments, str | Mapping) or not isinstance(experiments, Iterable):
+        raise GraphError(f"experiments is a list of Experiment values; got {shown(experiments)}.")
+    for test in experiments:
+        if not isinstance(test, Experiment):
+            raise GraphError(f"experiments takes Experiment values; got {shown(test)}.")
+        named = [*test.estimand.treatments]
+        named += [test.estimand.outcome] if test.estimand.outcome else []
+        for node in named:
+            if node not in graph.nodes:
+                raise GraphError(
+                    f"Experiment '{test.name}': '{node}' is not in the graph. Nodes: "
+                    f"{', '.join(graph.nodes)}.{did_you_mean(node, graph.nodes)}"
+                )
+
+
+def check_adjustment(question: Question, nodes: Iterable[str]) -> None:
+    """Raise a GraphError unless `nodes` are an adjustment set; the message names a path."""
+    names = (nodes,) if isinstance(nodes, str) else tuple(sorted(set(nodes)))
+    graph, at = question.at.graph, question.at
+    t, y = ", ".join(question.treatments), question.outcome
+    for node in names:
+        graph.parents(node)  # raises for an unknown name, with advice
+        if node in graph.latent:
+            raise GraphError(f"'{node}' is latent: there are no data to adjust for it.")
+        if node in (*question.treatments, *question.held, y):
+            raise GraphError(f"'{node}' is part of the question; it is not adjusted for.")
+    given = at.bits(names)
+    reasons = forbidden(question)
+    if bad := at.words(given & ~question.allowed):
+        raise GraphError(
+            f"Do not adjust for '{bad[0]}' when the effect of {t} on {y} is asked: it is "
+            f"{reasons[bad[0]].removeprefix('it is ')}."
+            if reasons[bad[0]].startswith("a ")
+            else f"Do not adjust for '{bad[0]}': {reasons[bad[0]]}."
+        )
+    if question.separates(given):
+        return
+    path = path_given(question, given)
+    sets = ["{" + ", ".join(at.words(z)) + "}" for z in question.minimal_sets[:3]]
+    advice = f"Adjustment sets: {'; '.join(sets)}." if sets else "No adjustment set exists."
+    if path is not None and path.colliders:
+        at_node = path.colliders[0]
+        raise GraphError(
+            f"Adjusting for {', '.join(names)} opens {path}: '{at_node}' is a collider there. "
+            f"{advice}"
+        )
+    chosen = f"Given {', '.join(names)}" if names else "With nothing adjusted for"
+    raise GraphError(f"{chosen} the path {path} stays open. {advice}")

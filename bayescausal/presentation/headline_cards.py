@@ -1,0 +1,113 @@
+"""The cards of a report's first screen: one a channel, from the draws that the tables show too."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bayescausal._types import Draws, Node
+from bayescausal.inference.evidence import heard
+from bayescausal.inference.fit import Fit
+from bayescausal.presentation.evidence_text import judge, proportional, remedy, why
+from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
+from bayescausal.presentation.plot_style import table_of
+from bayescausal.presentation.plots import channels_of
+from bayescausal.queries.effects import mroas
+from bayescausal.queries.summary import PRIOR
+
+type Questions = dict[tuple[Node, str], Draws]
+
+
+def cells(fit: Fit, found: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
+    """Return median and interval of every quantity of a channel, as text; P(it is above one)."""
+    return {q: _cell(fit, draws, q, prob) for (c, q), draws in found.items() if c == channel}
+
+
+def _cell(fit: Fit, found: Draws, quantity: str, prob: float) -> dict[str, Any]:
+    write = share if quantity == "share" else number
+    line = table_of(found, prob).iloc[0]
+    above = float(table_of(found - 1, prob)["p_positive"].iloc[0])
+    draws = fit.shape[0] * fit.shape[1]
+    return {
+        "median": write(line["median"]),
+        "interval": f"{write(line['low'])} to {write(line['high'])}",
+        "prior": " to ".join(write(line[end]) for end in PRIOR if end in line),
+        "note": str(line.get("note", "")),
+        "fixed": line["low"] == line["high"],
+        "size": float(line["median"]),
+        "p_above_one": above,
+        "above_one": chance(above, draws),
+        "positive": chance(float(line["p_positive"]), draws),
+        "grade": line["grade"],
+        "unknown": line["grade"] == "X" and line["low"] != line["high"],
+        "standing": standing(line["grade"]),
+    }
+
+
+def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[dict[str, Any]]:
+    """Return what the card of each channel says, paid ones first, the largest return on top."""
+    rows, spec = [], fit.spec
+    priced = fit.data.value != 1 and len(spec.graph.outcomes) == 1
+    for channel in channels_of(fit, outcome):
+        asked = cells(fit, found, channel, prob)
+        page, grade = judge(spec, channel, outcome, fit.evidence)
+        paid = "roas" in asked
+        lead = asked["roas" if paid else "total"]
+        tests = [
+            e
+            for e in spec.experiments
+            if channel in e.estimand.treatments and e.design != "prior-belief"
+        ]
+        tested = any(test in heard(spec, fit.evidence) for test in tests)
+        rows.append(
+            {
+                "channel": channel,
+                "paid": paid,
+                "lead": lead,
+                "verdict": verdict(lead["p_above_one"], priced),
+                "why": why(page),
+                "remedy": remedy(page),
+                "total": asked["total"],
+                "share": asked.get("share"),
+                "mroas": asked.get("mroas"),
+                "linear": proportional(spec, channel, outcome),
+                "step": _step(fit, channel, asked, tested, grade.conflict, prob),
+                "tests": len(tests),
+            }
+        )
+    return sorted(rows, key=lambda row: (not row["paid"], -row["lead"]["size"]))
+
+
+def _step(
+    fit: Fit,
+    channel: Node,
+    asked: dict[str, dict[str, Any]],
+    tested: bool,
+    conflict: bool,
+    prob: float,
+) -> str:
+    """Say what to do with the next unit of spend; nothing where that would rest on too little.
+
+    That is without mROAS, without convergence, and with several outcomes: what the next unit
+    returns on one of them is not all that it returns. It pays back when it returns more than all
+    the spend that it moves, that of other channels included.
+    """
+    margin = asked.get("mroas")
+    alone = len(fit.spec.graph.outcomes) == 1
+    if margin is None or not (alone and fit.convergence.converged):
+        return ""
+    terms = [f"at {number(1)} a unit"] if fit.data.value == 1 else []
+    if asked["roas"]["median"] != asked["induced roas"]["median"]:
+        draws = mroas(fit, [channel], spend="induced").isel(channel=0).drop_vars("channel")
+        margin = _cell(fit, draws, "mroas", prob)
+        terms.append("counting the spend that it causes elsewhere")
+    if not math.isfinite(margin["size"]):
+        return ""
+    return next_step(
+        margin["grade"],
+        margin["p_above_one"],
+        margin["above_one"],
+        tested=tested,
+        conflict=conflict,
+        terms=terms,
+    )

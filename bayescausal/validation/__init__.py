@@ -1,0 +1,1 @@
+"""Whether to believe a fit: diagnostics, refits, tests against the model, other estimators."""

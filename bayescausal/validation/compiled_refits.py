@@ -1,0 +1,97 @@
+"""Fits of one model without some of its tests: compiled once, the tests switched off by data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from bayescausal import checks
+from bayescausal.errors import OverlappingExperiments
+from bayescausal.inference.compile import Density, compile_jax
+from bayescausal.inference.fit import Fit, sampled
+from bayescausal.inference.fit import fit as sample
+from bayescausal.inference.sample import whitened
+from bayescausal.inference.settings import Settings
+from bayescausal.model.build import build
+from bayescausal.model.lifts import lift_data
+from bayescausal.specs.spec import Spec
+
+_SETTINGS = (
+    "sampler",
+    "backend",
+    "mass_matrix",
+    "draws",
+    "tune",
+    "chains",
+    "target_accept",
+    "rounds",
+)
+_COMPILED: WeakKeyDictionary[Fit, Density] = WeakKeyDictionary()
+"""Made from a fit alone, so that it is no state: it only saves the time to make it again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Refits of a fit without some of its tests, with its settings.
+
+    The error of a test that is left out is `OFF` times as large, so that its term is a constant:
+    what is sampled is the posterior without it. Its spec has no such test, and prior draws are
+    those of the fit, as no prior depends on a test.
+
+    One compilation serves every refit by nutpie on JAX, for as long as the fit is in memory. Other
+    samplers, the numba backend, a test that alone brings a node into the model (the equations are
+    others without it) and a fit with augmentation (its rows follow from a first fit, which sees the
+    tests) are compiled anew, each time.
+
+    Parameters
+    ----------
+    fit : Fit
+    """
+
+    fit: Fit
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Those of the fit, without a progress bar."""
+        given = self.fit.info["settings"]
+        return Settings(**{key: given[key] for key in _SETTINGS}, progress=False)
+
+    @property
+    def density(self) -> Density:
+        """The model of the fit, compiled; the data of its tests are arguments."""
+        if self.fit not in _COMPILED:
+            _COMPILED[self.fit] = self._compiled()
+        return _COMPILED[self.fit]
+
+    def _compiled(self) -> Density:
+        spec, data = self.fit.spec, self.fit.data
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OverlappingExperiments)  # one of the two may go
+            model = build(spec, data)
+        return compile_jax(model, keep=lift_data(spec, data))
+
+    def without(self, names: Collection[str], seed: int | None = None) -> Fit:
+        """Fit again without these tests; raise a SpecError when there is no such test."""
+        fit, settings = self.fit, self.settings
+        given = lift_data(fit.spec, fit.data, without=names)
+        spec = without(fit.spec, names)
+        jax = settings.sampler == "nutpie" and settings.engine == "jax"
+        alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
+        if not (jax and alike):
+            return sample(spec, fit.data, seed=seed, **settings.__dict__)
+        seed = checks.seed_or_drawn("seed", seed)
+        sampler = whitened(self.density, given)
+        return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
+
+
+def without(spec: Spec, names: Collection[str]) -> Spec:
+    """Return a spec without these tests, and without the covariances that others have with them."""
+    tests = tuple(
+        replace(test, covariance={k: c for k, c in test.covariance.items() if k not in names})
+        for test in spec.experiments
+        if test.name not in names
+    )
+    return replace(spec, experiments=tests)

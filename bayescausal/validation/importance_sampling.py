@@ -1,0 +1,125 @@
+"""The tests of a fit, and its posterior without some of them, by importance sampling."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from arviz_stats.base import array_stats
+from scipy import stats
+
+from bayescausal.errors import NotConverged, SpecError
+from bayescausal.experiments.experiment import Experiment
+from bayescausal.inference.convergence import ess
+from bayescausal.inference.fit import Fit, lift_draws
+from bayescausal.model.lifts import entered, lift_data, terms
+from bayescausal.queries.questions import require_defined
+
+PROB = 0.9
+_ERRORS = 41  # quantiles of the error that are added to each draw of an effect
+
+
+class LeftOut(NamedTuple):
+    """The tests of a fit, by name: as entered, their effects and errors, what to leave out."""
+
+    given: dict[str, Experiment]
+    effects: dict[str, np.ndarray]
+    errors: dict[str, float]
+    covariance: dict[tuple[str, str], float]
+    term: dict[str, str]
+    density: dict[str, np.ndarray]
+
+    def without(self, *names: str) -> tuple[np.ndarray, float, bool]:
+        """Weights that leave out the terms of these tests, Pareto k, and whether it will do.
+
+        w  ~  1 / prod p(lift | theta),   smoothed;   k < min(0.7, 1 - 1 / log10(draws))
+        """
+        left = sorted({self.term[name] for name in names})
+        density = np.sum([self.density[term] for term in left], axis=0)
+        efficiency = min(1.0, ess(density, "bulk") / density.size)
+        # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
+        logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
+        weights = np.exp(logs - logs.max())
+        enough = min(0.7, 1 - 1 / np.log10(density.size)) if density.size > 10 else 0.0
+        return weights / weights.sum(), float(k), bool(k < enough)
+
+    def tied(self, name: str) -> tuple[str, ...]:
+        """Return the tests that are left out with this one: covariances tie them, by name."""
+        return tuple(sorted(n for n in self.given if self.term[n] == self.term[name]))
+
+    def moments(self, name: str, weights: np.ndarray) -> tuple[float, float]:
+        """Mean and sd of the effect of a test under weights."""
+        draws = self.effects[name].ravel()
+        mean = float(weights @ draws)
+        return mean, float(np.sqrt(weights @ (draws - mean) ** 2))
+
+    def z(self, name: str, mean: float, sd: float) -> float:
+        """The lift against an effect of this mean and sd, over the spread of both."""
+        return (self.given[name].lift - mean) / float(np.hypot(sd, self.errors[name]))
+
+
+def required(fit: Fit) -> tuple[Experiment, ...]:
+    """Return the experiments of a fit; raise when it has none."""
+    if not fit.spec.experiments:
+        raise SpecError(
+            "The fit has no experiments. Give them to the spec, Spec(..., experiments=[...]), and "
+            "fit again; tests to compare with go to reconcile(fit, tests)."
+        )
+    return fit.spec.experiments
+
+
+def gather(fit: Fit) -> LeftOut:
+    """Evaluate the tests of a fit: effects, errors, log densities of their terms."""
+    given = {str(test.name): entered(test) for test in required(fit)}
+    effects = {
+        name: require_defined(lift_draws(fit, test), test.estimand) for name, test in given.items()
+    }
+    out = LeftOut(given, effects, {}, {}, {}, {})
+    data = lift_data(fit.spec, fit.data)
+    for term in terms(fit.spec):
+        names = [str(test.name) for test in term.tests]
+        out.term.update(dict.fromkeys(names, term.name))
+        error = data[term.error]
+        matrix = error if len(names) > 1 else np.atleast_2d(error**2)
+        out.errors.update(zip(names, np.sqrt(np.diag(matrix)).tolist(), strict=True))
+        for i, j in combinations(range(len(names)), 2):
+            out.covariance[names[i], names[j]] = float(matrix[i, j])
+        residual = np.stack([given[name].lift - effects[name] for name in names], axis=-1)
+        if len(names) > 1:
+            out.density[term.name] = stats.multivariate_normal(cov=matrix).logpdf(residual)
+        else:
+            law = error_law(given[names[0]], out.errors[names[0]])
+            out.density[term.name] = law.logpdf(residual[..., 0])
+    return out
+
+
+def error_law(test: Experiment, sd: float) -> Any:
+    """Return the law of the error of a measurement, with its possible bias."""
+    return stats.norm(scale=sd) if test.nu is None else stats.t(test.nu, scale=sd)
+
+
+def predictive(draws: np.ndarray, error: Any, prob: float, prefix: str = "") -> dict[str, float]:
+    """Median and mean of an effect, and the interval of a lift.
+
+    Every draw with quantiles of the error.
+    """
+    levels = (np.arange(_ERRORS) + 0.5) / _ERRORS
+    lifts = (draws[:, None] + error.ppf(levels)).ravel()
+    low, high = np.quantile(lifts, [(1 - prob) / 2, (1 + prob) / 2])
+    numbers = {"median": np.median(draws), "mean": draws.mean(), "low": low, "high": high}
+    return {prefix + key: float(value) for key, value in numbers.items()}
+
+
+def refit_advice(names: Sequence[str], k: float) -> str:
+    """Say that a posterior without these tests needs a refit."""
+    left = repr(names[0]) if len(names) == 1 else list(names)
+    return f"Importance sampling is unreliable (k = {k:.2f}): look at leave_out(fit, {left})."
+
+
+def warn_of(fit: Fit) -> None:
+    """Warn when a fit has not converged, from the place where its table was asked for."""
+    if not fit.convergence.converged:
+        warnings.warn(str(fit.convergence), NotConverged, stacklevel=4)

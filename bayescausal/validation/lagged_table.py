@@ -1,0 +1,255 @@
+"""Data and graph side by side: columns, lagged columns, and what an estimand changes in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from bayescausal.data.dataset import Dataset
+from bayescausal.data.periods import inside
+from bayescausal.errors import DataError, GraphError, did_you_mean
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.graph import Graph
+from bayescausal.specs.adstock import shift
+
+Exposure = Callable[[np.ndarray], np.ndarray]
+"""From a treatment's path to what acts, dims kept, time last."""
+
+
+class Table(NamedTuple):
+    """Columns with dims ``(unit, time)``; periods before `first` are only input to lags."""
+
+    x: Mapping[str, np.ndarray]
+    first: int
+    time: pd.DatetimeIndex | None
+    units: tuple[str, ...]
+    shape: tuple[int, int]
+
+
+def read_table(data: Dataset | pd.DataFrame, names: Collection[str]) -> Table:
+    """Read the columns `names`, whatever holds them; raise when one is missing or not finite."""
+    if not isinstance(data, Dataset | pd.DataFrame):
+        raise DataError(
+            f"data is a Dataset or a pandas DataFrame; got {type(data).__name__}. Write "
+            "Dataset.from_frame(frame, time='week')."
+        )
+    there = sorted(column for column in data.columns if isinstance(column, str))
+    for name in sorted(names):
+        if name not in there:
+            raise DataError(
+                f"The graph has the node '{name}', but the data have no such column. Columns: "
+                f"{', '.join(there)}. Rename the column, or declare 'latent: {name}'."
+                f"{did_you_mean(name, there)}"
+            )
+    if isinstance(data, Dataset):
+        x = {name: np.atleast_2d(data.array(name)) for name in names}
+        return Table(x, data.history, data.time, data.units, (len(data.units) or 1, len(data.time)))
+    x = {name: _numbers(data, name)[None] for name in names}
+    time = data.index if isinstance(data.index, pd.DatetimeIndex) else None
+    return Table(x, 0, time, (), (1, len(data)))
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
+    column = frame[name]
+    if column.ndim != 1 or not pd.api.types.is_numeric_dtype(column):
+        raise DataError(f"'{name}' must be one column of numbers. Convert it with pd.to_numeric.")
+    values = column.to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"Column '{name}' has {int((~np.isfinite(values)).sum())} missing or infinite values. "
+            "Fill them knowingly, or leave out the rows."
+        )
+    return values
+
+
+class Slices(NamedTuple):
+    """A graph without lags: observed columns by name, as (node, lag), and the longest lag."""
+
+    dag: nx.DiGraph
+    columns: Mapping[str, tuple[str, int]]
+    depth: int
+
+    def of(self, node: str) -> list[str]:
+        """Columns of a node, the latest first."""
+        return [column for column, (name, _) in self.columns.items() if name == node]
+
+    def acting(self, treatment: str, outcome: str) -> list[str]:
+        """Columns of the treatment that reach the outcome of the last period."""
+        reaching = nx.ancestors(self.dag, outcome)
+        return [column for column in self.of(treatment) if column in reaching]
+
+
+def unroll_lags(graph: Graph) -> Slices:
+    """Write lagged edges as edges from lagged columns, as far back as the longest path reaches.
+
+    Without lags this is the graph itself, its ``<->`` written as latent nodes. With lags a
+    ``<->`` ties all columns of both nodes: it does not say how far apart in time it acts.
+
+    Raises
+    ------
+    GraphError
+        Lagged edges close a cycle: then the past of the outcome belongs to the treatment's
+        causes, and no regression on columns answers.
+
+    Examples
+    --------
+    >>> slices = unroll_lags(Graph((("demand", "tv"), ("tv", "sales", 1))))
+    >>> list(slices.columns), slices.acting("tv", "sales")
+    (['demand', 'demand@1', 'sales', 'sales@1', 'tv', 'tv@1'], ['tv@1'])
+    """
+    if graph.has_feedback:
+        raise GraphError(
+            "Lagged edges close a cycle (a budget that follows past sales, or a node's effect on "
+            "its own future). DoWhy has no word for the window of an intervention, and a "
+            "regression would adjust for what the treatment moves. Ask `effect` of the fitted "
+            "model, which simulates the feedback."
+        )
+    far = dict.fromkeys(graph.nodes, 0)
+    for node in graph.order:
+        for edge in graph.outgoing(node):
+            far[edge.target] = max(far[edge.target], far[node] + edge.lag)
+    depth = max(far.values())
+    dag = nx.DiGraph()
+    every = list(product(graph.nodes, range(depth + 1)))
+    dag.add_nodes_from(_column(*item) for item in every)
+    for source, target, lag in graph.edges:
+        for k in range(depth + 1 - lag):
+            dag.add_edge(_column(source, k + lag), _column(target, k))
+    ties = [*graph.bidirected, *((node,) for node in graph.nodes if depth)]
+    for tie in ties:
+        name = "_".join(("U", *tie))
+        while name in dag:
+            name += "'"
+        dag.add_edges_from((name, _column(node, k)) for node in tie for k in range(depth + 1))
+    columns = {_column(*item): item for item in every if item[0] not in graph.latent}
+    return Slices(dag, columns, depth)
+
+
+def _column(node: str, lag: int) -> str:
+    return f"{node}@{lag}" if lag else node
+
+
+def read_controls(
+    controls: pd.DataFrame | None, table: Table, slices: Slices
+) -> dict[str, np.ndarray]:
+    """Read the columns of a baseline, dims ``(unit, time)``; raise when they do not fit."""
+    if controls is None:
+        return {}
+    periods = table.shape[1]
+    if not isinstance(controls, pd.DataFrame) or len(controls) not in {
+        periods,
+        periods - table.first,
+    }:
+        rows = f"{len(controls)} rows" if hasattr(controls, "__len__") else repr(controls)
+        raise DataError(
+            f"controls is a frame with one row a period, {periods} of them; got {rows}."
+        )
+    out: dict[str, np.ndarray] = {}
+    for name in map(str, controls.columns):
+        if name in slices.dag or name in out or name != name.strip():
+            raise DataError(
+                f"The control {name!r} has the name of a node or of another control, or white "
+                "space around it. Rename it; nodes are adjusted for when the graph says so."
+            )
+        values = controls.iloc[:, len(out)].to_numpy(dtype=float)
+        if not np.isfinite(values).all():
+            raise DataError(f"The control '{name}' has missing or infinite values.")
+        whole = np.concatenate([np.zeros(periods - len(values)), values])
+        out[name] = np.broadcast_to(whole, table.shape)
+    return out
+
+
+class Change(NamedTuple):
+    """What an estimand changes in exposure, for each column of the treatment, and in all."""
+
+    by_column: tuple[float, ...]
+    total: float
+
+
+def change_of(
+    table: Table, estimand: Estimand, lags: Sequence[int], exposure: Exposure | None
+) -> Change:
+    """Sum the change in exposure over the periods and units that the estimand counts.
+
+    A column of lag k sees the change k periods later, and what falls behind the data is cut off.
+
+    Raises
+    ------
+    DataError
+        A window or units that are not in the data, values of the wrong shape, no change at all.
+    """
+    (node,) = estimand.treatments
+    path = table.x[node]
+    acts, counts = _where(table, estimand)
+    worlds = []
+    for side in (estimand.active, estimand.control):
+        value = side.get(node, path)
+        shown = path if len(table.units) else path[0]
+        new = np.asarray(value(shown.copy()) if callable(value) else value, dtype=float)
+        if new.shape not in ((), shown.shape, path.shape, path.shape[-1:]):
+            raise DataError(
+                f"do({node}=...) must have the shape of the data, {shown.shape}; got {new.shape}."
+            )
+        worlds.append(exposed(np.where(acts, new, path), exposure))
+    moved = worlds[0] - worlds[1]
+    periods = int(acts.sum()) if estimand.scale == "mean" else 1
+    sums = [float((shift(np, moved, lag) * counts).sum()) / periods for lag in (0, *lags)]
+    if not any(sums[1:]):
+        raise DataError(
+            f"{estimand!r} changes nothing: both worlds have the same {node!r} in the window (is "
+            "it zero there?). Check the window, or ask about another value."
+        )
+    return Change(tuple(sums[1:]), sums[0])
+
+
+def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
+    """Masks ``(unit, time)`` of where the intervention acts and where its effect is counted."""
+    trained = np.arange(table.shape[1]) >= table.first
+    acting = trained
+    if estimand.window is not None:
+        if table.time is None:
+            raise DataError(
+                "The estimand has a window, but the frame has no dates. Give it dates as its "
+                "index (frame.set_index('week')), or a Dataset."
+            )
+        acting = trained & inside(table.time, estimand.window)
+        if not acting.any():
+            raise DataError(
+                f"{estimand!r}: no period of the data lies in its window. The data run "
+                f"{table.time[table.first].date()}..{table.time[-1].date()}."
+            )
+    wanted = estimand.units or table.units
+    for unit in wanted:
+        if unit not in table.units:
+            raise DataError(
+                f"Unit '{unit}' is not in the data. Units: "
+                f"{', '.join(table.units) or 'none, the data are national'}."
+                f"{did_you_mean(unit, table.units)}"
+            )
+    units = np.isin(table.units, wanted)[:, None] if table.units else np.ones((1, 1), bool)
+    place, rows = np.arange(table.shape[1]), np.flatnonzero(acting)
+    counted = trained & (place >= rows[0])
+    if estimand.tail is not None:
+        counted = counted & (place <= rows[-1] + estimand.tail)
+    return units & acting, units & counted
+
+
+def exposed(path: np.ndarray, exposure: Exposure | None) -> np.ndarray:
+    """Apply the user's function to a path ``(unit, time)``; it sees ``(time,)`` when national."""
+    if exposure is None:
+        return path
+    shown = path[0] if len(path) == 1 else path
+    out = np.asarray(exposure(shown.copy()) if callable(exposure) else np.nan, dtype=float)
+    if out.shape != shown.shape or not np.isfinite(out).all():
+        what = f"values of shape {out.shape}" if callable(exposure) else f"{exposure!r}"
+        raise DataError(
+            "exposure is a function of the treatment's path that returns finite values in its "
+            f"shape, {shown.shape}; got {what}. Both worlds of the estimand go through it. Write "
+            "`lambda x: GeometricAdstock(l_max=8).apply(np, x, {'alpha': np.array(0.5)})`."
+        )
+    return out.reshape(path.shape)

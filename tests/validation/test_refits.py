@@ -1,0 +1,231 @@
+"""Refits of one compiled model: a test that is switched off has no say, and nothing else changes.
+
+Whether what is sampled this way is the posterior without the test, known by hand, is asked in
+`test_experiments.py` of the fit that its fixture `agreeing` makes.
+"""
+
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescausal as bc
+from bayescausal.inference.compile import compile_jax
+from bayescausal.model.lifts import lift_data
+from bayescausal.validation import compiled_refits
+from bayescausal.validation.compiled_refits import Refits, without
+from bayescausal.validation.refits import evidence, leave_out
+
+QUICK = {"backend": "jax", "draws": 40, "tune": 60, "chains": 2, "progress": False}
+WINDOWS = {"a": (2, 5), "b": (7, 10), "c": (12, 15), "d": (17, 20), "e": (22, 25), "f": (27, 30)}
+
+
+def world():
+    """Forty weeks in which ``x`` moves ``m`` and ``y``; ``m`` causes nothing that is measured."""
+    rng = np.random.default_rng(4)
+    x = rng.gamma(3.0, 10.0, 40)
+    frame = pd.DataFrame({"week": pd.date_range("2024-01-01", periods=40, freq="7D"), "x": x})
+    frame["y"] = 300 + 2 * x + rng.normal(0, 15, 40)
+    frame["m"] = 20 + x + rng.normal(0, 5, 40)
+    data = bc.Dataset.from_frame(frame.assign(eur=3 * x), time="week", spend={"x": "eur"})
+    graph = bc.Graph.parse("x -> y\nx -> m", outcome="y")
+    return bc.Spec(graph, {"x": bc.Response()}, noise=bc.NormalNoise()), data
+
+
+SPEC, DATA = world()
+
+
+def measured(name, lift, error, design="geo-rct", on=None, scale="total", **more):
+    first, last = WINDOWS[name]
+    question = bc.incremental("x", scale=scale).during(DATA.time[first], DATA.time[last])
+    question = question.on(on) if on else question
+    return bc.Experiment(question, lift, error, design, name=name, **more)
+
+
+TESTS = (
+    measured("a", 200, 30),
+    measured("b", 250, 40, covariance={"c": 600.0}),
+    measured("c", 180, 35),
+    measured("d", 300, 20, nu=4.0),
+    measured("e", 1.4, 0.2, scale="cost"),
+    measured("f", 240, 60, design="prior-belief", half_life=8.0),
+)
+FULL = replace(SPEC, experiments=TESTS)
+NAMES = tuple(str(test.name) for test in TESTS)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """The density of the model with all tests, whose data are arguments."""
+    return compile_jax(bc.build(FULL, DATA), keep=lift_data(FULL, DATA))
+
+
+@pytest.fixture(scope="module")
+def tried():
+    """A quick fit with two tests."""
+    return bc.fit(replace(SPEC, experiments=(TESTS[3], TESTS[0])), DATA, seed=1, **QUICK)
+
+
+def at(density, data=None, seed=0):
+    """Value, and gradient by name, where the parameters are drawn by their names."""
+    parts = {}
+    for name in sorted(density.layout):
+        rng = np.random.default_rng([seed, *name.encode()])
+        parts[name] = rng.normal(0, 0.3, density.layout[name]).ravel()
+    value, gradient = density.given(data)(np.concatenate([parts[k] for k in density.layout]))
+    ends = np.cumsum([len(parts[name]) for name in density.layout])
+    return value, dict(zip(density.layout, np.split(gradient, ends[:-1]), strict=True))
+
+
+# The compiled density
+
+
+def test_data_that_stay_arguments_change_nothing_by_themselves(kept):
+    plain = compile_jax(bc.build(FULL, DATA))
+    assert plain.data == {}
+    assert list(kept.data) == list(lift_data(FULL, DATA))
+    for seed in range(3):
+        (value, gradient), (wanted, exact) = at(kept, seed=seed), at(plain, seed=seed)
+        assert value == pytest.approx(wanted, rel=1e-12)
+        for name, part in exact.items():
+            np.testing.assert_allclose(gradient[name], part, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "left", [("a",), ("b",), ("d",), ("c", "e"), ("b", "c", "f"), NAMES], ids="+".join
+)
+def test_a_test_that_is_switched_off_has_no_influence(kept, left):
+    """The gradient is that of a model that never had the test; the density is off by a constant."""
+    alone = compile_jax(bc.build(without(FULL, left), DATA))
+    assert alone.layout.keys() == kept.layout.keys()
+    off, on = lift_data(FULL, DATA, without=left), lift_data(FULL, DATA)
+    apart = []
+    for seed in range(4):
+        (value, gradient), (wanted, exact) = at(kept, off, seed), at(alone, seed=seed)
+        apart.append(value - wanted)
+        for name, part in exact.items():
+            np.testing.assert_allclose(gradient[name], part, rtol=1e-9, atol=1e-9)
+        with_it = np.concatenate(list(at(kept, on, seed)[1].values()))
+        assert np.abs(with_it - np.concatenate(list(gradient.values()))).max() > 0.1
+    np.testing.assert_allclose(apart, apart[0], rtol=1e-9)
+
+
+def test_the_mode_is_that_of_the_model_without_the_test(kept):
+    """Where sampling starts: preconditioned at new values, not at those of the compilation."""
+    z = np.zeros((1, 1, sum(int(np.prod(s)) for s in kept.layout.values())))
+    alone = compile_jax(bc.build(without(FULL, ("d",)), DATA)).precondition().restore(z)
+    off = kept.precondition(lift_data(FULL, DATA, without=("d",))).restore(z)
+    all_on = kept.precondition().restore(z)
+    for name, value in alone.items():
+        np.testing.assert_allclose(off[name], value, rtol=0.01, atol=0.01)
+    assert abs(all_on["x->y"] - off["x->y"]).item() > 0.01
+
+
+# Refits
+
+
+def test_one_compilation_serves_every_refit_of_a_fit(tried, monkeypatch):
+    made = []
+
+    def counted(*args, **settings):
+        made.append(args)
+        return compile_jax(*args, **settings)
+
+    monkeypatch.setattr(compiled_refits, "compile_jax", counted)
+    fit = replace(tried)
+    first = leave_out(fit, "a", seed=3)
+    leave_out(fit, ["a", "d"], seed=3)
+    with pytest.warns(bc.errors.NotConverged):
+        table = evidence(fit, "x", seed=3)
+    assert len(made) == 1
+    again = leave_out(fit, "a", seed=3)
+    np.testing.assert_array_equal(first.theta()["x->y"], again.theta()["x->y"])
+    leave_out(replace(tried), "a", seed=3)
+    assert len(made) == 2  # another fit is another model
+    assert table.attrs["estimand"] == "Estimand(factual vs do(x=0), on y)"
+    assert "Without 'd'" in table.attrs["problem"]
+    assert "NOT CONVERGED" in table.attrs["problem"]
+
+
+def test_a_refit_is_a_fit_whose_spec_has_no_such_test(tried, tmp_path):
+    fit = leave_out(tried, "d", seed=8)
+    assert fit.spec == replace(SPEC, experiments=(TESTS[0],))
+    assert {*fit.evidence["z"]} == {"a"}
+    assert fit.info["seed"] == 8
+    assert fit.info["settings"] == tried.info["settings"] | {"progress": False}
+    assert fit.shape == tried.shape
+    assert {*fit.tree["posterior"].data_vars} == {*tried.tree["posterior"].data_vars}
+    np.testing.assert_array_equal(fit.theta("prior")["x->y"], tried.theta("prior")["x->y"])
+    back = bc.load(fit.save(tmp_path / "fit.nc"))
+    assert back.spec == fit.spec
+    np.testing.assert_array_equal(back.theta()["x->y"], fit.theta()["x->y"])
+
+
+def test_without_its_last_test_an_effect_is_no_longer_identified():
+    graph = bc.Graph.parse("x -> y\nx <-> y", outcome="y")
+    spec = bc.Spec(graph, treatments=("x",), experiments=TESTS[:1])
+    fit = bc.fit(spec, DATA, seed=1, **QUICK)
+    assert fit.grades["x"].letter != "X"
+    assert leave_out(fit, "a", seed=2).grades["x"].letter == "X"
+
+
+def test_a_covariance_with_a_test_that_is_left_out_goes_with_it():
+    (b,) = without(replace(SPEC, experiments=TESTS[1:3]), ["c"]).experiments
+    assert b == replace(TESTS[1], covariance={})
+    assert without(FULL, []) == FULL
+
+
+def test_a_node_that_only_the_test_brought_in_leaves_with_it():
+    """Its equation is no part of the model without the test, so this model is another one."""
+    spec = replace(SPEC, experiments=(TESTS[0], measured("b", 60, 5, on="m")))
+    fit = bc.fit(spec, DATA, seed=1, **QUICK)
+    assert fit.spec.modelled == ("m", "y")
+    refitted = leave_out(fit, "b", seed=2)
+    assert refitted.spec.modelled == ("y",)
+    assert not [name for name in refitted.theta() if name.startswith(("m", "x->m"))]
+    assert "x->m" in fit.theta()
+    assert leave_out(fit, "a", seed=2).spec.modelled == ("m", "y")
+
+
+@pytest.mark.parametrize("other", [{"sampler": "pymc"}, {"backend": "numba"}], ids=str)
+def test_other_samplers_and_backends_are_left_to_fit(tried, monkeypatch, other):
+    """They take a minute, so that only what `fit` is asked is looked at here."""
+    settings = tried.info["settings"] | other
+    tree = tried.tree.copy()
+    tree.attrs = {**tree.attrs, "info": json.dumps(tried.info | {"settings": settings})}
+    asked = []
+    monkeypatch.setattr(
+        compiled_refits, "sample", lambda spec, data, **how: asked.append((spec, data, how))
+    )
+    monkeypatch.setattr(compiled_refits, "compile_jax", None)  # whoever called it would fail
+    leave_out(replace(tried, tree=tree), "a", seed=2)
+    ((spec, data, how),) = asked
+    assert [test.name for test in spec.experiments] == ["d"]
+    assert data is tried.data
+    assert (how["seed"], how["progress"]) == (2, False)
+    assert {key: how[key] for key in ("sampler", "backend", "draws", "target_accept")} == {
+        key: settings[key] for key in ("sampler", "backend", "draws", "target_accept")
+    }
+
+
+@pytest.mark.slow
+def test_another_sampler_really_refits(tried):
+    if find_spec("numpyro") is None:
+        pytest.skip("numpyro is not installed: pip install 'bayescausal[samplers]'")
+    fit = bc.fit(tried.spec, DATA, seed=1, sampler="numpyro", **{**QUICK, "draws": 20, "tune": 20})
+    refitted = leave_out(fit, "a", seed=2)
+    assert refitted.info["settings"]["sampler"] == "numpyro"
+    assert [test.name for test in refitted.spec.experiments] == ["d"]
+
+
+def test_a_fit_that_is_gone_takes_its_compiled_model_along(tried):
+    fit = replace(tried)
+    compiled = Refits(fit).density
+    assert Refits(fit).density is compiled
+    assert fit in compiled_refits._COMPILED
+    count = len(compiled_refits._COMPILED)
+    del fit
+    assert len(compiled_refits._COMPILED) == count - 1
