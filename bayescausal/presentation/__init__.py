@@ -2,4 +2,6 @@
 
 import lazy_loader as lazy
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, submodules=["basis", "beside", "workshop"])
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__, submodules=["augmentation_section", "evidence_text", "workshop"]
+)

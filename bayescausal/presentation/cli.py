@@ -135,12 +135,12 @@ def _validate(args: argparse.Namespace) -> None:
 
 
 def _identify(args: argparse.Namespace) -> None:
-    found = presentation.basis.verdicts(bc.Config.read_spec(args.config), args.treatment)
+    found = presentation.evidence_text.verdicts(bc.Config.read_spec(args.config), args.treatment)
     if args.json:
         print(json.dumps({"effects": [page.to_dict() for page, _ in found]}, indent=1))
     else:
         print("\n".join(str(page) for page, _ in found), end="")
-    weak = presentation.basis.unidentified(found)
+    weak = presentation.evidence_text.unidentified(found)
     if args.strict and weak:
         raise NotIdentified(" ".join(weak))
 
@@ -277,8 +277,8 @@ def _say_state(fit: Any) -> None:
 
 
 def _say_unidentified(fit: Any) -> None:
-    judged = presentation.basis.verdicts(fit.spec, spend=fit.data.spend)
-    for advice in presentation.basis.unidentified(judged):
+    judged = presentation.evidence_text.verdicts(fit.spec, spend=fit.data.spend)
+    for advice in presentation.evidence_text.unidentified(judged):
         print(f"NOT IDENTIFIED: {advice}", file=sys.stderr)
 
 
@@ -289,7 +289,7 @@ def _say_conflicts(fit: Any) -> None:
 
 def _say_moved(fit: Any) -> None:
     if fit.plain is not None:
-        for sentence in presentation.beside.moved(bc.compare_augmentation(fit)):
+        for sentence in presentation.augmentation_section.moved(bc.compare_augmentation(fit)):
             print(f"MOVED: {sentence}", file=sys.stderr)
 
 
