@@ -1,4 +1,4 @@
-"""What augmentation did to the effects, beside the fit without it."""
+"""Compare the effects with augmentation to those of the fit without it."""
 
 from __future__ import annotations
 
@@ -66,25 +66,25 @@ def compare_augmentation(
             "The fit has no augmentation to compare with. Give the spec one: "
             "replace(spec, augmentation=Augmentation(weight=0.3))."
         )
-    asked = _totals(fit) if estimands is None else estimands
+    questions = _totals(fit) if estimands is None else estimands
     columns = ["median", "mean", "sd", "low", "high"]
     rows, heads = [], set()
-    for estimand in asked:
+    for estimand in questions:
         require_variance("The effect", estimand)
-        drawn = [effect(one, estimand) for one in (fit.plain, fit)]
-        both = [summarize(draws, prob) for draws in drawn]
-        heads |= {table.columns.name for table in both}
-        without, given = (table.iloc[0] for table in both)
-        plain, augmented = (require_defined(draws.to_numpy(), estimand) for draws in drawn)
+        samples = [effect(fitted, estimand) for fitted in (fit.plain, fit)]
+        tables = [summarize(draws, prob) for draws in samples]
+        heads |= {table.columns.name for table in tables}
+        unaugmented, weighted = (table.iloc[0] for table in tables)
+        plain, augmented = (require_defined(draws.to_numpy(), estimand) for draws in samples)
         shift = (augmented.mean() - plain.mean()) / plain.std(ddof=1)
         row = {
             "estimand": estimand.label,
-            **{c: without[c] for c in columns},
-            **{f"augmented_{c}": given[c] for c in columns},
+            **{c: unaugmented[c] for c in columns},
+            **{f"augmented_{c}": weighted[c] for c in columns},
             "shift": shift,
             "sd_ratio": augmented.std(ddof=1) / plain.std(ddof=1),
             "moved": bool(np.abs(shift) > MOVED),
-            **{c: given[c] for c in ("status", "grade")},
+            **{c: weighted[c] for c in ("status", "grade")},
         }
         rows.append(row)
     table = pd.DataFrame(rows).set_index("estimand")

@@ -41,25 +41,25 @@ def coefficients(
     moment: np.ndarray,
     outcome: int,
     treatments: Sequence[int],
-    given: Sequence[int],
+    controls: Sequence[int],
     instruments: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Coefficients of `treatments` in a regression on them and `given`: Frisch-Waugh-Lovell.
+    """Coefficients of `treatments` in a regression on them and `controls`: Frisch-Waugh-Lovell.
 
         b = S_it^-1 S_iy,    S_ab = M_ab - M_ag M_gg^-1 M_gb
 
     with i the instruments, as many as treatments; the treatments themselves make it ordinary
-    least squares. Not centered: put a column of ones into `given` for an intercept.
+    least squares. Not centered: put a column of ones into `controls` for an intercept.
 
     Parameters
     ----------
     moment : array, shape ``(..., column, column)``
-    outcome, treatments, given, instruments : indices of columns
+    outcome, treatments, controls, instruments : indices of columns
 
     Returns
     -------
     array, shape ``(..., treatment)``
-        NaN where a treatment does not vary once `given` is known.
+        NaN where a treatment does not vary once `controls` are known.
 
     Notes
     -----
@@ -69,36 +69,39 @@ def coefficients(
     --------
     >>> x, ones = np.array([[[0.0, 1, 2, 3]]]), np.ones((1, 1, 4))
     >>> whole = moments(np.concatenate([ones, x, 2 * x + 5])).sum(axis=0)
-    >>> coefficients(whole, outcome=2, treatments=[1], given=[0]).round(12)
+    >>> coefficients(whole, outcome=2, treatments=[1], controls=[0]).round(12)
     array([2.])
     """
-    t, g, i = list(treatments), list(given), list(instruments or treatments)
+    t, g, i = list(treatments), list(controls), list(instruments or treatments)
+    # A pseudo-inverse: controls may repeat each other, which does not change what they span.
     inverse = np.linalg.pinv(moment[..., g, :][..., g], rcond=1e-12, hermitian=True)
 
-    def left(a: list[int], b: list[int]) -> np.ndarray:
+    def partial(a: list[int], b: list[int]) -> np.ndarray:
         through = moment[..., a, :][..., g] @ inverse @ moment[..., g, :][..., b]
         return moment[..., a, :][..., b] - through
 
-    own = np.diagonal(left(t, t), axis1=-2, axis2=-1)
+    variances = np.diagonal(partial(t, t), axis1=-2, axis2=-1)
     raw = np.diagonal(moment[..., t, :][..., t], axis1=-2, axis2=-1)
-    cross = left(i, t)
-    void = (own <= 1e-10 * raw).any(axis=-1) | (np.linalg.matrix_rank(cross) < len(t))
+    cross = partial(i, t)
+    void = (variances <= 1e-10 * raw).any(axis=-1) | (np.linalg.matrix_rank(cross) < len(t))
     cross = np.where(void[..., None, None], np.eye(len(t)), cross)
-    out = np.linalg.solve(cross, left(i, [outcome]))[..., 0]
-    return np.where(void[..., None], np.nan, out)
+    solution = np.linalg.solve(cross, partial(i, [outcome]))[..., 0]
+    return np.where(void[..., None], np.nan, solution)
 
 
 def residuals(
-    columns: np.ndarray, outcome: int, given: Sequence[int], treatments: Sequence[int] = ()
+    columns: np.ndarray, outcome: int, controls: Sequence[int], treatments: Sequence[int] = ()
 ) -> np.ndarray:
-    """What least squares on `given` and `treatments` leaves of one column, shape ``(unit, time)``.
+    """Residuals of one column after least squares on `controls` and `treatments`.
+
+    Shape ``(unit, time)``.
 
     Parameters
     ----------
     columns : array, shape ``(column, unit, time)``
-    outcome, given, treatments : indices of columns
+    outcome, controls, treatments : indices of columns
     """
-    design = columns[[*given, *treatments]].reshape(len(given) + len(treatments), -1).T
+    design = columns[[*controls, *treatments]].reshape(len(controls) + len(treatments), -1).T
     y = columns[outcome].ravel()
     return (y - design @ np.linalg.lstsq(design, y, rcond=None)[0]).reshape(columns[outcome].shape)
 
@@ -132,7 +135,7 @@ def block_length(score: np.ndarray) -> int:
 
 
 def resample(count: int, block: int, repeats: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of `count` periods is drawn: circular blocks of `block` neighbors.
+    """Count how often each of `count` periods is drawn in circular blocks of `block` neighbors.
 
     Blocks wrap around the end, so that every period is drawn equally often on average. With
     ``block=1`` periods (or units) are drawn one by one.
@@ -153,7 +156,7 @@ def resample(count: int, block: int, repeats: int, rng: np.random.Generator) -> 
     array([10, 10])
     """
     starts = rng.integers(count, size=(repeats, -(-count // block), 1))
-    drawn = ((starts + np.arange(block)) % count).reshape(repeats, -1)[:, :count]
-    out = np.zeros((repeats, count), dtype=int)
-    np.add.at(out, (np.arange(repeats)[:, None], drawn), 1)
-    return out
+    periods = ((starts + np.arange(block)) % count).reshape(repeats, -1)[:, :count]
+    counts = np.zeros((repeats, count), dtype=int)
+    np.add.at(counts, (np.arange(repeats)[:, None], periods), 1)
+    return counts

@@ -1,4 +1,4 @@
-"""Fits of one model without some of its tests: compiled once, the tests switched off by data."""
+"""Refit one model without some of its tests: it is compiled once, and data switch tests off."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Refits:
     @cached_property
     def settings(self) -> Settings:
         """Those of the fit, without a progress bar."""
-        given = self.fit.info["settings"]
-        return Settings(**{key: given[key] for key in _SETTINGS}, progress=False)
+        arguments = self.fit.info["settings"]
+        return Settings(**{key: arguments[key] for key in _SETTINGS}, progress=False)
 
     @property
     def density(self) -> Density:
@@ -73,21 +73,21 @@ class Refits:
             model = build(spec, data)
         return compile_jax(model, keep=lift_data(spec, data))
 
-    def without(self, names: Collection[str], seed: int | None = None) -> Fit:
+    def refit(self, names: Collection[str], seed: int | None = None) -> Fit:
         """Fit again without these tests; raise a SpecError when there is no such test."""
         fit, settings = self.fit, self.settings
-        given = lift_data(fit.spec, fit.data, without=names)
-        spec = without(fit.spec, names)
+        arguments = lift_data(fit.spec, fit.data, without=names)
+        spec = spec_without(fit.spec, names)
         jax = settings.sampler == "nutpie" and settings.engine == "jax"
         alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
         if not (jax and alike):
             return sample(spec, fit.data, seed=seed, **settings.__dict__)
         seed = checks.seed_or_drawn("seed", seed)
-        sampler = whitened(self.density, given)
+        sampler = whitened(self.density, arguments)
         return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
 
 
-def without(spec: Spec, names: Collection[str]) -> Spec:
+def spec_without(spec: Spec, names: Collection[str]) -> Spec:
     """Return a spec without these tests, and without the covariances that others have with them."""
     tests = tuple(
         replace(test, covariance={k: c for k, c in test.covariance.items() if k not in names})

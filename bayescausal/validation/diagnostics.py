@@ -99,17 +99,20 @@ def diagnose(fit: Fit) -> Diagnostics:
     state = fit.convergence
     effects, parameters = _effects(fit), _parameters(fit)
     predictive, tests, energy = _predictive(fit), _experiments(fit), _energy(fit)
-    bent = _bent(fit, predictive)
-    said = [words for _, words in cautions(fit.spec, fit.data)]
-    said += [text] if (text := cut_in_words(fit)) else []
-    told = (*_unidentified(fit), *_advice(state, effects, predictive, bent, tests, energy, said))
-    return Diagnostics(state, effects, parameters, predictive, tests, energy, told)
+    degraded = _broken_by_augmentation(fit, predictive)
+    warnings = [words for _, words in cautions(fit.spec, fit.data)]
+    warnings += [text] if (text := cut_in_words(fit)) else []
+    lines = (
+        *_unidentified(fit),
+        *_advice(state, effects, predictive, degraded, tests, energy, warnings),
+    )
+    return Diagnostics(state, effects, parameters, predictive, tests, energy, lines)
 
 
 def _effects(fit: Fit) -> pd.DataFrame:
     rows, contraction = {}, fit.evidence["contraction"]
-    for name, asked in totals(fit.spec, fit.data).items():
-        draws = total_effect(fit, asked)
+    for name, estimand in totals(fit.spec, fit.data).items():
+        draws = total_effect(fit, estimand)
         rows[name] = {
             "r_hat": rhat(draws),
             "ess_bulk": ess(draws, "bulk"),
@@ -134,19 +137,19 @@ def _predictive(fit: Fit) -> pd.DataFrame:
     for node in fit.spec.modelled:
         start = fit.data.history
         observed = fit.data.array(node)[..., start:]
-        drawn = stacked(node, fit.data, replicas)
+        simulated_paths = stacked(node, fit.data, replicas)
         if fit.data.is_panel:
-            observed, drawn = observed.sum(axis=-2), drawn.sum(axis=-2)
-        checks = {name: (f(drawn), f(observed)) for name, f in _STATISTICS.items()}
+            observed, simulated_paths = observed.sum(axis=-2), simulated_paths.sum(axis=-2)
+        checks = {name: (f(simulated_paths), f(observed)) for name, f in _STATISTICS.items()}
         check = check_errors(node, fit.data, replicas)
         checks["autocorrelation of errors"] = (check.simulated, np.float64(check.observed))
-        for name, (simulated, seen) in checks.items():
+        for name, (simulated, value) in checks.items():
             low, high = np.quantile(simulated, [_TAIL, 1 - _TAIL])
             rows[node, name] = {
-                "observed": float(seen),
+                "observed": float(value),
                 "low": low,
                 "high": high,
-                "p_value": float((simulated >= seen).mean()),
+                "p_value": float((simulated >= value).mean()),
             }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(table.index, names=["node", "statistic"])
@@ -157,13 +160,13 @@ def _fails(check: pd.Series) -> bool:
     return bool(min(check["p_value"], 1 - check["p_value"]) < _TAIL)
 
 
-def _bent(fit: Fit, predictive: pd.DataFrame) -> list[tuple[str, str]]:
-    """Checks that fail with augmented rows and hold in the fit without."""
+def _broken_by_augmentation(fit: Fit, predictive: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the checks that fail with augmented rows and pass in the fit without them."""
     if fit.plain is None:
         return []
-    before = _predictive(fit.plain)
+    plain_checks = _predictive(fit.plain)
     failing = (key for key, check in predictive.iterrows() if _fails(check))
-    return [(str(v), str(name)) for v, name in failing if not _fails(before.loc[(v, name)])]
+    return [(str(v), str(name)) for v, name in failing if not _fails(plain_checks.loc[(v, name)])]
 
 
 def _experiments(fit: Fit) -> pd.DataFrame:
@@ -192,8 +195,8 @@ def _energy(fit: Fit) -> pd.Series:
 
 def _unidentified(fit: Fit) -> list[str]:
     return [
-        advice(verdict(fit.spec, asked, fit.evidence))
-        for name, asked in totals(fit.spec, fit.data).items()
+        advice(verdict(fit.spec, estimand, fit.evidence))
+        for name, estimand in totals(fit.spec, fit.data).items()
         if fit.grades[name].letter == "X"
     ]
 
@@ -202,52 +205,52 @@ def _advice(
     state: Convergence,
     effects: pd.DataFrame,
     predictive: pd.DataFrame,
-    bent: list[tuple[str, str]],
+    degraded: list[tuple[str, str]],
     tests: pd.DataFrame,
     energy: pd.Series,
-    said: list[str],
+    warnings: list[str],
 ) -> tuple[str, ...]:
-    found = [*said]
+    lines = [*warnings]
     if state.divergences:
-        found.append(
+        lines.append(
             f"{state.divergences} draws diverged: refit with target_accept=0.97; if they stay, "
             "use plainer responses or tighter priors where the posterior is wide."
         )
     if not state.converged:
-        found.append(
+        lines.append(
             f"Do not read the numbers yet ({'; '.join(state.problems)}): refit with more draws "
             "and tune=1000; if R-hat stays above 1.01 look at "
             f"{state.worst} for two explanations of the same data."
         )
     if len(energy) and energy.min() < 0.3:
-        found.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
+        lines.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
     for treatment, share in effects["contraction"].items():
         if share < LOW_CONTRACTION:
-            found.append(
+            lines.append(
                 f"The data say little about {treatment} (contraction {share:.2f}): its number is "
                 "mostly the prior. A lift test on it would."
             )
     for name, z in tests["z"].items():
         if abs(z) > 2:
-            found.append(
+            lines.append(
                 f"The test '{name}' disagrees with the fitted model (z = {z:.1f}) although it was "
                 "used to fit it: suspect a confounder, the window, or the units of the lift."
             )
-    found += [
+    lines += [
         f"The {statistic} of {node} is not reproduced with augmented rows, and is without them: "
         "they lost something that the data show. Read the fit without (`fit.plain`), or give the "
         "rows less weight."
-        for node, statistic in bent
+        for node, statistic in degraded
     ]
     for key, check in predictive.iterrows():
-        if _fails(check) and key not in bent:
-            found.append(_misfit(*map(str, key)))
-    if not found:
-        found.append(
+        if _fails(check) and key not in degraded:
+            lines.append(_misfit(*map(str, key)))
+    if not lines:
+        lines.append(
             "Nothing to mend in the sampling or the fit. That says nothing about the graph: "
             "an unobserved common cause leaves all of this clean."
         )
-    return tuple(found)
+    return tuple(lines)
 
 
 def _misfit(node: str, statistic: str) -> str:

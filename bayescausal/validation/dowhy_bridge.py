@@ -1,4 +1,4 @@
-"""The bridge to DoWhy: a graph and data as its `CausalModel`, and its estimators.
+"""Translate a graph and data into DoWhy's `CausalModel`, and run its estimators.
 
 Importing DoWhy takes seconds, so nothing imports this module before it is needed. DoWhy estimates;
 which columns it adjusts for is said to it, since its own choice has known faults: they are listed
@@ -76,11 +76,11 @@ def to_dowhy(
     >>> len(model._data), model._data.columns[-2:].tolist()
     (8, ['tv', 'tv@1'])
     """
-    for name, what in ((treatment, "treatment"), (outcome, "outcome")):
+    for name, role in ((treatment, "treatment"), (outcome, "outcome")):
         if name not in graph.observed:
-            also = " It is declared latent." if name in graph.latent else ""
+            hint = " It is declared latent." if name in graph.latent else ""
             raise GraphError(
-                f"The {what} {name!r} is no observed node of the graph.{also} Observed: "
+                f"The {role} {name!r} is no observed node of the graph.{hint} Observed: "
                 f"{', '.join(graph.observed)}.{did_you_mean(name, graph.observed)}"
             )
     slices = unroll_lags(graph)
@@ -97,7 +97,7 @@ def to_dowhy(
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep back what DoWhy says on every call: deprecations, and nodes without a column."""
+    """Silence what DoWhy says on every call: deprecations, and nodes without a column."""
     log = logging.getLogger("dowhy")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -122,46 +122,48 @@ def causal_model(
 
 
 def estimate(design: Design, slices: Slices, weights: Sequence[float]) -> dict[str, float]:
-    """DoWhy's estimate of what `Design.effects` estimates: ``total``, and parts of a mediation.
+    """Estimate with DoWhy what `Design.effects` estimates: ``total``, parts of a mediation.
 
     DoWhy is given standardized columns, and our sets of them. Its instrument estimator conditions
     on nothing, so it is given what the set leaves of each column: the same ratio.
     """
     plan, y, t = design.plan, design.plan.outcome, design.treatments
     scaled = [w * design.scale[y] / design.scale[c] for w, c in zip(weights, t, strict=True)]
-    frame = pd.DataFrame({c: design.columns[design.at(c)[0]].ravel() for c in design.names})
+    frame = pd.DataFrame({c: design.columns[design.positions(c)[0]].ravel() for c in design.names})
     sets = {group: [*design.base[1:], *names] for group, names in design.sets.items()}
     if plan.method == "instrument" and plan.via:
-        given = design.given("adjustment")
+        positions = design.controls("adjustment")
         for name in (y, *t, plan.via):
-            frame[name] = residuals(design.columns, design.at(name)[0], given).ravel()
+            frame[name] = residuals(design.columns, design.positions(name)[0], positions).ravel()
         if frame[plan.via].nunique() == 2:  # DoWhy looks for the values 0 and 1
             frame[plan.via] = (frame[plan.via] > frame[plan.via].mean()).astype(float)
     model = causal_model(slices.dag, frame, t, y)
     if plan.method == "backdoor regression":
-        told = _told(model, "backdoor", backdoor_variables={"backdoor": sets["adjustment"]})
-        return {"total": _estimate(model, told, "backdoor.linear_regression", scaled)}
+        estimand = _identified(
+            model, "backdoor", backdoor_variables={"backdoor": sets["adjustment"]}
+        )
+        return {"total": _estimate(model, estimand, "backdoor.linear_regression", scaled)}
     if plan.method == "instrument":
-        told = _told(model, "iv", instrumental_variables=[plan.via])
-        return {"total": scaled[0] * _estimate(model, told, "iv.instrumental_variable", [1.0])}
-    front = plan.method == "two-stage front-door"
-    kind = "frontdoor" if front else "mediation"
-    known = {
+        estimand = _identified(model, "iv", instrumental_variables=[plan.via])
+        return {"total": scaled[0] * _estimate(model, estimand, "iv.instrumental_variable", [1.0])}
+    front_door = plan.method == "two-stage front-door"
+    kind = "frontdoor" if front_door else "mediation"
+    arguments = {
         "mediation_first_stage_confounders": {"backdoor": sets["first"]},
         "mediation_second_stage_confounders": {"backdoor": sets["second"]},
         "backdoor_variables": {"backdoor": sets["adjustment"]},
-        "frontdoor_variables" if front else "mediator_variables": [plan.via],
+        "frontdoor_variables" if front_door else "mediator_variables": [plan.via],
     }
     parts = {}
-    for part in ("indirect",) if front else ("direct", "indirect"):
+    for part in ("indirect",) if front_door else ("direct", "indirect"):
         effect = EstimandType(f"nonparametric-n{part[0]}e")
-        told = _told(model, kind, estimand_type=effect, **known)
+        estimand = _identified(model, kind, estimand_type=effect, **arguments)
         # One unit at a time: DoWhy multiplies the stages, and with them the change, twice.
-        parts[part] = scaled[0] * _estimate(model, told, f"{kind}.two_stage_regression", [1.0])
-    return {"total": parts["indirect"]} if front else {"total": sum(parts.values()), **parts}
+        parts[part] = scaled[0] * _estimate(model, estimand, f"{kind}.two_stage_regression", [1.0])
+    return {"total": parts["indirect"]} if front_door else {"total": sum(parts.values()), **parts}
 
 
-def _told(model: dowhy.CausalModel, kind: str, **sets: object) -> IdentifiedEstimand:
+def _identified(model: dowhy.CausalModel, kind: str, **sets: object) -> IdentifiedEstimand:
     """Write DoWhy's identified estimand with our sets: it is not asked to choose."""
     sets.setdefault("estimand_type", EstimandType.NONPARAMETRIC_ATE)
     return IdentifiedEstimand(
@@ -176,43 +178,43 @@ def _told(model: dowhy.CausalModel, kind: str, **sets: object) -> IdentifiedEsti
 
 
 def _estimate(
-    model: dowhy.CausalModel, told: IdentifiedEstimand, method: str, change: list[float]
+    model: dowhy.CausalModel, estimand: IdentifiedEstimand, method: str, change: list[float]
 ) -> float:
-    one = change if len(change) > 1 else change[0]
+    treatment_value = change if len(change) > 1 else change[0]
     stages = ("first_stage_model", "second_stage_model")
-    two = method.endswith("two_stage_regression")
+    two_stages = method.endswith("two_stage_regression")
     with _quietly():
         answer = model.estimate_effect(
-            told,
+            estimand,
             method_name=method,
             control_value=[0.0] * len(change) if len(change) > 1 else 0.0,
-            treatment_value=one,
+            treatment_value=treatment_value,
             effect_modifiers=[],
-            method_params=dict.fromkeys(stages, LinearRegressionEstimator) if two else None,
+            method_params=dict.fromkeys(stages, LinearRegressionEstimator) if two_stages else None,
         )
     return float(answer.value)
 
 
 def in_words(slices: Slices, design: Design) -> str:
-    """What DoWhy's identification says: its own set, its verdict on ours, its instruments.
+    """Say what DoWhy identifies: its own set, its verdict on ours, its instruments.
 
     Latent nodes among its instruments are marked: it lists those too.
     """
     t, y, ours = set(design.treatments), {design.plan.outcome}, design.sets["adjustment"]
     with _quietly():
-        found = identify_generalized_adjustment_set(slices.dag, t, y, sorted(slices.columns))
+        adjustments = identify_generalized_adjustment_set(slices.dag, t, y, sorted(slices.columns))
         listed = sorted(get_instruments(slices.dag, sorted(t), sorted(y)))
-        rest = get_proper_backdoor_graph(slices.dag, t, y)
-    said = f"DoWhy {dowhy.__version__} finds no adjustment set"
-    if found:
-        own = sorted(found[0].get_adjustment_variables())
-        said = f"DoWhy {dowhy.__version__} adjusts for {', '.join(own) or 'nothing'}"
+        backdoor_graph = get_proper_backdoor_graph(slices.dag, t, y)
+    text = f"DoWhy {dowhy.__version__} finds no adjustment set"
+    if adjustments:
+        chosen = sorted(adjustments[0].get_adjustment_variables())
+        text = f"DoWhy {dowhy.__version__} adjusts for {', '.join(chosen) or 'nothing'}"
     if design.plan.method in ("backdoor regression", "two-stage mediation"):
-        closed = nx.is_d_separator(rest, t, y, set(ours))
-        said += f"; by its check {', '.join(ours) or 'the empty set'} " + (
+        closed = nx.is_d_separator(backdoor_graph, t, y, set(ours))
+        text += f"; by its check {', '.join(ours) or 'the empty set'} " + (
             "closes every backdoor path" if closed else "leaves a backdoor path open"
         )
     if listed:
-        marked = [v if v in slices.columns else f"{v} (latent, so of no use)" for v in listed]
-        said += f"; instruments: {', '.join(marked)}"
-    return said + "."
+        instruments = [v if v in slices.columns else f"{v} (latent, so of no use)" for v in listed]
+        text += f"; instruments: {', '.join(instruments)}"
+    return text + "."

@@ -1,4 +1,4 @@
-"""`calibrate_eta`: what an augmented row may be worth, by simulating the whole pipeline."""
+"""`calibrate_eta` finds the weight of an augmented row by simulating the whole pipeline."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class EtaCalibration:
     prob: float
 
     def __str__(self) -> str:
-        found = (
+        headline = (
             f"eta = {self.eta:g} keeps the coverage of {self.prob:.0%} intervals"
             if self.eta is not None
             else f"No eta keeps the coverage of {self.prob:.0%} intervals: leave augmentation out"
         )
-        return f"{found}\n{self.table.round(3).to_string()}"
+        return f"{headline}\n{self.table.round(3).to_string()}"
 
 
 @verb
@@ -118,10 +118,10 @@ def calibrate_eta(
     if not etas or not all(0 < eta <= 1 for eta in etas):
         raise SpecError(f"etas lie above 0 and at most at 1; got {etas}.")
     rng = np.random.default_rng(seed)
-    asked = [
+    estimands = [
         incremental(t, outcome=y) for y in fit.spec.graph.outcomes for t in reachable(fit.spec, y)
     ]
-    scored = np.array([_world(fit, asked, etas, prob, rng) for _ in range(worlds)])
+    scored = np.array([_world(fit, estimands, etas, prob, rng) for _ in range(worlds)])
     hits = scored[..., 0].mean(axis=1)  # by world and eta
     sizes = scored[..., 2].mean(axis=(0, 1))
     table = pd.DataFrame(
@@ -133,61 +133,62 @@ def calibrate_eta(
         },
         index=pd.Index([0.0, *etas], name="eta"),
     )
-    good = table.index[table["coverage"] + table["se"] >= prob]
-    best = max((float(eta) for eta in good if eta > 0), default=None)
+    honest = table.index[table["coverage"] + table["se"] >= prob]
+    best = max((float(eta) for eta in honest if eta > 0), default=None)
     return EtaCalibration(best, table, prob)
 
 
 def _world(
     fit: Fit,
-    asked: Sequence[Estimand],
+    estimands: Sequence[Estimand],
     etas: Sequence[float],
     prob: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """One world: whether intervals cover, error of their mean, width; by effect and eta."""
+    """Simulate one world: coverage, error of the mean, and width, by effect and eta."""
     plain = fit.plain or fit
-    every = plain.theta()
-    at = int(rng.integers(len(next(iter(every.values())))))
-    theta = {name: values[at : at + 1] for name, values in every.items()}
-    data, truth, lifts = _generated(plain.scm, theta, asked, rng)
+    posterior = plain.theta()
+    index = int(rng.integers(len(next(iter(posterior.values())))))
+    theta = {name: values[index : index + 1] for name, values in posterior.items()}
+    data, truth, lifts = _generated(plain.scm, theta, estimands, rng)
     model = build(fit.spec, data, shapes=fit.shapes)
     density = compile_jax(model, keep=(WEIGHT, ETA, *lifts))
     weight = fit.spec.augmentation.weight if fit.spec.augmentation else 0.0
     scm = compile_scm(fit.spec, data)
-    out = np.empty((len(asked), 1 + len(etas), 3))
+    scores = np.empty((len(estimands), 1 + len(etas), 3))
     for k, (share, eta) in enumerate([(0.0, 1.0), *((weight, eta) for eta in etas)]):
-        made = density.precondition({WEIGHT: np.array(share), ETA: np.array(eta), **lifts})
-        for j, draws in enumerate(_effects(scm, made, density.start.size, asked, rng)):
+        compiled = density.precondition({WEIGHT: np.array(share), ETA: np.array(eta), **lifts})
+        for j, draws in enumerate(_effects(scm, compiled, density.start.size, estimands, rng)):
             low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
-            out[j, k] = low <= truth[j] <= high, draws.mean() - truth[j], high - low
-    return out
+            scores[j, k] = low <= truth[j] <= high, draws.mean() - truth[j], high - low
+    return scores
 
 
 def _effects(
-    scm: SCM, made: Compiled, size: int, asked: Sequence[Estimand], rng: np.random.Generator
+    scm: SCM, compiled: Compiled, size: int, estimands: Sequence[Estimand], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Draws of effects under the Laplace approximation."""
-    values = made.restore(rng.standard_normal((1, _DRAWS, size)))
+    """Draw effects from the Laplace approximation."""
+    values = compiled.restore(rng.standard_normal((1, _DRAWS, size)))
     theta = {p.name: values[p.name][0] for p in scm.parameters}
     edges = calibrate(scm, theta, scm.factual)
     return [
-        np.broadcast_to(measure(scm, theta, scm.factual, edges, one), (_DRAWS,)) for one in asked
+        np.broadcast_to(measure(scm, theta, scm.factual, edges, estimand), (_DRAWS,))
+        for estimand in estimands
     ]
 
 
 def _generated(
-    scm: SCM, theta: Theta, asked: Sequence[Estimand], rng: np.random.Generator
+    scm: SCM, theta: Theta, estimands: Sequence[Estimand], rng: np.random.Generator
 ) -> tuple[Dataset, list[float], dict[str, np.ndarray]]:
-    """Data of a world with these parameters, its effects, and the data of its tests.
+    """Generate the data of a world, its true effects, and the data of its tests.
 
     What cannot be negative, a cost or what saturates, is zero instead, before it acts.
     """
     edges, errors = calibrate(scm, theta, scm.factual), int(rng.integers(2**31))
 
     def world(do: Mapping[Node | Edge, Array]) -> dict[Node, Array]:
-        made = generate(scm, theta, edges, np.random.default_rng(errors), do=do)
-        return {v: path[0] for v, path in made.items()}
+        replica = generate(scm, theta, edges, np.random.default_rng(errors), do=do)
+        return {v: path[0] for v, path in replica.items()}
 
     cut: dict[Node | Edge, Array] = {}
     for node in scm.spec.modelled:  # causes first
@@ -197,8 +198,10 @@ def _generated(
     table = scm.data.table.assign({v: (scm.data.dims, path) for v, path in paths.items()})
     data = replace(scm.data, table=table)
     x = {**scm.factual, **paths}
-    here = {
+    world_edges = {
         e: way._replace(factual=scm.curve(e, theta, x[e.source][None])) for e, way in edges.items()
     }
-    truth = [float(np.ravel(measure(scm, theta, x, here, one))[0]) for one in asked]
-    return data, truth, remeasured(scm, theta, x, here, rng)
+    truth = [
+        float(np.ravel(measure(scm, theta, x, world_edges, estimand))[0]) for estimand in estimands
+    ]
+    return data, truth, remeasured(scm, theta, x, world_edges, rng)

@@ -69,23 +69,23 @@ class Conflict:
 
     @property
     def sentence(self) -> str:
-        """What disagrees, what each side implies, what to do."""
+        """Say what disagrees, what each side implies, and what to do."""
         sides = [
-            f"'{name}' found {lift:.4g}, where all but '{name}' imply {rest:.4g}"
-            for name, lift, rest in zip(self.names, self.lifts, self.without, strict=True)
+            f"'{name}' found {lift:.4g}, where all but '{name}' imply {implied:.4g}"
+            for name, lift, implied in zip(self.names, self.lifts, self.without, strict=True)
         ]
         if len(self.names) == 1:
-            told = (
+            text = (
                 f"The test {sides[0]} (z = {self.z:.1f}). Suspect its window, its units or its "
                 "bias, or a common cause that the graph leaves out."
             )
         else:
-            told = (
+            text = (
                 f"The tests '{self.names[0]}' and '{self.names[1]}' disagree with each other "
                 f"(z = {self.z:.1f}): {sides[0]}; {sides[1]}. Both cannot be right as they stand: "
                 "look for what differed, or give the weaker one a bias_sd."
             )
-        return told if self.trusted else f"{told} {refit_advice(self.names, self.pareto_k)}"
+        return text if self.trusted else f"{text} {refit_advice(self.names, self.pareto_k)}"
 
     def __str__(self) -> str:
         return self.sentence
@@ -93,7 +93,7 @@ class Conflict:
 
 @dataclass(frozen=True, eq=False)
 class Reconciliation:
-    """What `reconcile` found; prints as a page.
+    """The result of `reconcile`; prints as a page.
 
     Parameters
     ----------
@@ -116,24 +116,24 @@ class Reconciliation:
 
     @property
     def sentence(self) -> str:
-        """The count, what to expect of it, and the tests that are missed."""
+        """Say how many tests are covered, how many to expect, and which are missed."""
         count = len(self.table)
-        told = (
+        text = (
             f"{self.covered} of {count} held-out {'test lies' if count == 1 else 'tests lie'} in "
             f"the {self.prob:.0%} predictive interval of the model; {self.prob * count:.1f} are "
             "expected of a model that is right."
         )
         missed = self.table.loc[~self.table["covers"], "z"]
         if len(missed):
-            each = ", ".join(f"'{name}' (z = {z:.1f})" for name, z in missed.items())
-            told += f" Missed: {each}."
+            listed = ", ".join(f"'{name}' (z = {z:.1f})" for name, z in missed.items())
+            text += f" Missed: {listed}."
         unknown = self.table.index[self.table["grade"] == "X"]
         if len(unknown):
-            told += (
+            text += (
                 f" Not identified by the graph: {', '.join(map(repr, unknown))}; there the priors "
                 "set the interval, and to lie in it says little."
             )
-        return told
+        return text
 
     def __str__(self) -> str:
         head = f"{self.problem}\n\n" if self.problem else ""
@@ -182,14 +182,14 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
     tests = gather(fit)
     warn_of(fit)
     rows = {}
-    for name, test in tests.given.items():
+    for name, test in tests.experiments.items():
         draws, error = tests.effects[name].ravel(), error_law(test, tests.errors[name])
         prior = lift_draws(fit, test, "prior").ravel()
         defined = prior[np.isfinite(prior)]
-        below = float(error.cdf(test.lift - draws).mean())
-        weights, k, trusted = tests.without(name)
+        cdf = float(error.cdf(test.lift - draws).mean())
+        weights, k, trusted = tests.importance_weights(name)
         mean, sd = tests.moments(name, weights)
-        advice = [] if trusted else [refit_advice(tests.tied(name), k)]
+        advice = [] if trusted else [refit_advice(tests.group(name), k)]
         if len(defined) < len(prior):
             advice.append(
                 f"The prior interval leaves out {len(prior) - len(defined)} of {len(prior)} draws "
@@ -202,7 +202,7 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
             **({"prior_mean": np.nan} if len(defined) < len(prior) else {}),
             **predictive(draws, error, PROB),
             "z": tests.z(name, float(draws.mean()), float(draws.std())),
-            "p": 2 * min(below, 1 - below),
+            "p": 2 * min(cdf, 1 - cdf),
             "loo_mean": mean,
             "loo_sd": sd,
             "loo_z": tests.z(name, mean, sd),
@@ -262,23 +262,23 @@ def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Co
         raise SpecError(f"threshold is a positive number of standard deviations; got {threshold}.")
     tests = gather(fit)
     warn_of(fit)
-    without: dict[str, float] = {}
+    means: dict[str, float] = {}
     candidates: list[tuple[tuple[str, ...], float, float, bool]] = []
-    for name in sorted(tests.given):
-        weights, k, trusted = tests.without(name)
-        without[name], sd = tests.moments(name, weights)
-        candidates.append(((name,), tests.z(name, without[name], sd), k, trusted))
-    for pair in combinations(sorted(tests.given), 2):
-        if _comparable(fit, *(tests.given[name] for name in pair)):
-            weights, k, trusted = tests.without(*pair)
+    for name in sorted(tests.experiments):
+        weights, k, trusted = tests.importance_weights(name)
+        means[name], sd = tests.moments(name, weights)
+        candidates.append(((name,), tests.z(name, means[name], sd), k, trusted))
+    for pair in combinations(sorted(tests.experiments), 2):
+        if _comparable(fit, *(tests.experiments[name] for name in pair)):
+            weights, k, trusted = tests.importance_weights(*pair)
             z, one_quantity = _pair_z(tests, *pair, weights)
             candidates.append((pair, z, k, trusted or one_quantity))
-    found, unsure = [], []
+    results, unsure = [], []
     for names, z, k, trusted in candidates:
         if abs(z) > threshold:
-            lifts = tuple(tests.given[name].lift for name in names)
-            rest = tuple(without[name] for name in names)
-            found.append(Conflict(names, z, lifts, rest, k, trusted))
+            lifts = tuple(tests.experiments[name].lift for name in names)
+            implied = tuple(means[name] for name in names)
+            results.append(Conflict(names, z, lifts, implied, k, trusted))
         elif not trusted:
             unsure.append(" and ".join(f"'{name}'" for name in names))
     if unsure:
@@ -287,9 +287,9 @@ def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Co
             "larger than it looks. Look at leave_out(fit, [...]) without them.",
             stacklevel=3,
         )
-    if strict and found:
-        raise ExperimentConflict(" ".join(conflict.sentence for conflict in found))
-    return found
+    if strict and results:
+        raise ExperimentConflict(" ".join(conflict.sentence for conflict in results))
+    return results
 
 
 @verb
@@ -328,26 +328,28 @@ def reconcile(
     >>> import bayescausal as bc
     >>> print(bc.reconcile(fit, held_out))  # doctest: +SKIP
     """
-    held = (experiments,) if isinstance(experiments, Experiment) else experiments
-    if isinstance(held, str | Mapping) or not isinstance(held, Iterable):
-        raise SpecError(f"reconcile takes experiments; got {shown(held)}. Write [Experiment(...)].")
-    held = tuple(held)
-    if not held:
+    tests = (experiments,) if isinstance(experiments, Experiment) else experiments
+    if isinstance(tests, str | Mapping) or not isinstance(tests, Iterable):
+        raise SpecError(
+            f"reconcile takes experiments; got {shown(tests)}. Write [Experiment(...)]."
+        )
+    tests = tuple(tests)
+    if not tests:
         raise SpecError("reconcile needs at least one held-out experiment; got none.")
-    _require_held_out(fit, held)
-    check(replace(fit.spec, experiments=held), fit.data)
+    _require_held_out(fit, tests)
+    check(replace(fit.spec, experiments=tests), fit.data)
     warn_of(fit)
     rows = {}
-    for test in map(entered, held):
+    for test in map(entered, tests):
         draws = require_defined(lift_draws(fit, test), test.estimand).ravel()
         sd = error_sd(test, fit.data)
-        said = predictive(draws, error_law(test, sd), prob)
+        interval = predictive(draws, error_law(test, sd), prob)
         rows[str(test.name)] = {
             "lift": test.lift,
             "sd": sd,
-            **said,
-            "z": (test.lift - said["mean"]) / float(np.hypot(draws.std(), sd)),
-            "covers": said["low"] <= test.lift <= said["high"],
+            **interval,
+            "z": (test.lift - interval["mean"]) / float(np.hypot(draws.std(), sd)),
+            "covers": interval["low"] <= test.lift <= interval["high"],
             "grade": graded(fit.spec, test.estimand, learned=fit.evidence).letter,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
@@ -363,45 +365,47 @@ def _comparable(fit: Fit, a: Experiment, b: Experiment) -> bool:
 
 
 def _pair_z(tests: LeftOut, a: str, b: str, weights: np.ndarray) -> tuple[float, bool]:
-    """The difference of two standardized residuals, as `conflicts` defines it; 0 if unrelated.
+    """Return the z-score of two tests' difference, and whether their effects are one quantity.
 
-    And whether the effects are one quantity: weights, good or bad, then cancel from the result.
+    `conflicts` defines the score, which is 0 for unrelated effects. For one quantity the weights,
+    good or bad, cancel from it.
     """
     means, sds = zip(*(tests.moments(name, weights) for name in (a, b)), strict=True)
     if not all(sds):
         return 0.0, False
-    both = list(zip((a, b), means, sds, strict=True))
-    one, two = ((tests.effects[name].ravel() - mean) / sd for name, mean, sd in both)
-    r = float(weights @ (one * two))
+    sides = list(zip((a, b), means, sds, strict=True))
+    first, second = ((tests.effects[name].ravel() - mean) / sd for name, mean, sd in sides)
+    r = float(weights @ (first * second))
     if r**2 < _COMMON:
         return 0.0, False
-    off = [(tests.given[name].lift - mean) / sd for name, mean, sd in both]
-    sign, apart = np.sign(r), 2 * max(0.0, 1 - abs(r))
-    tied = tests.covariance.get((a, b), tests.covariance.get((b, a), 0.0)) / (sds[0] * sds[1])
-    noise = sum((tests.errors[name] / sd) ** 2 for name, _, sd in both) - 2 * sign * tied
-    z = (off[0] - sign * off[1]) / np.sqrt(apart + noise)
-    return float(z), bool(apart < _SAME * noise)
+    residuals = [(tests.experiments[name].lift - mean) / sd for name, mean, sd in sides]
+    sign, variance = np.sign(r), 2 * max(0.0, 1 - abs(r))
+    shared = tests.covariance.get((a, b), tests.covariance.get((b, a), 0.0)) / (sds[0] * sds[1])
+    noise = sum((tests.errors[name] / sd) ** 2 for name, _, sd in sides) - 2 * sign * shared
+    z = (residuals[0] - sign * residuals[1]) / np.sqrt(variance + noise)
+    return float(z), bool(variance < _SAME * noise)
 
 
-def _require_held_out(fit: Fit, held: Sequence[Experiment]) -> None:
+def _require_held_out(fit: Fit, tests: Sequence[Experiment]) -> None:
     used = fit.spec.experiments
     names = [str(test.name) for test in used]
-    for test in held:
+    for test in tests:
         if not isinstance(test, Experiment):
             raise SpecError(f"reconcile takes experiments; got {test!r}.")
-        same = [u.name for u in used if (u.estimand, u.lift) == (test.estimand, test.lift)]
-        if test.name in names or same:
+        twins = [u.name for u in used if (u.estimand, u.lift) == (test.estimand, test.lift)]
+        if test.name in names or twins:
             raise SpecError(
                 f"The test '{test.name}' is in the fit"
-                f"{f' as {same[0]!r}' if same and test.name not in names else ''}, so it cannot "
+                f"{f' as {twins[0]!r}' if twins and test.name not in names else ''}, so it cannot "
                 "validate it. Give tests that were held out, or fit without it: "
-                f"leave_out(fit, '{same[0] if same else test.name}')."
+                f"leave_out(fit, '{twins[0] if twins else test.name}')."
             )
-        tied = sorted({*test.covariance} & {*names}) + [
+        relatives = sorted({*test.covariance} & {*names}) + [
             str(u.name) for u in used if test.name in u.covariance
         ]
-        if tied:
+        if relatives:
             raise SpecError(
-                f"The test '{test.name}' shares errors with '{tied[0]}', which is in the fit, so "
-                f"it is no independent check. Fit without both, or add '{test.name}' to the spec."
+                f"The test '{test.name}' shares errors with '{relatives[0]}', which is in the fit, "
+                f"so it is no independent check. Fit without both, or add '{test.name}' to the "
+                "spec."
             )

@@ -23,42 +23,42 @@ _ERRORS = 41  # quantiles of the error that are added to each draw of an effect
 
 
 class LeftOut(NamedTuple):
-    """The tests of a fit, by name: as entered, their effects and errors, what to leave out."""
+    """The tests of a fit by name, and the densities that importance weights take out again."""
 
-    given: dict[str, Experiment]
+    experiments: dict[str, Experiment]
     effects: dict[str, np.ndarray]
     errors: dict[str, float]
     covariance: dict[tuple[str, str], float]
     term: dict[str, str]
     density: dict[str, np.ndarray]
 
-    def without(self, *names: str) -> tuple[np.ndarray, float, bool]:
-        """Weights that leave out the terms of these tests, Pareto k, and whether it will do.
+    def importance_weights(self, *names: str) -> tuple[np.ndarray, float, bool]:
+        """Return weights without these tests, Pareto k, and whether it is low enough to trust.
 
         w  ~  1 / prod p(lift | theta),   smoothed;   k < min(0.7, 1 - 1 / log10(draws))
         """
-        left = sorted({self.term[name] for name in names})
-        density = np.sum([self.density[term] for term in left], axis=0)
+        term_names = sorted({self.term[name] for name in names})
+        density = np.sum([self.density[term] for term in term_names], axis=0)
         efficiency = min(1.0, ess(density, "bulk") / density.size)
         # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
         logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
         weights = np.exp(logs - logs.max())
-        enough = min(0.7, 1 - 1 / np.log10(density.size)) if density.size > 10 else 0.0
-        return weights / weights.sum(), float(k), bool(k < enough)
+        limit = min(0.7, 1 - 1 / np.log10(density.size)) if density.size > 10 else 0.0
+        return weights / weights.sum(), float(k), bool(k < limit)
 
-    def tied(self, name: str) -> tuple[str, ...]:
-        """Return the tests that are left out with this one: covariances tie them, by name."""
-        return tuple(sorted(n for n in self.given if self.term[n] == self.term[name]))
+    def group(self, name: str) -> tuple[str, ...]:
+        """Return the tests that are left out together, as covariances tie them to this one."""
+        return tuple(sorted(n for n in self.experiments if self.term[n] == self.term[name]))
 
     def moments(self, name: str, weights: np.ndarray) -> tuple[float, float]:
-        """Mean and sd of the effect of a test under weights."""
+        """Return the weighted mean and sd of the effect of a test."""
         draws = self.effects[name].ravel()
         mean = float(weights @ draws)
         return mean, float(np.sqrt(weights @ (draws - mean) ** 2))
 
     def z(self, name: str, mean: float, sd: float) -> float:
-        """The lift against an effect of this mean and sd, over the spread of both."""
-        return (self.given[name].lift - mean) / float(np.hypot(sd, self.errors[name]))
+        """Return the z-score of the lift against an effect with this mean and sd."""
+        return (self.experiments[name].lift - mean) / float(np.hypot(sd, self.errors[name]))
 
 
 def required(fit: Fit) -> tuple[Experiment, ...]:
@@ -73,27 +73,27 @@ def required(fit: Fit) -> tuple[Experiment, ...]:
 
 def gather(fit: Fit) -> LeftOut:
     """Evaluate the tests of a fit: effects, errors, log densities of their terms."""
-    given = {str(test.name): entered(test) for test in required(fit)}
+    tests = {str(test.name): entered(test) for test in required(fit)}
     effects = {
-        name: require_defined(lift_draws(fit, test), test.estimand) for name, test in given.items()
+        name: require_defined(lift_draws(fit, test), test.estimand) for name, test in tests.items()
     }
-    out = LeftOut(given, effects, {}, {}, {}, {})
+    gathered = LeftOut(tests, effects, {}, {}, {}, {})
     data = lift_data(fit.spec, fit.data)
     for term in terms(fit.spec):
         names = [str(test.name) for test in term.tests]
-        out.term.update(dict.fromkeys(names, term.name))
+        gathered.term.update(dict.fromkeys(names, term.name))
         error = data[term.error]
         matrix = error if len(names) > 1 else np.atleast_2d(error**2)
-        out.errors.update(zip(names, np.sqrt(np.diag(matrix)).tolist(), strict=True))
+        gathered.errors.update(zip(names, np.sqrt(np.diag(matrix)).tolist(), strict=True))
         for i, j in combinations(range(len(names)), 2):
-            out.covariance[names[i], names[j]] = float(matrix[i, j])
-        residual = np.stack([given[name].lift - effects[name] for name in names], axis=-1)
+            gathered.covariance[names[i], names[j]] = float(matrix[i, j])
+        residual = np.stack([tests[name].lift - effects[name] for name in names], axis=-1)
         if len(names) > 1:
-            out.density[term.name] = stats.multivariate_normal(cov=matrix).logpdf(residual)
+            gathered.density[term.name] = stats.multivariate_normal(cov=matrix).logpdf(residual)
         else:
-            law = error_law(given[names[0]], out.errors[names[0]])
-            out.density[term.name] = law.logpdf(residual[..., 0])
-    return out
+            law = error_law(tests[names[0]], gathered.errors[names[0]])
+            gathered.density[term.name] = law.logpdf(residual[..., 0])
+    return gathered
 
 
 def error_law(test: Experiment, sd: float) -> Any:
@@ -102,9 +102,9 @@ def error_law(test: Experiment, sd: float) -> Any:
 
 
 def predictive(draws: np.ndarray, error: Any, prob: float, prefix: str = "") -> dict[str, float]:
-    """Median and mean of an effect, and the interval of a lift.
+    """Return the median and mean of an effect, and the predictive interval of a lift.
 
-    Every draw with quantiles of the error.
+    Every draw meets the same quantiles of the error, so that the interval adds no noise.
     """
     levels = (np.arange(_ERRORS) + 0.5) / _ERRORS
     lifts = (draws[:, None] + error.ppf(levels)).ravel()
@@ -115,11 +115,11 @@ def predictive(draws: np.ndarray, error: Any, prob: float, prefix: str = "") -> 
 
 def refit_advice(names: Sequence[str], k: float) -> str:
     """Say that a posterior without these tests needs a refit."""
-    left = repr(names[0]) if len(names) == 1 else list(names)
-    return f"Importance sampling is unreliable (k = {k:.2f}): look at leave_out(fit, {left})."
+    argument = repr(names[0]) if len(names) == 1 else list(names)
+    return f"Importance sampling is unreliable (k = {k:.2f}): look at leave_out(fit, {argument})."
 
 
 def warn_of(fit: Fit) -> None:
-    """Warn when a fit has not converged, from the place where its table was asked for."""
+    """Warn when a fit has not converged; the warning points at the caller of the verb."""
     if not fit.convergence.converged:
         warnings.warn(str(fit.convergence), NotConverged, stacklevel=4)

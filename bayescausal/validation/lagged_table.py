@@ -1,4 +1,4 @@
-"""Data and graph side by side: columns, lagged columns, and what an estimand changes in them."""
+"""Build columns and lagged columns for a graph, and sum what an estimand changes in them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def read_table(data: Dataset | pd.DataFrame, names: Collection[str]) -> Table:
             f"data is a Dataset or a pandas DataFrame; got {type(data).__name__}. Write "
             "Dataset.from_frame(frame, time='week')."
         )
-    there = sorted(column for column in data.columns if isinstance(column, str))
+    available = sorted(column for column in data.columns if isinstance(column, str))
     for name in sorted(names):
-        if name not in there:
+        if name not in available:
             raise DataError(
                 f"The graph has the node '{name}', but the data have no such column. Columns: "
-                f"{', '.join(there)}. Rename the column, or declare 'latent: {name}'."
-                f"{did_you_mean(name, there)}"
+                f"{', '.join(available)}. Rename the column, or declare 'latent: {name}'."
+                f"{did_you_mean(name, available)}"
             )
     if isinstance(data, Dataset):
         x = {name: np.atleast_2d(data.array(name)) for name in names}
@@ -74,14 +74,14 @@ class Slices(NamedTuple):
     columns: Mapping[str, tuple[str, int]]
     depth: int
 
-    def of(self, node: str) -> list[str]:
-        """Columns of a node, the latest first."""
+    def columns_of(self, node: str) -> list[str]:
+        """Return the columns of a node, the latest first."""
         return [column for column, (name, _) in self.columns.items() if name == node]
 
     def acting(self, treatment: str, outcome: str) -> list[str]:
-        """Columns of the treatment that reach the outcome of the last period."""
+        """Return the columns of the treatment that reach the outcome of the last period."""
         reaching = nx.ancestors(self.dag, outcome)
-        return [column for column in self.of(treatment) if column in reaching]
+        return [column for column in self.columns_of(treatment) if column in reaching]
 
 
 def unroll_lags(graph: Graph) -> Slices:
@@ -109,11 +109,11 @@ def unroll_lags(graph: Graph) -> Slices:
             "regression would adjust for what the treatment moves. Ask `effect` of the fitted "
             "model, which simulates the feedback."
         )
-    far = dict.fromkeys(graph.nodes, 0)
+    depths = dict.fromkeys(graph.nodes, 0)
     for node in graph.order:
         for edge in graph.outgoing(node):
-            far[edge.target] = max(far[edge.target], far[node] + edge.lag)
-    depth = max(far.values())
+            depths[edge.target] = max(depths[edge.target], depths[node] + edge.lag)
+    depth = max(depths.values())
     dag = nx.DiGraph()
     every = list(product(graph.nodes, range(depth + 1)))
     dag.add_nodes_from(_column(*item) for item in every)
@@ -149,19 +149,19 @@ def read_controls(
         raise DataError(
             f"controls is a frame with one row a period, {periods} of them; got {rows}."
         )
-    out: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for name in map(str, controls.columns):
-        if name in slices.dag or name in out or name != name.strip():
+        if name in slices.dag or name in columns or name != name.strip():
             raise DataError(
                 f"The control {name!r} has the name of a node or of another control, or white "
                 "space around it. Rename it; nodes are adjusted for when the graph says so."
             )
-        values = controls.iloc[:, len(out)].to_numpy(dtype=float)
+        values = controls.iloc[:, len(columns)].to_numpy(dtype=float)
         if not np.isfinite(values).all():
             raise DataError(f"The control '{name}' has missing or infinite values.")
-        whole = np.concatenate([np.zeros(periods - len(values)), values])
-        out[name] = np.broadcast_to(whole, table.shape)
-    return out
+        padded = np.concatenate([np.zeros(periods - len(values)), values])
+        columns[name] = np.broadcast_to(padded, table.shape)
+    return columns
 
 
 class Change(NamedTuple):
@@ -185,20 +185,20 @@ def change_of(
     """
     (node,) = estimand.treatments
     path = table.x[node]
-    acts, counts = _where(table, estimand)
+    acts, counts = _masks(table, estimand)
     worlds = []
     for side in (estimand.active, estimand.control):
         value = side.get(node, path)
-        shown = path if len(table.units) else path[0]
-        new = np.asarray(value(shown.copy()) if callable(value) else value, dtype=float)
-        if new.shape not in ((), shown.shape, path.shape, path.shape[-1:]):
+        view = path if len(table.units) else path[0]
+        values = np.asarray(value(view.copy()) if callable(value) else value, dtype=float)
+        if values.shape not in ((), view.shape, path.shape, path.shape[-1:]):
             raise DataError(
-                f"do({node}=...) must have the shape of the data, {shown.shape}; got {new.shape}."
+                f"do({node}=...) must have the shape of the data, {view.shape}; got {values.shape}."
             )
-        worlds.append(exposed(np.where(acts, new, path), exposure))
-    moved = worlds[0] - worlds[1]
+        worlds.append(exposed(np.where(acts, values, path), exposure))
+    difference = worlds[0] - worlds[1]
     periods = int(acts.sum()) if estimand.scale == "mean" else 1
-    sums = [float((shift(np, moved, lag) * counts).sum()) / periods for lag in (0, *lags)]
+    sums = [float((shift(np, difference, lag) * counts).sum()) / periods for lag in (0, *lags)]
     if not any(sums[1:]):
         raise DataError(
             f"{estimand!r} changes nothing: both worlds have the same {node!r} in the window (is "
@@ -207,8 +207,8 @@ def change_of(
     return Change(tuple(sums[1:]), sums[0])
 
 
-def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
-    """Masks ``(unit, time)`` of where the intervention acts and where its effect is counted."""
+def _masks(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks ``(unit, time)``: where the intervention acts, and where its effect counts."""
     trained = np.arange(table.shape[1]) >= table.first
     acting = trained
     if estimand.window is not None:
@@ -223,33 +223,33 @@ def _where(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
                 f"{estimand!r}: no period of the data lies in its window. The data run "
                 f"{table.time[table.first].date()}..{table.time[-1].date()}."
             )
-    wanted = estimand.units or table.units
-    for unit in wanted:
+    chosen = estimand.units or table.units
+    for unit in chosen:
         if unit not in table.units:
             raise DataError(
                 f"Unit '{unit}' is not in the data. Units: "
                 f"{', '.join(table.units) or 'none, the data are national'}."
                 f"{did_you_mean(unit, table.units)}"
             )
-    units = np.isin(table.units, wanted)[:, None] if table.units else np.ones((1, 1), bool)
+    units = np.isin(table.units, chosen)[:, None] if table.units else np.ones((1, 1), bool)
     place, rows = np.arange(table.shape[1]), np.flatnonzero(acting)
-    counted = trained & (place >= rows[0])
+    counts = trained & (place >= rows[0])
     if estimand.tail is not None:
-        counted = counted & (place <= rows[-1] + estimand.tail)
-    return units & acting, units & counted
+        counts = counts & (place <= rows[-1] + estimand.tail)
+    return units & acting, units & counts
 
 
 def exposed(path: np.ndarray, exposure: Exposure | None) -> np.ndarray:
     """Apply the user's function to a path ``(unit, time)``; it sees ``(time,)`` when national."""
     if exposure is None:
         return path
-    shown = path[0] if len(path) == 1 else path
-    out = np.asarray(exposure(shown.copy()) if callable(exposure) else np.nan, dtype=float)
-    if out.shape != shown.shape or not np.isfinite(out).all():
-        what = f"values of shape {out.shape}" if callable(exposure) else f"{exposure!r}"
+    view = path[0] if len(path) == 1 else path
+    values = np.asarray(exposure(view.copy()) if callable(exposure) else np.nan, dtype=float)
+    if values.shape != view.shape or not np.isfinite(values).all():
+        answer = f"values of shape {values.shape}" if callable(exposure) else f"{exposure!r}"
         raise DataError(
             "exposure is a function of the treatment's path that returns finite values in its "
-            f"shape, {shown.shape}; got {what}. Both worlds of the estimand go through it. Write "
+            f"shape, {view.shape}; got {answer}. Both worlds of the estimand go through it. Write "
             "`lambda x: GeometricAdstock(l_max=8).apply(np, x, {'alpha': np.array(0.5)})`."
         )
-    return out.reshape(path.shape)
+    return values.reshape(path.shape)

@@ -110,45 +110,45 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
 
     density = fit.evaluate(observed)
     chains, draws, count = density.shape
-    held = density
+    influence = density
     if fit.plain is not None:
-        held = _held(fit, density)
-    flat, removed = density.reshape(-1, count), held.reshape(-1, count)
+        influence = _term_density(fit, density)
+    flat, removed = density.reshape(-1, count), influence.reshape(-1, count)
     rows = []
     for t in range(count):
         if not np.ptp(removed[:, t]):  # no term holds it: nothing is left out
             rows.append((float(logsumexp(flat[:, t]) - np.log(len(flat))), 0.0))
             continue
-        efficiency = min(1.0, ess(held[..., t], "bulk") / len(flat))
+        efficiency = min(1.0, ess(influence[..., t], "bulk") / len(flat))
         logs, k = array_stats.psislw(removed[:, t], r_eff=efficiency)
         rows.append((float(logsumexp(logs + flat[:, t])), float(k)))
     index = fit.data.training
     if fit.data.is_panel:
         index = pd.MultiIndex.from_product([fit.data.units, index], names=["unit", "time"])
     table = pd.DataFrame(rows, columns=["elpd", "k"], index=index)
-    inside = logsumexp(flat, axis=0).sum() - count * np.log(chains * draws)
+    in_sample = logsumexp(flat, axis=0).sum() - count * np.log(chains * draws)
     elpd = float(table["elpd"].sum())
     se = float(np.sqrt(count * table["elpd"].var(ddof=1)))
-    return LeaveOneOut(elpd, se, float(inside - elpd), table, fit.plain is not None)
+    return LeaveOneOut(elpd, se, float(in_sample - elpd), table, fit.plain is not None)
 
 
-def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
-    """Weighted log density of all terms that hold a week, shape ``(chain, draw, row)``."""
-    scm, given = fit.scm, fit.spec.augmentation or Augmentation()
-    drawn, count = augmented_rows(scm, fit.shapes), density.shape[-1]
-    total = (1 - given.weight) * density
+def _term_density(fit: Fit, density: np.ndarray) -> np.ndarray:
+    """Sum the weighted log density of all terms with a week: shape ``(chain, draw, row)``."""
+    scm, augmentation = fit.scm, fit.spec.augmentation or Augmentation()
+    augmented, count = augmented_rows(scm, fit.shapes), density.shape[-1]
+    total = (1 - augmentation.weight) * density
     for district in scm.spec.structure.districts:
         nodes: tuple[Node, ...] = tuple(v for v in scm.spec.modelled if v in district)
         if not nodes:
             continue
-        rows = district_rows(scm, drawn, nodes)
+        rows = district_rows(scm, augmented, nodes)
         size = len(rows.weights) - count
         holds = np.zeros((size, count))
         for block, index in rows.indices.items():
-            same = drawn.alike(block)
-            alike = same[index[:size], None] == same
+            origins = augmented.alike(block)
+            alike = origins[index[:size], None] == origins
             holds += (1 - holds) * alike / alike.sum(axis=1, keepdims=True)
-        holds *= given.weight * given.eta * rows.weights[:size, None]
+        holds *= augmentation.weight * augmentation.eta * rows.weights[:size, None]
 
         def summed(
             theta: Theta,
@@ -158,8 +158,8 @@ def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
             holds=holds,
             size=size,
         ) -> Array:
-            found = row_density(scm, theta, mixing(scm, theta), edges, rows)
-            parts = [log_density(theta.get(f"{v}:nu"), *found[v]) for v in nodes]
+            densities = row_density(scm, theta, mixing(scm, theta), edges, rows)
+            parts = [log_density(theta.get(f"{v}:nu"), *densities[v]) for v in nodes]
             return np.sum(parts, axis=0)[..., :size] @ holds
 
         total = total + fit.evaluate(summed)
@@ -167,6 +167,6 @@ def _held(fit: Fit, density: np.ndarray) -> np.ndarray:
 
 
 def log_density(nu: Array | None, location: Array, spread: Array, value: Array) -> Array:
-    """Log density of rows, Normal or Student-t: see `row_density`."""
+    """Return the log density of rows, Normal or Student-t: see `row_density`."""
     law = norm(location, spread) if nu is None else student(widen(nu, 1), location, spread)
     return law.logpdf(value)

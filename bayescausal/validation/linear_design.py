@@ -50,16 +50,16 @@ class Plan(NamedTuple):
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Every node whose columns are needed besides treatment and outcome, sorted."""
+        """Return the nodes whose columns are needed besides treatment and outcome, sorted."""
         via = {self.via} if self.via else set()
-        named = {*self.adjustment, *self.first, *self.second, *via}
-        return tuple(sorted(named - {self.treatment, self.outcome}))
+        names = {*self.adjustment, *self.first, *self.second, *via}
+        return tuple(sorted(names - {self.treatment, self.outcome}))
 
     @property
-    def held(self) -> tuple[str, ...]:
-        """Nodes that some regression holds fixed, the treatment left out, sorted."""
-        held = {*self.adjustment, *self.first, *self.second}
-        return tuple(sorted(held - {self.treatment}))
+    def conditioned(self) -> tuple[str, ...]:
+        """Return the nodes that some regression holds fixed, without the treatment, sorted."""
+        names = {*self.adjustment, *self.first, *self.second}
+        return tuple(sorted(names - {self.treatment}))
 
 
 class Resampled(NamedTuple):
@@ -98,75 +98,86 @@ class Design:
 
     @property
     def n(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return self.columns[0].size
 
     @property
     def k(self) -> int:
-        """Coefficients of the largest regression, a constant for each unit included."""
+        """Count the coefficients of the largest regression, with a constant for each unit."""
         fixed = self.columns.shape[1] - 1 if self.columns.shape[1] >= WHOLE_UNITS else 0
-        most = max(len(group) for group in self.sets.values())
-        return len(self.base) + fixed + most + len(self.treatments)
+        widest = max(len(group) for group in self.sets.values())
+        return len(self.base) + fixed + widest + len(self.treatments)
 
     def lags(self, slices: Slices) -> list[int]:
-        """Lags of the treatment's columns."""
+        """Return the lags of the treatment's columns."""
         return [slices.columns[column][1] for column in self.treatments]
 
-    def at(self, *names: str) -> list[int]:
-        """Positions of columns."""
+    def positions(self, *names: str) -> list[int]:
+        """Return the positions of columns."""
         return [self.names.index(name) for name in names]
 
-    def given(self, group: str) -> list[int]:
-        """Positions of the base and of one of the sets."""
-        return self.at(*self.base, *self.sets[group])
+    def controls(self, group: str) -> list[int]:
+        """Return the positions of the columns that a regression on one of the sets controls for."""
+        return self.positions(*self.base, *self.sets[group])
 
     def effects(self, moment: np.ndarray, weights: Sequence[float]) -> dict[str, np.ndarray]:
-        """Weighted coefficients in original units: ``total``, and the parts of a mediation.
+        """Return weighted coefficients in original units: ``total``, and the parts of a mediation.
 
         `moment` has shape ``(..., column, column)``; the values have its leading dims.
         """
         y, t, via = self.plan.outcome, self.treatments, self.plan.via
-        (at_y,), at_t = self.at(y), self.at(*t)
+        (at_y,), at_t = self.positions(y), self.positions(*t)
         scaled = np.array(
             [w * self.scale[y] / self.scale[c] for w, c in zip(weights, t, strict=True)]
         )
         if self.plan.method.startswith("two-stage"):
-            (at_via,) = self.at(str(via))
-            into = coefficients(moment, at_via, at_t, self.given("first"))
-            onward = coefficients(moment, at_y, [at_via], self.given("second"))
-            indirect = (into * onward) @ scaled
+            (at_via,) = self.positions(str(via))
+            upstream = coefficients(moment, at_via, at_t, self.controls("first"))
+            downstream = coefficients(moment, at_y, [at_via], self.controls("second"))
+            indirect = (upstream * downstream) @ scaled
             if self.plan.method == "two-stage front-door":
                 return {"total": indirect}
-            total = coefficients(moment, at_y, at_t, self.given("adjustment")) @ scaled
+            total = coefficients(moment, at_y, at_t, self.controls("adjustment")) @ scaled
             return {"total": total, "direct": total - indirect, "indirect": indirect}
-        by = self.at(via) if via else None
-        return {"total": coefficients(moment, at_y, at_t, self.given("adjustment"), by) @ scaled}
+        instruments = self.positions(via) if via else None
+        return {
+            "total": coefficients(moment, at_y, at_t, self.controls("adjustment"), instruments)
+            @ scaled
+        }
 
     def score(self) -> np.ndarray:
-        """Residual times residual regressor of the outcome's equation, shape ``(unit, time)``.
+        """Multiply the outcome's residual by that of its regressor: shape ``(unit, time)``.
 
         With an instrument the instrument is the regressor; at the front door the mediator.
         """
         front = self.plan.method == "two-stage front-door"
-        given = self.given("second" if front else "adjustment")
-        via = self.at(self.plan.via) if self.plan.via else None
-        moved = via if front and via else self.at(*self.treatments)
-        by = via if via and self.plan.method == "instrument" else moved
-        y = self.at(self.plan.outcome)[0]
-        left = {v: residuals(self.columns, v, given) for v in (y, *moved, *by)}
-        weights = coefficients(moments(self.columns).sum(axis=0), y, moved, given, by)
-        error = left[y] - sum(w * left[v] for w, v in zip(weights, moved, strict=True))
-        return np.asarray(error * sum(left[v] for v in by))
+        controls = self.controls("second" if front else "adjustment")
+        via = self.positions(self.plan.via) if self.plan.via else None
+        regressors = via if front and via else self.positions(*self.treatments)
+        instruments = via if via and self.plan.method == "instrument" else regressors
+        y = self.positions(self.plan.outcome)[0]
+        residual_of = {
+            v: residuals(self.columns, v, controls) for v in (y, *regressors, *instruments)
+        }
+        weights = coefficients(
+            moments(self.columns).sum(axis=0), y, regressors, controls, instruments
+        )
+        error = residual_of[y] - sum(
+            w * residual_of[v] for w, v in zip(weights, regressors, strict=True)
+        )
+        return np.asarray(error * sum(residual_of[v] for v in instruments))
 
     def first_stage_f(self) -> float:
-        """F statistic of the instrument in a regression of the treatment on it, as if i.i.d."""
-        (t,), (z,), given = (
-            self.at(*self.treatments),
-            self.at(str(self.plan.via)),
-            self.given("adjustment"),
+        """Return the F statistic of the instrument in the first stage, as if rows were i.i.d."""
+        (t,), (z,), controls = (
+            self.positions(*self.treatments),
+            self.positions(str(self.plan.via)),
+            self.controls("adjustment"),
         )
-        whole = moments(self.columns).sum(axis=0)
-        share = coefficients(whole, t, [z], given)[0] * coefficients(whole, z, [t], given)[0]
+        moment = moments(self.columns).sum(axis=0)
+        share = (
+            coefficients(moment, t, [z], controls)[0] * coefficients(moment, z, [t], controls)[0]
+        )
         return float((self.n - self.k) * share / max(1 - share, 1e-12))
 
     def bootstrap(
@@ -188,16 +199,16 @@ class Design:
         _, units, periods = self.columns.shape
         by_unit = units >= WHOLE_UNITS and block is None
         length = 1 if by_unit else block or block_length(self.score())
-        each = moments(self.columns, by_unit)
-        counts = resample(len(each), length, repeats, np.random.default_rng(seed))
-        drawn = self.effects(np.tensordot(counts, each, axes=1), weights)
-        point = self.effects(each.sum(axis=0), weights)
+        matrices = moments(self.columns, by_unit)
+        counts = resample(len(matrices), length, repeats, np.random.default_rng(seed))
+        replicates = self.effects(np.tensordot(counts, matrices, axes=1), weights)
+        point = self.effects(matrices.sum(axis=0), weights)
         groups = max(2.0, units if by_unit else periods / length)
         widen = math.sqrt(groups / (groups - 1) * (self.n - 1) / (self.n - self.k))
         widen *= stats.t.ppf((1 + prob) / 2, groups - 1) / stats.norm.ppf((1 + prob) / 2)
-        void = np.isnan(list(drawn.values())).any(axis=0)
+        void = np.isnan(list(replicates.values())).any(axis=0)
         return Resampled(
-            {name: widen * (value - point[name])[~void] for name, value in drawn.items()},
+            {name: widen * (value - point[name])[~void] for name, value in replicates.items()},
             {name: float(value) for name, value in point.items()},
             0 if by_unit else length,
             repeats,
@@ -224,40 +235,44 @@ def design_of(
     x[plan.treatment] = exposed(x[plan.treatment], exposure)
     first = max(table.first, slices.depth)
     treatments = tuple(slices.acting(plan.treatment, plan.outcome))
-    wanted = [plan.outcome, *treatments, *(c for v in plan.nodes for c in slices.of(v))]
+    columns = [plan.outcome, *treatments, *(c for v in plan.nodes for c in slices.columns_of(v))]
     raw = {
-        c: shift(np, x[slices.columns[c][0]], slices.columns[c][1]) for c in dict.fromkeys(wanted)
+        c: shift(np, x[slices.columns[c][0]], slices.columns[c][1]) for c in dict.fromkeys(columns)
     }
     raw = {name: column[:, first:] for name, column in ({**(controls or {}), **raw}).items()}
     units, periods = raw[plan.outcome].shape
     fixed = range(1, units if units < WHOLE_UNITS else 1)
     dummies = {f" unit {k}": np.repeat(np.eye(units)[k], periods).reshape(units, -1) for k in fixed}
-    shown = {name: column - column.mean(axis=1, keepdims=True) for name, column in raw.items()}
-    scale = {name: float(column.std()) for name, column in shown.items()}
+    standardized = {
+        name: column - column.mean(axis=1, keepdims=True) for name, column in raw.items()
+    }
+    scale = {name: float(column.std()) for name, column in standardized.items()}
     for name, column in raw.items():
         if scale[name] <= 1e-12 * max(1e-300, float(np.abs(column).max())):
             raise DataError(
                 f"Column '{name}' is constant{' within every unit' if units > 1 else ''} over "
                 f"{periods} periods: nothing can be learned from it. Leave it out."
             )
-        shown[name] = shown[name] / scale[name]
+        standardized[name] = standardized[name] / scale[name]
     base = (CONSTANT, *dummies, *(controls or {}))
-    every = {CONSTANT: np.ones((units, periods)), **dummies, **shown}
+    every = {CONSTANT: np.ones((units, periods)), **dummies, **standardized}
     sets = {
         group: tuple(
             c for v in getattr(plan, group) for c in _columns_of(slices, treatments, plan, v)
         )
         for group in ("adjustment", "first", "second")
     }
-    made = Design(plan, tuple(every), np.stack(list(every.values())), base, treatments, sets, scale)
-    _check(made)
-    return made
+    design = Design(
+        plan, tuple(every), np.stack(list(every.values())), base, treatments, sets, scale
+    )
+    _check(design)
+    return design
 
 
 def _columns_of(
     slices: Slices, treatments: tuple[str, ...], plan: Plan, node: str
 ) -> Sequence[str]:
-    return treatments if node == plan.treatment else slices.of(node)
+    return treatments if node == plan.treatment else slices.columns_of(node)
 
 
 def _check(design: Design) -> None:
@@ -271,12 +286,12 @@ def _check(design: Design) -> None:
         names = [*design.base, *design.sets[group]]
         via = [design.plan.via] if design.plan.via and group == "second" else []
         names += [c for c in (*design.treatments, *via) if c not in names]
-        flat = design.columns[design.at(*names)].reshape(len(names), -1).T
-        left = np.abs(np.diag(np.linalg.qr(flat, mode="r"))) / np.linalg.norm(flat, axis=0)
-        if (left < 1e-8).any():
-            at = int(np.argmax(left < 1e-8))
-            others = ", ".join(name.strip() for name in names[:at])
+        flat = design.columns[design.positions(*names)].reshape(len(names), -1).T
+        independence = np.abs(np.diag(np.linalg.qr(flat, mode="r"))) / np.linalg.norm(flat, axis=0)
+        if (independence < 1e-8).any():
+            position = int(np.argmax(independence < 1e-8))
+            names_before = ", ".join(name.strip() for name in names[:position])
             raise DataError(
-                f"Column '{names[at]}' is a combination of {others}: "
+                f"Column '{names[position]}' is a combination of {names_before}: "
                 "their effects cannot be told apart. Leave one of them out."
             )

@@ -1,4 +1,4 @@
-"""Which linear estimator answers a question, with the sets that our identification gives it."""
+"""Choose the linear estimator that answers a question, with sets from our identification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plans(
     mediator: str | None = None,
     lagged: bool = False,
 ) -> list[Plan]:
-    """Every way to carry out a method: one, or one an instrument.
+    """List the ways to carry out a method: a single one, or one for each instrument.
 
     Parameters
     ----------
@@ -48,15 +48,15 @@ def plans(
     verdict = identify(graph, estimand)
     names = METHODS[:-1] if method == "auto" else (method,)
     for name in names:
-        found = _carried_out(name, graph, estimand, verdict, mediator, lagged)
-        if found and name == "two-stage mediation" and len(found) > 1:
+        candidates = _carried_out(name, graph, estimand, verdict, mediator, lagged)
+        if candidates and name == "two-stage mediation" and len(candidates) > 1:
             raise GraphError(
                 f"The effect runs through several mediators: "
-                f"{', '.join(str(plan.via) for plan in found)}. Say which one to split off: "
-                f"mediator={found[0].via!r}."
+                f"{', '.join(str(plan.via) for plan in candidates)}. Say which one to split off: "
+                f"mediator={candidates[0].via!r}."
             )
-        if found:
-            return found if name == "instrument" else found[:1]
+        if candidates:
+            return candidates if name == "instrument" else candidates[:1]
     able = [m for m in METHODS if _carried_out(m, graph, estimand, verdict, None, lagged)]
     raise GraphError(_refusal(estimand, verdict, able, method, lagged))
 
@@ -70,62 +70,66 @@ def _carried_out(
     lagged: bool,
 ) -> list[Plan]:
     (treatment,), outcome = estimand.treatments, str(estimand.outcome)
-    own = best_set(verdict)
+    best = best_set(verdict)
     if method == "backdoor regression":
-        return [] if own is None else [Plan("backdoor regression", treatment, outcome, own)]
+        return [] if best is None else [Plan("backdoor regression", treatment, outcome, best)]
     if lagged:
         return []
     if method == "instrument":
         return [
-            Plan("instrument", treatment, outcome, tuple(sorted(found.given)), found.node)
-            for found in verdict.instruments
+            Plan("instrument", treatment, outcome, tuple(sorted(instrument.given)), instrument.node)
+            for instrument in verdict.instruments
         ]
-    out = []
+    candidates = []
     for via in _mediators(graph, treatment, outcome, mediator):
         first = best_set(identify(graph, incremental(treatment, outcome=via)))
         second = best_set(identify(graph, incremental(via, outcome=outcome)))
         if first is None or second is None:
             continue
-        if method == "two-stage mediation" and own is not None:
-            out.append(Plan("two-stage mediation", treatment, outcome, own, via, first, second))
-        whole = treatment not in graph.do(via).ancestors(outcome)
-        if method == "two-stage front-door" and whole:
-            out.append(Plan("two-stage front-door", treatment, outcome, (), via, first, second))
-    return out
+        if method == "two-stage mediation" and best is not None:
+            candidates.append(
+                Plan("two-stage mediation", treatment, outcome, best, via, first, second)
+            )
+        fully_mediated = treatment not in graph.do(via).ancestors(outcome)
+        if method == "two-stage front-door" and fully_mediated:
+            candidates.append(
+                Plan("two-stage front-door", treatment, outcome, (), via, first, second)
+            )
+    return candidates
 
 
 def best_set(verdict: Identification) -> tuple[str, ...] | None:
-    """The most precise set to adjust for, else the smallest; None when there is none."""
+    """Return the most precise set to adjust for, else the smallest; None when there is none."""
     if not verdict.adjustment_sets:
         return None
     best = verdict.adjustment_sets[0] if verdict.optimal is None else verdict.optimal
     return tuple(sorted(best))
 
 
-def _mediators(graph: Graph, treatment: str, outcome: str, named: str | None) -> list[str]:
-    between = {*graph.descendants(treatment)} & {*graph.ancestors(outcome)} & {*graph.observed}
-    if named is None:
-        return sorted(between)
-    if named not in between:
+def _mediators(graph: Graph, treatment: str, outcome: str, name: str | None) -> list[str]:
+    mediators = {*graph.descendants(treatment)} & {*graph.ancestors(outcome)} & {*graph.observed}
+    if name is None:
+        return sorted(mediators)
+    if name not in mediators:
         raise GraphError(
-            f"{named!r} is no observed mediator between {treatment!r} and {outcome!r}. Mediators: "
-            f"{', '.join(sorted(between)) or 'none'}.{did_you_mean(named, between)}"
+            f"{name!r} is no observed mediator between {treatment!r} and {outcome!r}. Mediators: "
+            f"{', '.join(sorted(mediators)) or 'none'}.{did_you_mean(name, mediators)}"
         )
-    return [named]
+    return [name]
 
 
 def _refusal(
     estimand: Estimand, verdict: Identification, able: Sequence[str], method: str, lagged: bool
 ) -> str:
-    said = f"The effect of {estimand.treatments[0]!r} on {estimand.outcome!r} "
+    text = f"The effect of {estimand.treatments[0]!r} on {estimand.outcome!r} "
     if method != "auto" and able:
-        return said + f"cannot be estimated by {method!r} in this graph, but by {', '.join(able)}."
-    said += f"has no linear estimator here (verdict: {verdict.status})"
+        return text + f"cannot be estimated by {method!r} in this graph, but by {', '.join(able)}."
+    text += f"has no linear estimator here (verdict: {verdict.status})"
     if verdict.open_paths:
-        said += f"; open: {'; '.join(map(str, verdict.open_paths[:3]))}"
+        text += f"; open: {'; '.join(map(str, verdict.open_paths[:3]))}"
     if lagged:
-        said += "; with lags only a regression is offered"
-    return said + (
+        text += "; with lags only a regression is offered"
+    return text + (
         ". A number would be an association. See identify(graph, estimand) for what would settle "
         "it: a column to observe, or a lift test."
     )

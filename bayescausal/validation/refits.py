@@ -1,4 +1,4 @@
-"""Fits without some of their tests: one left out; what each bought.
+"""Refit without some of the tests, and measure how much precision each of them adds.
 
 The table of `evidence` is a diagnostic: it reduces draws to precisions, which are no effects.
 """
@@ -52,10 +52,10 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     >>> import bayescausal as bc
     >>> bc.leave_out(fit, "tv_spring", seed=1)  # doctest: +SKIP
     """
-    left = checks.names("leave_out: name", name)
-    if not left:
+    names = checks.names("leave_out: name", name)
+    if not names:
         raise SpecError("leave_out needs the name of at least one experiment; got none.")
-    return Refits(fit).without(left, seed)
+    return Refits(fit).refit(names, seed)
 
 
 @verb
@@ -106,36 +106,38 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     """
     names, estimand = [str(test.name) for test in required(fit)], asked_of(fit, estimand)
     require_variance("The effect", estimand)
-    full = effect(fit, estimand)
+    posterior = effect(fit, estimand)
     prior = require_defined(effect_draws(fit, estimand, "prior"), estimand, "prior")
     ahead = [tuple(names[:k]) for k in range(len(names))]
-    alone = [tuple(other for other in names if other != name) for name in names]
-    wanted = list(dict.fromkeys([*ahead, *alone]))
-    seeds = np.random.SeedSequence(seed).generate_state(len(wanted))
-    spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(full, estimand)}
+    complements = [tuple(n for n in names if n != name) for name in names]
+    subsets = list(dict.fromkeys([*ahead, *complements]))
+    seeds = np.random.SeedSequence(seed).generate_state(len(subsets))
+    spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(posterior, estimand)}
     problems = [] if fit.convergence.converged else [str(fit.convergence)]
-    for kept, key in zip(wanted, seeds, strict=True):
-        left = [name for name in names if name not in kept]
-        refit = Refits(fit).without(left, int(key))
-        spread[kept] = _spread(effect(refit, estimand), estimand)
+    for subset, key in zip(subsets, seeds, strict=True):
+        omitted = [name for name in names if name not in subset]
+        refit = Refits(fit).refit(omitted, int(key))
+        spread[subset] = _spread(effect(refit, estimand), estimand)
         if not refit.convergence.converged:
-            problems.append(f"Without {', '.join(map(repr, left))}: {refit.convergence}")
+            problems.append(f"Without {', '.join(map(repr, omitted))}: {refit.convergence}")
     sources = ["prior", "observational data", *names]
     steps = [(float(prior.std(ddof=1)), ""), *(spread[key] for key in [*ahead, tuple(names)])]
     precision = np.array([sd**-2 for sd, _ in steps])
     gains = np.diff(precision, prepend=0.0)
-    lost = [precision[-1] - spread[kept][0] ** -2 for kept in alone]
+    losses = [precision[-1] - spread[subset][0] ** -2 for subset in complements]
     table = pd.DataFrame(
         {
             "source": sources,
             "sd": [sd for sd, _ in steps],
             "precision": gains,
             "share": gains / precision[-1],
-            "loss": [np.nan, np.nan, *lost],
+            "loss": [np.nan, np.nan, *losses],
             "status": [status for _, status in steps],
         }
     )
-    table.attrs = {key: full.attrs[key] for key in ("estimand", "posterior") if key in full.attrs}
+    table.attrs = {
+        key: posterior.attrs[key] for key in ("estimand", "posterior") if key in posterior.attrs
+    }
     table.attrs["problem"] = " ".join(problems)
     if problems:
         warnings.warn(table.attrs["problem"], NotConverged, stacklevel=3)

@@ -1,4 +1,4 @@
-"""A frequentist second opinion: DoWhy's estimate beside the posterior, and whether they agree.
+"""Ask DoWhy for a frequentist second opinion, and compare it with the posterior.
 
 It shares with the Bayesian answer the graph, the data and the question; not the model. A linear
 regression has no carry-over, no saturation and no priors: where the two differ, one of these
@@ -50,7 +50,7 @@ FEW = 20
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, its bootstrap interval, and the p-value of "it is zero"."""
+    """An estimate, its bootstrap interval, and the p-value of "it is zero"."""
 
     effect: float
     low: float
@@ -110,17 +110,18 @@ class SecondOpinion:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Low and high."""
+        """The ends of the interval, low and high."""
         return self.low, self.high
 
     def __str__(self) -> str:
-        held = ", ".join(self.adjustment) or "nothing"
-        drawn = f"blocks of {self.block} periods" if self.block else "whole units"
+        adjustment = ", ".join(self.adjustment) or "nothing"
+        resamples = f"blocks of {self.block} periods" if self.block else "whole units"
         lines = [
             f"{self.estimand.label}: {self.effect:.4g} "
             f"[{self.low:.4g}, {self.high:.4g}] ({self.prob:.0%}), p = {self.p_value:.3g}",
-            f"{self.method}{f' via {self.via}' if self.via else ''}, adjusting for {held}; "
-            f"{self.per_unit:.4g} per unit; {self.n} rows, {self.bootstrap} resamples of {drawn}",
+            f"{self.method}{f' via {self.via}' if self.via else ''}, adjusting for {adjustment}; "
+            f"{self.per_unit:.4g} per unit; {self.n} rows, "
+            f"{self.bootstrap} resamples of {resamples}",
             *(f"{k}: {v.effect:.4g} [{v.low:.4g}, {v.high:.4g}]" for k, v in self.parts.items()),
             self.identification,
             *(f"Assumed: {line}" for line in self.assumptions),
@@ -202,45 +203,45 @@ def second_opinion(
     """
     _check_settings(method, prob, bootstrap, block, seed)
     graph = as_graph("second_opinion", graph)
-    asked = _asked(graph, as_estimand(estimand))
+    question = _with_outcome(graph, as_estimand(estimand))
     slices, table = unroll_lags(graph), read_table(data, graph.observed)
     extra = read_controls(controls, table, slices)
-    found = plans(graph, asked, method, mediator, lagged=slices.depth > 0)
-    designs = [design_of(table, slices, plan, exposure, extra) for plan in found]
+    candidates = plans(graph, question, method, mediator, lagged=slices.depth > 0)
+    designs = [design_of(table, slices, plan, exposure, extra) for plan in candidates]
     design = max(designs, key=Design.first_stage_f) if len(designs) > 1 else designs[0]
-    change = change_of(table, asked, design.lags(slices), exposure)
-    drawn = design.bootstrap(change.by_column, bootstrap, block, seed, prob)
+    change = change_of(table, question, design.lags(slices), exposure)
+    resampled = design.bootstrap(change.by_column, bootstrap, block, seed, prob)
     assumptions = _assumptions(design, slices, exposure is not None, extra)
-    return _answer(asked, slices, design, change, drawn, assumptions, prob)
+    return _answer(question, slices, design, change, resampled, assumptions, prob)
 
 
 def _answer(
-    asked: Estimand,
+    estimand: Estimand,
     slices: Slices,
     design: Design,
     change: Change,
-    drawn: Resampled,
+    resampled: Resampled,
     assumptions: tuple[str, ...],
     prob: float,
 ) -> SecondOpinion:
     point = estimate(design, slices, change.by_column)
-    parts = {k: _interval(v, drawn.deviations[k], prob) for k, v in point.items()}
+    parts = {k: _interval(v, resampled.deviations[k], prob) for k, v in point.items()}
     return SecondOpinion(
-        estimand=asked,
+        estimand=estimand,
         method=design.plan.method,
         **vars(parts.pop("total")),
         per_unit=estimate(design, slices, [1.0] * len(design.treatments))["total"],
         change=change.total,
-        adjustment=design.plan.held,
+        adjustment=design.plan.conditioned,
         via=design.plan.via,
         parts=parts,
         n=design.n,
-        block=drawn.block,
-        bootstrap=drawn.repeats,
+        block=resampled.block,
+        bootstrap=resampled.repeats,
         prob=prob,
         identification=in_words(slices, design),
         assumptions=assumptions,
-        notes=_notes(design, drawn),
+        notes=_notes(design, resampled),
     )
 
 
@@ -263,8 +264,8 @@ def _check_settings(method: str, prob: float, bootstrap: int, block: int | None,
         )
 
 
-def _asked(graph: Graph, estimand: Estimand) -> Estimand:
-    """Return the estimand with its outcome, or say why no regression answers it."""
+def _with_outcome(graph: Graph, estimand: Estimand) -> Estimand:
+    """Return the estimand with its outcome; raise when no regression can answer it."""
     if any("->" in key for key in estimand.keys):
         raise SpecError(
             f"{estimand!r} acts along one edge. The second opinion is on whole effects: name the "
@@ -286,16 +287,18 @@ def _asked(graph: Graph, estimand: Estimand) -> Estimand:
 
 
 def _interval(point: float, deviations: np.ndarray, prob: float) -> Estimate:
-    """Percentile interval, and the p-value that agrees with it."""
+    """Return the percentile interval, and the p-value that agrees with it."""
     if not np.isfinite(point) or len(deviations) < 20:
         raise DataError(
             "The estimate is not defined in most resamples: the treatment does not vary in them "
             "once the adjustment set is known. Give more periods, or a smaller set."
         )
-    drawn = point + deviations
-    low, high = np.quantile(drawn, [(1 - prob) / 2, (1 + prob) / 2])
-    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return Estimate(point, float(low), float(high), min(1.0, 2 * (1 + beyond) / (1 + len(drawn))))
+    samples = point + deviations
+    low, high = np.quantile(samples, [(1 - prob) / 2, (1 + prob) / 2])
+    crossings = min(int((samples <= 0).sum()), int((samples >= 0).sum()))
+    return Estimate(
+        point, float(low), float(high), min(1.0, 2 * (1 + crossings) / (1 + len(samples)))
+    )
 
 
 def _assumptions(
@@ -303,54 +306,56 @@ def _assumptions(
 ) -> tuple[str, ...]:
     plan = design.plan
     t, y, via = plan.treatment, plan.outcome, plan.via
-    out = [f"linear: one more unit of {t} adds the same to {y} at every level"]
+    lines = [f"linear: one more unit of {t} adds the same to {y} at every level"]
     if shaped:
-        out.append(
+        lines.append(
             f"the carry-over and saturation given for {t} are right; their error is not shown"
         )
     elif slices.depth:
-        out.append(f"no carry-over but the lagged edges; it ends after {slices.depth} periods")
+        lines.append(f"no carry-over but the lagged edges; it ends after {slices.depth} periods")
     else:
-        out.append(f"no carry-over: {t} acts in its own period only")
-    held = ", ".join(plan.adjustment) or "nothing"
+        lines.append(f"no carry-over: {t} acts in its own period only")
+    adjustment = ", ".join(plan.adjustment) or "nothing"
     if plan.method == "instrument":
-        out.append(
-            f"{via} moves {y} only through {t}, given {held}; the effect is that of the "
+        lines.append(
+            f"{via} moves {y} only through {t}, given {adjustment}; the effect is that of the "
             f"{t} that {via} moves"
         )
     elif plan.method == "two-stage front-door":
-        out.append(f"{t} acts on {y} only through {via}, and nothing unobserved drives {via}")
+        lines.append(f"{t} acts on {y} only through {via}, and nothing unobserved drives {via}")
     else:
-        out.append(f"no unobserved cause of both {t} and {y} once {held} is known")
+        lines.append(f"no unobserved cause of both {t} and {y} once {adjustment} is known")
     if plan.method == "two-stage mediation":
-        out.append(f"{t} and {via} do not interact, and no unobserved cause joins {via} and {y}")
+        lines.append(f"{t} and {via} do not interact, and no unobserved cause joins {via} and {y}")
     if not controls:
-        out.append("no trend or season beyond the nodes of the graph")
+        lines.append("no trend or season beyond the nodes of the graph")
     if design.columns.shape[1] > 1:
-        out.append("one coefficient for all units, which differ by a constant only")
-    return tuple(out)
+        lines.append("one coefficient for all units, which differ by a constant only")
+    return tuple(lines)
 
 
-def _notes(design: Design, drawn: Resampled) -> tuple[str, ...]:
-    out = []
-    if drawn.void:
-        out.append(
-            f"{drawn.void} of {drawn.repeats} resamples are left out, in which "
+def _notes(design: Design, resampled: Resampled) -> tuple[str, ...]:
+    lines = []
+    if resampled.void:
+        lines.append(
+            f"{resampled.void} of {resampled.repeats} resamples are left out, in which "
             f"{design.plan.treatment} did not vary: few periods carry the estimate"
         )
-    if drawn.groups < FEW:
-        what = "blocks fit into the data" if drawn.block else "units"
-        out.append(
-            f"{drawn.groups:.0f} {what}: the interval is likely too narrow (`Design.bootstrap` "
-            "has figures)"
+    if resampled.groups < FEW:
+        groups = "blocks fit into the data" if resampled.block else "units"
+        lines.append(
+            f"{resampled.groups:.0f} {groups}: the interval is likely too narrow "
+            "(`Design.bootstrap` has figures)"
         )
     if design.plan.method == "instrument":
         f = design.first_stage_f()
         weak = (
             f"below {WEAK:g}, so weak: the interval cannot be relied on" if f < WEAK else "strong"
         )
-        out.append(f"first-stage F of {design.plan.via} {f:.3g}, {weak}; autocorrelation raises it")
-    return tuple(out)
+        lines.append(
+            f"first-stage F of {design.plan.via} {f:.3g}, {weak}; autocorrelation raises it"
+        )
+    return tuple(lines)
 
 
 def compare(opinion: SecondOpinion, draws: Draws, prob: float | None = None) -> pd.DataFrame:
@@ -399,8 +404,8 @@ def compare(opinion: SecondOpinion, draws: Draws, prob: float | None = None) -> 
             f"The opinion has a {opinion.prob:.0%} interval, not {prob:.0%}. Ask "
             f"second_opinion(..., prob={prob})."
         )
-    told = {repr(opinion.estimand), repr(replace(opinion.estimand, outcome=None))}
-    if "estimand" in draws.attrs and draws.attrs["estimand"] not in told:
+    labels = {repr(opinion.estimand), repr(replace(opinion.estimand, outcome=None))}
+    if "estimand" in draws.attrs and draws.attrs["estimand"] not in labels:
         raise SpecError(
             f"The draws answer {draws.attrs['estimand']}, the opinion {opinion.estimand!r}. "
             "Ask both the same question."
@@ -420,12 +425,14 @@ def compare(opinion: SecondOpinion, draws: Draws, prob: float | None = None) -> 
 
 
 def _sentence(opinion: SecondOpinion, table: pd.DataFrame, agree: str) -> str:
-    both = [f"{a:.4g} [{b:.4g}, {c:.4g}]" for a, b, c in table.to_numpy()]
-    said = f"{opinion.estimand.label}: the model says {both[0]}, {opinion.method} {both[1]}; "
+    model, regression = (f"{a:.4g} [{b:.4g}, {c:.4g}]" for a, b, c in table.to_numpy())
+    text = f"{opinion.estimand.label}: the model says {model}, {opinion.method} {regression}; "
     if agree == "agree":
-        return said + "they agree."
-    what = "their intervals overlap, but" if agree == "tension" else "their intervals do not meet:"
-    return said + (
-        f"{what} the model's carry-over, saturation or priors, or the regression's assumptions, "
-        f"matter here. The regression assumes: {'; '.join(opinion.assumptions)}."
+        return text + "they agree."
+    relation = (
+        "their intervals overlap, but" if agree == "tension" else "their intervals do not meet:"
+    )
+    return text + (
+        f"{relation} the model's carry-over, saturation or priors, or the regression's "
+        f"assumptions, matter here. The regression assumes: {'; '.join(opinion.assumptions)}."
     )

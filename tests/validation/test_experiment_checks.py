@@ -137,7 +137,7 @@ def test_leaving_a_test_out_by_weights_is_the_posterior_without_it(fitted):
         row, c = table.loc[test.name], slope(test.name)
         mean, variance = by_hand([t for t in TESTS if t is not test])
         sd = c * np.sqrt(variance)
-        weights, _, _ = tests.without(test.name)
+        weights, _, _ = tests.importance_weights(test.name)
         share = 1 / (weights**2).sum() / weights.size
         size = share * ess(tests.effects[test.name], "bulk")
         assert row["trusted"], row
@@ -156,7 +156,7 @@ def test_weights_agree_with_the_refit(fitted, agreeing):
     settings = fitted.info["settings"] | {"progress": False}
     assert agreeing.info["settings"] == settings
     draws = bc.effect(agreeing, TESTS[2].estimand).to_numpy()
-    weights, _, _ = gather(fitted).without("c")
+    weights, _, _ = gather(fitted).importance_weights("c")
     sizes = [ess(draws, "bulk"), 1 / (weights**2).sum() / 2]  # half: draws are correlated
     error = draws.std() * np.sqrt(sum(1 / size for size in sizes))
     assert min(sizes) > 200
@@ -180,12 +180,12 @@ def test_a_posterior_far_from_the_rest_asks_for_a_refit(fitted):
 def test_tests_that_share_a_control_are_left_out_together(fitted):
     c = 0.3 * TESTS[0].std_error * TESTS[1].std_error
     tests = gather(carrying(fitted, replace(TESTS[0], covariance={"a": c}), *TESTS[1:]))
-    assert (tests.tied("b"), tests.tied("c")) == (("a", "b"), ("c",))
-    both, alone = tests.without("a", "b")[0], tests.without("a")[0]
+    assert (tests.group("b"), tests.group("c")) == (("a", "b"), ("c",))
+    both, alone = tests.importance_weights("a", "b")[0], tests.importance_weights("a")[0]
     np.testing.assert_array_equal(both, alone)
-    assert np.abs(alone - gather(fitted).without("a")[0]).max() > 0
+    assert np.abs(alone - gather(fitted).importance_weights("a")[0]).max() > 0
     matrix = [[TESTS[0].std_error ** 2, c], [c, TESTS[1].std_error ** 2]]
-    residual = [tests.given[n].lift - tests.effects[n][0, 0] for n in ("b", "a")]
+    residual = [tests.experiments[n].lift - tests.effects[n][0, 0] for n in ("b", "a")]
     density = stats.multivariate_normal(cov=matrix).logpdf(residual)
     assert tests.density[tests.term["a"]][0, 0] == pytest.approx(density)
 

@@ -17,7 +17,7 @@ from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import compile_scm
 from bayescausal.model.weighted import TIME, augmented_rows
-from bayescausal.validation.leave_one_out import _held
+from bayescausal.validation.leave_one_out import _term_density
 
 
 def conjugate(sigma=0.16, seed=2, **settings):
@@ -173,7 +173,7 @@ def test_what_holds_a_week_is_every_term_with_an_index_of_it(name):
     edges = calibrate(scm, fit.theta(), scm.factual)
     seen = pointwise(scm, fit.theta(), edges)
     density = sum(part.reshape(3, -1) for part in seen.values())[None]
-    found = _held(fit, density)[0]
+    found = _term_density(fit, density)[0]
     drawn, count = augmented_rows(scm, fit.shapes), density.shape[-1]
     size = min(count, drawn.effective_rows)
     wanted = 0.7 * density[0]
@@ -209,7 +209,7 @@ def test_what_holds_a_week_of_a_district_is_a_joint_density():
             term = stats.multivariate_normal(cov=covariance).logpdf(off) / len(drawn)
             for t in {*drawn.indices[i, blocks]}:
                 wanted[draw, t] += 0.3 * 0.6 * 8 * term
-    np.testing.assert_allclose(_held(fit, density)[0], wanted, rtol=1e-8)
+    np.testing.assert_allclose(_term_density(fit, density)[0], wanted, rtol=1e-8)
 
 
 def test_weeks_that_a_method_merged_hold_an_even_part_of_its_rows():
@@ -235,7 +235,7 @@ def test_weeks_that_a_method_merged_hold_an_even_part_of_its_rows():
             spared = 1 - (promo[t] == running) / (promo == running).sum()
             held = t in drawn.indices[i, [at["tv"], at["sales"]]]
             wanted[t] += term * (1 - (1 - held) * spared)
-    np.testing.assert_allclose(_held(fit, np.zeros((1, 3, 8)))[0, 0], wanted, rtol=1e-8)
+    np.testing.assert_allclose(_term_density(fit, np.zeros((1, 3, 8)))[0, 0], wanted, rtol=1e-8)
 
 
 def test_a_week_in_no_term_is_left_out_at_no_cost():

@@ -16,7 +16,7 @@ import bayescausal as bc
 from bayescausal.inference.compile import compile_jax
 from bayescausal.model.lifts import lift_data
 from bayescausal.validation import compiled_refits
-from bayescausal.validation.compiled_refits import Refits, without
+from bayescausal.validation.compiled_refits import Refits, spec_without
 from bayescausal.validation.refits import evidence, leave_out
 
 QUICK = {"backend": "jax", "draws": 40, "tune": 60, "chains": 2, "progress": False}
@@ -99,7 +99,7 @@ def test_data_that_stay_arguments_change_nothing_by_themselves(kept):
 )
 def test_a_test_that_is_switched_off_has_no_influence(kept, left):
     """The gradient is that of a model that never had the test; the density is off by a constant."""
-    alone = compile_jax(bc.build(without(FULL, left), DATA))
+    alone = compile_jax(bc.build(spec_without(FULL, left), DATA))
     assert alone.layout.keys() == kept.layout.keys()
     off, on = lift_data(FULL, DATA, without=left), lift_data(FULL, DATA)
     apart = []
@@ -116,7 +116,7 @@ def test_a_test_that_is_switched_off_has_no_influence(kept, left):
 def test_the_mode_is_that_of_the_model_without_the_test(kept):
     """Where sampling starts: preconditioned at new values, not at those of the compilation."""
     z = np.zeros((1, 1, sum(int(np.prod(s)) for s in kept.layout.values())))
-    alone = compile_jax(bc.build(without(FULL, ("d",)), DATA)).precondition().restore(z)
+    alone = compile_jax(bc.build(spec_without(FULL, ("d",)), DATA)).precondition().restore(z)
     off = kept.precondition(lift_data(FULL, DATA, without=("d",))).restore(z)
     all_on = kept.precondition().restore(z)
     for name, value in alone.items():
@@ -173,9 +173,9 @@ def test_without_its_last_test_an_effect_is_no_longer_identified():
 
 
 def test_a_covariance_with_a_test_that_is_left_out_goes_with_it():
-    (b,) = without(replace(SPEC, experiments=TESTS[1:3]), ["c"]).experiments
+    (b,) = spec_without(replace(SPEC, experiments=TESTS[1:3]), ["c"]).experiments
     assert b == replace(TESTS[1], covariance={})
-    assert without(FULL, []) == FULL
+    assert spec_without(FULL, []) == FULL
 
 
 def test_a_node_that_only_the_test_brought_in_leaves_with_it():
