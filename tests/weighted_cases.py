@@ -129,7 +129,7 @@ def means(scm, augmented, theta, node):
         mu = read(level, at if unit is None else unit * weeks + at)
         for edge in scm.spec.structure.incoming(node):
             way = edges[edge]
-            if edge.source in augmented.plan.moved:
+            if edge.source in augmented.plan.synthetic_nodes:
                 x = frame[edge.source][i, 0]
                 x = np.exp(x) if scm.spec.link(edge.source) == "log" else x
                 own = {k: theta[f"{edge}:{k}"] for k in scm.spec.mechanisms[edge].priors}

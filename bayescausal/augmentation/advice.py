@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-_CORE = 0.9
-_COPIES = 0.5
-_BENT = 0.05
-_OUTSIDE = 0.01
-_ALONE = 0.2
-_MORE_ALONE = 0.1
-_BEYOND = 0.25
-_UNEVEN = 0.1
+_CORE_MASS = 0.9
+_COPY_SHARE = 0.5
+_SLOPE_CHANGE = 0.05
+_OUTSIDE_SHARE = 0.01
+_ISOLATED_SHARE = 0.2
+_ISOLATED_SURPLUS = 0.1
+_BEYOND_SHARE = 0.25
+_KISH_SHARE = 0.1
 _KERNELS = ("Kernel", "Nearest", "Forest")
 
 
@@ -29,51 +29,51 @@ def remarks(
     notes : sequence of str
         What the sampler had to say.
     """
-    found = list(notes)
+    sentences = list(notes)
     if not rows["rows"]:
         return [
-            *found,
+            *sentences,
             "There are no rows, so augmentation does nothing here. method='ancestral' always has "
             "as many as you ask for.",
         ]
-    found = [*_outside(nodes), *found, *_bent(nodes)]
-    if rows["mass"] < _CORE:
-        found.append(
+    sentences = [*_extrapolation_remarks(nodes), *sentences, *_slope_remarks(nodes)]
+    if rows["mass"] < _CORE_MASS:
+        sentences.append(
             f"The rows hold {rows['mass']:.0%} of the probability: the dense core of the law, so "
             "spreads are too small. Lower theta, or take method='ancestral' or 'reduce', which "
             "are unbiased."
         )
     for node, row in nodes.iterrows():
-        kept = row["estimator"] in _KERNELS
-        usual = 0.0 if kept else row["alone_observed"] + _MORE_ALONE
-        if row["alone"] > max(_ALONE, usual):
-            found.append(_extrapolated(str(node), row))
-    if support["beyond"] > _BEYOND:
-        found.append(
+        is_kernel = row["estimator"] in _KERNELS
+        observed_share = 0.0 if is_kernel else row["alone_observed"] + _ISOLATED_SURPLUS
+        if row["alone"] > max(_ISOLATED_SHARE, observed_share):
+            sentences.append(_isolation_remark(str(node), row))
+    if support["beyond"] > _BEYOND_SHARE:
+        sentences.append(
             f"{support['beyond']:.0%} of the rows are farther from every observed row than 95% of "
             "observed rows are from their neighbors: they combine what never occurred together. "
             "If causes were planned together they are not independent: say so in the graph (a "
             "common cause, or <->), or give augmented rows less weight."
         )
-    if rows["copies"] > _COPIES:
-        found.append(
+    if rows["copies"] > _COPY_SHARE:
+        sentences.append(
             f"{rows['copies']:.0%} of the weight is on copies of observed rows, which add nothing: "
             "the graph leaves little to recombine, or bandwidths are too small (temperature). "
             "Copies must not straddle the folds of a cross validation."
         )
-    if rows["effective_rows"] < _UNEVEN * rows["rows"]:
-        found.append(
+    if rows["effective_rows"] < _KISH_SHARE * rows["rows"]:
+        sentences.append(
             f"{rows['rows']:.0f} rows weigh as {rows['effective_rows']:.0f}: a few heavy ones "
             "dominate. method='ancestral' has even weights."
         )
-    return found or [
+    return sentences or [
         "Nothing to mend. That says nothing about the graph: the rows are right only as far as the "
         "independences are that it claims, and they hold no more information than the observed "
         "rows and the graph."
     ]
 
 
-def _outside(nodes: pd.DataFrame) -> list[str]:
+def _extrapolation_remarks(nodes: pd.DataFrame) -> list[str]:
     if not len(nodes):
         return []
     return [
@@ -83,42 +83,43 @@ def _outside(nodes: pd.DataFrame) -> list[str]:
         f"conditional={{'{node}': ResidualBootstrap(knots=0, products=False)}}. If it is linear "
         "already, the causes move together: say so in the graph (a common cause, or <->)."
         for node, share in nodes["outside"].items()
-        if share > _OUTSIDE
+        if share > _OUTSIDE_SHARE
     ]
 
 
-def _bent(nodes: pd.DataFrame) -> list[str]:
+def _slope_remarks(nodes: pd.DataFrame) -> list[str]:
     if not len(nodes):
         return []
-    bent = nodes[(nodes["slope"] - 1).abs() > _BENT + 2 * nodes["slope_error"]]
-    flat = bent["estimator"].isin(_KERNELS) & (bent["slope"] < 1)
-    found = []
-    if flat.any():
-        first = bent.index[flat][0]
-        found.append(
+    changes = nodes[(nodes["slope"] - 1).abs() > _SLOPE_CHANGE + 2 * nodes["slope_error"]]
+    is_attenuated = changes["estimator"].isin(_KERNELS) & (changes["slope"] < 1)
+    sentences = []
+    if is_attenuated.any():
+        node = changes.index[is_attenuated][0]
+        sentences.append(
             f"Slopes on the causes are smaller in the augmented rows than in the observed ones: "
-            f"{_changes(bent[flat])}. Donors' causes are only near the given ones, which "
-            f"attenuates effects. For a number use conditional={{'{first}': ResidualBootstrap()}}, "
+            f"{_percentages(changes[is_attenuated])}. Donors' causes are only near the given ones, "
+            "which attenuates effects. For a number use "
+            f"conditional={{'{node}': ResidualBootstrap()}}, "
             "which follows curves and products too, or LocalLinear() if its noise does not add to "
             "the mean; for a category a smaller bandwidth, such as NadarayaWatson('likelihood')."
         )
-    if (~flat).any():
-        found.append(
+    if (~is_attenuated).any():
+        sentences.append(
             f"Slopes on the causes differ from the observed ones, at the same causes: "
-            f"{_changes(bent[~flat])}. There are few rows for the number of causes, or causes that "
-            "are nearly copies of each other, and a penalty shrinks the mean; or it is a curve or "
-            "an interaction that the estimator cannot follow. Try fewer causes, or "
-            "ResidualBootstrap(), which bends as far as the rows bear it out."
+            f"{_percentages(changes[~is_attenuated])}. There are few rows for the number of "
+            "causes, or causes that are nearly copies of each other, and a penalty shrinks the mean; "
+            "or it is a curve or an interaction that the estimator cannot follow. Try fewer causes, or "
+            "ResidualBootstrap(), whose nonlinear terms go as far as the rows bear them out."
         )
-    return found
+    return sentences
 
 
-def _changes(nodes: pd.DataFrame) -> str:
+def _percentages(nodes: pd.DataFrame) -> str:
     return ", ".join(f"{node} {slope - 1:+.0%}" for node, slope in nodes["slope"].items())
 
 
-def _extrapolated(node: str, row: pd.Series) -> str:
-    kept = row["estimator"] in _KERNELS
+def _isolation_remark(node: str, row: pd.Series) -> str:
+    is_kernel = row["estimator"] in _KERNELS
     return (
         f"{row['alone']:.0%} of the values of '{node}' are drawn at causes that fewer than two "
         f"observed rows are like (median {row['donors']:.1f} rows, {row['donors_observed']:.1f} at "
@@ -126,7 +127,7 @@ def _extrapolated(node: str, row: pd.Series) -> str:
         + (
             "each is a copy of its nearest row, which biases effects. ResidualBootstrap() or "
             "LocalLinear() extrapolate along a slope instead."
-            if kept
+            if is_kernel
             else "there it rests on the shape of the regression alone."
         )
     )

@@ -48,39 +48,45 @@ def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator)
     order, rows = plan.order, plan.rows
     u = uniforms(kind, budget, len(order), rng)
     indices = np.empty((budget, len(order)), np.int32, order="F")
-    made: dict[str, np.ndarray] = {}
-    for at, node in enumerate(order):
+    synthetic_values: dict[str, np.ndarray] = {}
+    for column, node in enumerate(order):
         if node not in plan.donors:
-            indices[:, at] = np.minimum((u[:, at] * rows).astype(np.int32), rows - 1)
+            indices[:, column] = np.minimum((u[:, column] * rows).astype(np.int32), rows - 1)
             continue
-        indices[:, at] = _donors(plan, node, indices, made, u[:, at])
-        if node in plan.moved:
-            given = plan.given(node, indices, made)
-            made[node] = plan.donors[node].donate(indices[:, at], given)
+        indices[:, column] = _donors(plan, node, indices, synthetic_values, u[:, column])
+        if node in plan.synthetic_nodes:
+            pillow_values = plan.pillow_values(node, indices, synthetic_values)
+            synthetic_values[node] = plan.donors[node].donate(indices[:, column], pillow_values)
     return indices
 
 
 def _donors(
-    plan: Plan, node: str, indices: np.ndarray, made: dict[str, np.ndarray], u: np.ndarray
+    plan: Plan,
+    node: str,
+    indices: np.ndarray,
+    synthetic_values: dict[str, np.ndarray],
+    u: np.ndarray,
 ) -> np.ndarray:
     """Draw a donor for every row, in chunks, once for each distinct value of the pillow."""
     if plan.donors[node].alike:
         return np.minimum((u * plan.rows).astype(np.int32), plan.rows - 1)
     pillow = plan.factorization.pillows[node]
-    single = len(pillow) == 1 and pillow[0] not in made
-    which = np.arange(len(u))
+    single = len(pillow) == 1 and pillow[0] not in synthetic_values
+    group = np.arange(len(u))
     if single:  # no more distinct pillows than observed rows
         parent = indices[:, plan.order.index(pillow[0])]
-        first, which = np.unique(parent, return_index=True, return_inverse=True)[1:]
+        representatives, group = np.unique(parent, return_index=True, return_inverse=True)[1:]
     else:
-        first = which
-    out = np.empty(len(u), np.int32)
+        representatives = group
+    donors = np.empty(len(u), np.int32)
     chunk = max(1, CELLS // plan.rows)
-    by_row = np.argsort(which, kind="stable")
-    ends = np.searchsorted(which[by_row], np.arange(0, len(first) + chunk, chunk))
-    for k, start in enumerate(range(0, len(first), chunk)):
-        part = first[start : start + chunk]
-        given = plan.given(node, indices[part], {v: x[part] for v, x in made.items()})
-        chosen = by_row[ends[k] : ends[k + 1]]
-        out[chosen] = plan.donors[node].draw(given, which[chosen] - start, u[chosen])
-    return out
+    by_row = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[by_row], np.arange(0, len(representatives) + chunk, chunk))
+    for k, start in enumerate(range(0, len(representatives), chunk)):
+        chunk_rows = representatives[start : start + chunk]
+        pillow_values = plan.pillow_values(
+            node, indices[chunk_rows], {v: x[chunk_rows] for v, x in synthetic_values.items()}
+        )
+        members = by_row[ends[k] : ends[k + 1]]
+        donors[members] = plan.donors[node].draw(pillow_values, group[members] - start, u[members])
+    return donors

@@ -16,7 +16,7 @@ from bayescausal._types import Node
 from bayescausal.augmentation.ancestral import UNIFORMS, Uniforms, ancestral
 from bayescausal.augmentation.blocks import WEIGHT, Block, Table, read_table
 from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
-from bayescausal.augmentation.donor_odds import tied
+from bayescausal.augmentation.donor_odds import tie_representatives
 from bayescausal.augmentation.factorization import Plan, make_plan
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
@@ -63,7 +63,7 @@ class Augmented:
 
         ``threshold`` and ``reduce`` merge rows of one value; an index of ``ancestral`` is that row.
         """
-        return tied(self.plan, node, merge=self.method != "ancestral")
+        return tie_representatives(self.plan, node, merge=self.method != "ancestral")
 
     @property
     def mass(self) -> float:
@@ -184,30 +184,33 @@ def augment(
     """
     _check_one_of("method", method, METHODS)
     _check_one_of("uniforms", uniforms, UNIFORMS)
-    most = 10_000 if budget is None else checks.count("budget", budget, 1)
+    row_budget = 10_000 if budget is None else checks.count("budget", budget, 1)
     checks.flag("absolute", absolute)
-    least = _theta(theta, absolute, method)
+    cutoff = _theta(theta, absolute, method)
     seed = checks.seed_or_drawn("seed", seed)
     graph = as_graph("augment", Graph.parse(graph) if isinstance(graph, str) else graph)
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
     plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
     rng, notes = np.random.default_rng(seed), table.notes
     if method == "threshold":
-        cap = None if budget is None else most
-        found = threshold(plan, least, budget=cap, absolute=absolute, memory=MEMORY)
-        return Augmented(plan, *found[:2], method, seed, (*found[2], *notes))
-    _check_memory(most, len(plan.order))
-    plan = plan.hastened(most)
+        cap = None if budget is None else row_budget
+        indices, weights, remarks = threshold(
+            plan, cutoff, budget=cap, absolute=absolute, memory=MEMORY
+        )
+        return Augmented(plan, indices, weights, method, seed, (*remarks, *notes))
+    _check_memory(row_budget, len(plan.order))
+    plan = plan.with_engine_for(row_budget)
     if method == "reduce":
-        return Augmented(plan, *reduce(plan, most, rng), method, seed, notes)
-    drawn = ancestral(plan, most, uniforms, rng)
-    return Augmented(plan, drawn, np.full(most, 1 / most), method, seed, notes)
+        return Augmented(plan, *reduce(plan, row_budget, rng), method, seed, notes)
+    indices = ancestral(plan, row_budget, uniforms, rng)
+    return Augmented(plan, indices, np.full(row_budget, 1 / row_budget), method, seed, notes)
 
 
-def _check_one_of(what: str, given: Any, known: Sequence[str]) -> None:
-    if given not in known:
+def _check_one_of(setting: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
         raise SpecError(
-            f"{what} is one of {', '.join(known)}; got {given!r}.{did_you_mean(given, known)}"
+            f"{setting} is one of {', '.join(choices)}; got {value!r}."
+            f"{did_you_mean(value, choices)}"
         )
 
 

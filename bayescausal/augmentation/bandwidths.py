@@ -24,7 +24,7 @@ _UNLIKE = np.log(1e-3)
 
 
 def likelihood_bandwidths(
-    parents: Sequence[Block], own: Block, kernel: str = "gaussian"
+    parents: Sequence[Block], child: Block, kernel: str = "gaussian"
 ) -> list[np.ndarray]:
     """Return the bandwidths of the parents that make each row likely given all others.
 
@@ -38,7 +38,7 @@ def likelihood_bandwidths(
     ----------
     parents : sequence of Block
         Categories have no bandwidth: rows of other categories are left out of both sums.
-    own : Block
+    child : Block
     kernel : str
         Only ``"gaussian"``.
 
@@ -50,22 +50,22 @@ def likelihood_bandwidths(
     """
     if kernel != "gaussian":
         raise SpecError("bandwidth='likelihood' is for kernel='gaussian', which has a gradient.")
-    rows = len(own.values)
-    some = np.unique(np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int))
-    search = Search.of(
-        [replace(p, values=p.values[some]) for p in parents],
-        replace(own, values=own.values[some]),
+    rows = len(child.values)
+    sample = np.unique(np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int))
+    search = Search.from_blocks(
+        [replace(p, values=p.values[sample]) for p in parents],
+        replace(child, values=child.values[sample]),
     )
-    found = search.best() * (rows / len(some)) ** -0.2
-    out, at = [], 0
+    vector = search.best() * (rows / len(sample)) ** -0.2
+    bandwidths, offset = [], 0
     for parent in parents:
         width = parent.values.shape[1]
         if parent.discrete:
-            out.append(np.ones(width))
+            bandwidths.append(np.ones(width))
         else:
-            out.append(found[at : at + width])
-            at += width
-    return out
+            bandwidths.append(vector[offset : offset + width])
+            offset += width
+    return bandwidths
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,29 +85,29 @@ class Search:
 
     inputs: np.ndarray
     outputs: np.ndarray
-    apart: np.ndarray
+    exclusion: np.ndarray
     match: np.ndarray
     start: np.ndarray
 
     @classmethod
-    def of(cls, parents: Sequence[Block], own: Block) -> Search:
+    def from_blocks(cls, parents: Sequence[Block], child: Block) -> Search:
         """Take the differences of all pairs of rows."""
-        rows = len(own.values)
-        apart, match = np.zeros((rows, rows)), np.zeros((rows, rows))
-        np.fill_diagonal(apart, -np.inf)
+        rows = len(child.values)
+        exclusion, match = np.zeros((rows, rows)), np.zeros((rows, rows))
+        np.fill_diagonal(exclusion, -np.inf)
         for parent in parents:
             if parent.discrete:
-                apart[parent.values != parent.values.T] = -np.inf
-        if own.discrete:
-            match[own.values != own.values.T] = _UNLIKE
+                exclusion[parent.values != parent.values.T] = -np.inf
+        if child.discrete:
+            match[child.values != child.values.T] = _UNLIKE
         inputs = [p for p in parents if not p.discrete]
-        outputs = [] if own.discrete else [own]
+        outputs = [] if child.discrete else [child]
         start = [rule_of_thumb(b.values, "scott") for b in (*inputs, *outputs)]
-        compared = (apart > -np.inf).any(axis=1)
+        compared = (exclusion > -np.inf).any(axis=1)
         return cls(
             _squares(inputs, rows)[:, compared],
             _squares(outputs, rows)[:, compared],
-            apart[compared],
+            exclusion[compared],
             match[compared],
             np.log(np.concatenate(start)) if start else np.zeros(0),
         )
@@ -115,10 +115,12 @@ class Search:
     def loss(self, log_h: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus the likelihood, and its gradient."""
         precision, q = np.exp(-2 * log_h), len(self.inputs)
-        below = self.apart - 0.5 * np.tensordot(precision[:q], self.inputs, 1)
-        above = below + self.match - 0.5 * np.tensordot(precision[q:], self.outputs, 1)
-        top, bottom = logsumexp(above, axis=1), logsumexp(below, axis=1)
-        a, b = np.exp(above - top[:, None]), np.exp(below - bottom[:, None])
+        log_denominator = self.exclusion - 0.5 * np.tensordot(precision[:q], self.inputs, 1)
+        log_numerator = (
+            log_denominator + self.match - 0.5 * np.tensordot(precision[q:], self.outputs, 1)
+        )
+        top, bottom = logsumexp(log_numerator, axis=1), logsumexp(log_denominator, axis=1)
+        a, b = np.exp(log_numerator - top[:, None]), np.exp(log_denominator - bottom[:, None])
         inward = np.tensordot(self.inputs, a - b, 2) * precision[:q]
         outward = np.tensordot(self.outputs, a, 2) * precision[q:] - len(a)
         value = (top - bottom).sum() - len(a) * log_h[q:].sum()
@@ -126,12 +128,12 @@ class Search:
 
     def best(self) -> np.ndarray:
         """Bandwidths with the greatest likelihood, within bounds about the rule's."""
-        if not len(self.start) or not len(self.apart):
+        if not len(self.start) or not len(self.exclusion):
             return np.exp(self.start)
         wider = np.repeat([_WIDER, _NARROWER], [len(self.inputs), len(self.outputs)])
         bounds = list(zip(self.start - _NARROWER, self.start + wider, strict=True))
-        found = minimize(self.loss, self.start, jac=True, method="L-BFGS-B", bounds=bounds)
-        return np.exp(found.x)
+        optimum = minimize(self.loss, self.start, jac=True, method="L-BFGS-B", bounds=bounds)
+        return np.exp(optimum.x)
 
 
 def _squares(blocks: Sequence[Block], rows: int) -> np.ndarray:

@@ -62,7 +62,7 @@ class Block:
     columns: tuple[str, ...]
     values: np.ndarray
     levels: tuple[Any, ...] | None = None
-    whole: bool = False
+    indivisible: bool = False
 
     @property
     def discrete(self) -> bool:
@@ -72,7 +72,7 @@ class Block:
     @property
     def scalar(self) -> bool:
         """Whether it is one continuous number, which may take values that were not observed."""
-        return self.values.shape[1] == 1 and not self.discrete and not self.whole
+        return self.values.shape[1] == 1 and not self.discrete and not self.indivisible
 
     @property
     def divides(self) -> bool:
@@ -181,32 +181,32 @@ def read_table(
     for node in graph.nodes:
         block = _block(node, frame[node], node in discrete)
         blocks[node] = _window(block, lags.get(node, 0), units)
-    kept = np.flatnonzero(_since(units, start))
-    if len(kept) < FEWEST:
+    rows = np.flatnonzero(_after_history(units, start))
+    if len(rows) < FEWEST:
         raise DataError(
-            f"There are {len(kept)} rows; {FEWEST} are the least from which a conditional "
+            f"There are {len(rows)} rows; {FEWEST} are the least from which a conditional "
             "distribution is estimated, and a hundred are few."
         )
-    blocks = {v: replace(b, values=b.values[kept]) for v, b in blocks.items()}
+    blocks = {v: replace(b, values=b.values[rows]) for v, b in blocks.items()}
     for node, block in blocks.items():
         _check_varies(node, block)
     for group in _groups(together, graph):
-        graph, blocks = _joined(graph, blocks, group)
+        graph, blocks = _merge_roots(graph, blocks, group)
     if isinstance(data, Dataset) and data.is_panel:
         names = tuple(data.units)
-        blocks[UNIT] = Block(UNIT, (UNIT,), units[kept, None].astype(float), names)
-        ways = tuple(Edge(UNIT, v) for v in graph.nodes)
-        graph = replace(graph, edges=(*graph.edges, *ways))
+        blocks[UNIT] = Block(UNIT, (UNIT,), units[rows, None].astype(float), names)
+        unit_edges = tuple(Edge(UNIT, v) for v in graph.nodes)
+        graph = replace(graph, edges=(*graph.edges, *unit_edges))
     flat = replace(graph, edges=tuple({Edge(e.source, e.target) for e in graph.edges}))
-    notes = _evenly(data, graph) if isinstance(data, pd.DataFrame) else ()
-    return Table(blocks, flat, frame.index[kept], notes)
+    notes = _note_even_labels(data, graph) if isinstance(data, pd.DataFrame) else ()
+    return Table(blocks, flat, frame.index[rows], notes)
 
 
 def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np.ndarray]:
     """Return all rows, units one after the other, and the position of each row's unit."""
     if isinstance(data, Dataset):
-        missing = [v for v in graph.nodes if v not in data.columns]
-        names = [v for v in graph.nodes if v not in missing]
+        absent_nodes = [v for v in graph.nodes if v not in data.columns]
+        names = [v for v in graph.nodes if v not in absent_nodes]
         frame = pd.DataFrame({v: data.array(v).ravel() for v in names})
         frame.index = (
             pd.MultiIndex.from_product([data.units, data.time], names=["unit", "time"])
@@ -216,28 +216,28 @@ def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np
         units = np.repeat(np.arange(max(1, len(data.units))), len(data.time))
     elif isinstance(data, pd.DataFrame):
         _check_one_unit(data, graph)
-        missing = [v for v in graph.nodes if v not in data.columns]
+        absent_nodes = [v for v in graph.nodes if v not in data.columns]
         frame, units = data, np.zeros(len(data), int)
     else:
         raise DataError(
             f"data is a Dataset or a DataFrame; got {type(data).__name__}. For an array: "
             "pd.DataFrame(array, columns=graph.nodes)."
         )
-    if missing:
+    if absent_nodes:
         raise DataError(
-            f"The graph's node '{missing[0]}' has no column. There are: "
+            f"The graph's node '{absent_nodes[0]}' has no column. There are: "
             f"{', '.join(map(str, frame.columns))}. If it was not observed, declare it latent in "
-            f"the graph, or leave it out.{did_you_mean(missing[0], frame.columns)}"
+            f"the graph, or leave it out.{did_you_mean(absent_nodes[0], frame.columns)}"
         )
     return frame, units
 
 
 def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
     """Refuse a panel that does not say so: its rows would recombine across units."""
-    several = isinstance(data.index, pd.MultiIndex)
+    has_units = isinstance(data.index, pd.MultiIndex)
     if UNIT in data.columns and UNIT not in graph.nodes:
-        several |= len(data[UNIT].drop_duplicates()) > 1
-    if several:
+        has_units |= len(data[UNIT].drop_duplicates()) > 1
+    if has_units:
         raise DataError(
             "The frame looks like a panel (a column 'unit', or an index of several levels): its "
             "rows would be recombined across units. Use Dataset.from_frame(frame, time=..., "
@@ -245,24 +245,24 @@ def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
         )
     if UNIT in graph.nodes:
         return
-    dated = [("The index", data.index, "frame.reset_index(drop=True)")]
-    dated += [
+    date_columns = [("The index", data.index, "frame.reset_index(drop=True)")]
+    date_columns += [
         (f"Column '{name}'", pd.Index(data[name]), f"frame.drop(columns='{name}')")
         for name in data.columns[~data.columns.duplicated(keep=False)]
         if name not in graph.nodes
     ]
-    for where, dates, otherwise in dated:
-        kind = isinstance(dates, pd.DatetimeIndex | pd.PeriodIndex)
-        if kind and (repeated := int(dates.dropna().duplicated().sum())):
+    for place, dates, remedy in date_columns:
+        is_date = isinstance(dates, pd.DatetimeIndex | pd.PeriodIndex)
+        if is_date and (repeated := int(dates.dropna().duplicated().sum())):
             raise DataError(
-                f"{where} has dates that repeat, in {repeated} rows: the frame looks like a panel, "
+                f"{place} has dates that repeat, in {repeated} rows: the frame looks like a panel, "
                 "whose rows would be recombined across units. Use Dataset.from_frame(frame, "
                 "time=..., unit='geo') with the column that names the units, which keeps them "
-                f"apart; if there are no units, leave the dates out: {otherwise}."
+                f"apart; if there are no units, leave the dates out: {remedy}."
             )
 
 
-def _evenly(data: pd.DataFrame, graph: Graph) -> tuple[str, ...]:
+def _note_even_labels(data: pd.DataFrame, graph: Graph) -> tuple[str, ...]:
     """Note a column of labels, not in the graph, each on as many rows: units, perhaps."""
     notes: list[str] = []
     if UNIT in graph.nodes:
@@ -316,25 +316,26 @@ def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Bloc
 
 def _check_levels(node: Node, column: pd.Series, levels: pd.Index, declared: bool) -> None:
     """Refuse numbers that were read as text, and categories that are no groups of rows."""
-    text = not isinstance(column.dtype, pd.CategoricalDtype) and not declared
-    numbers = not pd.to_numeric(pd.Series(levels.astype(str)), errors="coerce").isna().any()
-    several = len(column) > _SMALL and 2 * len(levels) > len(column)
-    if not several and not (text and numbers and len(levels) > _LABELS):
+    is_text = not isinstance(column.dtype, pd.CategoricalDtype) and not declared
+    is_numeric = not pd.to_numeric(pd.Series(levels.astype(str)), errors="coerce").isna().any()
+    has_few_repeats = len(column) > _SMALL and 2 * len(levels) > len(column)
+    if not has_few_repeats and not (is_text and is_numeric and len(levels) > _LABELS):
         return
-    what = f"Column '{node}' is a category of {len(levels)} levels in {len(column)} rows"
-    if declared and numbers:
+    description = f"Column '{node}' is a category of {len(levels)} levels in {len(column)} rows"
+    if declared and is_numeric:
         raise DataError(
-            f"{what}, so hardly any two rows are alike. It is a number: leave it out of discrete=."
+            f"{description}, so hardly any two rows are alike. It is a number: leave it out "
+            "of discrete=."
         )
-    if numbers:
-        labels = "" if several else " If they are labels: .astype('category')."
+    if is_numeric:
+        labels = "" if has_few_repeats else " If they are labels: .astype('category')."
         raise DataError(
-            f"{what}, and its values, such as {levels[0]!r}, look like numbers: "
+            f"{description}, and its values, such as {levels[0]!r}, look like numbers: "
             f"frame['{node}'].astype(float).{labels}"
         )
     raise DataError(
-        f"{what}, so hardly any two rows are alike, and effects on and of it would shrink in "
-        "silence. Convert it to a number, group its levels, or take it out of the graph."
+        f"{description}, so hardly any two rows are alike, and effects on and of it would "
+        "shrink in silence. Convert it to a number, group its levels, or take it out of the graph."
     )
 
 
@@ -346,10 +347,10 @@ def _check_varies(node: Node, block: Block) -> None:
         )
 
 
-def _windows(graph: Graph, asked: Mapping[Node, int]) -> dict[Node, int]:
+def _windows(graph: Graph, windows: Mapping[Node, int]) -> dict[Node, int]:
     """Return by root the periods before each that its index stands for too."""
-    out: dict[Node, int] = {}
-    for node, lags in asked.items():
+    lengths: dict[Node, int] = {}
+    for node, lags in windows.items():
         if node not in graph.nodes:
             raise GraphError(
                 f"windows= names '{node}', which is in no edge.{did_you_mean(node, graph.nodes)}"
@@ -358,18 +359,18 @@ def _windows(graph: Graph, asked: Mapping[Node, int]) -> dict[Node, int]:
             raise DataError(
                 f"windows: '{node}' needs a number of periods, 0, 1, ...; got {lags!r}."
             )
-        out[node] = int(lags)
+        lengths[node] = int(lags)
     for edge in graph.edges:
         if edge.lag:
-            out[edge.source] = max(out.get(edge.source, 0), edge.lag)
-    for node, lags in out.items():
+            lengths[edge.source] = max(lengths.get(edge.source, 0), edge.lag)
+    for node, lags in lengths.items():
         if lags and (graph.parents(node) or graph.siblings(node)):
             raise GraphError(
                 f"'{node}' acts with a lag of {lags} and has causes of its own. Rows are drawn one "
                 "period at a time, so its past would lose them. Add the lagged values as a column "
                 f"and a node, such as '{node}_before', with the causes it has."
             )
-    return out
+    return lengths
 
 
 def _window(block: Block, lags: int, units: np.ndarray) -> Block:
@@ -382,40 +383,40 @@ def _window(block: Block, lags: int, units: np.ndarray) -> Block:
         )
     x, columns = block.values[:, 0], [block.values[:, 0]]
     for lag in range(1, lags + 1):
-        late = np.zeros_like(x)
-        late[lag:] = np.where(units[lag:] == units[:-lag], x[:-lag], 0.0)
-        columns.append(late)
+        lagged_values = np.zeros_like(x)
+        lagged_values[lag:] = np.where(units[lag:] == units[:-lag], x[:-lag], 0.0)
+        columns.append(lagged_values)
     names = (block.name, *(f"{block.name}@{lag}" for lag in range(1, lags + 1)))
     return Block(block.name, names, np.stack(columns, axis=1))
 
 
-def _since(units: np.ndarray, start: int) -> np.ndarray:
+def _after_history(units: np.ndarray, start: int) -> np.ndarray:
     """Say which rows are not among the first ``start`` of their unit."""
     first = np.flatnonzero(np.diff(units, prepend=-1))
     return np.arange(len(units)) - np.repeat(first, np.bincount(units)) >= start
 
 
-def _groups(together: Sequence[Sequence[Node]], graph: Graph) -> list[tuple[Node, ...]]:
+def _groups(groups: Sequence[Sequence[Node]], graph: Graph) -> list[tuple[Node, ...]]:
     """Check that no node is in two groups, and that groups are groups."""
-    seen: set[Node] = set()
-    for group in together:
+    members: set[Node] = set()
+    for group in groups:
         if isinstance(group, str):
             raise GraphError(
                 f"together= takes groups of nodes, such as [('trend', 'season')]; got {group!r}."
             )
         for node in group:
-            if node in seen:
+            if node in members:
                 raise GraphError(f"together= names '{node}' twice; a node moves with one group.")
             if node not in graph.nodes:
                 raise GraphError(
                     f"together= names '{node}', which is in no edge."
                     f"{did_you_mean(node, graph.nodes)}"
                 )
-            seen.add(node)
-    return [tuple(group) for group in together if len(group) > 1]
+            members.add(node)
+    return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _joined(
+def _merge_roots(
     graph: Graph, blocks: dict[Node, Block], group: tuple[Node, ...]
 ) -> tuple[Graph, dict[Node, Block]]:
     """Merge roots into one block, named ``a+b``."""
@@ -430,11 +431,11 @@ def _joined(
     values = np.concatenate([part.values for part in parts], axis=1)
     columns = tuple(c for part in parts for c in part.columns)
     edges = [Edge(name if e.source in group else e.source, e.target) for e in graph.edges]
-    stay = tuple(v for v in graph.nodes if v not in group)
-    merged = replace(graph, edges=tuple(edges), outcomes=_stay(graph.outcomes, group))
-    merged = replace(merged, isolated=(*stay, name))
-    return merged, {v: blocks[v] for v in stay} | {name: Block(name, columns, values)}
+    other_nodes = tuple(v for v in graph.nodes if v not in group)
+    merged = replace(graph, edges=tuple(edges), outcomes=_outside_group(graph.outcomes, group))
+    merged = replace(merged, isolated=(*other_nodes, name))
+    return merged, {v: blocks[v] for v in other_nodes} | {name: Block(name, columns, values)}
 
 
-def _stay(names: Iterable[Node], group: Sequence[Node]) -> tuple[Node, ...]:
+def _outside_group(names: Iterable[Node], group: Sequence[Node]) -> tuple[Node, ...]:
     return tuple(v for v in names if v not in group)

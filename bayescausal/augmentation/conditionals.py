@@ -22,8 +22,8 @@ from bayescausal.augmentation.kernels import (
     Rule,
     aitchison_aitken,
     log_kernel,
-    most_alike,
-    nearest,
+    most_alike_rows,
+    nearest_rows,
     rule_of_thumb,
     spread_of,
 )
@@ -86,9 +86,11 @@ class NadarayaWatson(Conditional):
         if self.bandwidth == "likelihood" and self.kernel != "gaussian":
             raise SpecError("bandwidth='likelihood' needs kernel='gaussian', which has a gradient.")
         sizes = [self.temperature, *([] if isinstance(self.bandwidth, str) else [self.bandwidth])]
-        if not all(_number(size) and size > 0 for size in sizes):
+        if not all(_is_number(size) and size > 0 for size in sizes):
             raise SpecError(f"A bandwidth and its temperature are positive numbers; got {self!r}.")
-        if self.mismatch is not None and not (_number(self.mismatch) and 0 <= self.mismatch <= 1):
+        if self.mismatch is not None and not (
+            _is_number(self.mismatch) and 0 <= self.mismatch <= 1
+        ):
             raise SpecError(
                 f"mismatch lies between 0 (identity) and 1 (categories play no part), or is None; "
                 f"got {self.mismatch!r}."
@@ -126,7 +128,7 @@ class KernelDonors(Donors):
     engine : {"numpy", "pytensor"}
     """
 
-    how: NadarayaWatson
+    setting: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]
     engine: donor_draw.Engine = "numpy"
 
@@ -147,13 +149,14 @@ class KernelDonors(Donors):
 
     def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
         """In one loop, without an array of all weights, where there are many rows."""
-        many = not self.tabulated and len(which) == len(given[0].values)
-        if not many or self.how.kernel != "gaussian" or any(p.discrete for p in self.parents):
+        is_large = not self.tabulated and len(which) == len(given[0].values)
+        is_gaussian = self.setting.kernel == "gaussian"
+        if not (is_large and is_gaussian) or any(p.discrete for p in self.parents):
             return super().draw(given, which, u)
         widths = np.concatenate(self.bandwidths)
-        seen = np.concatenate([p.values for p in self.parents], axis=1) / widths
-        points = np.concatenate([at.values for at in given], axis=1) / widths
-        return draw_nearby(points[which], seen, u)
+        donor_points = np.concatenate([p.values for p in self.parents], axis=1) / widths
+        points = np.concatenate([z.values for z in given], axis=1) / widths
+        return draw_nearby(points[which], donor_points, u)
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Kernel weights of all donors; from tables where the parents' values were observed.
@@ -161,35 +164,37 @@ class KernelDonors(Donors):
         A row that no donor is like, such as a pair of categories that was not seen, has the
         donors with most categories equal, and out of a kernel's reach the nearest one.
         """
-        rows = [at.rows for at in given if at.rows is not None]
+        rows = [z.rows for z in given if z.rows is not None]
         if self.tabulated and len(rows) == len(given):
             if self.reaches:
                 return donor_draw.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
-            scores = (table[at] for table, at in zip(self.tables, rows, strict=True))
+            scores = (table[index] for table, index in zip(self.tables, rows, strict=True))
         else:
-            scores = (self._score(p, at.values) for p, at in enumerate(given))
+            scores = (self._score(p, z.values) for p, z in enumerate(given))
         score = sum(scores)
-        lost = ~(score > -np.inf).any(axis=1)
-        if lost.any():
-            score[lost] = self._mended([at.values[lost] for at in given])
-        return donor_draw.normalized(score)
+        orphans = ~(score > -np.inf).any(axis=1)
+        if orphans.any():
+            score[orphans] = self._fallback_scores([z.values[orphans] for z in given])
+        return donor_draw.softmax(score)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
         """Return the same weights from tables, summed by another engine."""
         return replace(self, engine=engine)
 
     def _score(self, p: int, values: np.ndarray) -> Any:
-        parent, kind = self.parents[p], self.how.kernel
-        return log_kernel(parent, values, self.bandwidths[p], kind, self.how.mismatch_of(parent))
+        parent, kind = self.parents[p], self.setting.kernel
+        return log_kernel(
+            parent, values, self.bandwidths[p], kind, self.setting.mismatch_of(parent)
+        )
 
-    def _mended(self, values: list[np.ndarray]) -> np.ndarray:
-        score = np.where(most_alike(self.parents, values), 0.0, -np.inf)
-        for p, (parent, given) in enumerate(zip(self.parents, values, strict=True)):
+    def _fallback_scores(self, values: list[np.ndarray]) -> np.ndarray:
+        score = np.where(most_alike_rows(self.parents, values), 0.0, -np.inf)
+        for p, (parent, z) in enumerate(zip(self.parents, values, strict=True)):
             if not parent.discrete:
-                score += self._score(p, given)
-        lost = ~(score > -np.inf).any(axis=1)
-        near = nearest(self.parents, [given[lost] for given in values])
-        score[lost] = np.where(near, 0.0, -np.inf)
+                score += self._score(p, z)
+        orphans = ~(score > -np.inf).any(axis=1)
+        is_nearest = nearest_rows(self.parents, [z[orphans] for z in values])
+        score[orphans] = np.where(is_nearest, 0.0, -np.inf)
         return score
 
 
@@ -232,15 +237,15 @@ class NearestDonors(Donors):
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """One over k for the nearest; rows that tie with the last of them share its part."""
-        near = np.zeros((len(given[0].values), len(self.own.values)))
-        for parent, at in zip(self.parents, given, strict=True):
+        similarity = np.zeros((len(given[0].values), len(self.own.values)))
+        for parent, z in zip(self.parents, given, strict=True):
             width = spread_of(parent) / np.sqrt(2)
             unlike = 0.0 if parent.divides else np.exp(-1.0)
-            near += log_kernel(parent, at.values, width, "gaussian", unlike)
-        last = -np.partition(-near, self.k - 1, axis=1)[:, self.k - 1, None]
-        inside, edge = near > last, near == last
-        left = self.k - inside.sum(axis=1, keepdims=True)
-        return (inside + edge * left / edge.sum(axis=1, keepdims=True)) / self.k
+            similarity += log_kernel(parent, z.values, width, "gaussian", unlike)
+        kth = -np.partition(-similarity, self.k - 1, axis=1)[:, self.k - 1, None]
+        is_nearer, is_tied = similarity > kth, similarity == kth
+        places = self.k - is_nearer.sum(axis=1, keepdims=True)
+        return (is_nearer + is_tied * places / is_tied.sum(axis=1, keepdims=True)) / self.k
 
 
 @dataclass(frozen=True)
@@ -282,9 +287,9 @@ class ResidualBootstrap(Conditional):
     def bind(self, parents: tuple[Block, ...], own: Block) -> ResidualDonors:
         """Fit the regression."""
         require_scalar(own)
-        near = NadarayaWatson(mismatch=None).bind(parents, own) if self.local else None
+        kernels = NadarayaWatson(mismatch=None).bind(parents, own) if self.local else None
         mean = fit_mean(parents, own, self.knots, self.products)
-        return ResidualDonors(parents, own, mean, mean.residuals, near)
+        return ResidualDonors(parents, own, mean, mean.residuals, kernels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +298,7 @@ class ResidualDonors(Donors):
 
     mean: Mean
     residuals: np.ndarray
-    near: Donors | None = None
+    kernels: Donors | None = None
 
     @property
     def moves(self) -> bool:
@@ -303,11 +308,13 @@ class ResidualDonors(Donors):
     @property
     def alike(self) -> bool:
         """Residuals of all rows are alike, unless they are local."""
-        return self.near is None
+        return self.kernels is None
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Every row alike, or rows with like parents."""
-        return super().probabilities(given) if self.near is None else self.near.probabilities(given)
+        if self.kernels is None:
+            return super().probabilities(given)
+        return self.kernels.probabilities(given)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """The mean at the given parents plus the donor's residual."""
@@ -315,25 +322,25 @@ class ResidualDonors(Donors):
         return (fitted + self.residuals[donor])[:, None]
 
 
-def require_scalar(own: Block) -> None:
+def require_scalar(child: Block) -> None:
     """Refuse a node whose values cannot be moved."""
-    if own.scalar:
+    if child.scalar:
         return
-    what = "has several columns" if own.values.shape[1] > 1 else "is only taken as observed"
+    problem = "has several columns" if child.values.shape[1] > 1 else "is only taken as observed"
     raise SpecError(
-        f"'{own.name}' {'is a category' if own.discrete else what}, so there is no residual to add "
-        f"to a mean. Use NadarayaWatson(): conditional={{'{own.name}': NadarayaWatson()}}."
+        f"'{child.name}' {'is a category' if child.discrete else problem}, so there is no residual "
+        f"to add to a mean. Use NadarayaWatson(): conditional={{'{child.name}': NadarayaWatson()}}."
     )
 
 
-def by_default(parents: Sequence[Block], own: Block) -> Conditional:
+def default_conditional(parents: Sequence[Block], child: Block) -> Conditional:
     """Choose `ResidualBootstrap` for one continuous number, else `NadarayaWatson`.
 
     A root of a panel, whose only parent is the unit, takes the values of its unit as they are.
     """
-    root = all(parent.divides for parent in parents)
-    return ResidualBootstrap() if own.scalar and not root else NadarayaWatson()
+    is_root = all(parent.divides for parent in parents)
+    return ResidualBootstrap() if child.scalar and not is_root else NadarayaWatson()
 
 
-def _number(given: Any) -> bool:
-    return isinstance(given, Real) and not isinstance(given, bool) and isfinite(given)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

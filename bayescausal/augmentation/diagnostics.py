@@ -19,10 +19,10 @@ from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.slopes import compare_slopes
 
-LOOKED_AT = 2_000
+SAMPLE_ROWS = 2_000
 """Rows that donors and distances are computed for, taken evenly by weight."""
 
-ALONE = 2.0
+FEW_DONORS = 2.0
 """Effective number of donors below which a value hangs on one observed row."""
 
 
@@ -112,108 +112,124 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
     [0.9, 0.9]
     """
     checks.instance("diagnose_augmentation", augmented, Augmented, "It is what augment(...) gives.")
-    rows = _rows(augmented)
+    rows = _row_summary(augmented)
     if not len(augmented):
-        told = remarks(rows, pd.DataFrame(), pd.Series(dtype=float), augmented.notes)
-        empty = pd.DataFrame()
+        advice = remarks(rows, pd.DataFrame(), pd.Series(dtype=float), augmented.notes)
+        no_nodes = pd.DataFrame()
         return AugmentationDiagnostics(
-            rows, empty, empty, pd.Series(dtype=float), {}, {}, tuple(told)
+            rows, no_nodes, no_nodes, pd.Series(dtype=float), {}, {}, tuple(advice)
         )
-    some = _evenly(augmented.weights, LOOKED_AT)
-    edges, together = compare_slopes(augmented)
-    kinds, donors, usual = {}, {}, {}
+    sample = _weighted_sample(augmented.weights, SAMPLE_ROWS)
+    edges, slope_ratios = compare_slopes(augmented)
+    estimators, donors, observed_donors = {}, {}, {}
     for node, fitted in augmented.plan.donors.items():
         estimator = core(fitted)
-        kinds[node] = type(estimator).__name__.removesuffix("Donors")
-        made = {v: augmented.values[v][some] for v in augmented.plan.moved}
-        given = augmented.plan.given(node, augmented.indices[some], made)
-        everywhere = np.arange(augmented.plan.rows)
-        seen = [Given(parent.values, everywhere) for parent in fitted.parents]
+        estimators[node] = type(estimator).__name__.removesuffix("Donors")
+        synthetic_values = {v: augmented.values[v][sample] for v in augmented.plan.synthetic_nodes}
+        pillow_values = augmented.plan.pillow_values(
+            node, augmented.indices[sample], synthetic_values
+        )
+        all_rows = np.arange(augmented.plan.rows)
+        observed_values = [Given(parent.values, all_rows) for parent in fitted.parents]
         reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
         judge = reference if estimator.alike else fitted
-        donors[node], usual[node] = effective(judge, given), effective(judge, seen)
+        donors[node], observed_donors[node] = (
+            effective_donors(judge, pillow_values),
+            effective_donors(judge, observed_values),
+        )
     nodes = pd.DataFrame.from_dict(
         {
             node: {
-                "estimator": kinds[node],
+                "estimator": estimators[node],
                 "donors": np.median(number),
                 "donors_5%": np.quantile(number, 0.05),
-                "donors_observed": np.median(usual[node]),
-                "alone": (number < ALONE).mean(),
-                "alone_observed": (usual[node] < ALONE).mean(),
-                "outside": _outside(augmented, node),
-                "slope": together.get(node, (np.nan,))[0],
-                "slope_error": together.get(node, (np.nan,))[-1],
+                "donors_observed": np.median(observed_donors[node]),
+                "alone": (number < FEW_DONORS).mean(),
+                "alone_observed": (observed_donors[node] < FEW_DONORS).mean(),
+                "outside": _outside_share(augmented, node),
+                "slope": slope_ratios.get(node, (np.nan,))[0],
+                "slope_error": slope_ratios.get(node, (np.nan,))[-1],
             }
             for node, number in donors.items()
         },
         orient="index",
     ).rename_axis("node")
-    distances = _distances(augmented, some)
+    distances = _distances(augmented, sample)
     support = _support(distances)
-    told = remarks(rows, nodes, support, augmented.notes)
-    return AugmentationDiagnostics(rows, nodes, edges, support, donors, distances, tuple(told))
+    advice = remarks(rows, nodes, support, augmented.notes)
+    return AugmentationDiagnostics(rows, nodes, edges, support, donors, distances, tuple(advice))
 
 
-def effective(donors: Donors, given: Sequence[Given]) -> np.ndarray:
+def effective_donors(donors: Donors, pillow_values: Sequence[Given]) -> np.ndarray:
     """Return the effective number of donors, ``1 / sum_k p_k^2``, in chunks."""
-    count, step = len(given[0].values), max(1, CELLS // len(donors.own.values))
-    out = np.empty(count)
+    count, step = len(pillow_values[0].values), max(1, CELLS // len(donors.own.values))
+    numbers = np.empty(count)
     for start in range(0, count, step):
-        part = slice(start, start + step)
-        some = [Given(g.values[part], None if g.rows is None else g.rows[part]) for g in given]
-        out[part] = 1 / (donors.probabilities(some) ** 2).sum(axis=1)
-    return out
+        rows = slice(start, start + step)
+        chunk = [
+            Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in pillow_values
+        ]
+        numbers[rows] = 1 / (donors.probabilities(chunk) ** 2).sum(axis=1)
+    return numbers
 
 
-def _outside(augmented: Augmented, node: Node) -> float:
+def _outside_share(augmented: Augmented, node: Node) -> float:
     """Share of values that lie farther outside the observed range than the range is wide."""
-    if node not in augmented.plan.moved:
+    if node not in augmented.plan.synthetic_nodes:
         return 0.0
-    seen = augmented.plan.table.blocks[node].values
-    low, high = float(seen.min()), float(seen.max())
-    made = augmented.values[node][:, 0]
-    far = np.maximum(low - made, made - high) > high - low
-    return float(far @ augmented.weights) / augmented.mass
+    observed = augmented.plan.table.blocks[node].values
+    low, high = float(observed.min()), float(observed.max())
+    values = augmented.values[node][:, 0]
+    is_outside = np.maximum(low - values, values - high) > high - low
+    return float(is_outside @ augmented.weights) / augmented.mass
 
 
-def _evenly(weights: np.ndarray, number: int) -> np.ndarray:
+def _weighted_sample(weights: np.ndarray, number: int) -> np.ndarray:
     """Return rows in proportion to their weight, evenly spaced."""
-    heap = np.cumsum(weights)
-    at = (np.arange(number) + 0.5) / number * heap[-1]
-    return np.minimum(np.searchsorted(heap, at, side="right"), len(weights) - 1)
+    cumulative = np.cumsum(weights)
+    levels = (np.arange(number) + 0.5) / number * cumulative[-1]
+    return np.minimum(np.searchsorted(cumulative, levels, side="right"), len(weights) - 1)
 
 
-def _rows(augmented: Augmented) -> pd.Series:
+def _row_summary(augmented: Augmented) -> pd.Series:
     """Ties are the same value: a row of them is a copy whichever index it has."""
     blocks, order = augmented.plan.table.blocks, augmented.order
     ties = np.stack([blocks[v].ties for v in order], axis=1).astype(np.int32)
     row = np.stack([ties[augmented.indices[:, k], k] for k in range(len(order))], axis=1)
-    kinds, which = np.unique(np.concatenate([ties, row]), axis=0, return_inverse=True)
-    which = which.ravel()
-    seen = np.zeros(len(kinds), bool)
-    seen[which[: len(ties)]] = True
-    copies = float(seen[which[len(ties) :]] @ augmented.weights)
+    kinds, groups = np.unique(np.concatenate([ties, row]), axis=0, return_inverse=True)
+    groups = groups.ravel()
+    is_observed = np.zeros(len(kinds), bool)
+    is_observed[groups[: len(ties)]] = True
+    copies = float(is_observed[groups[len(ties) :]] @ augmented.weights)
     return pd.Series(
         {
             "rows": float(len(augmented)),
             "mass": augmented.mass,
             "effective_rows": augmented.effective_rows,
             "copies": copies / augmented.mass if augmented.mass else np.nan,
-            "distinct": len(np.unique(which[len(ties) :])) / max(1, len(augmented)),
+            "distinct": len(np.unique(groups[len(ties) :])) / max(1, len(augmented)),
         }
     )
 
 
-def _distances(augmented: Augmented, some: np.ndarray) -> dict[str, np.ndarray]:
+def _distances(augmented: Augmented, sample: np.ndarray) -> dict[str, np.ndarray]:
     """In units of the median distance between observed neighbors that differ."""
     blocks = [augmented.plan.table.blocks[v] for v in sorted(augmented.order)]
-    observed = np.concatenate([_coded(b, b.values) for b in blocks], axis=1)
-    new = np.concatenate([_coded(b, augmented.values[b.name][some]) for b in blocks], axis=1)
-    tree = KDTree(observed)
-    apart = tree.query(observed, k=2)[0][:, 1]
-    unit = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
-    return {"augmented": tree.query(new)[0] / unit, "observed": apart / unit}
+    observed_points = np.concatenate([_coded(b, b.values) for b in blocks], axis=1)
+    augmented_points = np.concatenate(
+        [_coded(b, augmented.values[b.name][sample]) for b in blocks], axis=1
+    )
+    tree = KDTree(observed_points)
+    neighbor_distances = tree.query(observed_points, k=2)[0][:, 1]
+    unit = (
+        float(np.median(neighbor_distances[neighbor_distances > 0]))
+        if (neighbor_distances > 0).any()
+        else 1.0
+    )
+    return {
+        "augmented": tree.query(augmented_points)[0] / unit,
+        "observed": neighbor_distances / unit,
+    }
 
 
 def _coded(block: Block, values: np.ndarray) -> np.ndarray:
@@ -225,6 +241,6 @@ def _coded(block: Block, values: np.ndarray) -> np.ndarray:
 
 
 def _support(distances: dict[str, np.ndarray]) -> pd.Series:
-    new, limit = distances["augmented"], np.quantile(distances["observed"], 0.95)
-    quantiles = {f"{q:.0%}": np.quantile(new, q) for q in (0.05, 0.5, 0.95)}
-    return pd.Series({**quantiles, "beyond": (new > limit * (1 + 1e-9)).mean()})
+    augmented_distances, limit = distances["augmented"], np.quantile(distances["observed"], 0.95)
+    quantiles = {f"{q:.0%}": np.quantile(augmented_distances, q) for q in (0.05, 0.5, 0.95)}
+    return pd.Series({**quantiles, "beyond": (augmented_distances > limit * (1 + 1e-9)).mean()})

@@ -21,7 +21,7 @@ type Engine = Literal["numpy", "pytensor"]
 CELLS = 2_000_000
 """Rows are taken in chunks of so many probabilities: 16 MB."""
 
-_WORTH = 1e10
+_COMPILED_TERMS = 1e10
 """Terms (rows x donors x parents) above which the compiled step is taken. Up to 5e8, the largest
 that was timed, numpy is done sooner (benchmarks/RESULTS.md), so the mark lies well beyond."""
 
@@ -31,7 +31,7 @@ _SMALLEST = -700.0
 
 def engine_for(work: float) -> Engine:
     """Choose the engine for so many terms: rows x donors x parents, of all nodes."""
-    return "pytensor" if work > _WORTH else "numpy"
+    return "pytensor" if work > _COMPILED_TERMS else "numpy"
 
 
 def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy") -> np.ndarray:
@@ -55,7 +55,7 @@ def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy
     score = tables[0][index[:, 0]]
     for table, rows in zip(tables[1:], index.T[1:], strict=True):
         score += table[rows]
-    return normalized(score)
+    return softmax(score)
 
 
 @cache
@@ -70,7 +70,7 @@ def compiled_step() -> Any:
     )
 
 
-def normalized(score: np.ndarray) -> np.ndarray:
+def softmax(score: np.ndarray) -> np.ndarray:
     """Return ``exp(score)`` divided by its sum over the last axis; uses the memory of ``score``.
 
     A value unlike all that was observed has the nearest ones as donors, never 0/0: scores are
@@ -79,21 +79,21 @@ def normalized(score: np.ndarray) -> np.ndarray:
     top = score.max(axis=-1, keepdims=True)
     score -= np.where(np.isfinite(top), top, 0.0)
     score[~np.isfinite(top[..., 0])] = 0.0
-    far = score < _SMALLEST  # exp is slow where it underflows
-    score[far] = _SMALLEST
+    is_negligible = score < _SMALLEST  # exp is slow where it underflows
+    score[is_negligible] = _SMALLEST
     np.exp(score, out=score)
-    score[far] = 0.0
+    score[is_negligible] = 0.0
     score /= score.sum(axis=-1, keepdims=True)
     return score
 
 
-def draw(probability: np.ndarray, which: np.ndarray, u: np.ndarray) -> np.ndarray:
+def draw(probability: np.ndarray, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Draw a donor by the inverse of the distribution function.
 
     Parameters
     ----------
     probability : array, shape (distinct, row)
-    which : array of int
+    rows : array of int
         For each draw, its row of ``probability``.
     u : array
         Uniform on [0, 1), one for each draw.
@@ -103,9 +103,9 @@ def draw(probability: np.ndarray, which: np.ndarray, u: np.ndarray) -> np.ndarra
     array of int
         A donor of probability zero is never drawn.
     """
-    heap = np.cumsum(probability, axis=1)
-    heap /= heap[:, -1:]
-    heap += np.arange(len(heap))[:, None]
-    found = np.searchsorted(heap.ravel(), which + u, side="right")
+    cumulative = np.cumsum(probability, axis=1)
+    cumulative /= cumulative[:, -1:]
+    cumulative += np.arange(len(cumulative))[:, None]
+    positions = np.searchsorted(cumulative.ravel(), rows + u, side="right")
     last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
-    return np.minimum(found - which * probability.shape[1], last[which])
+    return np.minimum(positions - rows * probability.shape[1], last[rows])

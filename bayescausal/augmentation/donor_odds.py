@@ -11,7 +11,7 @@ from bayescausal._types import Node
 from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.factorization import Plan
 
-type Made = Mapping[Node, np.ndarray]
+type SyntheticValues = Mapping[Node, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,65 +33,69 @@ class Ties:
     starts: np.ndarray
 
     @classmethod
-    def of(cls, plan: Plan, node: Node, merge: bool = True) -> Ties:
+    def from_plan(cls, plan: Plan, node: Node, merge: bool = True) -> Ties:
         """Read which rows tie."""
-        first = tied(plan, node, merge)
+        first = tie_representatives(plan, node, merge)
         rows = np.argsort(first, kind="stable")
         donors, starts = np.unique(first[rows], return_index=True)
         return cls(donors, rows, starts)
 
-    def merged(self, probability: np.ndarray) -> np.ndarray:
+    def merge_odds(self, probability: np.ndarray) -> np.ndarray:
         """Add up the probabilities of donors that tie: from ``(given, row)`` to distinct values."""
         if len(self.donors) == len(self.rows):
             return probability
         return np.add.reduceat(probability[:, self.rows], self.starts, axis=1)
 
 
-def tied(plan: Plan, node: Node, merge: bool = True) -> np.ndarray:
+def tie_representatives(plan: Plan, node: Node, merge: bool = True) -> np.ndarray:
     """Return for each row the first that ties with it.
 
     Residuals make other values at other parents: they never tie.
     """
-    alone = node in plan.moved or not merge
-    return np.arange(plan.rows) if alone else plan.table.blocks[node].ties
+    is_untied = node in plan.synthetic_nodes or not merge
+    return np.arange(plan.rows) if is_untied else plan.table.blocks[node].ties
 
 
-def distinct(
-    plan: Plan, node: Node, indices: np.ndarray, made: Made
+def distinct_pillows(
+    plan: Plan, node: Node, indices: np.ndarray, synthetic_values: SyntheticValues
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the rows that differ in the values of a node's pillow.
 
     Returns
     -------
-    first : array of int
+    representatives : array of int
         One row for each distinct pillow.
-    which : array of int, shape (row,)
+    group : array of int, shape (row,)
         For each row, which of these it is like.
     """
-    which = np.zeros(len(indices), np.int64)
-    first = which[:1]
+    group = np.zeros(len(indices), np.int64)
+    representatives = group[:1]
     for parent in plan.factorization.pillows[node]:
-        if parent in made:
-            code = np.unique(made[parent][:, 0], return_inverse=True)[1]
+        if parent in synthetic_values:
+            codes = np.unique(synthetic_values[parent][:, 0], return_inverse=True)[1]
         else:
-            code = indices[:, plan.order.index(parent)]
-        key = which * (int(code.max(initial=0)) + 1) + code
-        first, which = np.unique(key, return_index=True, return_inverse=True)[1:]
-    return first, which
+            codes = indices[:, plan.order.index(parent)]
+        keys = group * (int(codes.max(initial=0)) + 1) + codes
+        representatives, group = np.unique(keys, return_index=True, return_inverse=True)[1:]
+    return representatives, group
 
 
-def odds(plan: Plan, node: Node, indices: np.ndarray, made: Made, ties: Ties) -> np.ndarray:
+def odds(
+    plan: Plan, node: Node, indices: np.ndarray, synthetic_values: SyntheticValues, ties: Ties
+) -> np.ndarray:
     """Return the probability of each distinct donor, shape ``(given, distinct)``."""
     if node not in plan.donors:
         share = np.diff(ties.starts, append=plan.rows) / plan.rows
         return np.broadcast_to(share, (len(indices), len(share)))
-    return ties.merged(plan.donors[node].probabilities(plan.given(node, indices, made)))
+    return ties.merge_odds(
+        plan.donors[node].probabilities(plan.pillow_values(node, indices, synthetic_values))
+    )
 
 
 def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
     """Cut ``count`` rows of ``width`` cells into chunks."""
     step = max(1, cells // max(width, 1))
-    return (slice(at, at + step) for at in range(0, count, step))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarray:
@@ -105,22 +109,24 @@ def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarr
         Whether a donor counts with all that tie with it.
     """
     total = np.zeros(len(indices))
-    made: dict[Node, np.ndarray] = {}
-    for at, node in enumerate(plan.order):
-        ties = Ties.of(plan, node, merge)
-        place = np.empty(plan.rows, np.int64)
-        place[ties.rows] = np.cumsum(np.isin(np.arange(plan.rows), ties.starts)) - 1
-        drawn = place[indices[:, at]]
-        first, which = distinct(plan, node, indices, made)
-        by_pillow = np.argsort(which, kind="stable")
-        for part in parts(len(first), plan.rows):
-            chosen = first[part]
-            p = odds(plan, node, indices[chosen], {v: x[chosen] for v, x in made.items()}, ties)
-            low, high = np.searchsorted(which[by_pillow], [part.start, part.start + len(chosen)])
-            mine = by_pillow[low:high]
+    synthetic_values: dict[Node, np.ndarray] = {}
+    for column, node in enumerate(plan.order):
+        ties = Ties.from_plan(plan, node, merge)
+        positions = np.empty(plan.rows, np.int64)
+        positions[ties.rows] = np.cumsum(np.isin(np.arange(plan.rows), ties.starts)) - 1
+        choices = positions[indices[:, column]]
+        representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
+        by_pillow = np.argsort(group, kind="stable")
+        for part in parts(len(representatives), plan.rows):
+            chunk = representatives[part]
+            p = odds(
+                plan, node, indices[chunk], {v: x[chunk] for v, x in synthetic_values.items()}, ties
+            )
+            low, high = np.searchsorted(group[by_pillow], [part.start, part.start + len(chunk)])
+            members = by_pillow[low:high]
             with np.errstate(divide="ignore"):
-                total[mine] += np.log(p[which[mine] - part.start, drawn[mine]])
-        if node in plan.moved:
-            given = plan.given(node, indices, made)
-            made[node] = plan.donors[node].donate(indices[:, at], given)
+                total[members] += np.log(p[group[members] - part.start, choices[members]])
+        if node in plan.synthetic_nodes:
+            pillow_values = plan.pillow_values(node, indices, synthetic_values)
+            synthetic_values[node] = plan.donors[node].donate(indices[:, column], pillow_values)
     return total

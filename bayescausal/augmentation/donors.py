@@ -113,8 +113,10 @@ class Conditional:
             The node.
         """
         donors = self.bind(tuple(parents), own)
-        at = [k for k, parent in enumerate(parents) if parent.divides]
-        return WithinUnit(donors.parents, own, donors, at[0]) if at else donors
+        unit_positions = [k for k, parent in enumerate(parents) if parent.divides]
+        return (
+            WithinUnit(donors.parents, own, donors, unit_positions[0]) if unit_positions else donors
+        )
 
     def bind(self, parents: tuple[Block, ...], own: Block) -> Donors:
         """Estimate from the observed rows: what a subclass writes."""
@@ -134,7 +136,7 @@ class WithinUnit(Donors):
     """
 
     inner: Donors
-    at: int
+    unit: int
 
     @property
     def moves(self) -> bool:
@@ -143,11 +145,11 @@ class WithinUnit(Donors):
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """As those within, given that the donor is of the unit; all its rows if none would be."""
-        same = given[self.at].values[:, :1] == self.parents[self.at].values[:, 0]
-        chosen = np.where(same, self.inner.probabilities(given), 0.0)
-        none = chosen.sum(axis=1) == 0
-        chosen[none] = same[none]
-        return chosen / chosen.sum(axis=1, keepdims=True)
+        is_same_unit = given[self.unit].values[:, :1] == self.parents[self.unit].values[:, 0]
+        probability = np.where(is_same_unit, self.inner.probabilities(given), 0.0)
+        has_no_donor = probability.sum(axis=1) == 0
+        probability[has_no_donor] = is_same_unit[has_no_donor]
+        return probability / probability.sum(axis=1, keepdims=True)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """As those within."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescausal._types import Node
 from bayescausal.augmentation.blocks import Table
-from bayescausal.augmentation.conditionals import Conditional, Donors, Given, by_default
+from bayescausal.augmentation.conditionals import Conditional, Donors, Given, default_conditional
 from bayescausal.augmentation.donor_draw import engine_for
 from bayescausal.augmentation.pillows import Factorization, factorize
 from bayescausal.errors import SpecError, did_you_mean
@@ -43,17 +43,17 @@ class Plan:
         return len(self.table)
 
     @cached_property
-    def moved(self) -> frozenset[Node]:
+    def synthetic_nodes(self) -> frozenset[Node]:
         """Nodes whose values are made, not observed."""
         return frozenset(v for v, donors in self.donors.items() if donors.moves)
 
-    def hastened(self, budget: int) -> Plan:
+    def with_engine_for(self, budget: int) -> Plan:
         """Return the plan with the engine for so many rows: see `engine_for`."""
         engine = engine_for(float(budget) * self.rows * self.factorization.size)
         return replace(self, donors={v: d.using(engine) for v, d in self.donors.items()})
 
-    def given(
-        self, node: Node, indices: np.ndarray, made: Mapping[Node, np.ndarray]
+    def pillow_values(
+        self, node: Node, indices: np.ndarray, synthetic_values: Mapping[Node, np.ndarray]
     ) -> list[Given]:
         """Values of a node's pillow in rows that are drawn as far as that.
 
@@ -61,30 +61,32 @@ class Plan:
         ----------
         indices : array of int, shape (row, block)
             Columns in `order`; those after the node are not read.
-        made : mapping of node to array
+        synthetic_values : mapping of node to array
             Values of the nodes in `moved`.
         """
-        out = []
+        values = []
         for parent in self.factorization.pillows[node]:
-            if parent in made:
-                out.append(Given(made[parent]))
+            if parent in synthetic_values:
+                values.append(Given(synthetic_values[parent]))
             else:
                 index = indices[:, self.order.index(parent)]
-                out.append(Given(self.table.blocks[parent].values[index], index))
-        return out
+                values.append(Given(self.table.blocks[parent].values[index], index))
+        return values
 
     def values(self, indices: np.ndarray) -> dict[Node, np.ndarray]:
         """Values of every node in rows, shape ``(row, column)``; gathered, or made, on demand."""
-        made: dict[Node, np.ndarray] = {}
-        out = {}
-        for at, node in enumerate(self.order):
-            donor = indices[:, at]
-            if node in self.moved:
-                made[node] = self.donors[node].donate(donor, self.given(node, indices, made))
-                out[node] = made[node]
+        synthetic_values: dict[Node, np.ndarray] = {}
+        values = {}
+        for column, node in enumerate(self.order):
+            donor = indices[:, column]
+            if node in self.synthetic_nodes:
+                synthetic_values[node] = self.donors[node].donate(
+                    donor, self.pillow_values(node, indices, synthetic_values)
+                )
+                values[node] = synthetic_values[node]
             else:
-                out[node] = self.table.blocks[node].values[donor]
-        return out
+                values[node] = self.table.blocks[node].values[donor]
+        return values
 
 
 def make_plan(
@@ -99,24 +101,26 @@ def make_plan(
         By default, and for nodes that are not named, `by_default`.
     """
     factorization = factorize(table.graph)
-    chosen = conditional if isinstance(conditional, Mapping) else {}
-    for node in chosen:
+    strategies = conditional if isinstance(conditional, Mapping) else {}
+    for node in strategies:
         if node not in table.blocks:
             raise SpecError(
                 f"conditional= names '{node}', which is no block. There are: "
                 f"{', '.join(table.blocks)}.{did_you_mean(node, table.blocks)}"
             )
-    for one in chosen.values() if isinstance(conditional, Mapping) else [conditional]:
-        if one is not None and not isinstance(one, Conditional):
+    for strategy in strategies.values() if isinstance(conditional, Mapping) else [conditional]:
+        if strategy is not None and not isinstance(strategy, Conditional):
             raise SpecError(
-                f"conditional takes a Conditional, such as ResidualBootstrap(); got {one!r}."
+                f"conditional takes a Conditional, such as ResidualBootstrap(); got {strategy!r}."
             )
     donors = {}
     for node in factorization.order:
         if not factorization.pillows[node]:
             continue
         parents = [table.blocks[p] for p in factorization.pillows[node]]
-        own = table.blocks[node]
-        how = chosen.get(node) or (conditional if isinstance(conditional, Conditional) else None)
-        donors[node] = (how or by_default(parents, own)).fit(parents, own)
+        child = table.blocks[node]
+        choice = strategies.get(node) or (
+            conditional if isinstance(conditional, Conditional) else None
+        )
+        donors[node] = (choice or default_conditional(parents, child)).fit(parents, child)
     return Plan(table, factorization, donors)

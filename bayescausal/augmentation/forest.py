@@ -64,9 +64,9 @@ class Forest(Conditional):
 
     def __post_init__(self) -> None:
         for name, least in (("trees", 1), ("smallest", 1), ("seed", 0)):
-            given = getattr(self, name)
-            if type(given) is not int or given < least:
-                raise SpecError(f"Forest: {name} is a whole number, {least} or more; got {given!r}")
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise SpecError(f"Forest: {name} is a whole number, {least} or more; got {value!r}")
         if find_spec("sklearn") is None:
             raise SpecError(
                 "Forest needs scikit-learn, which is not installed: "
@@ -75,13 +75,13 @@ class Forest(Conditional):
 
     def bind(self, parents: tuple[Block, ...], own: Block) -> ForestDonors:
         """Grow the trees."""
-        kind = RandomForestClassifier if own.discrete else RandomForestRegressor
-        grown = kind(
+        estimator = RandomForestClassifier if own.discrete else RandomForestRegressor
+        forest = estimator(
             self.trees, min_samples_leaf=self.smallest, max_features=1.0, random_state=self.seed
         )
         x = features(parents, [p.values for p in parents])
-        grown.fit(x, own.values[:, 0] if own.values.shape[1] == 1 else own.values)
-        return ForestDonors(parents, own, grown)
+        forest.fit(x, own.values[:, 0] if own.values.shape[1] == 1 else own.values)
+        return ForestDonors(parents, own, forest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +99,9 @@ class ForestDonors(Donors):
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Mean over trees of the even weight of the rows in a leaf."""
         _, sizes, members = self._leaves
-        shared = self._at([g.values for g in given]) @ (members / sizes).T
-        chosen = np.asarray(shared.todense())
-        return chosen / chosen.sum(axis=1, keepdims=True)
+        shared = self._leaf_indicators([g.values for g in given]) @ (members / sizes).T
+        probability = np.asarray(shared.todense())
+        return probability / probability.sum(axis=1, keepdims=True)
 
     @cached_property
     def _leaves(self) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -111,7 +111,7 @@ class ForestDonors(Donors):
         members = _indicators(self._apply([p.values for p in self.parents]), first)
         return first, np.maximum(np.asarray(members.sum(axis=0)), 1.0), members
 
-    def _at(self, values: Sequence[np.ndarray]) -> Any:
+    def _leaf_indicators(self, values: Sequence[np.ndarray]) -> Any:
         return _indicators(self._apply(values), self._leaves[0])
 
     def _apply(self, values: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,16 +13,16 @@ NEGLIGIBLE = -37.0
 """Log weight relative to the nearest donor's below which a donor cannot be drawn: 1e-16."""
 
 
-def draw_nearby(given: np.ndarray, seen: np.ndarray, u: np.ndarray) -> np.ndarray:
+def draw_nearby(points: np.ndarray, data: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Draw a donor for each given point by the inverse of its distribution function.
 
         P(k) ~ exp(-|given - seen_k|^2 / 2)
 
     Parameters
     ----------
-    given : array, shape (draw, column)
+    points : array, shape (draw, column)
         In bandwidths.
-    seen : array, shape (row, column)
+    data : array, shape (row, column)
         In bandwidths.
     u : array, shape (draw,)
         Uniform on [0, 1).
@@ -31,27 +31,27 @@ def draw_nearby(given: np.ndarray, seen: np.ndarray, u: np.ndarray) -> np.ndarra
     -------
     array of int, shape (draw,)
     """
-    out = np.empty(len(u), np.int64)
-    _draw(np.ascontiguousarray(given), np.ascontiguousarray(seen.T), u, out)
-    return out
+    donors = np.empty(len(u), np.int64)
+    _draw(np.ascontiguousarray(points), np.ascontiguousarray(data.T), u, donors)
+    return donors
 
 
 @numba.njit(parallel=True, cache=True)
-def _draw(given: np.ndarray, seen: np.ndarray, u: np.ndarray, out: np.ndarray) -> None:
-    columns, rows = seen.shape
+def _draw(points: np.ndarray, data: np.ndarray, u: np.ndarray, donors: np.ndarray) -> None:
+    columns, rows = data.shape
     for r in numba.prange(len(u)):
         score = np.zeros(rows)
         for c in range(columns):
-            z = given[r, c]
+            z = points[r, c]
             for k in range(rows):
-                d = z - seen[c, k]
+                d = z - data[c, k]
                 score[k] -= 0.5 * d * d
         top = score.max()
         total = 0.0
         for k in range(rows):
-            near = score[k] - top
-            if near > NEGLIGIBLE:
-                total += np.exp(near)
+            log_weight = score[k] - top
+            if log_weight > NEGLIGIBLE:
+                total += np.exp(log_weight)
             score[k] = total
-        found = np.searchsorted(score, u[r] * total, side="right")
-        out[r] = min(found, rows - 1)
+        position = np.searchsorted(score, u[r] * total, side="right")
+        donors[r] = min(position, rows - 1)

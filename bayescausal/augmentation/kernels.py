@@ -65,14 +65,14 @@ def rule_of_thumb(values: np.ndarray, rule: str = "silverman") -> np.ndarray:
 
 
 def log_kernel(
-    block: Block, given: np.ndarray, bandwidth: np.ndarray, kernel: str, mismatch: float
+    block: Block, points: np.ndarray, bandwidth: np.ndarray, kernel: str, mismatch: float
 ) -> np.ndarray:
     """Return how alike given values are to each observed one, shape ``(given, row)``.
 
     Parameters
     ----------
     block : Block
-    given : array, shape (given, column)
+    points : array, shape (given, column)
     bandwidth : array, shape (column,)
         Not used for a discrete block.
     kernel : str
@@ -81,30 +81,30 @@ def log_kernel(
         Kernel of two different categories relative to that of equal ones: 0 for identity.
     """
     if block.discrete:
-        same = given[:, :1] == block.values[:, 0]
-        return np.where(same, 0.0, _log(np.array(mismatch)))
+        is_equal = points[:, :1] == block.values[:, 0]
+        return np.where(is_equal, 0.0, _log(np.array(mismatch)))
     if kernel == "gaussian":
-        return -0.5 * cdist(given / bandwidth, block.values / bandwidth, "sqeuclidean")
-    total = np.zeros((len(given), len(block.values)))
+        return -0.5 * cdist(points / bandwidth, block.values / bandwidth, "sqeuclidean")
+    total = np.zeros((len(points), len(block.values)))
     for column, h in enumerate(bandwidth):
-        total += KERNELS[kernel]((given[:, column, None] - block.values[:, column]) / h)
+        total += KERNELS[kernel]((points[:, column, None] - block.values[:, column]) / h)
     return total
 
 
-def most_alike(blocks: Sequence[Block], given: Sequence[np.ndarray]) -> np.ndarray:
+def most_alike_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
     """Return which rows have most categories equal to given ones, shape ``(given, row)``.
 
     The unit of a panel counts more than all others together.
     """
-    unlike = np.zeros((len(given[0]), len(blocks[0].values)), int)
-    for block, values in zip(blocks, given, strict=True):
+    mismatches = np.zeros((len(points[0]), len(blocks[0].values)), int)
+    for block, values in zip(blocks, points, strict=True):
         if block.discrete:
             weight = len(blocks) if block.divides else 1
-            unlike += weight * (values[:, :1] != block.values[:, 0])
-    return unlike == unlike.min(axis=1, keepdims=True)
+            mismatches += weight * (values[:, :1] != block.values[:, 0])
+    return mismatches == mismatches.min(axis=1, keepdims=True)
 
 
-def nearest(blocks: Sequence[Block], given: Sequence[np.ndarray]) -> np.ndarray:
+def nearest_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
     """Return which rows are nearest to given values, shape ``(given, row)``; several if they tie.
 
     Among the rows with most categories equal, those with the least sum of squared differences in
@@ -113,7 +113,7 @@ def nearest(blocks: Sequence[Block], given: Sequence[np.ndarray]) -> np.ndarray:
     Parameters
     ----------
     blocks : sequence of Block
-    given : sequence of array, shape (given, column)
+    points : sequence of array, shape (given, column)
         By block.
 
     Examples
@@ -123,11 +123,11 @@ def nearest(blocks: Sequence[Block], given: Sequence[np.ndarray]) -> np.ndarray:
     array([[ True,  True, False],
            [False, False,  True]])
     """
-    far = np.where(most_alike(blocks, given), 0.0, np.inf)
-    for block, values in zip(blocks, given, strict=True):
+    distance = np.where(most_alike_rows(blocks, points), 0.0, np.inf)
+    for block, values in zip(blocks, points, strict=True):
         if not block.discrete:
-            far -= 2 * log_kernel(block, values, spread_of(block), "gaussian", 0.0)
-    return far == far.min(axis=1, keepdims=True)
+            distance -= 2 * log_kernel(block, values, spread_of(block), "gaussian", 0.0)
+    return distance == distance.min(axis=1, keepdims=True)
 
 
 def spread_of(block: Block) -> np.ndarray:

@@ -52,17 +52,20 @@ class LocalLinear(Conditional):
     def bind(self, parents: tuple[Block, ...], own: Block) -> LocalDonors:
         """Choose the bandwidths and fit the regression on all rows."""
         require_scalar(own)
-        everywhere = fit_mean(parents, own)
-        slopes, at = [], 1
+        global_mean = fit_mean(parents, own)
+        slopes, offset = [], 1
         for parent in parents:  # the first coefficient is the intercept
             width = parent.values.shape[1]
             if parent.levels is not None:
-                at += len(parent.levels) - 1
+                offset += len(parent.levels) - 1
                 continue
-            columns = slice(at, at + width)
-            fitted = everywhere.coefficients[columns] / everywhere.scale[at - 1 : at - 1 + width]
+            columns = slice(offset, offset + width)
+            fitted = (
+                global_mean.coefficients[columns]
+                / global_mean.scale[offset - 1 : offset - 1 + width]
+            )
             slopes.append(fitted * spread_of(parent))
-            at += width
+            offset += width
         slope = np.concatenate(slopes) if slopes else np.zeros(0)
         return LocalDonors(parents, own, self.near.bind(parents, own), slope)
 
@@ -73,12 +76,12 @@ class LocalDonors(Donors):
 
     Parameters
     ----------
-    near : KernelDonors
+    kernels : KernelDonors
     slope : array, shape (column,)
         Of the continuous parents' columns, each in its standard deviations.
     """
 
-    near: KernelDonors
+    kernels: KernelDonors
     slope: np.ndarray
 
     @property
@@ -88,31 +91,31 @@ class LocalDonors(Donors):
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
         """Kernel weights."""
-        return self.near.probabilities(given)
+        return self.kernels.probabilities(given)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """The donor's value, moved from its parents to the given ones."""
-        out = self.own.values[donor].astype(float)
+        values = self.own.values[donor].astype(float)
         if not self.moves:
-            return out
-        for part in self._parts(len(donor)):
-            some = [Given(g.values[part], None if g.rows is None else g.rows[part]) for g in given]
-            z = self._scaled([g.values for g in some])
-            moved = (z - self._columns[donor[part]]) * self.slopes(some)
-            out[part, 0] += moved.sum(axis=1)
-        return out
+            return values
+        for rows in self._parts(len(donor)):
+            chunk = [Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in given]
+            z = self._scaled([g.values for g in chunk])
+            shift = (z - self._columns[donor[rows]]) * self.slopes(chunk)
+            values[rows, 0] += shift.sum(axis=1)
+        return values
 
-    def slopes(self, given: Sequence[Given]) -> np.ndarray:
+    def slopes(self, pillow_values: Sequence[Given]) -> np.ndarray:
         """Return the local slopes, shape ``(given, column)``, in standard deviations of each."""
         x, y = self._columns, self.own.values[:, 0] - self.own.values[:, 0].mean()
-        weight, q = self.near.probabilities(given), x.shape[1]
+        weight, q = self.kernels.probabilities(pillow_values), x.shape[1]
         mean_x, mean_y = weight @ x, weight @ y
         squares = (weight @ (x[:, :, None] * x[:, None]).reshape(len(x), q * q)).reshape(-1, q, q)
         squares -= mean_x[:, :, None] * mean_x[:, None]
         products = weight @ (x * y[:, None]) - mean_x * mean_y[:, None]
         unexplained = products - squares @ self.slope
-        alone = (weight**2).sum(axis=1)
-        penalty = q * alone[:, None] * self._reach + 1e-10
+        concentration = (weight**2).sum(axis=1)
+        penalty = q * concentration[:, None] * self._reach + 1e-10
         squares += penalty[:, :, None] * np.eye(q)
         return self.slope + np.linalg.solve(squares, unexplained[:, :, None])[:, :, 0]
 
@@ -123,7 +126,7 @@ class LocalDonors(Donors):
     @cached_property
     def _reach(self) -> np.ndarray:
         """Squared bandwidths in standard deviations, at most one."""
-        pairs = zip(self.parents, self.near.bandwidths, strict=True)
+        pairs = zip(self.parents, self.kernels.bandwidths, strict=True)
         widths = [h / spread_of(p) for p, h in pairs if not p.discrete]
         return np.minimum(np.concatenate(widths) ** 2, 1.0)
 

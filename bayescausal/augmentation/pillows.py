@@ -74,14 +74,14 @@ def factorize(graph: Graph) -> Factorization:
     {'a': (), 'b': ('a', 'c'), 'c': ()}
     """
     mixed = graph.project().mixed
-    first = _smallest(mixed) if any(mixed.siblings) else mixed.parents
+    masks = _smallest_pillows(mixed) if any(mixed.siblings) else mixed.parents
     names = mixed.names
-    pillows = {names[j]: tuple(names[k] for k in bits(mask)) for j, mask in enumerate(first)}
-    return Factorization(_drawn(pillows), pillows)
+    pillows = {names[j]: tuple(names[k] for k in bits(mask)) for j, mask in enumerate(masks)}
+    return Factorization(_drawing_order(pillows), pillows)
 
 
-def pillow(mixed: Mixed, node: int, before: int) -> int:
-    """Return the Markov pillow of a node after the set of nodes ``before``, as bit masks.
+def pillow(mixed: Mixed, node: int, predecessors: int) -> int:
+    """Return the Markov pillow of a node after the set of nodes ``predecessors``, as bit masks.
 
     Examples
     --------
@@ -89,99 +89,105 @@ def pillow(mixed: Mixed, node: int, before: int) -> int:
     >>> pillow(mixed, 2, 0b011) == mixed.mask("ab")
     True
     """
-    within = before | 1 << node
-    district = closure(1 << node, mixed.siblings, within)
-    return (district | union(mixed.parents, district)) & within & ~(1 << node)
+    scope = predecessors | 1 << node
+    district = closure(1 << node, mixed.siblings, scope)
+    return (district | union(mixed.parents, district)) & scope & ~(1 << node)
 
 
-def _smallest(mixed: Mixed) -> list[int]:
+def _smallest_pillows(mixed: Mixed) -> list[int]:
     """Pillows of the order that makes their sum least.
 
     Only nodes at ``<->`` have a choice, and only their own order matters: a pillow is made of
     nodes of the district that came before, and of parents, which come first in any order.
     """
-    above = [closure(mask, mixed.parents) for mask in mixed.parents]
+    ancestors = [closure(mask, mixed.parents) for mask in mixed.parents]
     members = sum(1 << j for j, mask in enumerate(mixed.siblings) if mask)
     pillows = list(mixed.parents)
-    before = 0
-    for j in _sequence(mixed, members, above):
-        before |= above[j]
-        pillows[j] = pillow(mixed, j, before)
-        before |= 1 << j
+    predecessors = 0
+    for j in _best_sequence(mixed, members, ancestors):
+        predecessors |= ancestors[j]
+        pillows[j] = pillow(mixed, j, predecessors)
+        predecessors |= 1 << j
     return pillows
 
 
-def _sequence(mixed: Mixed, members: int, above: list[int]) -> tuple[int, ...]:
+def _best_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[int, ...]:
     """Order the members of districts."""
     layer: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
     visited = 0
     for _ in bits(members):
-        after: dict[int, tuple[int, tuple[int, ...]]] = {}
-        for done, (cost, path) in layer.items():
-            before = done | union(above, done)
-            for j in bits(members & ~done):
-                if above[j] & members & ~done:
+        next_layer: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for prefix, (cost, path) in layer.items():
+            predecessors = prefix | union(ancestors, prefix)
+            for j in bits(members & ~prefix):
+                if ancestors[j] & members & ~prefix:
                     continue
                 visited += 1
-                price = cost + pillow(mixed, j, before | above[j]).bit_count()
+                price = cost + pillow(mixed, j, predecessors | ancestors[j]).bit_count()
                 candidate = (price, (*path, j))
-                known = after.get(done | 1 << j)
-                if known is None or candidate < known:
-                    after[done | 1 << j] = candidate
+                incumbent = next_layer.get(prefix | 1 << j)
+                if incumbent is None or candidate < incumbent:
+                    next_layer[prefix | 1 << j] = candidate
             if visited > _PILLOWS:
-                return _greedy(mixed, members, above)
-        layer = after
+                return _greedy_sequence(mixed, members, ancestors)
+        layer = next_layer
     return layer[members][1]
 
 
-def _greedy(mixed: Mixed, members: int, above: list[int]) -> tuple[int, ...]:
+def _greedy_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[int, ...]:
     """Take the smallest pillow each time, then swap neighbors for as long as that helps."""
-    done = before = 0
+    prefix = predecessors = 0
     path: list[int] = []
 
-    def sizes(first: int, *more: int, before: int) -> int:
-        size = pillow(mixed, first, before | above[first]).bit_count()
-        return size + (sizes(*more, before=before | above[first] | 1 << first) if more else 0)
+    def sizes(node: int, *followers: int, predecessors: int) -> int:
+        size = pillow(mixed, node, predecessors | ancestors[node]).bit_count()
+        return size + (
+            sizes(*followers, predecessors=predecessors | ancestors[node] | 1 << node)
+            if followers
+            else 0
+        )
 
-    while done != members:
-        ready = [j for j in bits(members & ~done) if not above[j] & members & ~done]
-        path.append(min(ready, key=lambda j: (sizes(j, before=before), j)))
-        done |= 1 << path[-1]
-        before |= above[path[-1]] | 1 << path[-1]
-    changed = True
-    while changed:
-        changed, before = False, 0
+    while prefix != members:
+        candidates = [j for j in bits(members & ~prefix) if not ancestors[j] & members & ~prefix]
+        path.append(min(candidates, key=lambda j: (sizes(j, predecessors=predecessors), j)))
+        prefix |= 1 << path[-1]
+        predecessors |= ancestors[path[-1]] | 1 << path[-1]
+    has_swapped = True
+    while has_swapped:
+        has_swapped, predecessors = False, 0
         for k in range(len(path) - 1):
             a, b = path[k], path[k + 1]
-            free = not above[b] >> a & 1
-            if free and sizes(b, a, before=before) < sizes(a, b, before=before):
-                path[k], path[k + 1], changed = b, a, True
-            before |= above[path[k]] | 1 << path[k]
+            can_swap = not ancestors[b] >> a & 1
+            if can_swap and sizes(b, a, predecessors=predecessors) < sizes(
+                a, b, predecessors=predecessors
+            ):
+                path[k], path[k + 1], has_swapped = b, a, True
+            predecessors |= ancestors[path[k]] | 1 << path[k]
     return tuple(path)
 
 
-def _drawn(pillows: dict[Node, tuple[Node, ...]]) -> tuple[Node, ...]:
+def _drawing_order(pillows: dict[Node, tuple[Node, ...]]) -> tuple[Node, ...]:
     """Place each node as soon as its pillow is complete, and roots as late as they can be.
 
     Any order in which pillows come first gives the same law; this one keeps few rows alive when
     rows are enumerated, since each root multiplies them.
     """
-    below: dict[Node, list[Node]] = {v: [] for v in pillows}
+    children: dict[Node, list[Node]] = {v: [] for v in pillows}
     roots: dict[Node, set[Node]] = {}
     for node in TopologicalSorter(pillows).static_order():
-        above = pillows[node]
-        roots[node] = set().union(*(roots[p] for p in above)) if above else {node}
-        for parent in above:
-            below[parent].append(node)
-    missing = {v: len(above) for v, above in pillows.items()}
+        parents = pillows[node]
+        roots[node] = set().union(*(roots[p] for p in parents)) if parents else {node}
+        for parent in parents:
+            children[parent].append(node)
+    pending_parents = {v: len(parents) for v, parents in pillows.items()}
     order: dict[Node, None] = {}
-    waiting = [v for v in sorted(pillows) if pillows[v]]
-    while waiting := [v for v in waiting if v not in order]:
-        nearest = min(waiting, key=lambda v: (len(roots[v] - order.keys()), v))
-        new = [min(roots[nearest] - order.keys())]
-        while new:
-            order[node := new.pop()] = None
-            for child in below[node]:
-                missing[child] -= 1
-            new += sorted((v for v in below[node] if not missing[v]), reverse=True)
+    queue = [v for v in sorted(pillows) if pillows[v]]
+    while queue := [v for v in queue if v not in order]:
+        target = min(queue, key=lambda v: (len(roots[v] - order.keys()), v))
+        stack = [min(roots[target] - order.keys())]
+        while stack:
+            order[node := stack.pop()] = None
+            for child in children[node]:
+                pending_parents[child] -= 1
+            stack += sorted((v for v in children[node] if not pending_parents[v]), reverse=True)
     return (*order, *(v for v in sorted(pillows) if v not in order))

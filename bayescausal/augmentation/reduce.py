@@ -8,10 +8,10 @@ import numpy as np
 
 from bayescausal._types import Node
 from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donor_odds import Made, Ties, distinct, odds, parts
+from bayescausal.augmentation.donor_odds import SyntheticValues, Ties, distinct_pillows, odds, parts
 from bayescausal.augmentation.factorization import Plan
 
-_KEPT_CELLS = 4 * CELLS
+_CACHE_CELLS = 4 * CELLS
 """Candidates are held between the two passes up to so many, else made again."""
 
 
@@ -52,18 +52,20 @@ def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarra
     array([0.375, 0.375, 0.25 ])
     """
     indices, weights = np.zeros((1, 0), np.int32), np.ones(1)
-    made: dict[Node, np.ndarray] = {}
+    synthetic_values: dict[Node, np.ndarray] = {}
     for node in plan.order:
-        ties = Ties.of(plan, node)
-        candidates = _Candidates(plan, node, indices, weights, made, ties)
-        flat, weights = _resampled(candidates, budget, rng)
+        ties = Ties.from_plan(plan, node)
+        candidates = _Candidates(plan, node, indices, weights, synthetic_values, ties)
+        flat, weights = _resample(candidates, budget, rng)
         weights /= weights.sum()
         prefix, column = np.divmod(flat, len(ties.donors))
         donor = ties.donors[candidates.columns[column]].astype(np.int32)
         indices = np.concatenate([indices[prefix], donor[:, None]], axis=1)
-        made = {v: x[prefix] for v, x in made.items()}
-        if node in plan.moved:
-            made[node] = plan.donors[node].donate(donor, plan.given(node, indices, made))
+        synthetic_values = {v: x[prefix] for v, x in synthetic_values.items()}
+        if node in plan.synthetic_nodes:
+            synthetic_values[node] = plan.donors[node].donate(
+                donor, plan.pillow_values(node, indices, synthetic_values)
+            )
     return indices, weights
 
 
@@ -79,72 +81,79 @@ class _Candidates:
         node: Node,
         indices: np.ndarray,
         weights: np.ndarray,
-        made: Made,
+        synthetic_values: SyntheticValues,
         ties: Ties,
     ) -> None:
         self.plan, self.node, self.ties = plan, node, ties
-        self.indices, self.weights, self.made = indices, weights, made
+        self.indices, self.weights, self.synthetic_values = indices, weights, synthetic_values
         self.columns = self._by_value()
-        first, which = distinct(plan, node, indices, made)
-        self.shared: np.ndarray | None = None
-        if 2 * len(first) <= len(which) and len(first) * len(ties.donors) <= _KEPT_CELLS:
-            self.shared, self.which = self._odds(first), which
-        small = len(indices) * len(ties.donors) <= _KEPT_CELLS
-        self.held = list(self._made()) if small else None
+        representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
+        self.odds_by_group: np.ndarray | None = None
+        if (
+            2 * len(representatives) <= len(group)
+            and len(representatives) * len(ties.donors) <= _CACHE_CELLS
+        ):
+            self.odds_by_group, self.group = self._odds(representatives), group
+        fits_in_cache = len(indices) * len(ties.donors) <= _CACHE_CELLS
+        self.cache = list(self._chunks()) if fits_in_cache else None
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return self._made() if self.held is None else iter(self.held)
+        return self._chunks() if self.cache is None else iter(self.cache)
 
-    def _made(self) -> Iterator[np.ndarray]:
+    def _chunks(self) -> Iterator[np.ndarray]:
         rows = np.arange(len(self.indices))
         for part in parts(len(rows), len(self.ties.rows)):
-            p = self._odds(rows[part]) if self.shared is None else self.shared[self.which[part]]
+            p = (
+                self._odds(rows[part])
+                if self.odds_by_group is None
+                else self.odds_by_group[self.group[part]]
+            )
             yield (self.weights[part, None] * p).ravel()
 
     def _by_value(self) -> np.ndarray:
         """Order donors by what they give at the parents of the first row."""
         donors = self.ties.donors
-        given = self.plan.table.blocks[self.node].values[donors]
-        if self.node in self.plan.moved:
-            first = np.zeros(len(donors), int)
-            made = {v: x[first] for v, x in self.made.items()}
-            parents = self.plan.given(self.node, self.indices[first], made)
-            given = self.plan.donors[self.node].donate(donors, parents)
-        return np.lexsort(given.T[::-1])
+        donor_values = self.plan.table.blocks[self.node].values[donors]
+        if self.node in self.plan.synthetic_nodes:
+            first_row = np.zeros(len(donors), int)
+            synthetic_values = {v: x[first_row] for v, x in self.synthetic_values.items()}
+            parents = self.plan.pillow_values(self.node, self.indices[first_row], synthetic_values)
+            donor_values = self.plan.donors[self.node].donate(donors, parents)
+        return np.lexsort(donor_values.T[::-1])
 
     def _odds(self, rows: np.ndarray) -> np.ndarray:
-        made = {v: x[rows] for v, x in self.made.items()}
-        p = odds(self.plan, self.node, self.indices[rows], made, self.ties)
+        synthetic_values = {v: x[rows] for v, x in self.synthetic_values.items()}
+        p = odds(self.plan, self.node, self.indices[rows], synthetic_values, self.ties)
         return p[:, self.columns]
 
 
-def _resampled(
+def _resample(
     candidates: _Candidates, budget: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among candidates: their positions, ascending and distinct, and their new weights."""
     level, strata = _level(candidates, budget)
     points = (np.arange(strata) + rng.random(strata)) * level
     positions, weights = [], []
-    below, at, last = 0.0, 0, -1
+    mass, offset, last = 0.0, 0, -1
     for chunk in candidates:
-        small = np.flatnonzero((chunk < level) & (chunk > 0))
+        light = np.flatnonzero((chunk < level) & (chunk > 0))
         heavy = np.flatnonzero((chunk >= level) & (chunk > 0))
-        heap = below + np.cumsum(chunk[small])
-        if len(small):
-            found = np.searchsorted(heap, points, side="right")
-            hit, times = np.unique(found[found < len(small)], return_counts=True)
-            below, last = heap[-1], at + small[-1]
-            points = points[found == len(small)]
-            positions.append(at + small[hit])
-            weights.append(level * times)
-        positions.append(at + heavy)
+        cumulative = mass + np.cumsum(chunk[light])
+        if len(light):
+            stratum = np.searchsorted(cumulative, points, side="right")
+            hits, counts = np.unique(stratum[stratum < len(light)], return_counts=True)
+            mass, last = cumulative[-1], offset + light[-1]
+            points = points[stratum == len(light)]
+            positions.append(offset + light[hits])
+            weights.append(level * counts)
+        positions.append(offset + heavy)
         weights.append(chunk[heavy])
-        at += len(chunk)
+        offset += len(chunk)
     if len(points):  # beyond the last by rounding alone
         positions.append(np.full(len(points), last))
         weights.append(np.full(len(points), level))
-    where, inverse = np.unique(np.concatenate(positions), return_inverse=True)
-    return where, np.bincount(inverse, np.concatenate(weights))
+    choices, inverse = np.unique(np.concatenate(positions), return_inverse=True)
+    return choices, np.bincount(inverse, np.concatenate(weights))
 
 
 def _level(candidates: _Candidates, budget: int) -> tuple[float, int]:
@@ -153,21 +162,23 @@ def _level(candidates: _Candidates, budget: int) -> tuple[float, int]:
     The candidates at c or above are fewer than the budget, so the heaviest ``budget`` and the sum
     of all others tell c.
     """
-    top, others, positive = np.zeros(0), 0.0, 0
+    heaviest, light_mass, positive = np.zeros(0), 0.0, 0
     for chunk in candidates:
         positive += int((chunk > 0).sum())
-        both = np.concatenate([top, chunk])
-        if len(both) > budget:
-            both = np.partition(both, len(both) - budget)
-            others += both[: len(both) - budget].sum()
-            top = both[len(both) - budget :]
+        pool = np.concatenate([heaviest, chunk])
+        if len(pool) > budget:
+            pool = np.partition(pool, len(pool) - budget)
+            light_mass += pool[: len(pool) - budget].sum()
+            heaviest = pool[len(pool) - budget :]
         else:
-            top = both
+            heaviest = pool
     if positive <= budget:
         return 0.0, 0
-    top = np.sort(top)[::-1]
-    rest = others + np.cumsum(top[::-1])[::-1]
-    places = budget - np.arange(len(top))
-    kept = int(np.argmax(top * places <= rest))  # always so at the last: places is 1
-    level = rest[kept] / places[kept]
-    return float(level), budget - int((top >= level).sum())
+    heaviest = np.sort(heaviest)[::-1]
+    light_masses = light_mass + np.cumsum(heaviest[::-1])[::-1]
+    places = budget - np.arange(len(heaviest))
+    heavy_count = int(
+        np.argmax(heaviest * places <= light_masses)
+    )  # always so at the last: places is 1
+    level = light_masses[heavy_count] / places[heavy_count]
+    return float(level), budget - int((heaviest >= level).sum())

@@ -23,7 +23,7 @@ _RANK = 1e-9
 _ALIKE = 1e3
 """Ratio of singular values above which causes are nearly copies of each other."""
 
-_HANDFUL = 8.0
+_FEW_ROWS = 8.0
 """A bend that so few rows show, or fewer, is left out."""
 
 _CAUTION = 1.4
@@ -50,18 +50,22 @@ class Mean:
     location: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
-    bend: Bend | None
+    nonlinear_part: NonlinearPart | None
     residuals: np.ndarray
 
     def predict(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the mean at values of the parents, each of shape ``(given, column)``."""
         x = (features(self.parents, values) - self.location) / self.scale
-        straight = self.coefficients[0] + x @ self.coefficients[1:]
-        return straight if self.bend is None else straight + self.bend.at(x)
+        linear_mean = self.coefficients[0] + x @ self.coefficients[1:]
+        return (
+            linear_mean
+            if self.nonlinear_part is None
+            else linear_mean + self.nonlinear_part.predict(x)
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
+class NonlinearPart:
     """What curves and products of causes add to a linear mean.
 
     It adds no more beyond the rows than three times what it does among them: rows recombine causes
@@ -84,9 +88,11 @@ class Bend:
     low: float
     high: float
 
-    def at(self, x: np.ndarray) -> np.ndarray:
+    def predict(self, x: np.ndarray) -> np.ndarray:
         """Return what is added at standardized features."""
-        columns = bends(x, self.indices, self.products) - self.shared[0] - x @ self.shared[1:]
+        columns = (
+            nonlinear_terms(x, self.indices, self.products) - self.shared[0] - x @ self.shared[1:]
+        )
         return np.clip(columns @ self.slopes, self.low, self.high)
 
 
@@ -107,16 +113,16 @@ class Index(NamedTuple):
     knots: np.ndarray | None
 
     @property
-    def bends(self) -> int:
+    def curve_columns(self) -> int:
         """Columns of its curve."""
         return 0 if self.knots is None else len(self.knots) - 2
 
-    def of(self, x: np.ndarray) -> np.ndarray:
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
         """Read it off standardized features."""
         return x[:, self.columns] @ self.weights
 
 
-class Fitted(NamedTuple):
+class Ridge(NamedTuple):
     """A ridge regression.
 
     Parameters
@@ -136,7 +142,9 @@ class Fitted(NamedTuple):
     condition: float
 
 
-def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: bool = False) -> Mean:
+def fit_mean(
+    parents: Sequence[Block], child: Block, knots: int = 0, products: bool = False
+) -> Mean:
     """Regress a node on its parents, by least squares while rows are plenty, else by ridge.
 
         m(z) = a + b'z + sum_p s_p(u_p) + sum_{p<q} c_pq u_p u_q,    u_p = b_p'z_p / sd
@@ -151,126 +159,132 @@ def fit_mean(parents: Sequence[Block], own: Block, knots: int = 0, products: boo
     Parameters
     ----------
     parents : sequence of Block
-    own : Block
+    child : Block
         One continuous column.
     knots : int
         Inner knots of each curve; 0 for no curves.
     products : bool
     """
     parents = tuple(parents)
-    y = own.values[:, 0]
+    y = child.values[:, 0]
     raw = features(parents, [p.values for p in parents])
     location, spread = raw.mean(axis=0), raw.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     x, center = (raw - location) / scale, y.mean()
-    straight = _ridge(x, y - center, np.zeros(1))
-    plenty = (straight.freedom - 1) * _ROWS_PER_FEATURE <= len(y)
-    if not plenty or straight.condition > _ALIKE:
-        straight = _ridge(x, y - center, _PENALTIES)
-    residuals, freedom = y - center - x @ straight.slopes, straight.freedom
-    bend = None
-    if plenty:
-        indices = _indices(parents, x, straight.slopes / (y.std() or 1.0), knots)
-        bend, freedom = _bend(x, residuals, freedom, indices, products)
-    if bend is not None:
-        residuals = residuals - bend.at(x)
-    left_over = len(y) - min(freedom, len(y) - 1.0)
-    residuals = (residuals - residuals.mean()) * np.sqrt(len(y) / left_over)
-    coefficients = np.array([center, *straight.slopes])
-    return Mean(parents, location, scale, coefficients, bend, residuals)
+    linear_fit = _ridge(x, y - center, np.zeros(1))
+    has_enough_rows = (linear_fit.freedom - 1) * _ROWS_PER_FEATURE <= len(y)
+    if not has_enough_rows or linear_fit.condition > _ALIKE:
+        linear_fit = _ridge(x, y - center, _PENALTIES)
+    residuals, freedom = y - center - x @ linear_fit.slopes, linear_fit.freedom
+    nonlinear_part = None
+    if has_enough_rows:
+        indices = _indices(parents, x, linear_fit.slopes / (y.std() or 1.0), knots)
+        nonlinear_part, freedom = _fit_nonlinear_part(x, residuals, freedom, indices, products)
+    if nonlinear_part is not None:
+        residuals = residuals - nonlinear_part.predict(x)
+    residual_freedom = len(y) - min(freedom, len(y) - 1.0)
+    residuals = (residuals - residuals.mean()) * np.sqrt(len(y) / residual_freedom)
+    coefficients = np.array([center, *linear_fit.slopes])
+    return Mean(parents, location, scale, coefficients, nonlinear_part, residuals)
 
 
 def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
     """Columns of a regression: numbers as they are, categories as indicators."""
     columns = []
-    for parent, given in zip(parents, values, strict=True):
+    for parent, x in zip(parents, values, strict=True):
         if parent.levels is not None:
-            columns += [given[:, 0] == level for level in range(1, len(parent.levels))]
+            columns += [x[:, 0] == level for level in range(1, len(parent.levels))]
         else:
-            columns += [*given.T]
+            columns += [*x.T]
     if not columns:  # a category of one level
         return np.empty((len(values[0]), 0))
     return np.stack([np.asarray(c, float) for c in columns], axis=1)
 
 
-def bends(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
+def nonlinear_terms(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
     """Curves of each index beside the linear one, then the products of all pairs."""
-    along = [index.of(x) for index in indices]
-    columns = [c for i, u in zip(indices, along, strict=True) for c in _curved(u, i.knots)]
-    columns += [u * v for u, v in combinations(along, 2)] if products else []
+    contributions = [index.evaluate(x) for index in indices]
+    columns = [
+        c for i, u in zip(indices, contributions, strict=True) for c in _spline_columns(u, i.knots)
+    ]
+    columns += [u * v for u, v in combinations(contributions, 2)] if products else []
     return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
 
 
 def _indices(
     parents: Sequence[Block], x: np.ndarray, slopes: np.ndarray, knots: int
 ) -> tuple[Index, ...]:
-    out, at = [], 0
+    indices, offset = [], 0
     for parent in parents:
         width = len(parent.levels) - 1 if parent.levels is not None else parent.values.shape[1]
-        columns = slice(at, at + width)
-        at += width
+        columns = slice(offset, offset + width)
+        offset += width
         weights = slopes[columns] if width > 1 else np.ones(width)
-        along = x[:, columns] @ weights
-        sd = along.std()
+        contribution = x[:, columns] @ weights
+        sd = contribution.std()
         if sd > 1e-9:
-            out.append(Index(columns, weights / sd, _knots(along / sd, knots)))
-    return tuple(out)
+            indices.append(Index(columns, weights / sd, _knots(contribution / sd, knots)))
+    return tuple(indices)
 
 
-def _bend(
+def _fit_nonlinear_part(
     x: np.ndarray, y: np.ndarray, freedom: float, indices: tuple[Index, ...], products: bool
-) -> tuple[Bend | None, float]:
+) -> tuple[NonlinearPart | None, float]:
     """Fit bends to what the linear part left; None where there is nothing to bend."""
-    columns = bends(x, indices, products)
+    columns = nonlinear_terms(x, indices, products)
     if not columns.shape[1]:
         return None, freedom
     design = np.column_stack([np.ones(len(x)), x])
     shared = np.linalg.lstsq(design, columns, rcond=_RANK)[0]
-    found = _bent(columns - design @ shared, y, freedom, [i.bends for i in indices if i.bends])
-    added = (columns - design @ shared) @ found.slopes
+    ridge = _fit_terms(
+        columns - design @ shared, y, freedom, [i.curve_columns for i in indices if i.curve_columns]
+    )
+    added = (columns - design @ shared) @ ridge.slopes
     low, high = added.min(), added.max()
-    wide = high - low
-    return Bend(indices, products, shared, found.slopes, low - wide, high + wide), found.freedom
+    width = high - low
+    return NonlinearPart(
+        indices, products, shared, ridge.slopes, low - width, high + width
+    ), ridge.freedom
 
 
-def _bent(apart: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int]) -> Fitted:
+def _fit_terms(columns: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int]) -> Ridge:
     """Fit what the linear part left to the bends: to curves, to products, or to both.
 
     ``curves`` has the number of columns of each. A curve, or a product, is penalized by its
     variance over the rows, so that neither units nor the direction of a scale matter.
     """
-    ends = np.cumsum([*curves, *np.ones(apart.shape[1] - sum(curves), int)])
-    parts = [_even(apart[:, a:b]) for a, b in pairwise([0, *ends])]
+    ends = np.cumsum([*curves, *np.ones(columns.shape[1] - sum(curves), int)])
+    parts = [_whitening(columns[:, a:b]) for a, b in pairwise([0, *ends])]
     split = len(curves)
-    best: Fitted | None = None
-    for first, last in ((0, len(parts)), (0, split), (split, len(parts))):
-        chosen = [part if first <= k < last else part[:, :0] for k, part in enumerate(parts)]
-        even = block_diag(*chosen)
-        found = _ridge(apart @ even, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
-        if best is None or found.score < best.score:
-            best = found._replace(slopes=even @ found.slopes)
+    best: Ridge | None = None
+    for start, stop in ((0, len(parts)), (0, split), (split, len(parts))):
+        blocks = [part if start <= k < stop else part[:, :0] for k, part in enumerate(parts)]
+        basis = block_diag(*blocks)
+        candidate = _ridge(columns @ basis, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
+        if best is None or candidate.score < best.score:
+            best = candidate._replace(slopes=basis @ candidate.slopes)
     assert best is not None
     return best
 
 
-def _even(x: np.ndarray) -> np.ndarray:
+def _whitening(x: np.ndarray) -> np.ndarray:
     """Return the map to uncorrelated columns of variance one, that x's columns span.
 
     Without those that a handful of rows makes: ``(sum x^2)^2 / sum x^4`` counts them.
     """
-    left, values, right = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
-    shown = 1 / np.maximum((left**4).sum(axis=0), 1e-12)
-    real = (values > 1e-8) & (shown > _HANDFUL)
-    return right[real].T / values[real]
+    left_vectors, values, right_vectors = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
+    row_counts = 1 / np.maximum((left_vectors**4).sum(axis=0), 1e-12)
+    is_usable = (values > 1e-8) & (row_counts > _FEW_ROWS)
+    return right_vectors[is_usable].T / values[is_usable]
 
 
 def _ridge(
     x: np.ndarray,
     y: np.ndarray,
     penalties: np.ndarray,
-    before: float = 1.0,
+    base_freedom: float = 1.0,
     caution: float = 1.0,
-) -> Fitted:
+) -> Ridge:
     """Fit with the penalty of those given that has the least cross-validation score.
 
         |y - fit|^2 / (n - caution * freedom)^2
@@ -278,19 +292,23 @@ def _ridge(
     Only penalties that leave half of the rows to the residuals: near interpolation the score is
     0/0, and there would be no residuals to resample.
     """
-    left, values, right = np.linalg.svd(x, full_matrices=False)
-    real = values > _RANK * max(1.0, values[:1].sum())
-    left, values, right = left[:, real], values[real], right[real]
+    left_vectors, values, right_vectors = np.linalg.svd(x, full_matrices=False)
+    is_usable = values > _RANK * max(1.0, values[:1].sum())
+    left_vectors, values, right_vectors = (
+        left_vectors[:, is_usable],
+        values[is_usable],
+        right_vectors[is_usable],
+    )
     condition = float(values[0] / values[-1]) if len(values) else 1.0
-    seen = left.T @ y
-    shrink = values**2 / (values**2 + len(y) * penalties[:, None])
-    errors = y @ y - seen @ seen + ((1 - shrink) ** 2 * seen**2).sum(axis=1)
-    freedom = before + shrink.sum(axis=1)
-    kept = len(y) - freedom >= len(y) / 2
-    scores = np.where(kept, errors, np.inf) / (len(y) - caution * freedom).clip(1e-9) ** 2
+    projection = left_vectors.T @ y
+    shrinkage = values**2 / (values**2 + len(y) * penalties[:, None])
+    errors = y @ y - projection @ projection + ((1 - shrinkage) ** 2 * projection**2).sum(axis=1)
+    freedom = base_freedom + shrinkage.sum(axis=1)
+    is_allowed = len(y) - freedom >= len(y) / 2
+    scores = np.where(is_allowed, errors, np.inf) / (len(y) - caution * freedom).clip(1e-9) ** 2
     k = int(scores.argmin())
-    slopes = right.T @ (seen * shrink[k] / values)
-    return Fitted(slopes, float(freedom[k]), float(scores[k]), condition)
+    slopes = right_vectors.T @ (projection * shrinkage[k] / values)
+    return Ridge(slopes, float(freedom[k]), float(scores[k]), condition)
 
 
 def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
@@ -301,14 +319,14 @@ def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
     return places if len(places) > 2 else None
 
 
-def _curved(x: np.ndarray, knots: np.ndarray | None) -> list[np.ndarray]:
+def _spline_columns(x: np.ndarray, knots: np.ndarray | None) -> list[np.ndarray]:
     """Natural cubic spline beside the linear column (Hastie et al. 2009, section 5.2.1)."""
     if knots is None:
         return []
-    low, high, before = knots[0], knots[-1], knots[-2]
+    low, high, second_last = knots[0], knots[-1], knots[-2]
 
     def part(k: float) -> np.ndarray:
         cut = np.maximum(x - k, 0) ** 3 - np.maximum(x - high, 0) ** 3
         return cut / ((high - k) * (high - low))
 
-    return [part(k) - part(before) for k in knots[:-2]]
+    return [part(k) - part(second_last) for k in knots[:-2]]

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_odds import Ties, distinct, odds, parts
+from bayescausal.augmentation.donor_odds import Ties, distinct_pillows, odds, parts
 from bayescausal.augmentation.factorization import Plan
 
 _TABLE = 1_000_000
@@ -52,28 +52,28 @@ class Options:
     donor: np.ndarray
 
     @classmethod
-    def dense(cls, log_p: np.ndarray, ahead: np.ndarray, donors: np.ndarray) -> Options:
+    def dense(cls, log_p: np.ndarray, lookahead: np.ndarray, donors: np.ndarray) -> Options:
         """Sort full rows, shape ``(segment, donor)``."""
         count, width = log_p.shape
-        by = np.argsort(-(log_p + ahead), axis=1, kind="stable")
-        ordered = np.take_along_axis(log_p, by, axis=1)
+        ranking = np.argsort(-(log_p + lookahead), axis=1, kind="stable")
+        ordered = np.take_along_axis(log_p, ranking, axis=1)
         start, length = np.arange(count) * width, np.full(count, width)
-        score = ordered + ahead[by]
-        return cls(start, length, score.ravel(), ordered.ravel(), donors[by].ravel())
+        score = ordered + lookahead[ranking]
+        return cls(start, length, score.ravel(), ordered.ravel(), donors[ranking].ravel())
 
     def counts(self, segment: np.ndarray, need: np.ndarray) -> np.ndarray:
         """How many donors of a segment score at least ``need``: a binary search for every row."""
-        found = np.zeros(len(segment), np.int64)
+        counts = np.zeros(len(segment), np.int64)
         if not len(self.score):
-            return found
+            return counts
         start, length = self.start[segment], self.length[segment]
         last = len(self.score) - 1
         step = 1 << int(self.length.max(initial=0)).bit_length()
         while step := step >> 1:
-            probe = found + step
-            at = np.minimum(start + probe - 1, last)
-            found = np.where((probe <= length) & (self.score[at] >= need), probe, found)
-        return found
+            probes = counts + step
+            positions = np.minimum(start + probes - 1, last)
+            counts = np.where((probes <= length) & (self.score[positions] >= need), probes, counts)
+        return counts
 
     def best(self) -> np.ndarray:
         """Highest score of each segment, all of which have donors."""
@@ -97,13 +97,15 @@ class Chunk:
     depth: int
     indices: np.ndarray
     log_weights: np.ndarray
-    made: dict[Node, np.ndarray] = field(default_factory=dict)
-    ready: dict[Node, np.ndarray] = field(default_factory=dict)
+    synthetic_values: dict[Node, np.ndarray] = field(default_factory=dict)
+    ready_bounds: dict[Node, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Chunk:
-        made = {v: x[rows] for v, x in self.made.items()}
-        ready = {v: x[rows] for v, x in self.ready.items()}
-        return Chunk(self.depth, self.indices[rows], self.log_weights[rows], made, ready)
+        synthetic_values = {v: x[rows] for v, x in self.synthetic_values.items()}
+        ready_bounds = {v: x[rows] for v, x in self.ready_bounds.items()}
+        return Chunk(
+            self.depth, self.indices[rows], self.log_weights[rows], synthetic_values, ready_bounds
+        )
 
     def __len__(self) -> int:
         return len(self.log_weights)
@@ -130,42 +132,44 @@ class Search:
 
     def __init__(self, plan: Plan, merge: bool = True, limit: float = np.inf) -> None:
         self.plan, self.order, self.limit = plan, plan.order, limit
-        self.spent, self.begun = 0.0, 0
-        self.ties = {v: Ties.of(plan, v, merge) for v in plan.order}
+        self.cells_spent, self.rows_begun = 0.0, 0
+        self.ties = {v: Ties.from_plan(plan, v, merge) for v in plan.order}
         self.parents = [
             [plan.order.index(p) for p in plan.factorization.pillows[v]] for v in plan.order
         ]
         self.tables: dict[int, Options] = {}
         self.segment: dict[int, np.ndarray] = {}
-        self.ahead = np.zeros((len(plan.order), plan.rows))
-        self.most = np.zeros(len(plan.order))
-        for at in reversed(range(len(plan.order))):
-            self._tabulate(at)
+        self.lookahead = np.zeros((len(plan.order), plan.rows))
+        self.node_bounds = np.zeros(len(plan.order))
+        for j in reversed(range(len(plan.order))):
+            self._tabulate(j)
 
-    def _tabulate(self, at: int) -> None:
+    def _tabulate(self, j: int) -> None:
         """Sort the donors of a root, or of a node with one observed parent; hand bounds upward."""
-        plan, node, parents = self.plan, self.order[at], self.parents[at]
+        plan, node, parents = self.plan, self.order[j], self.parents[j]
         ties = self.ties[node]
-        ahead = self.ahead[at, ties.donors]
-        single = len(parents) == 1 and self.order[parents[0]] not in plan.moved
+        lookahead = self.lookahead[j, ties.donors]
+        single = len(parents) == 1 and self.order[parents[0]] not in plan.synthetic_nodes
         if parents and not (single and self._segments(parents[0]) * len(ties.donors) <= _TABLE):
-            self.most[at] = ahead.max()
+            self.node_bounds[j] = lookahead.max()
             return
         indices = np.zeros((1, len(self.order)), np.int32)
         if parents:
-            above = self.ties[self.order[parents[0]]]
-            indices = np.zeros((len(above.donors), len(self.order)), np.int32)
-            indices[:, parents[0]] = above.donors
-        table = Options.dense(_log(odds(plan, node, indices, {}, ties)), ahead, ties.donors)
-        self.tables[at] = table
+            parent_ties = self.ties[self.order[parents[0]]]
+            indices = np.zeros((len(parent_ties.donors), len(self.order)), np.int32)
+            indices[:, parents[0]] = parent_ties.donors
+        table = Options.dense(_log(odds(plan, node, indices, {}, ties)), lookahead, ties.donors)
+        self.tables[j] = table
         if parents:
-            above = self.ties[self.order[parents[0]]]
-            self.segment[at] = np.empty(plan.rows, np.int64)
-            lengths = np.diff(above.starts, append=plan.rows)
-            self.segment[at][above.rows] = np.repeat(np.arange(len(above.donors)), lengths)
-            self.ahead[parents[0]] += table.best()[self.segment[at]]
+            parent_ties = self.ties[self.order[parents[0]]]
+            self.segment[j] = np.empty(plan.rows, np.int64)
+            lengths = np.diff(parent_ties.starts, append=plan.rows)
+            self.segment[j][parent_ties.rows] = np.repeat(
+                np.arange(len(parent_ties.donors)), lengths
+            )
+            self.lookahead[parents[0]] += table.best()[self.segment[j]]
         else:
-            self.most[at] = table.best()[0]
+            self.node_bounds[j] = table.best()[0]
 
     def _segments(self, parent: int) -> int:
         return len(self.ties[self.order[parent]].donors)
@@ -173,8 +177,8 @@ class Search:
     @cached_property
     def bound(self) -> float:
         """No row is likelier than this, as a logarithm."""
-        tops = [at for at in range(len(self.order)) if at not in self.segment]
-        return float(self.most[tops].sum())
+        tops = [j for j in range(len(self.order)) if j not in self.segment]
+        return float(self.node_bounds[tops].sum())
 
     def rows(self, level: float) -> Generator[tuple[np.ndarray, np.ndarray], float | None, None]:
         """Yield rows of log weight at least ``level``, and the log weights, in pieces.
@@ -185,12 +189,16 @@ class Search:
         while stack:
             chunk = stack.pop()
             if chunk.depth < len(self.order):
-                stack += [more for more in self._continued(chunk, level) if len(more)]
+                stack += [
+                    continuation
+                    for continuation in self._continue(chunk, level)
+                    if len(continuation)
+                ]
             else:
-                raised = yield chunk.indices, chunk.log_weights
-                level = level if raised is None else max(level, raised)
+                new_level = yield chunk.indices, chunk.log_weights
+                level = level if new_level is None else max(level, new_level)
 
-    def foreseen(self, rows: np.ndarray) -> Callable[[float], float]:
+    def expected_work(self, rows: np.ndarray) -> Callable[[float], float]:
         """Return the work that finding all rows above a log weight takes, as a function of it.
 
         The number of rows begun is estimated from rows drawn from the law: E[1(begun) / w] for
@@ -198,151 +206,169 @@ class Search:
         """
         chunk = Chunk(0, np.zeros((len(rows), 0), np.int32), np.zeros(len(rows)))
         reach, weights = np.full(len(rows), np.inf), []
-        for at, node in enumerate(self.order):
-            ties, donor = self.ties[node], rows[:, at]
-            place = np.empty(self.plan.rows, np.int64)
-            place[ties.rows] = np.repeat(
+        for j, node in enumerate(self.order):
+            ties, donor = self.ties[node], rows[:, j]
+            positions = np.empty(self.plan.rows, np.int64)
+            positions[ties.rows] = np.repeat(
                 np.arange(len(ties.donors)), np.diff(ties.starts, append=self.plan.rows)
             )
             log_p = np.empty(len(rows))
             for part in parts(len(rows), self.plan.rows, _CELLS):
                 p = self._odds(node, chunk, np.arange(len(rows))[part])
-                log_p[part] = _log(p[np.arange(len(p)), place[donor[part]]])
-            reach = np.minimum(reach, log_p + self.ahead[at, donor] - self._need(chunk, 0.0))
-            chunk = self._grown(chunk, donor, log_p)
+                log_p[part] = _log(p[np.arange(len(p)), positions[donor[part]]])
+            reach = np.minimum(reach, log_p + self.lookahead[j, donor] - self._need(chunk, 0.0))
+            chunk = self._append(chunk, donor, log_p)
             weights.append((reach, chunk.log_weights))
         return lambda level: self._work(
             [1.0] + [float(np.exp(-w[r >= level]).sum()) / len(rows) for r, w in weights]
         )
 
-    def _work(self, begun: Sequence[float]) -> float:
+    def _work(self, row_counts: Sequence[float]) -> float:
         """Cells of a search that begins so many rows of each length."""
-        total = _ROW * sum(begun)
-        for at, parents in enumerate(self.parents):
-            if at in self.tables:
+        total = _ROW * sum(row_counts)
+        for j, parents in enumerate(self.parents):
+            if j in self.tables:
                 continue
-            above = [self.order[p] for p in parents]
-            made = any(v in self.plan.moved for v in above)
-            kinds = np.inf if made else np.prod([float(len(self.ties[v].donors)) for v in above])
-            for depth in {at, max(parents) + 1}:  # its donors, and its bound as soon as it is known
-                count = begun[depth]
+            parent_nodes = [self.order[p] for p in parents]
+            has_synthetic_parent = any(v in self.plan.synthetic_nodes for v in parent_nodes)
+            kinds = (
+                np.inf
+                if has_synthetic_parent
+                else np.prod([float(len(self.ties[v].donors)) for v in parent_nodes])
+            )
+            for depth in {j, max(parents) + 1}:  # its donors, and its bound as soon as it is known
+                count = row_counts[depth]
                 pillows = min(count, kinds * np.ceil(count / _CHUNK))
                 total += pillows * self.plan.rows * len(parents)
         return total
 
-    def _continued(self, chunk: Chunk, level: float) -> list[Chunk]:
+    def _continue(self, chunk: Chunk, level: float) -> list[Chunk]:
         """Add a node; what is too much at once is put back."""
-        at, back = chunk.depth, []
-        if at in self.tables:
-            options = self.tables[at]
+        j, postponed = chunk.depth, []
+        if j in self.tables:
+            options = self.tables[j]
             need = self._need(chunk, level)
-            if at in self.segment:
-                segment = self.segment[at][chunk.indices[:, self.parents[at][0]]]
+            if j in self.segment:
+                segment = self.segment[j][chunk.indices[:, self.parents[j][0]]]
             else:
                 segment = np.zeros(len(chunk), np.int64)
         else:
-            first, segment = distinct(self.plan, self.order[at], chunk.indices, chunk.made)
-            if len(first) > (limit := max(1, _CELLS // self.plan.rows)):
-                now = segment < limit
-                back.append(chunk[~now])
-                chunk, segment, first = (
-                    chunk[now],
-                    segment[now],
-                    (np.cumsum(now) - 1)[first[:limit]],
+            representatives, segment = distinct_pillows(
+                self.plan, self.order[j], chunk.indices, chunk.synthetic_values
+            )
+            if len(representatives) > (limit := max(1, _CELLS // self.plan.rows)):
+                is_in_limit = segment < limit
+                postponed.append(chunk[~is_in_limit])
+                chunk, segment, representatives = (
+                    chunk[is_in_limit],
+                    segment[is_in_limit],
+                    (np.cumsum(is_in_limit) - 1)[representatives[:limit]],
                 )
             need = self._need(chunk, level)
-            options = self._evaluated(at, chunk, first, segment, need)
+            options = self._evaluate(j, chunk, representatives, segment, need)
         counts = options.counts(segment, need)
         total = np.cumsum(counts)
         if total[-1] > _CHUNK and len(chunk) > 1:
             fits = max(1, int(np.searchsorted(total, _CHUNK, side="right")))
-            back.append(chunk[fits:])
+            postponed.append(chunk[fits:])
             chunk, counts, segment = chunk[:fits], counts[:fits], segment[:fits]
-        return [*back, self._added(chunk, options, segment, counts)]
+        return [*postponed, self._extend(chunk, options, segment, counts)]
 
     def _need(self, chunk: Chunk, level: float) -> np.ndarray:
         """What the next node, with all below it, must score for the row to reach the level."""
         if level == -np.inf:
             return np.full(len(chunk), -np.inf)
         reach = chunk.log_weights.copy()
-        for later in range(chunk.depth + 1, len(self.order)):
-            if later in self.segment:
-                parent = self.parents[later][0]
+        for successor in range(chunk.depth + 1, len(self.order)):
+            if successor in self.segment:
+                parent = self.parents[successor][0]
                 if parent < chunk.depth:
-                    segment = self.segment[later][chunk.indices[:, parent]]
-                    reach += self.tables[later].best()[segment]
-            elif self.order[later] in chunk.ready:
-                reach += chunk.ready[self.order[later]]
+                    segment = self.segment[successor][chunk.indices[:, parent]]
+                    reach += self.tables[successor].best()[segment]
+            elif self.order[successor] in chunk.ready_bounds:
+                reach += chunk.ready_bounds[self.order[successor]]
             else:
-                reach += self.most[later]
+                reach += self.node_bounds[successor]
         return level - reach
 
-    def _evaluated(
-        self, at: int, chunk: Chunk, first: np.ndarray, segment: np.ndarray, need: np.ndarray
+    def _evaluate(
+        self,
+        j: int,
+        chunk: Chunk,
+        representatives: np.ndarray,
+        segment: np.ndarray,
+        need: np.ndarray,
     ) -> Options:
         """Donors that any row with a pillow needs, and a few more by rounding, for each pillow."""
-        node = self.order[at]
+        node = self.order[j]
         ties = self.ties[node]
-        least = np.full(len(first), np.inf)
+        least = np.full(len(representatives), np.inf)
         np.minimum.at(least, segment, need)
-        p = self._odds(node, chunk, first)
-        ahead = self.ahead[at, ties.donors]
-        reach = p * np.exp(ahead) if ahead.any() else p
-        which, column = np.nonzero(reach >= np.exp(np.minimum(least, 0) - _SLACK)[:, None])
-        log_p = _log(p[which, column])
-        score = log_p + ahead[column]
-        by = np.lexsort((-score, which))
-        length = np.bincount(which, minlength=len(first))
-        donors = ties.donors[column[by]]
-        return Options(np.cumsum(length) - length, length, score[by], log_p[by], donors)
+        p = self._odds(node, chunk, representatives)
+        lookahead = self.lookahead[j, ties.donors]
+        reach = p * np.exp(lookahead) if lookahead.any() else p
+        row, column = np.nonzero(reach >= np.exp(np.minimum(least, 0) - _SLACK)[:, None])
+        log_p = _log(p[row, column])
+        score = log_p + lookahead[column]
+        ranking = np.lexsort((-score, row))
+        length = np.bincount(row, minlength=len(representatives))
+        donors = ties.donors[column[ranking]]
+        return Options(np.cumsum(length) - length, length, score[ranking], log_p[ranking], donors)
 
     def _odds(self, node: Node, chunk: Chunk, rows: np.ndarray) -> np.ndarray:
         self._spend(len(rows) * self.plan.rows * len(self.plan.factorization.pillows[node]))
         part = chunk[rows]
-        return odds(self.plan, node, part.indices, part.made, self.ties[node])
+        return odds(self.plan, node, part.indices, part.synthetic_values, self.ties[node])
 
-    def _added(
+    def _extend(
         self, chunk: Chunk, options: Options, segment: np.ndarray, counts: np.ndarray
     ) -> Chunk:
         """Continue each row with its first ``counts`` donors."""
         row = np.repeat(np.arange(len(chunk)), counts)
-        within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        place = options.start[segment][row] + within
-        self.begun += len(row)
+        rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        positions = options.start[segment][row] + rank
+        self.rows_begun += len(row)
         self._spend(_ROW * len(row))
-        return self._grown(chunk[row], options.donor[place], options.log_p[place])
+        return self._append(chunk[row], options.donor[positions], options.log_p[positions])
 
-    def _grown(self, chunk: Chunk, donor: np.ndarray, log_p: np.ndarray) -> Chunk:
+    def _append(self, chunk: Chunk, donor: np.ndarray, log_p: np.ndarray) -> Chunk:
         """Add one donor of the next node to each row."""
-        at, node = chunk.depth, self.order[chunk.depth]
+        j, node = chunk.depth, self.order[chunk.depth]
         donor = donor.astype(np.int32)
         indices = np.concatenate([chunk.indices, donor[:, None]], axis=1)
-        made, ready = dict(chunk.made), {v: x for v, x in chunk.ready.items() if v != node}
-        grown = Chunk(at + 1, indices, chunk.log_weights + log_p, made, ready)
-        if node in self.plan.moved:
-            given = self.plan.given(node, grown.indices, grown.made)
-            grown.made[node] = self.plan.donors[node].donate(donor, given)
-        for later in range(at + 2, len(self.order)):
-            known = later not in self.tables and max(self.parents[later]) == at
-            if known and len(grown):
-                grown.ready[self.order[later]] = self._best(later, grown)
+        synthetic_values, ready_bounds = (
+            dict(chunk.synthetic_values),
+            {v: x for v, x in chunk.ready_bounds.items() if v != node},
+        )
+        grown = Chunk(j + 1, indices, chunk.log_weights + log_p, synthetic_values, ready_bounds)
+        if node in self.plan.synthetic_nodes:
+            pillow_values = self.plan.pillow_values(node, grown.indices, grown.synthetic_values)
+            grown.synthetic_values[node] = self.plan.donors[node].donate(donor, pillow_values)
+        for successor in range(j + 2, len(self.order)):
+            is_ready = successor not in self.tables and max(self.parents[successor]) == j
+            if is_ready and len(grown):
+                grown.ready_bounds[self.order[successor]] = self._node_bound(successor, grown)
         return grown
 
     def _spend(self, cells: float) -> None:
-        self.spent += cells
-        if self.spent > self.limit:
+        self.cells_spent += cells
+        if self.cells_spent > self.limit:
             raise Unfinished
 
-    def _best(self, at: int, chunk: Chunk) -> np.ndarray:
+    def _node_bound(self, j: int, chunk: Chunk) -> np.ndarray:
         """The most that a node whose pillow is known can add, by row."""
-        node = self.order[at]
-        ahead = self.ahead[at, self.ties[node].donors]
-        first, which = distinct(self.plan, node, chunk.indices, chunk.made)
-        best = np.empty(len(first))
-        for part in parts(len(first), self.plan.rows, _CELLS):
-            p = self._odds(node, chunk, first[part])
-            best[part] = (_log(p) + ahead).max(axis=1) if ahead.any() else _log(p.max(axis=1))
-        return best[which]
+        node = self.order[j]
+        lookahead = self.lookahead[j, self.ties[node].donors]
+        representatives, group = distinct_pillows(
+            self.plan, node, chunk.indices, chunk.synthetic_values
+        )
+        best = np.empty(len(representatives))
+        for part in parts(len(representatives), self.plan.rows, _CELLS):
+            p = self._odds(node, chunk, representatives[part])
+            best[part] = (
+                (_log(p) + lookahead).max(axis=1) if lookahead.any() else _log(p.max(axis=1))
+            )
+        return best[group]
 
 
 def _log(p: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
 
-_REPEATS, _DRAWN = 20, 5_000
+_REPEATS, _DRAWS = 20, 5_000
 """Donors that are drawn at the causes of each observed row, and about how many in all."""
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -40,96 +40,101 @@ def compare_slopes(
     -------
     edges : pandas.DataFrame
         By node and column: ``observed``, ``std_error``, ``augmented``, ``ratio``.
-    together : dict of str to tuple of two floats
+    ratios : dict of str to tuple of two floats
         By node one ratio for all of its parents, ``<f_new, f_obs> / <f_obs, f_obs>`` of the
         fitted values over the observed rows, and its Monte-Carlo error, of the order of
         ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; absent where slopes are mostly noise.
     """
-    blocks, edges, together = augmented.plan.table.blocks, {}, {}
+    blocks, edges, ratios = augmented.plan.table.blocks, {}, {}
     for node, donors in sorted(augmented.plan.donors.items()):
-        own = donors.own
-        if own.values.shape[1] > 1 or (own.levels is not None and len(own.levels) != 2):
+        child = donors.own
+        if child.values.shape[1] > 1 or (child.levels is not None and len(child.levels) != 2):
             continue
-        names, kept = _columns(donors.parents)
-        if not kept.any():
+        names, is_reported = _columns(donors.parents)
+        if not is_reported.any():
             continue
         parents = [blocks[p.name] for p in donors.parents]
-        observed = features(parents, [p.values for p in parents])
-        slopes, error, clear = _observed(observed, own.values[:, 0])
-        new = features(parents, [augmented.values[p.name] for p in parents])
+        observed_columns = features(parents, [p.values for p in parents])
+        observed_slopes, error, clear = _least_squares(observed_columns, child.values[:, 0])
+        augmented_columns = features(parents, [augmented.values[p.name] for p in parents])
         root = np.sqrt(augmented.weights / augmented.mass)[:, None]
-        design = np.column_stack([np.ones(len(new)), new]) * root
+        design = np.column_stack([np.ones(len(augmented_columns)), augmented_columns]) * root
         target = augmented.values[node][:, 0] * root[:, 0]
-        every = np.linalg.lstsq(design, target, rcond=None)[0]
-        found, noise = every[1:], float(np.linalg.norm(target - design @ every))
-        centered = observed - observed.mean(axis=0)
-        fitted = centered[:, kept] @ slopes[kept]
+        coefficients = np.linalg.lstsq(design, target, rcond=None)[0]
+        augmented_slopes, noise = (
+            coefficients[1:],
+            float(np.linalg.norm(target - design @ coefficients)),
+        )
+        centered = observed_columns - observed_columns.mean(axis=0)
+        fitted = centered[:, is_reported] @ observed_slopes[is_reported]
         if clear:
-            same, size = found, augmented.effective_rows
-            if node in augmented.plan.moved:
-                same, noise, size = _same(donors, observed)
-            ratio = float(fitted @ (centered[:, kept] @ same[kept]) / (fitted @ fitted))
-            together[node] = ratio, noise / float(fitted.std()) / size**0.5
-        for k in np.flatnonzero(kept):
+            slopes, size = augmented_slopes, augmented.effective_rows
+            if node in augmented.plan.synthetic_nodes:
+                slopes, noise, size = _slopes_at_observed(donors, observed_columns)
+            ratio = float(
+                fitted @ (centered[:, is_reported] @ slopes[is_reported]) / (fitted @ fitted)
+            )
+            ratios[node] = ratio, noise / float(fitted.std()) / size**0.5
+        for k in np.flatnonzero(is_reported):
             edges[node, names[k]] = {
-                "observed": slopes[k],
+                "observed": observed_slopes[k],
                 "std_error": error[k],
-                "augmented": found[k],
-                "ratio": found[k] / slopes[k] if slopes[k] else np.nan,
+                "augmented": augmented_slopes[k],
+                "ratio": augmented_slopes[k] / observed_slopes[k] if observed_slopes[k] else np.nan,
             }
     columns = ["observed", "std_error", "augmented", "ratio"]
     table = pd.DataFrame.from_dict(edges, orient="index", columns=columns)
     table.index = pd.MultiIndex.from_tuples(list(edges), names=["node", "column"])
-    return table, together
+    return table, ratios
 
 
-def _same(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, int]:
+def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, int]:
     """Regress what is made at the observed parents: slopes, sd of what chance adds, and how often.
 
     Where all donors are alike one of them serves for all rows: what it adds is in the constant.
     """
     count, alike = len(observed), core(donors).alike
-    times = 1 if alike else max(1, min(_REPEATS, _DRAWN // count))
+    repeats = 1 if alike else max(1, min(_REPEATS, _DRAWS // count))
     rows = np.arange(count)
-    which = np.repeat(rows, times)
-    u = (np.tile(np.arange(times), count) + which * _GOLDEN % 1) / times
-    donor = np.zeros(len(which), int)
+    row = np.repeat(rows, repeats)
+    u = (np.tile(np.arange(repeats), count) + row * _GOLDEN % 1) / repeats
+    donor = np.zeros(len(row), int)
     step = max(1, CELLS // count)
     for first in range(0, 0 if alike else count, step):
-        here, part = rows[first : first + step], slice(first * times, (first + step) * times)
-        given = [Given(p.values[here], here) for p in donors.parents]
-        donor[part] = donors.draw(given, which[part] - first, u[part])
-    made = donors.donate(donor, [Given(p.values[which], which) for p in donors.parents])[:, 0]
-    design = np.column_stack([np.ones(len(which)), observed[which]])
-    slopes = np.linalg.lstsq(design, made, rcond=None)[0]
+        chunk, part = rows[first : first + step], slice(first * repeats, (first + step) * repeats)
+        pillow_values = [Given(p.values[chunk], chunk) for p in donors.parents]
+        donor[part] = donors.draw(pillow_values, row[part] - first, u[part])
+    values = donors.donate(donor, [Given(p.values[row], row) for p in donors.parents])[:, 0]
+    design = np.column_stack([np.ones(len(row)), observed[row]])
+    slopes = np.linalg.lstsq(design, values, rcond=None)[0]
     if alike:
-        return slopes[1:], 0.0, len(which)
-    by_row = made.reshape(count, times).std(axis=1)
-    noise = by_row.mean() if times > 1 else (made - design @ slopes).std()
-    return slopes[1:], float(noise), len(which)
+        return slopes[1:], 0.0, len(row)
+    by_row = values.reshape(count, repeats).std(axis=1)
+    noise = by_row.mean() if repeats > 1 else (values - design @ slopes).std()
+    return slopes[1:], float(noise), len(row)
 
 
 def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:
     """Names of the features, and which are reported."""
     names: list[str] = []
-    kept: list[bool] = []
+    is_reported: list[bool] = []
     for parent in parents:
         levels = parent.levels
-        more = parent.columns if levels is None else [f"{parent.name}={x}" for x in levels[1:]]
-        names += more
-        kept += [not parent.divides] * len(more)
-    return names, np.array(kept, bool)
+        labels = parent.columns if levels is None else [f"{parent.name}={x}" for x in levels[1:]]
+        names += labels
+        is_reported += [not parent.divides] * len(labels)
+    return names, np.array(is_reported, bool)
 
 
-def _observed(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
     """Least squares: slopes, standard errors, and whether they are more than noise."""
     design = np.column_stack([np.ones(len(x)), x])
     inverse = np.linalg.pinv(design)
     slopes = inverse @ y
     errors = y - design @ slopes
     rank = np.linalg.matrix_rank(design)
-    left = len(y) - rank
-    variance = float(errors @ errors) / left if left > 0 else np.nan
+    freedom = len(y) - rank
+    variance = float(errors @ errors) / freedom if freedom > 0 else np.nan
     spread = np.sqrt(variance * (inverse**2).sum(axis=1))
     explained = float(((design @ slopes - y.mean()) ** 2).sum()) / max(1, rank - 1)
     return slopes[1:], spread[1:], bool(explained > _CLEAR * variance)

@@ -10,7 +10,7 @@ from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, Resi
 from bayescausal.augmentation.donors import Conditional
 from bayescausal.augmentation.local_linear import LocalLinear
 
-NAMED: dict[str, Callable[[], Conditional]] = {
+STRATEGIES: dict[str, Callable[[], Conditional]] = {
     "residual-bootstrap": ResidualBootstrap,
     "residual-bootstrap-linear": lambda: ResidualBootstrap(knots=0, products=False),
     "nadaraya-watson": NadarayaWatson,
@@ -20,8 +20,10 @@ NAMED: dict[str, Callable[[], Conditional]] = {
 }
 
 
-def named(given: str | Mapping[Node, str]) -> Conditional | dict[Node, Conditional]:
+def conditional_from_names(
+    names: str | Mapping[Node, str],
+) -> Conditional | dict[Node, Conditional]:
     """Return the strategies that a spec names."""
-    if isinstance(given, str):
-        return NAMED[given]()
-    return {node: NAMED[name]() for node, name in given.items()}
+    if isinstance(names, str):
+        return STRATEGIES[names]()
+    return {node: STRATEGIES[name]() for node, name in names.items()}

@@ -101,30 +101,30 @@ def threshold(
     level = -np.inf
     if theta > 0:
         level = np.log(theta / unit) + (_ROUNDING if absolute else -_ROUNDING)
-    if (empty := _roots_forbid(plan, theta, level, unit, merge)) is not None:
-        return _none(plan, empty)
+    if (reason := _roots_forbid(plan, theta, level, unit, merge)) is not None:
+        return _no_rows(plan, reason)
     search = Search(plan, merge, _WORK)
     size = 3 * (4 * len(plan.order) + 8)  # the pieces, the whole, and the whole sorted
-    advice = _Advice(plan, merge, theta, level, unit, budget, size, memory)
+    request = _Request(plan, merge, theta, level, unit, budget, size, memory)
     if search.bound < level:
-        return _none(plan, advice.too_light())
+        return _no_rows(plan, request.too_light())
     try:
-        indices, logs = _found(search, advice)
+        indices, logs = _find_rows(search, request)
     except Unfinished:
-        raise advice.unfinished(search) from None
+        raise request.unfinished(search) from None
     notes: list[str] = []
     if budget is not None and len(logs) > budget:
-        kept = np.sort(np.argsort(-logs, kind="stable")[:budget])
-        indices, logs = indices[kept], logs[kept]
+        heaviest = np.sort(np.argsort(-logs, kind="stable")[:budget])
+        indices, logs = indices[heaviest], logs[heaviest]
         amounts = float(np.exp(logs.min()) * unit)
         notes.append(
             f"More than {budget} rows reach theta={theta:g}. These are the {budget} heaviest: "
             f"theta amounts to {amounts:.4g}. Of rows as heavy as the lightest, some may be out."
         )
     if not len(logs):
-        return _none(plan, advice.too_light())
-    by = np.lexsort(indices.T[::-1])
-    return indices[by], np.exp(logs[by]), tuple(notes)
+        return _no_rows(plan, request.too_light())
+    ranking = np.lexsort(indices.T[::-1])
+    return indices[ranking], np.exp(logs[ranking]), tuple(notes)
 
 
 def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool) -> str | None:
@@ -133,7 +133,7 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
     Without ties a root's values have 1/n each, so r roots leave nothing if theta > n^(1 - r).
     """
     roots = plan.factorization.roots
-    ties = [Ties.of(plan, v, merge) for v in roots]
+    ties = [Ties.from_plan(plan, v, merge) for v in roots]
     shares = [np.diff(t.starts, append=plan.rows).max() / plan.rows for t in ties]
     if np.log(shares).sum() >= level:
         return None
@@ -146,45 +146,50 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
     )
 
 
-def _trial(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]:
+def _trial_rows(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]:
     """Rows drawn from the law and their log weights, heaviest first; always the same."""
     rows = ancestral(plan, count, "independent", np.random.default_rng(0))
     logs = log_weights(plan, rows, merge)
-    by = np.argsort(-logs, kind="stable")
-    return rows[by], logs[by]
+    ranking = np.argsort(-logs, kind="stable")
+    return rows[ranking], logs[ranking]
 
 
-def _none(plan: Plan, why: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    warnings.warn(why, EmptyAugmentation, stacklevel=4)
-    return np.zeros((0, len(plan.order)), np.int32), np.zeros(0), (why,)
+def _no_rows(plan: Plan, reason: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    warnings.warn(reason, EmptyAugmentation, stacklevel=4)
+    return np.zeros((0, len(plan.order)), np.int32), np.zeros(0), (reason,)
 
 
-def _found(search: Search, asked: _Advice) -> tuple[np.ndarray, np.ndarray]:
+def _find_rows(search: Search, request: _Request) -> tuple[np.ndarray, np.ndarray]:
     """Return all rows, or at least the heaviest of them where there is a budget."""
-    plan, level, budget, fits = asked.plan, asked.level, asked.budget, asked.memory / asked.size
+    plan, level, budget, capacity = (
+        request.plan,
+        request.level,
+        request.budget,
+        request.memory / request.size,
+    )
     everything = float(plan.rows) ** len(plan.order)
-    most = asked.unit / asked.theta if asked.theta > 0 else everything
+    row_bound = request.unit / request.theta if request.theta > 0 else everything
     draws = np.zeros(0)
-    if most > fits or (budget is not None and most > budget):
-        draws = _trial(plan, _TRIALS, asked.merge)[1]
-    if budget is not None and budget <= fits:
+    if row_bound > capacity or (budget is not None and row_bound > budget):
+        draws = _trial_rows(plan, _TRIALS, request.merge)[1]
+    if budget is not None and budget <= capacity:
         return _heaviest(search, level, budget, draws)
-    if (expected := _expected(draws, level)) > fits:
-        raise asked.refusal(expected)
-    indices, logs = _all(search, level, fits)
-    if len(logs) > fits:
-        raise asked.refusal(len(logs))
+    if (expected := _expected(draws, level)) > capacity:
+        raise request.refusal(expected)
+    indices, logs = _all_rows(search, level, capacity)
+    if len(logs) > capacity:
+        raise request.refusal(len(logs))
     return indices, logs
 
 
-def _all(search: Search, level: float, most: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return all rows, or more than ``most`` of them."""
-    found, count = [], 0
+def _all_rows(search: Search, level: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return all rows, or more than ``limit`` of them."""
+    pieces, count = [], 0
     for piece in search.rows(level):
-        found.append(piece)
-        if (count := count + len(piece[1])) > most:
+        pieces.append(piece)
+        if (count := count + len(piece[1])) > limit:
             break
-    return _joined(search, found)
+    return _join_pieces(search, pieces)
 
 
 def _heaviest(
@@ -204,16 +209,16 @@ def _heaviest(
             pieces.append(piece)
             count += len(piece[1])
             if count > 2 * budget + _SURPLUS:
-                indices, logs = _joined(search, pieces)
-                kept = np.sort(np.argsort(-logs, kind="stable")[: budget + 1])
-                pieces, count = [(indices[kept], logs[kept])], budget + 1
-                floor = logs[kept].min() + _ROUNDING
+                indices, logs = _join_pieces(search, pieces)
+                heaviest = np.sort(np.argsort(-logs, kind="stable")[: budget + 1])
+                pieces, count = [(indices[heaviest], logs[heaviest])], budget + 1
+                floor = logs[heaviest].min() + _ROUNDING
             try:
                 piece = walk.send(floor)
             except StopIteration:
                 piece = None
         if count > budget or start <= level:
-            return _joined(search, pieces)
+            return _join_pieces(search, pieces)
         start = max(level, start - np.log(4)) if start > _NOTHING else level
 
 
@@ -222,11 +227,11 @@ def _start(level: float, budget: int, draws: np.ndarray) -> float:
     return max(level, guesses[0]) if len(guesses) else level
 
 
-def _joined(
+def _join_pieces(
     search: Search, pieces: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    none = np.zeros((0, len(search.order)), np.int32)
-    indices = np.concatenate([none, *(piece[0] for piece in pieces)])
+    no_indices = np.zeros((0, len(search.order)), np.int32)
+    indices = np.concatenate([no_indices, *(piece[0] for piece in pieces)])
     return indices, np.concatenate([np.zeros(0), *(piece[1] for piece in pieces)])
 
 
@@ -242,7 +247,7 @@ def _expected(draws: np.ndarray, level: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Advice:
+class _Request:
     """What to ask for in place of a request that is refused: only what can be had.
 
     Parameters
@@ -264,27 +269,29 @@ class _Advice:
 
     def too_light(self) -> str:
         """Say why the search found nothing, and a theta at which it would find something."""
-        draws = _trial(self.plan, _FEW_TRIALS, self.merge)[1]
+        draws = _trial_rows(self.plan, _FEW_TRIALS, self.merge)[1]
         level = np.log(0.99) + draws[0]
-        moved = ", ".join(sorted(self.plan.moved))
+        nodes = ", ".join(sorted(self.plan.synthetic_nodes))
         cause = (
-            f" {moved} are made of residuals, each of probability about 1/{self.plan.rows}: "
+            f" {nodes} are made of residuals, each of probability about 1/{self.plan.rows}: "
             "threshold is meant for conditional=NadarayaWatson()."
-            if moved
+            if nodes
             else ""
         )
-        all_alike = _expected(draws, level) * self.size > self.memory / 4
-        what = "very many rows are as likely, so use" if all_alike else "use that or less, or"
+        has_many_peers = _expected(draws, level) * self.size > self.memory / 4
+        advice = (
+            "very many rows are as likely, so use" if has_many_peers else "use that or less, or"
+        )
         return (
             f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
-            f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {what} "
+            f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {advice} "
             "method='ancestral' or 'reduce', which are never empty."
         )
 
     def refusal(self, rows: float) -> DataError:
         """Rows that would need too much memory."""
         ways, fits = self._thetas(), int(self.memory / self.size / 4)
-        low = _start(self.level, fits, self._drawn[1]) - np.log(4)  # it may start too high
+        low = _start(self.level, fits, self._draws[1]) - np.log(4)  # it may start too high
         if self._work(max(self.level, low)) <= _WORK / 4:
             ways.append(f"budget={fits}, the heaviest so many")
         else:
@@ -296,16 +303,16 @@ class _Advice:
 
     def unfinished(self, search: Search) -> DataError:
         """Rows that would need too much time."""
-        asked = f"theta={self.theta:g}"
+        request = f"theta={self.theta:g}"
         if self.budget is not None:
-            asked = f"the {self.budget} heaviest rows of {asked}"
+            request = f"the {self.budget} heaviest rows of {request}"
         pillows = self.plan.factorization.pillows
         node = max(self.plan.order, key=lambda v: (len(pillows[v]), v))
         return DataError(
-            f"The search for {asked} was given up after some ten seconds, with {search.begun:.2g} "
-            f"rows begun: a row is cut only when its weight is known, and that of '{node}' is when "
-            f"all of its {len(pillows[node])} causes are drawn. Ask for "
-            f"{', or '.join([*self._thetas(), self._reduce()])}."
+            f"The search for {request} was given up after some ten seconds, with "
+            f"{search.rows_begun:.2g} rows begun: a row is cut only when its weight is known, "
+            f"and that of '{node}' is when all of its {len(pillows[node])} causes are drawn. "
+            f"Ask for {', or '.join([*self._thetas(), self._reduce()])}."
         )
 
     def _reduce(self) -> str:
@@ -317,7 +324,7 @@ class _Advice:
 
         Four times less than what may be had, since both are foreseen from draws.
         """
-        draws = self._drawn[1]
+        draws = self._draws[1]
         for level in np.arange(self.level, draws[0], np.log(2)) if self.theta > 0 else draws[::-1]:
             theta = float(f"{np.exp(level) * self.unit:.2g}")
             level = np.log(theta / self.unit)
@@ -328,9 +335,9 @@ class _Advice:
         return []
 
     @cached_property
-    def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        return _trial(self.plan, _TRIALS, self.merge)
+    def _draws(self) -> tuple[np.ndarray, np.ndarray]:
+        return _trial_rows(self.plan, _TRIALS, self.merge)
 
     @cached_property
     def _work(self) -> Callable[[float], float]:
-        return Search(self.plan, self.merge).foreseen(self._drawn[0])
+        return Search(self.plan, self.merge).expected_work(self._draws[0])

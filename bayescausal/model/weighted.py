@@ -22,10 +22,11 @@ from pymc.distributions.distribution import support_point
 from bayescausal._types import Array, Node, Theta
 from bayescausal.augmentation.augment import Augmented, augment
 from bayescausal.augmentation.blocks import UNIT, Block, Table
-from bayescausal.augmentation.strategies import named
+from bayescausal.augmentation.strategies import conditional_from_names
 from bayescausal.errors import DataError
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Mixing, law
+from bayescausal.model.innovations import innovations
 from bayescausal.model.scm import SCM, Mechanism
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.prior import Prior
@@ -86,7 +87,7 @@ def augmented_rows(scm: SCM, shapes: Mapping[str, float] | None = None) -> Augme
         cast(Any, given.method),
         budget=given.budget,
         theta=given.theta,
-        conditional=named(given.conditional),
+        conditional=conditional_from_names(given.conditional),
         seed=given.seed,
     )
     if not len(made) or made.mass <= 0:
@@ -136,7 +137,7 @@ def blocks_of(scm: SCM, shapes: Mapping[str, float]) -> Table:
         kept = sorted(distinct)
         names = tuple(np.array([*columns])[kept])
         matrix = np.stack([values[k] for k in kept], axis=1)
-        blocks[node] = Block(node, names, matrix, whole=whole)
+        blocks[node] = Block(node, names, matrix, indivisible=whole)
     edges = [Edge(e.source, e.target) for e in graph.edges]
     periods, units = len(data.training), max(1, len(data.units))
     terms = {d.tobytes(): d for v in spec.modelled for d in scm.design[v].values()}
@@ -166,11 +167,11 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
     involved = {*nodes} | {e.source for v in nodes for e in spec.structure.incoming(v)}
     involved |= {UNIT} & {*augmented.order}
     involved |= {TIME} if any(scm.design[v] for v in nodes) else set()
-    told, open_ = set(involved), [v for v in involved if v in augmented.plan.moved]
+    told, open_ = set(involved), [v for v in involved if v in augmented.plan.synthetic_nodes]
     while open_:  # a made value depends on where its causes came from
         new = {*augmented.plan.factorization.pillows[open_.pop()]} - told
         told |= new
-        open_ += [v for v in new if v in augmented.plan.moved]
+        open_ += [v for v in new if v in augmented.plan.synthetic_nodes]
     order = [k for k, v in enumerate(augmented.order) if v in told]
     _, first, which = np.unique(
         augmented.indices[:, order], axis=0, return_index=True, return_inverse=True
@@ -185,7 +186,7 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
         if v in told
     }
     made = {}
-    for node in involved & augmented.plan.moved:
+    for node in involved & augmented.plan.synthetic_nodes:
         own = augmented.plan.table.blocks[node].values[:, 0]
         made[node] = np.concatenate([augmented.values[node][first, 0], own])
     return Rows(nodes, indices, made, weights)
@@ -211,7 +212,7 @@ def row_density(
         for edge in scm.spec.structure.incoming(node):
             made, way = rows.made.get(edge.source), edges[edge]
             if made is None:
-                path = _flat(scm, way.beta * (way.factual - way.center), xp)
+                path = _flat(scm, way.response(way.factual), xp)
                 mu = mu + path[..., rows.indices[edge.source]]
             else:
                 mu = mu + _at(scm, theta, edge, way, made, units, xp)
@@ -279,12 +280,7 @@ def add_augmented(
         rows = district_rows(scm, augmented, nodes)
         total = 0.0
         for node, (location, spread, eta) in row_density(scm, theta, mix, edges, rows, pt).items():
-            nu = theta.get(f"{node}:nu")
-            noise = (
-                pm.Normal.dist(mu=location, sigma=spread)
-                if nu is None
-                else pm.StudentT.dist(nu=nu, mu=location, sigma=spread)
-            )
+            noise = innovations(theta, node, scm.depth).distribution(location, spread)
             seen = pt.broadcast_to(pt.as_tensor(eta), location.shape)
             terms = rows.weights * pm.logp(noise, seen)
             total = total + worth * terms[:-count].sum() + terms[-count:].sum()

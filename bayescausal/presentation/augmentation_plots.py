@@ -1,4 +1,4 @@
-"""A picture of augmented rows: what they weigh, where they extrapolate, what they bend."""
+"""Plot augmented rows: their weights, their distance from the data, the slopes they imply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.diagnostics import (
-    ALONE,
+    FEW_DONORS,
     AugmentationDiagnostics,
     diagnose_augmentation,
 )
@@ -38,22 +38,22 @@ def plot_augmentation(rows: Augmented | AugmentationDiagnostics) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    found = rows if isinstance(rows, AugmentationDiagnostics) else diagnose_augmentation(rows)
-    advice = [line for text in found.advice for line in _wrapped(text)]
-    lines = max(len(found.nodes), min(len(found.edges), _MOST), 4)
+    diagnostics = rows if isinstance(rows, AugmentationDiagnostics) else diagnose_augmentation(rows)
+    advice = [line for text in diagnostics.advice for line in _wrapped(text)]
+    lines = max(len(diagnostics.nodes), min(len(diagnostics.edges), _MOST), 4)
     heights = [1.9, 0.8 + 0.22 * lines, 0.3 + _LINE * len(advice)]
     sheet = blank_sheet(
         sum(heights),
-        title=f"{found.rows['rows']:.0f} augmented rows: what they are worth",
+        title=f"{diagnostics.rows['rows']:.0f} augmented rows: what they are worth",
         subtitle="Distances: dashed is the 95% quantile of observed rows. Like causes: left of the "
         "dashed line a value hangs on a single observed row. Slopes: each node on its causes' "
         "columns, by least squares. None of it says whether the graph is right.",
     )
     grid = sheet.add_gridspec(3, 2, height_ratios=heights)
-    _shares(sheet.add_subplot(grid[0, 0]), found)
-    _support(sheet.add_subplot(grid[0, 1]), found)
-    _donors(sheet.add_subplot(grid[1, 0]), found)
-    _slopes(sheet.add_subplot(grid[1, 1]), found)
+    _shares(sheet.add_subplot(grid[0, 0]), diagnostics)
+    _support(sheet.add_subplot(grid[0, 1]), diagnostics)
+    _donors(sheet.add_subplot(grid[1, 0]), diagnostics)
+    _slopes(sheet.add_subplot(grid[1, 1]), diagnostics)
     words = sheet.add_subplot(grid[2, :])
     words.set_axis_off()
     words.set_title("Advice")
@@ -65,8 +65,8 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 108, initial_indent="• ", subsequent_indent="   ")
 
 
-def _shares(ax: Axes, found: AugmentationDiagnostics) -> None:
-    rows = found.rows
+def _shares(ax: Axes, diagnostics: AugmentationDiagnostics) -> None:
+    rows = diagnostics.rows
     shares = {
         "probability held (mass)": rows["mass"],
         "Kish size / rows": rows["effective_rows"] / max(1, rows["rows"]),
@@ -85,32 +85,32 @@ def _shares(ax: Axes, found: AugmentationDiagnostics) -> None:
     ax.set_title("Weights")
 
 
-def _support(ax: Axes, found: AugmentationDiagnostics) -> None:
+def _support(ax: Axes, diagnostics: AugmentationDiagnostics) -> None:
     for name, color in (("observed", SOFT), ("augmented", BLUE)):
-        apart = found.distances.get(name)
-        if apart is not None:
-            ax.ecdf(apart, color=color, label=name, linewidth=1.6)
+        distances = diagnostics.distances.get(name)
+        if distances is not None:
+            ax.ecdf(distances, color=color, label=name, linewidth=1.6)
     ax.set_title("Distance to the nearest observed row")
     ax.set_xlabel("1 = median distance between observed neighbors")
     ax.set_ylabel("share of rows")
-    if found.distances:
-        ax.axvline(np.quantile(found.distances["observed"], 0.95), color=SOFT, **DASHED)
+    if diagnostics.distances:
+        ax.axvline(np.quantile(diagnostics.distances["observed"], 0.95), color=SOFT, **DASHED)
         ax.set_xlim(left=0)
         ax.legend(loc="lower right")
 
 
-def _donors(ax: Axes, found: AugmentationDiagnostics) -> None:
-    places = list(range(len(found.donors)))
-    for place, (node, number) in zip(places, found.donors.items(), strict=True):
+def _donors(ax: Axes, diagnostics: AugmentationDiagnostics) -> None:
+    places = list(range(len(diagnostics.donors)))
+    for place, (node, number) in zip(places, diagnostics.donors.items(), strict=True):
         low, middle, high = np.quantile(number, [0.05, 0.5, 0.95])
         ax.plot([low, high], [place, place], color=BLUE, linewidth=3, solid_capstyle="round")
         ax.plot(middle, place, "o", color=BLUE, markersize=6)
-        usual = found.nodes.loc[node, "donors_observed"]
+        usual = diagnostics.nodes.loc[node, "donors_observed"]
         ax.plot(usual, place, "|", color=INK, markersize=13, markeredgewidth=1.6)
-    ax.axvline(ALONE, color=AMBER, **DASHED)
+    ax.axvline(FEW_DONORS, color=AMBER, **DASHED)
     ax.set_xscale("log")
     ax.set_xlim(left=0.9)
-    ax.set_yticks(places, list(found.donors), color=INK)
+    ax.set_yticks(places, list(diagnostics.donors), color=INK)
     ax.set_ylim(len(places) - 0.5 if len(places) else 0.5, -0.5)
     ax.set_title("Observed rows with like causes")
     ax.set_xlabel("effective number, 5 to 95%; tick: of observed rows")
@@ -118,20 +118,22 @@ def _donors(ax: Axes, found: AugmentationDiagnostics) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _slopes(ax: Axes, found: AugmentationDiagnostics) -> None:
-    edges = found.edges
+def _slopes(ax: Axes, diagnostics: AugmentationDiagnostics) -> None:
+    edges = diagnostics.edges
     if len(edges):
-        clear = (edges["observed"] / edges["std_error"]).abs().fillna(0)
-        edges = edges[clear.rank(ascending=False, method="first") <= _MOST]
+        clarity = (edges["observed"] / edges["std_error"]).abs().fillna(0)
+        edges = edges[clarity.rank(ascending=False, method="first") <= _MOST]
     places = list(range(len(edges)))
     for place, (_, row) in zip(places, edges.iterrows(), strict=True):
-        known = abs(row["observed"]) > 2 * row["std_error"]
-        ax.plot(row["ratio"], place, "o", color=BLUE, mfc=BLUE if known else "none", markersize=6)
+        significant = abs(row["observed"]) > 2 * row["std_error"]
+        ax.plot(
+            row["ratio"], place, "o", color=BLUE, mfc=BLUE if significant else "none", markersize=6
+        )
     ax.axvline(1, color=SOFT, **DASHED)
     ratios = edges["ratio"][np.isfinite(edges["ratio"])] if len(edges) else np.ones(1)
     ax.set_xlim(max(-1, min(0.6, ratios.min() - 0.1)), min(3, max(1.2, ratios.max() + 0.1)))
     ax.set_yticks(places, [f"{column} → {node}" for node, column in edges.index], color=INK)
     ax.set_ylim(len(places) - 0.5 if len(places) else 0.5, -0.5)
-    more = f", the {_MOST} clearest" if len(found.edges) > _MOST else ""
-    ax.set_title(f"Slopes, augmented / observed{more}")
+    suffix = f", the {_MOST} clearest" if len(diagnostics.edges) > _MOST else ""
+    ax.set_title(f"Slopes, augmented / observed{suffix}")
     ax.set_xlabel("1: not attenuated; open: observed |z| < 2")

@@ -40,7 +40,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradient_is_that_of_finite_differences(case):
-    search = Search.of(*CASES[case](*world(25)))
+    search = Search.from_blocks(*CASES[case](*world(25)))
     rng = np.random.default_rng(1)
     for _ in range(3):
         at = search.start + rng.uniform(-1.5, 1.5, len(search.start))
@@ -51,7 +51,7 @@ def test_the_gradient_is_that_of_finite_differences(case):
 
 def test_the_likelihood_is_its_formula():
     x, _, promo, y = world(12)
-    search = Search.of([x, promo], y)
+    search = Search.from_blocks([x, promo], y)
     h, b = 0.4, 0.6
     expected = 0.0
     for t in range(12):
@@ -78,7 +78,7 @@ def test_a_parent_that_tells_nothing_gets_a_wide_bandwidth():
 
 
 def test_the_best_is_no_worse_than_the_rule():
-    search = Search.of(*CASES["numbers"](*world(60, seed=4)))
+    search = Search.from_blocks(*CASES["numbers"](*world(60, seed=4)))
     found = np.log(search.best())
     assert search.loss(found)[0] < search.loss(search.start)[0]
     assert (abs(found - search.start) <= [6, 6, 2 + 1e-9]).all()

@@ -11,7 +11,7 @@ from bayescausal.augmentation.conditionals import (
     KNearest,
     NadarayaWatson,
     ResidualBootstrap,
-    by_default,
+    default_conditional,
 )
 from bayescausal.augmentation.donors import Conditional, Given
 from bayescausal.augmentation.forest import Forest
@@ -250,7 +250,7 @@ def test_the_spline_bends_inside_and_is_straight_beyond_the_data():
 def test_a_column_with_few_values_has_no_knots():
     x = number([0.0, 1.0] * 20)
     y = number(np.arange(40.0), "y")
-    assert fit_mean([x], y, knots=4).bend is None
+    assert fit_mean([x], y, knots=4).nonlinear_part is None
 
 
 def planned(rows, seed, synergy=0.0):
@@ -302,7 +302,7 @@ def test_a_window_bends_along_its_contribution():
     y = number(reach + drive + 0.7 * reach * drive + 0.3 * rng.normal(size=200), "y")
     mean = fit_mean(parents, y, products=True)
     assert len(mean.coefficients) == 1 + 5
-    assert len(mean.bend.slopes) == 1
+    assert len(mean.nonlinear_part.slopes) == 1
     fitted = mean.predict([p.values for p in parents])
     assert np.corrcoef(fitted, y.values[:, 0])[0, 1] > 0.97
 
@@ -311,13 +311,13 @@ def test_a_linear_mean_is_asked_for_by_name():
     parents, y, _ = planned(120, 13, synergy=0.8)
     fitted = ResidualBootstrap(knots=0, products=False).fit(parents, y)
     assert fitted.mean.coefficients.tolist() == fit_mean(parents, y).coefficients.tolist()
-    assert fitted.mean.bend is None
-    assert ResidualBootstrap().fit(parents, y).mean.bend is not None
+    assert fitted.mean.nonlinear_part is None
+    assert ResidualBootstrap().fit(parents, y).mean.nonlinear_part is not None
 
 
 def test_nothing_bends_where_rows_are_few_for_the_linear_part():
     parents, y, _ = planned(18, 14, synergy=0.8)
-    assert fit_mean(parents, y, knots=3, products=True).bend is None
+    assert fit_mean(parents, y, knots=3, products=True).nonlinear_part is None
 
 
 @pytest.mark.parametrize(("rows", "on"), [(30, 0.15), (52, 0.15), (104, 0.1)])
@@ -382,12 +382,12 @@ def test_local_slopes_are_their_formula():
     _, window, x = parents
     fitted = LocalLinear(NadarayaWatson("scott", mismatch=0.3)).fit(parents, own)
     given = at([1.0], [0.2, -0.1, 0.4], [0.5])
-    p = fitted.near.probabilities(given)[0]
+    p = fitted.kernels.probabilities(given)[0]
     columns = np.c_[window.values, x.values]
     sd = columns.std(axis=0, ddof=1)
     z, y = (columns - columns.mean(axis=0)) / sd, own.values[:, 0]
     zc, yc = z - p @ z, y - p @ y
-    h = np.concatenate([fitted.near.bandwidths[1], fitted.near.bandwidths[2]]) / sd
+    h = np.concatenate([fitted.kernels.bandwidths[1], fitted.kernels.bandwidths[2]]) / sd
     penalty = np.diag(4 * (p**2).sum() * np.minimum(h, 1) ** 2)
     squares, products = (zc * p[:, None]).T @ zc, (zc * p[:, None]).T @ yc
     coefficients = fit_mean(parents, own)
@@ -523,9 +523,9 @@ def test_bad_settings_are_refused_with_advice(case):
 
 def test_the_default_is_residual_bootstrap_for_one_number():
     x, c = number([1, 2]), category([0, 1], "ab")
-    assert by_default([c], x) == ResidualBootstrap()
-    assert by_default([x], c) == NadarayaWatson()
-    assert by_default([x], number([[1, 2], [3, 4]])) == NadarayaWatson()
+    assert default_conditional([c], x) == ResidualBootstrap()
+    assert default_conditional([x], c) == NadarayaWatson()
+    assert default_conditional([x], number([[1, 2], [3, 4]])) == NadarayaWatson()
 
 
 def test_an_estimator_without_bind_says_so():

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import bayescausal as bc
 from bayescausal.augmentation.advice import remarks
-from bayescausal.augmentation.diagnostics import diagnose_augmentation, effective
+from bayescausal.augmentation.diagnostics import diagnose_augmentation, effective_donors
 from bayescausal.augmentation.donors import Given
 from bayescausal.augmentation.slopes import compare_slopes
 from bayescausal.errors import EmptyAugmentation
@@ -132,7 +132,7 @@ def test_effective_donors_are_one_over_the_sum_of_squares(smooth):
     p = fitted.probabilities([Given(fitted.parents[0].values, at)])
     by_hand = 1 / (p**2).sum(axis=1)
     np.testing.assert_allclose(
-        effective(fitted, [Given(fitted.parents[0].values, at)]), by_hand, rtol=1e-12
+        effective_donors(fitted, [Given(fitted.parents[0].values, at)]), by_hand, rtol=1e-12
     )
     assert found.nodes.loc["search", "donors_observed"] == pytest.approx(np.median(by_hand))
     assert (found.donors["search"] >= 1).all()

@@ -10,7 +10,7 @@ from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.donor_draw import draw, normalized, probabilities
+from bayescausal.augmentation.donor_draw import draw, probabilities, softmax
 from bayescausal.augmentation.factorization import make_plan
 from bayescausal.augmentation.kernel_loop import draw_nearby
 from bayescausal.graphs.graph import Graph
@@ -41,7 +41,7 @@ def engines(rows, budget):
     frame = pd.DataFrame({v: rng.normal(size=rows) for v in "abc"})
     frame["c"] += frame["a"] + frame["b"]
     table = read_table(frame, Graph.parse("a, b -> c", outcome="c"))
-    return make_plan(table, NadarayaWatson()).hastened(budget).donors["c"].engine
+    return make_plan(table, NadarayaWatson()).with_engine_for(budget).donors["c"].engine
 
 
 def test_little_work_is_not_compiled():
@@ -62,7 +62,7 @@ def test_probabilities_are_the_normalized_product_of_kernels():
 def test_scores_that_would_underflow_keep_their_mass():
     score = np.array([[-1e5, -1e5 - 1.0, -np.inf]])
     expected = [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0]
-    np.testing.assert_allclose(normalized(score.copy())[0], expected)
+    np.testing.assert_allclose(softmax(score.copy())[0], expected)
 
 
 @given(
@@ -91,7 +91,7 @@ def test_the_loop_over_many_rows_draws_the_same_donors(parents):
     given[:5] *= 50
     u = rng.random(500)
     score = -0.5 * ((given[:, None] - seen) ** 2).sum(axis=-1)
-    expected = draw(normalized(score), np.arange(500), u)
+    expected = draw(softmax(score), np.arange(500), u)
     assert np.array_equal(draw_nearby(given, seen, u), expected)
 
 

@@ -9,8 +9,8 @@ from bayescausal.augmentation.kernels import (
     KERNELS,
     aitchison_aitken,
     log_kernel,
-    most_alike,
-    nearest,
+    most_alike_rows,
+    nearest_rows,
     rule_of_thumb,
 )
 
@@ -99,14 +99,14 @@ def test_most_alike_counts_categories_and_puts_the_unit_first():
     a, b = category([0, 0, 1], "xy", "a"), category([0, 1, 1], "xy", "b")
     unit = category([0, 1, 1], "uv", UNIT)
     given = [np.array([[1.0]]), np.array([[0.0]]), np.array([[0.0]])]
-    assert most_alike([a, b], given[:2]).tolist() == [[True, False, True]]
-    assert most_alike([a, b, unit], given).tolist() == [[True, False, False]]
+    assert most_alike_rows([a, b], given[:2]).tolist() == [[True, False, True]]
+    assert most_alike_rows([a, b, unit], given).tolist() == [[True, False, False]]
     other = [np.array([[0.0]]), np.array([[0.0]]), np.array([[1.0]])]  # (0, 0) was seen in unit u
-    assert most_alike([a, b, unit], other).tolist() == [[False, True, False]]
+    assert most_alike_rows([a, b, unit], other).tolist() == [[False, True, False]]
 
 
 def test_nearest_is_scale_free_and_prefers_equal_categories():
     x, c = number([0.0, 1.0, 10.0]), category([0, 1, 0], "pq")
     given = [np.array([[0.9]]), np.array([[0.0]])]
-    assert nearest([x], given[:1]).tolist() == [[False, True, False]]
-    assert nearest([x, c], given).tolist() == [[True, False, False]]
+    assert nearest_rows([x], given[:1]).tolist() == [[False, True, False]]
+    assert nearest_rows([x, c], given).tolist() == [[True, False, False]]

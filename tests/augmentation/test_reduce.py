@@ -133,7 +133,7 @@ def test_chunks_do_not_matter(monkeypatch):
     graph = Graph.parse("a -> b -> c\na, c -> d")
     plan = plan_of(frame_of("abcd", 30, 8), graph, {"b": ResidualBootstrap(), "d": SCOTT})
     whole = reduce(plan, 200, np.random.default_rng(2))
-    monkeypatch.setattr(module, "_KEPT_CELLS", 0)
+    monkeypatch.setattr(module, "_CACHE_CELLS", 0)
     held = module.parts
     monkeypatch.setattr(module, "parts", lambda count, width: held(count, width, 30 * 7))
     parts = reduce(plan, 200, np.random.default_rng(2))

@@ -7,7 +7,7 @@ from augmentation.worlds import frame_of
 from bayescausal.augmentation.augment import Augmented, augment
 from bayescausal.augmentation.blocks import Block, Table
 from bayescausal.augmentation.conditionals import ResidualBootstrap
-from bayescausal.augmentation.strategies import NAMED, named
+from bayescausal.augmentation.strategies import STRATEGIES, conditional_from_names
 from bayescausal.errors import DataError, GraphError, SpecError
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.augmentation import CONDITIONALS
@@ -63,6 +63,8 @@ def test_weights_take_no_column_away():
 
 
 def test_every_name_of_a_conditional_is_one():
-    assert set(NAMED) == set(CONDITIONALS)
-    assert named("residual-bootstrap") == ResidualBootstrap()
-    assert named({"y": "residual-bootstrap-linear"}) == {"y": ResidualBootstrap(0, False)}
+    assert set(STRATEGIES) == set(CONDITIONALS)
+    assert conditional_from_names("residual-bootstrap") == ResidualBootstrap()
+    assert conditional_from_names({"y": "residual-bootstrap-linear"}) == {
+        "y": ResidualBootstrap(0, False)
+    }

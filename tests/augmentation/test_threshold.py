@@ -228,8 +228,8 @@ def test_bounds_cut_early():
     frame = frame_of("abcdefghi", 30, 7)
     plan = plan_of(frame, graph)
     looked, sizes = search.Search(plan), []
-    added = looked._added
-    looked._added = lambda *args: sizes.append(len(x := added(*args))) or x
+    added = looked._extend
+    looked._extend = lambda *args: sizes.append(len(x := added(*args))) or x
     kept = sum(len(w) for _, w in looked.rows(np.log(1e-4 / 30)))
     begun = 0
     for k in range(1, 10):
@@ -348,8 +348,8 @@ def test_the_work_is_foreseen(text):
     for level in np.log(np.array([1e-5, 1e-3]) / 40):
         done = search.Search(plan)
         assert sum(len(logs) for _, logs in done.rows(level)) > 10
-        foreseen = search.Search(plan).foreseen(rule._trial(plan, 1000, True)[0])(level)
-        assert done.spent / 2 < foreseen < 2 * done.spent
+        foreseen = search.Search(plan).expected_work(rule._trial_rows(plan, 1000, True)[0])(level)
+        assert done.cells_spent / 2 < foreseen < 2 * done.cells_spent
 
 
 def test_rows_that_are_all_as_unlikely_are_not_advised():
