@@ -1,4 +1,4 @@
-"""A fit with augmentation beside the one without: for the report and the command line."""
+"""Compare a fit with augmentation to the one without, for the report and the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bayescausal.presentation.formatting import number
 from bayescausal.validation.augmentation_effect import MOVED, compare_augmentation
 
 
-def beside(fit: Fit, prob: float) -> dict[str, Any] | None:
+def comparison_section(fit: Fit, prob: float) -> dict[str, Any] | None:
     """Return the label, the alarms and the rows of both fits as text; None without augmentation."""
     if fit.plain is None:
         return None
@@ -37,19 +37,19 @@ def beside(fit: Fit, prob: float) -> dict[str, Any] | None:
         "note": f"An effect that moves by more than {MOVED:g} posterior sd of the fit without is "
         "flagged. A narrower interval is the weight that augmented rows were given, not "
         "information.",
-        "moved": moved(table),
+        "moved": moved_effects(table),
         "rows": rows,
         "plain_state": "" if state.converged else f"The fit without augmentation: {state}",
     }
 
 
-def moved(table: pd.DataFrame) -> list[str]:
+def moved_effects(table: pd.DataFrame) -> list[str]:
     """Say which effects augmentation moved, and what that means; from `compare_augmentation`.
 
     Examples
     --------
     >>> table = pd.DataFrame({"shift": [-1.62, 0.3], "moved": [True, False]}, ["tv", "search"])
-    >>> moved(table)[0].split(":")[0]
+    >>> moved_effects(table)[0].split(":")[0]
     'Augmentation moved the effect of tv by -1.6 posterior sd'
     """
     return [
@@ -61,5 +61,5 @@ def moved(table: pd.DataFrame) -> list[str]:
 
 def _cell(row: pd.Series, prefix: str) -> dict[str, Any]:
     median, low, high = (number(row[f"{prefix}{key}"]) for key in ("median", "low", "high"))
-    said = {"median": median, "interval": f"{low} to {high}", "note": ""}
-    return {**said, "unknown": row["grade"] == "X"}
+    cell = {"median": median, "interval": f"{low} to {high}", "note": ""}
+    return {**cell, "unknown": row["grade"] == "X"}

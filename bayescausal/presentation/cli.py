@@ -66,8 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         except BrokenPipeError:  # the reader of `effects | head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            named = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
-            return _fail(named)
+            message = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
+            return _fail(message)
     return 0
 
 
@@ -135,12 +135,12 @@ def _validate(args: argparse.Namespace) -> None:
 
 
 def _identify(args: argparse.Namespace) -> None:
-    found = presentation.evidence_text.verdicts(bc.Config.read_spec(args.config), args.treatment)
+    effects = presentation.evidence_text.verdicts(bc.Config.read_spec(args.config), args.treatment)
     if args.json:
-        print(json.dumps({"effects": [page.to_dict() for page, _ in found]}, indent=1))
+        print(json.dumps({"effects": [page.to_dict() for page, _ in effects]}, indent=1))
     else:
-        print("\n".join(str(page) for page, _ in found), end="")
-    weak = presentation.evidence_text.unidentified(found)
+        print("\n".join(str(page) for page, _ in effects), end="")
+    weak = presentation.evidence_text.unidentified(effects)
     if args.strict and weak:
         raise NotIdentified(" ".join(weak))
 
@@ -156,13 +156,13 @@ def _fit(args: argparse.Namespace) -> None:
     try_target(path)  # before the sampler runs, not after
     seed = config.settings.get("seed") if args.seed is None else args.seed
     settings = {**config.settings, "seed": seed, "progress": not args.quiet}
-    made = bc.fit(config.spec, config.data, **settings)
-    print(made)
-    print(f"Wrote {_saved(made, path)}")
-    _say_state(made)
-    _say_unidentified(made)
-    _say_conflicts(made)
-    _say_moved(made)
+    fitted = bc.fit(config.spec, config.data, **settings)
+    print(fitted)
+    print(f"Wrote {_saved(fitted, path)}")
+    _say_state(fitted)
+    _say_unidentified(fitted)
+    _say_conflicts(fitted)
+    _say_moved(fitted)
 
 
 def _saved(fit: Any, path: Path) -> Path:
@@ -190,9 +190,9 @@ def _effects(args: argparse.Namespace) -> None:
             for name, table in tables.items()
             for row in table.reset_index().to_dict("records")
         ]
-        about = {**tables[outcomes[0]].attrs, "converged": state.converged}
-        about |= {"convergence": str(state)}
-        print(json.dumps({**about, "effects": [*map(_strict, rows)]}, indent=1))
+        attributes = {**tables[outcomes[0]].attrs, "converged": state.converged}
+        attributes |= {"convergence": str(state)}
+        print(json.dumps({**attributes, "effects": [*map(_strict, rows)]}, indent=1))
     for name, table in tables.items():
         if args.format == "csv":
             text = table.assign(outcome=name, converged=state.converged)
@@ -215,7 +215,7 @@ def _effects(args: argparse.Namespace) -> None:
 
 
 def _strict(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON can hold it, which knows no NaN and no infinity: null."""
+    """Replace NaN and infinity, which JSON does not have, by null."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
@@ -238,7 +238,7 @@ def _demo(args: argparse.Namespace) -> None:
     fit = bc.fit(example.spec, example.data, seed=seed, progress=not args.quiet)
     print(fit)
     print("\nThe bundled world is simulated, so the answers are known. 90% credible intervals:\n")
-    for cells in _against(example.truth, bc.effects_table(fit)):
+    for cells in _comparison(example.truth, bc.effects_table(fit)):
         print("{:8}{:10}{:>8}{:>11}{:>9}{:>9}  {}".format(*cells))
     write_file(folder / "weekly.csv", csv_text(example.frame, index=False))
     time = example.frame.select_dtypes("datetime").columns[0]
@@ -252,17 +252,17 @@ def _demo(args: argparse.Namespace) -> None:
     _say_state(fit)
 
 
-def _against(truth: dict[str, Any], table: Any) -> Iterator[tuple[str, ...]]:
-    """Lines of truth beside estimate; direct and indirect only where something mediates."""
+def _comparison(truth: dict[str, Any], table: Any) -> Iterator[tuple[str, ...]]:
+    """Yield rows of truth and estimate; direct and indirect only where something mediates."""
     yield "channel", "quantity", "true", "median", "low", "high", "covered"
     for (channel, quantity), line in table.iterrows():
-        known = truth["effects"][channel] | {"roas": truth["roas"][channel]}
+        effects = truth["effects"][channel] | {"roas": truth["roas"][channel]}
         split = table.loc[(channel, "indirect"), "sd"] > 0
-        if quantity not in known or (quantity in ("direct", "indirect") and not split):
+        if quantity not in effects or (quantity in ("direct", "indirect") and not split):
             continue
-        true, low, high = known[quantity], line["low"], line["high"]
-        cells = [number(x) for x in (true, line["median"], low, high)]
-        yield channel, quantity, *cells, "yes" if low <= true <= high else "no"
+        value, low, high = effects[quantity], line["low"], line["high"]
+        cells = [number(x) for x in (value, line["median"], low, high)]
+        yield channel, quantity, *cells, "yes" if low <= value <= high else "no"
 
 
 def _seed(text: str) -> int:
@@ -277,8 +277,8 @@ def _say_state(fit: Any) -> None:
 
 
 def _say_unidentified(fit: Any) -> None:
-    judged = presentation.evidence_text.verdicts(fit.spec, spend=fit.data.spend)
-    for advice in presentation.evidence_text.unidentified(judged):
+    effects = presentation.evidence_text.verdicts(fit.spec, spend=fit.data.spend)
+    for advice in presentation.evidence_text.unidentified(effects):
         print(f"NOT IDENTIFIED: {advice}", file=sys.stderr)
 
 
@@ -289,7 +289,9 @@ def _say_conflicts(fit: Any) -> None:
 
 def _say_moved(fit: Any) -> None:
     if fit.plain is not None:
-        for sentence in presentation.augmentation_section.moved(bc.compare_augmentation(fit)):
+        for sentence in presentation.augmentation_section.moved_effects(
+            bc.compare_augmentation(fit)
+        ):
             print(f"MOVED: {sentence}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`Config`: one YAML file that says what is claimed, where the data are, and how to sample."""
+"""`Config` reads one YAML file: what is claimed, where the data are, and how to sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIT_KEYS = ("seed", "strict", *(f.name for f in fields(Settings) if f.name != "p
 
 @dataclass(frozen=True)
 class Config:
-    """What a YAML file says; the command line is driven by it.
+    """The content of a YAML file, which drives the command line.
 
         data: {path: weekly.csv, time: week, spend: {tv: tv_cost}}
         spec: {graph: "tv -> sales", outcome: sales, responses: {...}}
@@ -70,12 +70,12 @@ class Config:
             A key that nothing reads, or parts that do not fit each other.
         """
         path = as_path(path)
-        given = _parts(path, needed=("data", "spec"))
-        settings = _settings(given.get("fit") or {})
-        spec = Spec.from_dict(given["spec"])
-        data = _data(given["data"], path.parent)
+        mapping = _parts(path, needed=("data", "spec"))
+        settings = _settings(mapping.get("fit") or {})
+        spec = Spec.from_dict(mapping["spec"])
+        data = _data(mapping["data"], path.parent)
         check(spec, data)
-        return cls(spec, data, settings, _output(given.get("output"), path.parent))
+        return cls(spec, data, settings, _output(mapping.get("output"), path.parent))
 
     @staticmethod
     def read_spec(path: str | Path) -> Spec:
@@ -122,35 +122,37 @@ class Config:
 
 def _parts(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
     try:
-        given = load_yaml(path.read_text(encoding="utf-8"))
+        mapping = load_yaml(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise SpecError(f"'{path}' is not text in UTF-8.") from None
-    check_keys(given, KEYS, str(path))
+    check_keys(mapping, KEYS, str(path))
     for key in needed:
-        if given.get(key) is None:
+        if mapping.get(key) is None:
             raise SpecError(f"{path}: '{key}' is missing.")
-    return given
+    return mapping
 
 
-def _settings(given: Any) -> dict[str, Any]:
-    check_keys(given, FIT_KEYS, "fit")
-    seed = given.get("seed")
+def _settings(mapping: Any) -> dict[str, Any]:
+    check_keys(mapping, FIT_KEYS, "fit")
+    seed = mapping.get("seed")
     if seed is not None:
         checks.seed("fit: seed", seed)
-    checks.flag("fit: strict", given.get("strict", False))
-    kept = {k: v for k, v in given.items() if not (v is None and k in _BY_FIT)}
-    Settings(**{key: value for key, value in kept.items() if key not in ("seed", "strict")})
-    return kept
+    checks.flag("fit: strict", mapping.get("strict", False))
+    arguments = {k: v for k, v in mapping.items() if not (v is None and k in _BY_FIT)}
+    Settings(**{key: value for key, value in arguments.items() if key not in ("seed", "strict")})
+    return arguments
 
 
-def _data(given: Any, folder: Path) -> Dataset:
-    check_keys(given, DATA_KEYS, "data")
+def _data(mapping: Any, folder: Path) -> Dataset:
+    check_keys(mapping, DATA_KEYS, "data")
     for key in ("path", "time"):
-        if not isinstance(given.get(key), str):
-            raise SpecError(f"data: '{key}' is missing or no text; got {given.get(key)!r}.")
-    frame = _table(folder / given["path"], given["time"], given.get("unit"))
-    rest = {key: value for key, value in given.items() if key != "path" and value is not None}
-    return Dataset.from_frame(frame, **rest)
+        if not isinstance(mapping.get(key), str):
+            raise SpecError(f"data: '{key}' is missing or no text; got {mapping.get(key)!r}.")
+    frame = _table(folder / mapping["path"], mapping["time"], mapping.get("unit"))
+    arguments = {
+        key: value for key, value in mapping.items() if key != "path" and value is not None
+    }
+    return Dataset.from_frame(frame, **arguments)
 
 
 def _table(path: Path, time: str, unit: Any) -> pd.DataFrame:
@@ -171,7 +173,7 @@ def _table(path: Path, time: str, unit: Any) -> pd.DataFrame:
 
 
 def _check_separator(path: Path, names: pd.Index, time: str) -> None:
-    """Raise when another sign than the comma parts the columns."""
+    """Raise when the columns are not separated by commas."""
     header = ",".join(map(str, names))
     for sign, word in ((";", "semicolons"), ("\t", "tabs")):
         if header.count(sign) >= len(names) and time not in names:
@@ -183,10 +185,10 @@ def _check_separator(path: Path, names: pd.Index, time: str) -> None:
             )
 
 
-def _output(given: Any, folder: Path) -> Path:
-    if given is None:
+def _output(target: Any, folder: Path) -> Path:
+    if target is None:
         return folder / "model.nc"
-    if not isinstance(given, str) or Path(given).suffix not in ("", ".nc"):
-        raise SpecError(f"output: a folder, or a file that ends in .nc; got {given!r}.")
-    path = folder / given
+    if not isinstance(target, str) or Path(target).suffix not in ("", ".nc"):
+        raise SpecError(f"output: a folder, or a file that ends in .nc; got {target!r}.")
+    path = folder / target
     return path if path.suffix else path / "model.nc"

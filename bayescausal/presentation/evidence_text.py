@@ -1,4 +1,4 @@
-"""What a number rests on, in words: for the report, and for `bayescausal identify`.
+"""Say in words what a number rests on: for the report, and for `bayescausal identify`.
 
 Needs no data and no PyMC.
 """
@@ -13,7 +13,7 @@ from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import GRADES, LETTERS
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade
-from bayescausal.identification.page import MOST_LINES, fate, headline, named
+from bayescausal.identification.page import MOST_LINES, fate, headline, node_list
 from bayescausal.inference.evidence import advice, channels, graded, verdict
 from bayescausal.presentation.formatting import listed, standing
 from bayescausal.specs.adstock import Adstock
@@ -40,13 +40,13 @@ def judge(
     outcome: Node,
     learned: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Judged:
-    """Return verdict and grade of what a treatment added to an outcome, over all periods."""
-    asked = incremental(treatment, outcome=outcome)
-    return verdict(spec, asked, learned), graded(spec, asked, learned=learned)
+    """Return the verdict and the grade of a treatment's effect on an outcome, over all periods."""
+    estimand = incremental(treatment, outcome=outcome)
+    return verdict(spec, estimand, learned), graded(spec, estimand, learned=learned)
 
 
 def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = ()) -> list[Judged]:
-    """Return verdict and grade of every channel, or of one node, on every outcome it reaches.
+    """Return the verdict and the grade of every channel, or one node, on each outcome it reaches.
 
     The grade is the one before any data: whether they narrow the prior is not known yet.
 
@@ -69,35 +69,35 @@ def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = 
     return [judge(spec, treatment, y) for y in reached or outcomes[:1]]
 
 
-def unidentified(judged: Iterable[Judged]) -> list[str]:
+def unidentified(effects: Iterable[Judged]) -> list[str]:
     """Say of each effect without a strategy and without a test why, and what would settle it."""
-    return [advice(found) for found, grade in judged if grade.letter == "X"]
+    return [advice(identification) for identification, grade in effects if grade.letter == "X"]
 
 
-def remedy(found: Identification) -> str:
-    """Say what would settle an effect, or that nothing was found that would."""
-    words = " Or: ".join(r.words for r in found.remedies if r.settles == "total")
+def remedy(identification: Identification) -> str:
+    """Say what would settle an effect, or that nothing was found to settle it."""
+    words = " Or: ".join(r.words for r in identification.remedies if r.settles == "total")
     if words:
         return f"What would settle it: {words}"
     return "Nothing that was tried would settle it: ask for another effect."
 
 
-def why(found: Identification) -> str:
+def obstacle(identification: Identification) -> str:
     """Say in words which path keeps an effect from being identified, when one does."""
-    stubborn = [path.words for path in found.paths if str(path) in found.stubborn]
+    stubborn = [path.words for path in identification.paths if str(path) in identification.stubborn]
     return f"{stubborn[0][:1].upper()}{stubborn[0][1:]}." if stubborn else ""
 
 
 def arrows(text: object) -> str:
     """Write the arrows of a path or an edge for a reader: ``tv ← demand → sales``."""
-    shown = str(text)
-    for plain, drawn in _ARROWS:
-        shown = shown.replace(plain, drawn)
-    return shown
+    line = str(text)
+    for plain, symbol in _ARROWS:
+        line = line.replace(plain, symbol)
+    return line
 
 
-def paths(found: Identification) -> list[tuple[str, str]]:
-    """Return the backdoor paths, drawn and in words, each with what becomes of it.
+def paths(identification: Identification) -> list[tuple[str, str]]:
+    """Return the backdoor paths with arrows and in words, and say which are closed, and how.
 
     Examples
     --------
@@ -107,66 +107,76 @@ def paths(found: Identification) -> list[tuple[str, str]]:
     [('tv ← season → sales', 'season moves both tv and sales: closed by adjusting for season')]
     """
     rows = [
-        (arrows(path), f"{path.words}: {fate(found, path)}") for path in found.paths[:MOST_LINES]
+        (arrows(path), f"{path.words}: {fate(identification, path)}")
+        for path in identification.paths[:MOST_LINES]
     ]
     if not rows:  # of the treatment alone; what is held with it may be confounded
-        rows = [(arrows(path), "open") for path in found.stubborn]
-    if left := max(0, len(found.paths) - len(rows)):
-        rows.append((f"and {left} more", "`bayescausal identify --json` lists all"))
+        rows = [(arrows(path), "open") for path in identification.stubborn]
+    if remainder := max(0, len(identification.paths) - len(rows)):
+        rows.append((f"and {remainder} more", "`bayescausal identify --json` lists all"))
     return rows
 
 
-def split(found: Identification) -> str:
+def split(identification: Identification) -> str:
     """Say whether direct and indirect effects can be told apart; empty when nothing mediates."""
-    if not found.mediators:
+    if not identification.mediators:
         return ""
-    weak = found.split in ("instrument", "not identified")
-    why = f" ({arrows(found.split_reason)})" if weak else ""
-    return f"Direct part and part through {listed(found.mediators)}: {_SPLITS[found.split]}{why}."
+    weak = identification.split in ("instrument", "not identified")
+    reason = f" ({arrows(identification.split_reason)})" if weak else ""
+    mediators = listed(identification.mediators)
+    return f"Direct part and part through {mediators}: {_SPLITS[identification.split]}{reason}."
 
 
-def described(found: Identification, grade: Grade, spec: Spec) -> dict[str, Any]:
+def described(identification: Identification, grade: Grade, spec: Spec) -> dict[str, Any]:
     """Return what a report says of one effect, as text."""
-    channel = found.treatments[0]
-    known = ("", *(strategy.words for strategy in found.strategies[:1]))  # the verdict says these
+    channel = identification.treatments[0]
+    # A source that the verdict states already is not said twice.
+    stated = ("", *(strategy.words for strategy in identification.strategies[:1]))
     tests = [e for e in spec.experiments if channel in e.estimand.treatments]
     return {
         "channel": channel,
-        "outcome": found.outcome,
-        "verdict": headline(found),
+        "outcome": identification.outcome,
+        "verdict": headline(identification),
         "standing": standing(grade.letter),
-        "source": "" if grade.source in known or grade.letter == "X" else grade.source,
+        "source": "" if grade.source in stated or grade.letter == "X" else grade.source,
         "reasons": listed(grade.reasons) if grade.reasons else "",
-        "assumptions": found.assumptions,
-        "adjust": named(found.adjustment_sets[0]) if found.adjustment_sets else None,
-        "never": [(node, arrows(why)) for node, why in found.forbidden.items()][:MOST_LINES],
-        "paths": paths(found),
+        "assumptions": identification.assumptions,
+        "adjust": node_list(identification.adjustment_sets[0])
+        if identification.adjustment_sets
+        else None,
+        "never": [(node, arrows(reason)) for node, reason in identification.forbidden.items()][
+            :MOST_LINES
+        ],
+        "paths": paths(identification),
         "no_paths": "No backdoor path is open, by the graph."
-        if found.status != "not identified"
+        if identification.status != "not identified"
         else "No backdoor path is open, and yet the crossed arrows are not identified.",
-        "split": split(found),
-        "remedy": remedy(found) if grade.letter == "X" else "",
-        "split_remedies": [r.words for r in found.remedies if r.settles == "split"],
+        "split": split(identification),
+        "remedy": remedy(identification) if grade.letter == "X" else "",
+        "split_remedies": [r.words for r in identification.remedies if r.settles == "split"],
         "tests": [f"{e.name} ({e.design})" for e in tests],
-        "drawing": found.draw(),
-        "crossed": any(v.status == "not identified" for v in found.edges.values()),
+        "drawing": identification.draw(),
+        "crossed": any(v.status == "not identified" for v in identification.edges.values()),
     }
 
 
 def roles(spec: Spec) -> list[tuple[str, str]]:
-    """Return how the nodes are treated, as pairs of words and names."""
-    outside = [v for v in spec.graph.observed if v not in spec.reduced.nodes]
-    held = [t for t in spec.treatments if t not in spec.modelled]
-    found = [
+    """Return the roles of the nodes, as pairs of a description and the names."""
+    irrelevant = [v for v in spec.graph.observed if v not in spec.reduced.nodes]
+    held_treatments = [t for t in spec.treatments if t not in spec.modelled]
+    groups = [
         ("Conditioned on, at their observed values", listed(spec.inputs)),
-        ("Treatments held at their observed path when another channel changes", listed(held)),
+        (
+            "Treatments held at their observed path when another channel changes",
+            listed(held_treatments),
+        ),
         ("Mediators, which react", listed(spec.mediators)),
     ]
-    if outside:
-        found.append(("Left out, since they cause nothing that is measured", listed(outside)))
+    if irrelevant:
+        groups.append(("Left out, since they cause nothing that is measured", listed(irrelevant)))
     if spec.graph.latent:
-        found.append(("Declared unobserved", listed(sorted(spec.graph.latent))))
-    return found
+        groups.append(("Declared unobserved", listed(sorted(spec.graph.latent))))
+    return groups
 
 
 def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
@@ -185,9 +195,9 @@ def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
     ''
     """
     through = [
-        f"{a} acts through {listed(found)}"
+        f"{a} acts through {listed(mediators)}"
         for a in names
-        if (found := [b for b in names if b != a and a in spec.reduced.ancestors(b)])
+        if (mediators := [b for b in names if b != a and a in spec.reduced.ancestors(b)])
     ]
     if through:
         return (
@@ -212,8 +222,8 @@ def proportional(spec: Spec, channel: Node, outcome: Node) -> bool:
     True
     """
     graph = spec.reduced
-    between = {channel, *graph.descendants(channel)} & {outcome, *graph.ancestors(outcome)}
-    way = [e for e in graph.edges if {e.source, e.target} <= between]
+    nodes = {channel, *graph.descendants(channel)} & {outcome, *graph.ancestors(outcome)}
+    way = [e for e in graph.edges if {e.source, e.target} <= nodes]
     steps = [step for edge in way for step in spec.mechanisms[edge].transforms]
     return all(isinstance(step, Adstock | NoSaturation) for step in steps) and all(
         spec.link(edge.target) == "identity" for edge in way
@@ -221,7 +231,7 @@ def proportional(spec: Spec, channel: Node, outcome: Node) -> bool:
 
 
 def rungs(letters: set[str]) -> list[dict[str, Any]]:
-    """Return, once for each grade that occurs, what it means and what must be said with it."""
+    """Return what each grade that occurs means, and what a report must say with it."""
     return [
         {"letter": letter, "plain": standing(letter), **GRADES[letter]._asdict()}
         for letter in LETTERS
@@ -230,7 +240,7 @@ def rungs(letters: set[str]) -> list[dict[str, Any]]:
 
 
 def implied(spec: Spec, outcome: Node) -> list[str]:
-    """Return what the graph implies and data could contradict, in words.
+    """Return in words what the graph implies and data could contradict.
 
     Examples
     --------
@@ -239,20 +249,22 @@ def implied(spec: Spec, outcome: Node) -> list[str]:
     >>> implied(Spec(graph, treatments=("tv",)), "sales")[0]
     'price and season are unrelated'
     """
-    asked = channels(spec, outcome)
-    found = verdict(spec, incremental(asked[0], outcome=outcome)) if asked else None
+    treatments = channels(spec, outcome)
+    identification = (
+        verdict(spec, incremental(treatments[0], outcome=outcome)) if treatments else None
+    )
     return [
         f"{c.a} and {c.b} are unrelated" + (f" once {listed(c.given)} is fixed" if c.given else "")
-        for c in (found.implications if found else ())
+        for c in (identification.implications if identification else ())
     ]
 
 
 def with_and_without_test(spec: Spec, names: Sequence[Node]) -> tuple[list[str], list[str]]:
     """Return the channels that an experiment measured, and the others; a belief measures none."""
-    measured = {
+    tested = {
         node
         for test in spec.experiments
         if test.design != "prior-belief"
         for node in test.estimand.treatments
     }
-    return [c for c in names if c in measured], [c for c in names if c not in measured]
+    return [c for c in names if c in tested], [c for c in names if c not in tested]

@@ -1,4 +1,4 @@
-"""Pictures of experiments: what each test bought, and held-out tests against the model.
+"""Plot experiments: what each test adds to the precision, and held-out tests against the model.
 
 They draw the tables that `evidence` and `reconcile` return, and sample nothing.
 """
@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
-from bayescausal.presentation.formatting import marked, number, share
+from bayescausal.presentation.formatting import graded_name, number, share
 from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
@@ -37,7 +37,7 @@ _NARROW = 0.07  # of the axis: a segment that is narrower has no room for its sh
 
 @styled()
 def plot_evidence(table: pd.DataFrame) -> Figure:
-    """What the prior, the data and each test add to the precision of an effect, as a stacked bar.
+    """Plot what the prior, the data and each test add to the precision of an effect, stacked.
 
         share = gain in precision / final precision
 
@@ -68,33 +68,33 @@ def plot_evidence(table: pd.DataFrame) -> Figure:
     >>> bc.plot_evidence(table).savefig("evidence.png")  # doctest: +SKIP
     """
     if not isinstance(table, pd.DataFrame) or not {*_SOURCES} <= {*table.columns}:
-        got = list(table.columns) if isinstance(table, pd.DataFrame) else type(table).__name__
+        kind = list(table.columns) if isinstance(table, pd.DataFrame) else type(table).__name__
         raise SpecError(
-            f"plot_evidence draws the table that evidence(fit, estimand) returns; got {got}."
+            f"plot_evidence draws the table that evidence(fit, estimand) returns; got {kind}."
         )
     rows = 0.62 + 0.34 * len(table)
     weak = "not identified" in set(table["status"])
-    asked = str(table.attrs.get("estimand", "not said which"))
+    question = str(table.attrs.get("estimand", "not said which"))
     sheet = blank_sheet(
         1.0 + rows,
         title="What each source adds to the precision of the effect: "
-        f"{asked.removeprefix('Estimand(').removesuffix(')')}",
+        f"{question.removeprefix('Estimand(').removesuffix(')')}",
         subtitle="Share of the final precision, 1 / variance of the effect, gained by each source "
         "on top of those above it. Diamond: what is lost when this test alone is left out. A "
         "share of a few percent, of either sign, is Monte-Carlo noise."
         + (" Hatched: gained while the effect was not identified by the graph." if weak else ""),
         alarm=str(table.attrs.get("problem", "")),
     )
-    above, below = sheet.subplots(2, 1, height_ratios=[1.0, rows])
+    bar, table_axes = sheet.subplots(2, 1, height_ratios=[1.0, rows])
     colors = _colors(len(table))
-    _stack(above, table, colors)
-    _rows(below, table, colors)
+    _stack(bar, table, colors)
+    _rows(table_axes, table, colors)
     return sheet
 
 
 @styled()
 def plot_reconciliation(found: Reconciliation) -> Figure:
-    """Held-out tests against the model: each lift, its error, and the interval it should lie in.
+    """Plot each held-out lift with its error, against the interval that the model predicts for it.
 
     One axis a test, as tests differ in units and size; all hold zero, so that a wide interval
     looks wide: one that covers everything says little. Coverage stands in the title. It is no
@@ -196,11 +196,11 @@ def _stack(ax: Axes, table: pd.DataFrame, colors: list[Color]) -> None:
 
 
 def _rows(ax: Axes, table: pd.DataFrame, colors: list[Color]) -> None:
-    """One row a source: its share, what is lost without it, and the sd that is left."""
+    """Draw a row for each source: its share, what is lost without it, and the sd that remains."""
     total = float(table["precision"].sum())
-    at = range(len(table))
-    lost = table["loss"].to_numpy(dtype=float) / total
-    for row, color, line in zip(at, colors, table.itertuples(), strict=True):
+    positions = range(len(table))
+    losses = table["loss"].to_numpy(dtype=float) / total
+    for row, color, line in zip(positions, colors, table.itertuples(), strict=True):
         ax.barh(row, line.share, color=color, edgecolor="white", height=0.62, **_hatch(line.status))
         ax.text(
             1.02,
@@ -210,9 +210,9 @@ def _rows(ax: Axes, table: pd.DataFrame, colors: list[Color]) -> None:
             transform=ax.get_yaxis_transform(),
             color=INK,
         )
-    ax.plot(lost, at, "D", color=INK, mfc="white", markersize=5.5)
+    ax.plot(losses, positions, "D", color=INK, mfc="white", markersize=5.5)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_yticks(at, list(table["source"]), color=INK)
+    ax.set_yticks(positions, list(table["source"]), color=INK)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.margins(x=0.04)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -235,12 +235,12 @@ def _held_out(ax: Axes, name: str, line: pd.Series) -> None:
     ax.margins(x=0.05)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.set_title(marked(name, line["grade"]))
-    found = f"{number(line['lift'])} ± {number(line['sd'])}"
-    said = f"{number(line['median'])} [{number(line['low'])}, {number(line['high'])}]"
-    where = "inside" if line["covers"] else "MISSED"
+    ax.set_title(graded_name(name, line["grade"]))
+    lift = f"{number(line['lift'])} ± {number(line['sd'])}"
+    interval = f"{number(line['median'])} [{number(line['low'])}, {number(line['high'])}]"
+    verdict = "inside" if line["covers"] else "MISSED"
     ax.set_title(
-        f"test {found};  model {said};  z = {line['z']:+.1f}, {where}",
+        f"test {lift};  model {interval};  z = {line['z']:+.1f}, {verdict}",
         loc="right",
         color=color,
         fontsize=9,

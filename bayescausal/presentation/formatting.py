@@ -1,4 +1,4 @@
-"""Numbers and probabilities as a reader wants them; used by the report and the command line."""
+"""Format numbers and probabilities for readers of the report and the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 
 def number(x: float) -> str:
-    """Three figures, and thousands in full.
+    """Format a number with three significant figures, or with all its digits before the point.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def number(x: float) -> str:
 
 
 def share(x: float) -> str:
-    """A proportion in percent.
+    """Format a proportion in percent.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def share(x: float) -> str:
 
 
 def chance(p: float, draws: int) -> str:
-    """A probability as precisely as that many draws can tell it.
+    """Format a probability as precisely as that many draws can tell it.
 
     Examples
     --------
@@ -73,12 +73,12 @@ def verdict(p: float, priced: bool = True) -> str:
     'almost certainly returned more than 1 per 1 spent'
     """
     cost = "it cost" if priced else "1 per 1 spent"
-    even = "what it cost" if priced else "1 per 1 spent"
+    break_even = "what it cost" if priced else "1 per 1 spent"
     for least, words in (
         (0.975, f"almost certainly returned more than {cost}"),
         (0.9, f"very likely returned more than {cost}"),
         (0.75, f"probably returned more than {cost}"),
-        (0.25, f"may or may not have returned {even}"),
+        (0.25, f"may or may not have returned {break_even}"),
         (0.1, f"probably returned less than {cost}"),
         (0.025, f"very likely returned less than {cost}"),
     ):
@@ -99,8 +99,8 @@ def worth(outcome: str, value: str | float) -> str:
     """
     if isinstance(value, str):
         return f"Counts one unit of {outcome} as worth what the column '{value}' says."
-    even = " If that is revenue, not margin, break-even lies above 1." if value == 1 else ""
-    return f"Counts one unit of {outcome} as worth {number(value)}.{even}"
+    caveat = " If that is revenue, not margin, break-even lies above 1." if value == 1 else ""
+    return f"Counts one unit of {outcome} as worth {number(value)}.{caveat}"
 
 
 _LIKELY, _UNLIKELY = 0.9, 0.1
@@ -109,7 +109,7 @@ _LIKELY, _UNLIKELY = 0.9, 0.1
 def next_step(
     letter: str,
     p: float,
-    said: str,
+    p_text: str,
     *,
     tested: bool,
     conflict: bool = False,
@@ -126,7 +126,7 @@ def next_step(
         Grade of mROAS.
     p : float
         P(mROAS > 1), with units of the outcome counted at their worth.
-    said : str
+    p_text : str
         The same in words, see `chance`.
     tested : bool
         Whether an experiment measured the channel; without one, even grades A to E are hedged.
@@ -149,13 +149,13 @@ def next_step(
     firm = tested and letter != "F"
     terms = [*terms] if firm else [*terms, "if the graph is right"]
     if p >= _LIKELY:
-        words = f"the next 1 spent very likely pays back (chance {said}): "
+        words = f"the next 1 spent very likely pays back (chance {p_text}): "
         words += "room to spend more." if firm else "test before moving much money."
     elif p <= _UNLIKELY:
-        words = f"the next 1 spent very likely does not pay back (chance that it does: {said}): "
+        words = f"the next 1 spent very likely does not pay back (chance that it does: {p_text}): "
         words += "spend less." if firm else "test before moving much money."
     else:
-        words = f"whether the next 1 spent pays back is open (chance {said}): "
+        words = f"whether the next 1 spent pays back is open (chance {p_text}): "
         words += "a test of more spend would tell."
     words = f"{listed(terms)}, {words}" if terms else words
     return words[:1].upper() + words[1:]
@@ -175,7 +175,7 @@ PLAIN = {
 
 
 def standing(letter: str) -> str:
-    """What a number rests on, in plain words; the letter is a key of `ladder.GRADES`.
+    """Say in plain words what a number rests on; the letter is a key of `ladder.GRADES`.
 
     Examples
     --------
@@ -187,12 +187,12 @@ def standing(letter: str) -> str:
     return f"Grade {letter}: {PLAIN[letter]}"
 
 
-def marked(name: str, letter: str) -> str:
-    """A name with its grade; what is not identified says so.
+def graded_name(name: str, letter: str) -> str:
+    """Put the grade behind a name, and say so when its effect is not identified.
 
     Examples
     --------
-    >>> marked("tv", "E"), marked("tv", "X"), marked("tv", "")
+    >>> graded_name("tv", "E"), graded_name("tv", "X"), graded_name("tv", "")
     ('tv (E)', 'tv (X): not identified', 'tv')
     """
     if not letter:
@@ -201,7 +201,7 @@ def marked(name: str, letter: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text that Markdown must show as it stands: a name, a line of a graph.
+    """Quote text that Markdown must show unchanged: a name, or a line of a graph.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The picture of a geo test: what the treated units did, and what they would have done."""
+"""Plot a geo test: what the treated units did, and what they would have done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bayescausal.presentation.plot_style import (
 
 @styled()
 def plot_geo_test(test: GeoTest) -> Figure:
-    """Treated units against their counterfactual, and the difference, summed from the start.
+    """Plot treated units against their counterfactual, and the cumulative difference.
 
     What stands before the dashed line fitted the counterfactual: there the two should agree, and
     the difference should wander around zero without a drift. It is the test's own estimate, not
@@ -59,16 +59,16 @@ def plot_geo_test(test: GeoTest) -> Figure:
         f"units, {test.before} periods before the test (R2 {test.r2:.2f}). Error by {test.error}. "
         + " ".join(test.notes),
     )
-    above, below = sheet.subplots(2, 1, sharex=True)
-    above.plot(test.time, test.observed, color=INK, linewidth=1.2, label="treated, observed")
-    above.plot(test.time, test.counterfactual, color=BLUE, label="without the test", **DASHED)
-    above.set_title("Sum over the treated units")
-    above.legend(loc="upper left")
+    levels, differences = sheet.subplots(2, 1, sharex=True)
+    levels.plot(test.time, test.observed, color=INK, linewidth=1.2, label="treated, observed")
+    levels.plot(test.time, test.counterfactual, color=BLUE, label="without the test", **DASHED)
+    levels.set_title("Sum over the treated units")
+    levels.legend(loc="upper left")
     summed = np.concatenate([np.cumsum(part) for part in np.split(test.difference, [test.before])])
-    below.axhline(0, color=INK, linewidth=0.8)
-    below.plot(test.time, summed, color=BLUE, linewidth=1.4)
-    below.set_title("Difference, summed before the test and again from its start")
-    for ax in (above, below):
+    differences.axhline(0, color=INK, linewidth=0.8)
+    differences.plot(test.time, summed, color=BLUE, linewidth=1.4)
+    differences.set_title("Difference, summed before the test and again from its start")
+    for ax in (levels, differences):
         ax.axvline(test.time[test.before], color=AMBER, **DASHED)
-    date_axis(below)
+    date_axis(differences)
     return sheet

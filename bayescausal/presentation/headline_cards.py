@@ -1,4 +1,4 @@
-"""The cards of a report's first screen: one a channel, from the draws that the tables show too."""
+"""Build the cards of a report's first screen: one for each channel, from the tables' draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bayescausal._types import Draws, Node
 from bayescausal.inference.evidence import heard
 from bayescausal.inference.fit import Fit
-from bayescausal.presentation.evidence_text import judge, proportional, remedy, why
+from bayescausal.presentation.evidence_text import judge, obstacle, proportional, remedy
 from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
 from bayescausal.presentation.plot_style import table_of
 from bayescausal.presentation.plots import channels_of
@@ -18,16 +18,16 @@ from bayescausal.queries.summary import PRIOR
 type Questions = dict[tuple[Node, str], Draws]
 
 
-def cells(fit: Fit, found: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
-    """Return median and interval of every quantity of a channel, as text; P(it is above one)."""
-    return {q: _cell(fit, draws, q, prob) for (c, q), draws in found.items() if c == channel}
+def cells(fit: Fit, questions: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
+    """Return the median, interval and P(above one) of every quantity of a channel, as text."""
+    return {q: _cell(fit, draws, q, prob) for (c, q), draws in questions.items() if c == channel}
 
 
-def _cell(fit: Fit, found: Draws, quantity: str, prob: float) -> dict[str, Any]:
+def _cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
     write = share if quantity == "share" else number
-    line = table_of(found, prob).iloc[0]
-    above = float(table_of(found - 1, prob)["p_positive"].iloc[0])
-    draws = fit.shape[0] * fit.shape[1]
+    line = table_of(draws, prob).iloc[0]
+    p_above = float(table_of(draws - 1, prob)["p_positive"].iloc[0])
+    count = fit.shape[0] * fit.shape[1]
     return {
         "median": write(line["median"]),
         "interval": f"{write(line['low'])} to {write(line['high'])}",
@@ -35,24 +35,24 @@ def _cell(fit: Fit, found: Draws, quantity: str, prob: float) -> dict[str, Any]:
         "note": str(line.get("note", "")),
         "fixed": line["low"] == line["high"],
         "size": float(line["median"]),
-        "p_above_one": above,
-        "above_one": chance(above, draws),
-        "positive": chance(float(line["p_positive"]), draws),
+        "p_above_one": p_above,
+        "above_one": chance(p_above, count),
+        "positive": chance(float(line["p_positive"]), count),
         "grade": line["grade"],
         "unknown": line["grade"] == "X" and line["low"] != line["high"],
         "standing": standing(line["grade"]),
     }
 
 
-def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[dict[str, Any]]:
-    """Return what the card of each channel says, paid ones first, the largest return on top."""
+def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> list[dict[str, Any]]:
+    """Return the text of each channel's card, paid channels first, the largest return on top."""
     rows, spec = [], fit.spec
     priced = fit.data.value != 1 and len(spec.graph.outcomes) == 1
     for channel in channels_of(fit, outcome):
-        asked = cells(fit, found, channel, prob)
+        quantities = cells(fit, questions, channel, prob)
         page, grade = judge(spec, channel, outcome, fit.evidence)
-        paid = "roas" in asked
-        lead = asked["roas" if paid else "total"]
+        paid = "roas" in quantities
+        lead = quantities["roas" if paid else "total"]
         tests = [
             e
             for e in spec.experiments
@@ -65,13 +65,13 @@ def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[di
                 "paid": paid,
                 "lead": lead,
                 "verdict": verdict(lead["p_above_one"], priced),
-                "why": why(page),
+                "why": obstacle(page),
                 "remedy": remedy(page),
-                "total": asked["total"],
-                "share": asked.get("share"),
-                "mroas": asked.get("mroas"),
+                "total": quantities["total"],
+                "share": quantities.get("share"),
+                "mroas": quantities.get("mroas"),
                 "linear": proportional(spec, channel, outcome),
-                "step": _step(fit, channel, asked, tested, grade.conflict, prob),
+                "step": _step(fit, channel, quantities, tested, grade.conflict, prob),
                 "tests": len(tests),
             }
         )
@@ -81,7 +81,7 @@ def headlines(fit: Fit, found: Questions, outcome: Node, prob: float) -> list[di
 def _step(
     fit: Fit,
     channel: Node,
-    asked: dict[str, dict[str, Any]],
+    quantities: dict[str, dict[str, Any]],
     tested: bool,
     conflict: bool,
     prob: float,
@@ -92,12 +92,12 @@ def _step(
     returns on one of them is not all that it returns. It pays back when it returns more than all
     the spend that it moves, that of other channels included.
     """
-    margin = asked.get("mroas")
-    alone = len(fit.spec.graph.outcomes) == 1
-    if margin is None or not (alone and fit.convergence.converged):
+    margin = quantities.get("mroas")
+    single_outcome = len(fit.spec.graph.outcomes) == 1
+    if margin is None or not (single_outcome and fit.convergence.converged):
         return ""
     terms = [f"at {number(1)} a unit"] if fit.data.value == 1 else []
-    if asked["roas"]["median"] != asked["induced roas"]["median"]:
+    if quantities["roas"]["median"] != quantities["induced roas"]["median"]:
         draws = mroas(fit, [channel], spend="induced").isel(channel=0).drop_vars("channel")
         margin = _cell(fit, draws, "mroas", prob)
         terms.append("counting the spend that it causes elsewhere")

@@ -1,4 +1,4 @@
-"""The picture of a panel: what a channel returns in each market."""
+"""Plot a panel: what a channel returns in each market."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from bayescausal._types import Node
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
-from bayescausal.presentation.formatting import marked
+from bayescausal.presentation.formatting import graded_name
 from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
@@ -27,7 +27,7 @@ _ROW = 0.2
 @verb
 @styled()
 def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
-    """Return on ad spend of each channel in each unit of a panel, best unit first.
+    """Plot the ROAS of each channel in each unit of a panel, best unit first.
 
     Units are partially pooled, so the best is not as good, nor the worst as bad, as each alone
     would look; the band is the return of all units together. A unit in which a channel has no
@@ -48,20 +48,22 @@ def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) 
         The data are national, or no channel has spend.
     """
     outcome = outcome or fit.spec.graph.outcome
-    each, every = roas(fit, outcome=outcome, by_unit=True), roas(fit, outcome=outcome)
-    names = [str(name) for name in each["channel"].to_numpy()]
+    by_unit, total = roas(fit, outcome=outcome, by_unit=True), roas(fit, outcome=outcome)
+    names = [str(name) for name in by_unit["channel"].to_numpy()]
     tables = {
-        name: table_of(each.sel(channel=name).dropna("unit", how="all").drop_vars("channel"), prob)
+        name: table_of(
+            by_unit.sel(channel=name).dropna("unit", how="all").drop_vars("channel"), prob
+        )
         for name in names
     }
-    together = table_of(every, prob)
-    most = max(len(table) for table in tables.values())
+    overall = table_of(total, prob)
+    rows_of_largest = max(len(table) for table in tables.values())
     columns = min(3, len(names))
     sheet, axes = sheet_with(
         fit,
         len(names),
         columns,
-        height=0.75 + _ROW * most,
+        height=0.75 + _ROW * rows_of_largest,
         title="Return per unit of spend, market by market",
         subtitle=f"Value of incremental {outcome} per unit of the channel's own spend: median and "
         f"{prob:.0%} credible interval; band: all markets together. Dashed line: one back for one "
@@ -69,16 +71,16 @@ def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) 
     )
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         table = table.sort_values("median", ascending=False)
-        letter, whole = str(table["grade"].iloc[0]), together.loc[name]
+        letter, pooled = str(table["grade"].iloc[0]), overall.loc[name]
         rows, weak = np.arange(len(table)), letter == "X"
         ax.axvline(1, color=INK, **DASHED)
-        ax.axvspan(whole["low"], whole["high"], color=AMBER, alpha=0.15, linewidth=0)
+        ax.axvspan(pooled["low"], pooled["high"], color=AMBER, alpha=0.15, linewidth=0)
         style = (0, (2, 2)) if weak else "solid"
         ax.hlines(rows, table["low"], table["high"], color=BLUE, linewidth=1.8, linestyle=style)
         ax.plot(table["median"], rows, "o", color=BLUE, mfc="white" if weak else BLUE, markersize=5)
         ax.set_yticks(rows, table.index, color=INK)
         ax.set_ylim(len(table) - 0.5, -0.5)
         ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
-        ax.set_title(marked(name, letter))
+        ax.set_title(graded_name(name, letter))
         ax.grid(axis="y", visible=False)
     return sheet

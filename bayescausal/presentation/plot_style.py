@@ -1,4 +1,4 @@
-"""The paper that plots are drawn on: one look, a head that names what is shown, and encoding."""
+"""Shared style, titles and encoding of plots."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def styled(**more: Any) -> Iterator[None]:
+def styled(**settings: Any) -> Iterator[None]:
     """Draw in our style, one figure at a time: settings of matplotlib are global to all threads."""
-    with _PEN, matplotlib.rc_context({**STYLE, **more}):
+    with _PEN, matplotlib.rc_context({**STYLE, **settings}):
         yield
 
 
@@ -119,7 +119,7 @@ def date_axis(ax: Axes) -> None:
 def sheet_with(
     fit: Fit, count: int, columns: int, *, height: float, title: str, subtitle: str, **share: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Open a figure with `count` panels of that height, and its head."""
+    """Open a figure with a head and `count` panels of that height."""
     sheet = open_sheet(fit, math.ceil(count / columns) * height, title=title, subtitle=subtitle)
     return sheet, panels(sheet, count, columns, **share)
 
@@ -152,12 +152,12 @@ def blank_sheet(height: float, *, title: str, subtitle: str, alarm: str = "") ->
     total = height + top
     paper = ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.07, rect=(0, 0, 1, 1 - top / total))
     sheet = Sheet(figsize=(_WIDTH, total), layout=paper)
-    at = 0.08
+    offset = 0.08
     for text, color, size, weight in lines:
         sheet.text(
-            0.008, 1 - at / total, text, color=color, fontsize=size, fontweight=weight, va="top"
+            0.008, 1 - offset / total, text, color=color, fontsize=size, fontweight=weight, va="top"
         )
-        at += size / 72 * 1.45
+        offset += size / 72 * 1.45
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a fit: each function returns a matplotlib Figure and leaves pyplot alone.
+"""Plot a fit: each function returns a matplotlib Figure and leaves pyplot alone.
 
 Every picture names its estimand and its interval, and says in red when the sampler has not
 converged. Draws are reduced by `summarize`, here as everywhere.
@@ -25,7 +25,7 @@ from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.evidence_text import channels
-from bayescausal.presentation.formatting import marked
+from bayescausal.presentation.formatting import graded_name
 from bayescausal.presentation.plot_style import (
     AMBER,
     BLUE,
@@ -65,7 +65,7 @@ def delayed_edges(fit: Fit) -> list[Edge]:
 @verb
 @styled()
 def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
-    """Observed values against what the model predicts, over time.
+    """Plot observed values against what the model predicts, over time.
 
     It shows fit, not causation: a graph that misses a confounder fits just as well.
 
@@ -95,29 +95,29 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
         )
     replicas = fit.tree["posterior_predictive"].to_dataset()[node]
     observed = fit.tree["observed_data"].to_dataset()[node]
-    parts, what = [("", replicas, observed)], node
+    parts, subject = [("", replicas, observed)], node
     if fit.data.is_panel and len(fit.data.units) <= _MAX_UNITS:
         parts = [(u, replicas.sel(unit=u), observed.sel(unit=u)) for u in fit.data.units]
     elif fit.data.is_panel:
         parts = [("", replicas.sum("unit"), observed.sum("unit"))]
-        what = f"{node}, sum over {len(fit.data.units)} units"
-    tables = [(name, table_of(drawn, prob), seen) for name, drawn, seen in parts]
-    inside = np.ravel([(t["low"] <= y.values) & (y.values <= t["high"]) for _, t, y in tables])
+        subject = f"{node}, sum over {len(fit.data.units)} units"
+    tables = [(name, table_of(draws, prob), values) for name, draws, values in parts]
+    covered = np.ravel([(t["low"] <= y.values) & (y.values <= t["high"]) for _, t, y in tables])
     sheet, axes = sheet_with(
         fit,
         len(parts),
         1 if len(parts) < 3 else 2,
         height=2.9 if len(parts) == 1 else 1.9,
-        title=f"{what}: observed against predicted",
+        title=f"{subject}: observed against predicted",
         subtitle=f"Dots: observed. Line and band: posterior predictive median and {prob:.0%} "
-        f"interval of each {period(fit)}, given its observed causes. {inside.sum()} of "
-        f"{inside.size} dots lie inside.",
+        f"interval of each {period(fit)}, given its observed causes. {covered.sum()} of "
+        f"{covered.size} dots lie inside.",
         sharex=True,
     )
-    for ax, (name, table, seen) in zip(axes, tables, strict=True):
+    for ax, (name, table, values) in zip(axes, tables, strict=True):
         times = fit.data.training
         draw_band(ax, times, table)
-        ax.plot(times, seen.to_numpy(), "o", color=INK, markersize=2.4)
+        ax.plot(times, values.to_numpy(), "o", color=INK, markersize=2.4)
         ax.set_title(name)
         ax.set_ylabel(node)
         date_axis(ax)
@@ -129,7 +129,7 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
 def plot_contributions(
     fit: Fit, channels: Sequence[Node] | None = None, prob: float = 0.9
 ) -> Figure:
-    """What each channel added over time: factual against ``do(channel = 0)``.
+    """Plot what each channel added over time: factual against ``do(channel = 0)``.
 
     Small multiples on one scale. Not stacked: contributions overlap when one channel acts through
     another, and a stack hides how uncertain they are. Beside each name stands its grade; a band
@@ -163,7 +163,7 @@ def plot_contributions(
         letter = str(table["grade"].iloc[0])
         draw_band(ax, fit.data.training, table, unknown=letter == "X")
         ax.axhline(0, color=SOFT, linewidth=0.8)
-        ax.set_title(marked(name, letter))
+        ax.set_title(graded_name(name, letter))
         date_axis(ax)
     return sheet
 
@@ -171,7 +171,7 @@ def plot_contributions(
 @verb
 @styled()
 def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
-    """Return on ad spend and marginal return by channel, with intervals; dashed at break-even.
+    """Plot ROAS and marginal ROAS by channel, with intervals and a dashed line at break-even.
 
     Beside each name stands its grade; what is not identified says so, and its markers are open.
 
@@ -208,9 +208,9 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
     ax = axes[0]
     ax.axvline(1, color=INK, **DASHED)
     rows = np.arange(len(order))
-    for what, table, color, marker, shift in kinds:
+    for label, table, color, marker, shift in kinds:
         table = table.loc[order]
-        ax.plot([], [], marker, color=color, markersize=6.5, label=what)
+        ax.plot([], [], marker, color=color, markersize=6.5, label=label)
         for row, line in zip(rows, table.itertuples(), strict=True):
             weak = line.grade == "X"
             style = (0, (2, 2)) if weak else "solid"
@@ -227,7 +227,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
                 color=color,
             )
     letters = kinds[0][1]["grade"]
-    names = [marked(name, letters[name]).replace(": ", ":\n") for name in order]
+    names = [graded_name(name, letters[name]).replace(": ", ":\n") for name in order]
     ax.set_yticks(rows, names, color=INK, fontsize=10)
     ax.set_ylim(len(order) - 0.5, -0.5)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
@@ -239,7 +239,7 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
 @verb
 @styled()
 def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
-    """Saturation: the steady response along each edge to constant exposure.
+    """Plot saturation: the steady response along each edge to constant exposure.
 
     Grey beyond the largest observed exposure: there the prior and the form of the curve speak.
     Beside each edge stands its grade by the graph and the tests; a band that is not identified is
@@ -269,11 +269,11 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
         exposure = draws["exposure"].to_numpy()
         draw_band(ax, exposure, table_of(draws, prob), unknown=unknown)
         scale = fit.scm.scale[edge.source]
-        seen = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
+        exposures = fit.data.array(edge.source)[..., fit.data.history :] / scale * scale.mean()
         ax.axvspan(float(scale.mean()), exposure[-1], color=SOFT, alpha=0.18, linewidth=0)
         ax.plot(
-            seen.ravel(),
-            np.full(seen.size, 0.02),
+            exposures.ravel(),
+            np.full(exposures.size, 0.02),
             "|",
             color=INK,
             alpha=0.35,
@@ -290,7 +290,7 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
 @verb
 @styled()
 def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
-    """Carry-over: how the effect of one period's exposure is spread over the periods after it.
+    """Plot carry-over: how the effect of one period's exposure spreads over the next periods.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
 @verb
 @styled()
 def plot_diagnostics(fit: Fit) -> Figure:
-    """Whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
+    """Plot whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
 
     Parameters
     ----------
@@ -346,27 +346,28 @@ def plot_diagnostics(fit: Fit) -> Figure:
     -----
     Ranks of the draws by chain are level when the chains agree (Vehtari et al., 2021).
     """
-    found = diagnose(fit)
-    effects = found.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
+    diagnostics = diagnose(fit)
+    effects = diagnostics.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
     ranked = list(effects.index[:_MAX_UNITS])
     effects.index = [f"effect of {name}" for name in effects.index]
-    table = pd.concat([effects[:_MAX_PARAMETERS], found.parameters[:_MAX_PARAMETERS]])
+    table = pd.concat([effects[:_MAX_PARAMETERS], diagnostics.parameters[:_MAX_PARAMETERS]])
     columns = min(3, len(ranked))
-    below = math.ceil(len(ranked) / columns)
-    above = 0.7 + 0.2 * len(table)
+    panel_rows = math.ceil(len(ranked) / columns)
+    table_height = 0.7 + 0.2 * len(table)
     sheet = open_sheet(
         fit,
-        above + 1.9 * below,
+        table_height + 1.9 * panel_rows,
         title="Diagnostics of the sampler",
-        subtitle=f"Total effects, and the {min(_MAX_PARAMETERS, len(found.parameters))} parameters "
-        "with the largest R-hat. Dashed: the limits (in blue for effects). Below: "
+        subtitle="Total effects, and the "
+        f"{min(_MAX_PARAMETERS, len(diagnostics.parameters))} parameters with the largest "
+        "R-hat. Dashed: the limits (in blue for effects). Below: "
         "ranks of the draws of each total effect, one line a chain; level within the grey 99% "
         "band when chains agree.",
     )
-    grid = sheet.add_gridspec(1 + below, 6, height_ratios=[above, *[1.9] * below])
-    left = sheet.add_subplot(grid[0, :3])
-    right = sheet.add_subplot(grid[0, 3:], sharey=left)
-    _limits(left, right, table, len(effects[:_MAX_PARAMETERS]))
+    grid = sheet.add_gridspec(1 + panel_rows, 6, height_ratios=[table_height, *[1.9] * panel_rows])
+    rhat_axes = sheet.add_subplot(grid[0, :3])
+    ess_axes = sheet.add_subplot(grid[0, 3:], sharey=rhat_axes)
+    _limits(rhat_axes, ess_axes, table, len(effects[:_MAX_PARAMETERS]))
     for k, name in enumerate(ranked):
         span = 6 // columns
         row, column = 1 + k // columns, span * (k % columns)
@@ -374,22 +375,24 @@ def plot_diagnostics(fit: Fit) -> Figure:
     return sheet
 
 
-def _limits(left: Axes, right: Axes, table: pd.DataFrame, effects: int) -> None:
+def _limits(rhat_axes: Axes, ess_axes: Axes, table: pd.DataFrame, effects: int) -> None:
     rows = np.arange(len(table))
     colors = [BLUE] * effects + [INK] * (len(table) - effects)
-    left.scatter(table["r_hat"], rows, c=colors, s=22)
-    left.axvline(MAX_RHAT, color=BLUE, **DASHED)
-    left.axvline(MAX_RHAT_NUISANCE, color=INK, **DASHED)
-    left.set_xlim(0.999, max(1.032, float(table["r_hat"].max()) * 1.002))
-    left.set_title("R-hat")
-    left.set_yticks(rows, list(table.index), color=INK)
-    left.set_ylim(len(table) - 0.5, -0.5)
-    right.scatter(table["ess_bulk"], rows, c=colors, s=22, label="bulk")
-    right.scatter(table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail")
-    right.axvline(MIN_ESS, color=BLUE, **DASHED)
-    right.set_xlim(left=0)
-    right.set_title("Effective sample size (filled: bulk, open: tail)")
-    right.tick_params(labelleft=False)
+    rhat_axes.scatter(table["r_hat"], rows, c=colors, s=22)
+    rhat_axes.axvline(MAX_RHAT, color=BLUE, **DASHED)
+    rhat_axes.axvline(MAX_RHAT_NUISANCE, color=INK, **DASHED)
+    rhat_axes.set_xlim(0.999, max(1.032, float(table["r_hat"].max()) * 1.002))
+    rhat_axes.set_title("R-hat")
+    rhat_axes.set_yticks(rows, list(table.index), color=INK)
+    rhat_axes.set_ylim(len(table) - 0.5, -0.5)
+    ess_axes.scatter(table["ess_bulk"], rows, c=colors, s=22, label="bulk")
+    ess_axes.scatter(
+        table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail"
+    )
+    ess_axes.axvline(MIN_ESS, color=BLUE, **DASHED)
+    ess_axes.set_xlim(left=0)
+    ess_axes.set_title("Effective sample size (filled: bulk, open: tail)")
+    ess_axes.tick_params(labelleft=False)
 
 
 def _ranks(ax: Axes, fit: Fit, name: str) -> None:
@@ -419,15 +422,15 @@ def edge_grade(fit: Fit, edge: Edge) -> str:
     """Return the grade of an edge as the graph and the tests give it, before any data."""
     if edge.source == edge.target:  # memory: not told apart from noise that persists
         return "X"
-    asked = Estimand(control={str(edge): 0.0}, outcome=edge.target)
-    return identify(fit.spec.graph, asked, fit.spec.experiments).grade
+    estimand = Estimand(control={str(edge): 0.0}, outcome=edge.target)
+    return identify(fit.spec.graph, estimand, fit.spec.experiments).grade
 
 
 def _edge_titles(fit: Fit, axes: Sequence[Axes], edges: Sequence[Edge]) -> list[bool]:
     """Write the edge and its grade above each panel; return which are not identified."""
     letters = [edge_grade(fit, edge) for edge in edges]
     for ax, edge, letter in zip(axes, edges, letters, strict=True):
-        ax.set_title(marked(arrow(edge), letter))
+        ax.set_title(graded_name(arrow(edge), letter))
     return [letter == "X" for letter in letters]
 
 

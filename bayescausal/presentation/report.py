@@ -1,4 +1,4 @@
-"""`report`: one offline HTML file. First what a decision needs, then what it rests on."""
+"""`report` writes one offline HTML file: first what a decision needs, then what it rests on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bayescausal.errors import NotConverged
 from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
-from bayescausal.presentation.augmentation_section import beside
+from bayescausal.presentation.augmentation_section import comparison_section
 from bayescausal.presentation.evidence_text import (
     described,
     implied,
@@ -109,10 +109,12 @@ def report(
     path = as_path(path)
     if path.is_dir():
         path = path / "report.html"
-    given = _given(evidence, reconciliation)
+    figures = _test_figures(evidence, reconciliation)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
-        page = _TEMPLATES.get_template("report.html.j2").render(**_page(fit, prob, title), **given)
+        page = _TEMPLATES.get_template("report.html.j2").render(
+            **_page(fit, prob, title), **figures
+        )
     write_file(path, page)
     if not fit.convergence.converged:
         warnings.warn(str(fit.convergence), NotConverged, stacklevel=3)
@@ -121,7 +123,7 @@ def report(
 
 @verb
 def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> pd.DataFrame:
-    """Everything that is asked of every channel, in one tidy table.
+    """Collect every effect of every channel in one tidy table.
 
     Parameters
     ----------
@@ -140,8 +142,8 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
         columns are headed NOT IDENTIFIED, or NOT CONVERGED, when a number is.
     """
     outcome = fit.spec.graph.outcomes[0] if outcome is None else outcome
-    found = _questions(fit, checks.name("outcome", outcome, fit.spec.modelled))
-    tables = {key: summarize(draws, prob) for key, draws in found.items()}
+    questions = _questions(fit, checks.name("outcome", outcome, fit.spec.modelled))
+    tables = {key: summarize(draws, prob) for key, draws in questions.items()}
     table = pd.concat(tables.values())
     if "note" in table:
         table["note"] = table["note"].fillna("")
@@ -155,30 +157,30 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
 
 
 def _varies(table: pd.DataFrame) -> bool:
-    """Whether a number is not the same in all draws, as that of a path which is not there is."""
+    """Whether a number differs between draws; along a path that does not exist it does not."""
     return bool(table["low"].iloc[0] != table["high"].iloc[0])
 
 
 def _questions(fit: Fit, outcome: Node) -> Questions:
-    found: Questions = {}
-    whole = float(fit.tree["observed_data"][outcome].sum())
+    questions: Questions = {}
+    observed = float(fit.tree["observed_data"][outcome].sum())
     for channel in channels_of(fit, outcome):
         parts = decompose(fit, incremental(channel, outcome=outcome))
         for path in ("total", "direct", "indirect"):
-            found[channel, path] = parts.sel(path=path).drop_vars("path")
-        if whole > 0:
-            total = found[channel, "total"]
-            scaled = {k: total.coords[k] / whole for k in PRIOR_COORDS if k in total.coords}
-            part = (total / whole).assign_coords(scaled).assign_attrs(total.attrs)
-            found[channel, "share"] = part
+            questions[channel, path] = parts.sel(path=path).drop_vars("path")
+        if observed > 0:
+            total = questions[channel, "total"]
+            scaled = {k: total.coords[k] / observed for k in PRIOR_COORDS if k in total.coords}
+            part = (total / observed).assign_coords(scaled).assign_attrs(total.attrs)
+            questions[channel, "share"] = part
         if channel in fit.data.spend:
             for name, draws in (
                 ("roas", roas(fit, [channel], outcome=outcome)),
                 ("induced roas", roas(fit, [channel], outcome=outcome, spend="induced")),
                 ("mroas", mroas(fit, [channel], outcome=outcome)),
             ):
-                found[channel, name] = draws.isel(channel=0).drop_vars("channel")
-    return found
+                questions[channel, name] = draws.isel(channel=0).drop_vars("channel")
+    return questions
 
 
 def _conflicts(fit: Fit) -> list[str]:
@@ -192,8 +194,8 @@ def _conflicts(fit: Fit) -> list[str]:
 def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     spec, data, state = fit.spec, fit.data, fit.convergence
     outcome = spec.graph.outcomes[0]
-    checked = diagnose(fit)
-    asked = {name: _questions(fit, name) for name in spec.graph.outcomes}
+    diagnostics = diagnose(fit)
+    questions = {name: _questions(fit, name) for name in spec.graph.outcomes}
     info = fit.info
     step = period(fit)
     units = f" in {len(data.units)} units" if data.is_panel else ""
@@ -207,20 +209,20 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "state": str(state),
         "converged": state.converged,
         "conflicts": _conflicts(fit),
-        "augmented": beside(fit, prob),
+        "augmented": comparison_section(fit, prob),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
-        "headlines": headlines(fit, asked[outcome], outcome, prob),
-        "outcomes": [_outcome(fit, prob, name, found) for name, found in asked.items()],
-        **_basis(fit, asked),
+        "headlines": headlines(fit, questions[outcome], outcome, prob),
+        "outcomes": [_outcome(fit, prob, name, answers) for name, answers in questions.items()],
+        **_basis(fit, questions),
         "roles": roles(spec),
-        "tests": _tests(fit, prob, checked),
+        "tests": _tests(fit, prob, diagnostics),
         "value": f"what the column '{data.value}' says"
         if isinstance(data.value, str)
         else number(data.value),
         "figures": _figures(fit, prob, outcome),
         "worth": worth(outcome, data.value),
-        "diagnostics": _diagnostics(checked),
+        "diagnostics": _diagnostics(diagnostics),
         "spec": spec.table(data.is_panel).to_dict("records"),
         "seed": info["seed"],
         "hash": info["data_hash"],
@@ -232,38 +234,42 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     }
 
 
-def _outcome(fit: Fit, prob: float, outcome: Node, found: Questions) -> dict[str, Any]:
-    """Tables of effects and returns on one outcome."""
+def _outcome(fit: Fit, prob: float, outcome: Node, questions: Questions) -> dict[str, Any]:
+    """Return the tables of effects and returns on one outcome."""
     rows, returns = [], []
     for channel in channels_of(fit, outcome):
-        asked = cells(fit, found, channel, prob)
-        rows.append({"channel": channel, "tests": "", **asked})
-        if "roas" in asked:
-            differ = asked["roas"]["median"] != asked["induced roas"]["median"]
-            spent = float(fit.data.spend_of(channel)[..., fit.data.history :].sum())
-            returns.append({"channel": channel, "spend": number(spent), "differ": differ, **asked})
+        quantities = cells(fit, questions, channel, prob)
+        rows.append({"channel": channel, "tests": "", **quantities})
+        if "roas" in quantities:
+            differ = quantities["roas"]["median"] != quantities["induced roas"]["median"]
+            spend = float(fit.data.spend_of(channel)[..., fit.data.history :].sum())
+            returns.append(
+                {"channel": channel, "spend": number(spend), "differ": differ, **quantities}
+            )
     return {
         "name": outcome,
         "rows": rows,
         "returns": returns,
         "differ": any(row["differ"] for row in returns),
         "truncated": any(
-            draws.attrs.get("tail_truncated") for key, draws in found.items() if key[1] == "total"
+            draws.attrs.get("tail_truncated")
+            for key, draws in questions.items()
+            if key[1] == "total"
         ),
     }
 
 
-def _basis(fit: Fit, asked: dict[Node, Questions]) -> dict[str, Any]:
-    """What each channel's numbers rest on, and once for each grade what must be said with it."""
+def _basis(fit: Fit, questions: dict[Node, Questions]) -> dict[str, Any]:
+    """Say what each channel's numbers rest on, and once for each grade what it obliges to say."""
     spec, rows = fit.spec, []
-    for outcome in asked:
+    for outcome in questions:
         for channel in channels_of(fit, outcome):
             row = described(*judge(spec, channel, outcome, fit.evidence), spec)
             rows.append({**row, "drawing": Markup(row["drawing"])})  # it escapes its names
     letters = {
         str(letter)
-        for found in asked.values()
-        for draws in found.values()
+        for answers in questions.values()
+        for draws in answers.values()
         if bool((draws != draws[0, 0]).any())  # also where all have no value
         for letter in [draws["grade"].item()]
     }
@@ -274,16 +280,16 @@ def _basis(fit: Fit, asked: dict[Node, Questions]) -> dict[str, Any]:
         "rungs": rungs(letters),
         "tested": listed(tested),
         "untested": listed(untested),
-        "overlap": overlap(spec, names, list(asked)),
-        "claims": implied(spec, *list(asked)[:1]),
+        "overlap": overlap(spec, names, list(questions)),
+        "claims": implied(spec, *list(questions)[:1]),
     }
 
 
-def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
+def _tests(fit: Fit, prob: float, diagnostics: Diagnostics) -> Rows:
     rows = []
     for test in fit.spec.experiments:
         line = table_of(effect(fit, test.estimand), prob).iloc[0]
-        z = float(found.experiments.loc[test.name, "z"])
+        z = float(diagnostics.experiments.loc[test.name, "z"])
         rows.append(
             {
                 "name": test.name,
@@ -302,7 +308,7 @@ def _tests(fit: Fit, prob: float, found: Diagnostics) -> Rows:
 
 
 def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
-    """Every picture as a ``data:`` address with its text for those who cannot see it."""
+    """Encode every figure as a ``data:`` address, with a text for those who cannot see it."""
     nodes = [*fit.spec.graph.outcomes, *fit.spec.mediators][:_MAX_FITS]
     figures: dict[str, Any] = {
         "fits": [
@@ -353,12 +359,12 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
     return figures
 
 
-def _given(
-    tables: pd.DataFrame | Sequence[pd.DataFrame], found: Reconciliation | None
+def _test_figures(
+    tables: pd.DataFrame | Sequence[pd.DataFrame], reconciliation: Reconciliation | None
 ) -> dict[str, Any]:
-    """Return what the user has found of the tests, as pictures with their words."""
+    """Draw the tables of tests that the user has passed, as figures with captions."""
     several = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
-    bought = [
+    precision = [
         _figure(
             plot_evidence(table),
             "Share of the final precision: "
@@ -367,9 +373,12 @@ def _given(
         )
         for table in several
     ]
-    if found is None:
-        return {"bought": bought, "held_out": None}
-    return {"bought": bought, "held_out": _figure(plot_reconciliation(found), found.sentence)}
+    if reconciliation is None:
+        return {"bought": precision, "held_out": None}
+    return {
+        "bought": precision,
+        "held_out": _figure(plot_reconciliation(reconciliation), reconciliation.sentence),
+    }
 
 
 def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
@@ -377,7 +386,7 @@ def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
     return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
 
 
-def _diagnostics(found: Diagnostics) -> dict[str, Any]:
+def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
     def contraction(part: float) -> str:
         if math.isnan(part):  # not identified
             return "–"
@@ -391,7 +400,7 @@ def _diagnostics(found: Diagnostics) -> dict[str, Any]:
             "tail": number(row["ess_tail"]),
             "contraction": contraction(row["contraction"]),
         }
-        for name, row in found.effects.iterrows()
+        for name, row in diagnostics.effects.iterrows()
     ]
     checks = [
         {
@@ -402,14 +411,14 @@ def _diagnostics(found: Diagnostics) -> dict[str, Any]:
             "p": f"{row['p_value']:.2f}",
             "odd": min(row["p_value"], 1 - row["p_value"]) < 0.025,
         }
-        for (node, statistic), row in found.predictive.iterrows()
+        for (node, statistic), row in diagnostics.predictive.iterrows()
     ]
-    ridge = bool(found.effects["contraction"].isna().any())
-    return {"effects": effects, "checks": checks, "advice": found.advice, "ridge": ridge}
+    ridge = bool(diagnostics.effects["contraction"].isna().any())
+    return {"effects": effects, "checks": checks, "advice": diagnostics.advice, "ridge": ridge}
 
 
-def _pairs(given: dict[str, Any]) -> list[tuple[str, str]]:
+def _pairs(mapping: dict[str, Any]) -> list[tuple[str, str]]:
     def text(value: Any) -> str:
         return f"{value:.2f}" if isinstance(value, float) else json.dumps(value).strip('"')
 
-    return [(name.replace("_", " "), text(value)) for name, value in given.items()]
+    return [(name.replace("_", " "), text(value)) for name, value in mapping.items()]

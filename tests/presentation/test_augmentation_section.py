@@ -9,7 +9,7 @@ import pytest
 from augmented_cases import WEEKS
 
 import bayescausal as bc
-from bayescausal.presentation.augmentation_section import beside
+from bayescausal.presentation.augmentation_section import comparison_section
 from bayescausal.presentation.cli import main
 from bayescausal.presentation.formatting import number
 
@@ -75,8 +75,8 @@ def test_an_effect_that_moved_is_an_alarm(moved, tmp_path):
 
 
 def test_a_fit_without_augmentation_has_nothing_beside_it(augmented_fit):
-    assert beside(augmented_fit, 0.9)["rows"]
-    assert beside(augmented_fit.plain, 0.9) is None
+    assert comparison_section(augmented_fit, 0.9)["rows"]
+    assert comparison_section(augmented_fit.plain, 0.9) is None
 
 
 def test_the_table_of_effects_says_what_kind_of_posterior_it_is_of(augmented_fit):
