@@ -57,13 +57,13 @@ class Adstock(Transform):
         super().__post_init__()
         kind = type(self).__name__
         if self.l_max is not None:
-            what = f"{kind}: l_max, a number of periods,"
-            object.__setattr__(self, "l_max", checks.count(what, self.l_max, most=LONGEST))
+            label = f"{kind}: l_max, a number of periods,"
+            object.__setattr__(self, "l_max", checks.count(label, self.l_max, most=LONGEST))
         object.__setattr__(self, "normalize", checks.flag(f"{kind}: normalize", self.normalize))
 
     @property
     def reach(self) -> int:
-        """The largest lag; raises while it is not decided."""
+        """The largest lag; raises a SpecError while only data could decide it."""
         if self.l_max is None:
             raise SpecError(
                 f"{type(self).__name__}: data decide how far it reaches, by their step, and there "
@@ -72,7 +72,7 @@ class Adstock(Transform):
         return self.l_max
 
     def lasting(self, periods: int, days: float) -> Self:
-        """Return it with a largest lag: its own, or else the one that data decide.
+        """Return the adstock with a largest lag: its own, or else the one that data decide.
 
         Default priors speak of weeks. Where data decide the largest lag they are put in periods of
         ``days`` days, so that an effect is believed to last as long whatever a period is; priors
@@ -80,16 +80,16 @@ class Adstock(Transform):
         """
         if self.l_max is not None:
             return self
-        kept = {k: p for k, p in self.priors.items() if p != self.defaults[k]}
+        stated = {k: p for k, p in self.priors.items() if p != self.defaults[k]}
         scaled = {} if days == WEEK else self._in_periods(WEEK / days)
-        return replace(self, l_max=periods, priors={**scaled, **kept})
+        return replace(self, l_max=periods, priors={**scaled, **stated})
 
     def _in_periods(self, number: float) -> dict[str, Prior]:
-        """Default priors that speak of periods, of which there are ``number`` in a week."""
+        """Return the default priors that depend on the period, for ``number`` periods in a week."""
         return {}
 
     def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
-        """Weights of the lags, shape ``(..., l_max + 1)``; parameters have shape ``(...)``."""
+        """Return the weights of the lags, shape ``(..., l_max + 1)``, for parameters ``(...)``."""
         wide = {k: widen(v, 1) for k, v in theta.items()}
         w = self._unnormalized(xp, np.arange(self.reach + 1.0), wide)
         return w / w.sum(axis=-1, keepdims=True) if self.normalize else w
@@ -111,19 +111,19 @@ class Adstock(Transform):
         if xp is not np:
             copies = xp.stack([shift(xp, x, k) for k in range(self.reach + 1)], axis=-depth - 1)
             return (widen(w, depth) * copies).sum(axis=-depth - 1)
-        out = widen(w[..., 0], depth) * x
+        total = widen(w[..., 0], depth) * x
         for lag in range(1, self.reach + 1):
-            out = out + widen(w[..., lag], depth) * shift(xp, x, lag)
-        return out
+            total = total + widen(w[..., lag], depth) * shift(xp, x, lag)
+        return total
 
 
-def shift(xp: Any, x: Array, lag: int, before: Array | None = None) -> Array:
-    """Move ``x`` (time last) ``lag`` periods later; ``before`` the data it is zero, or as given."""
+def shift(xp: Any, x: Array, lag: int, history: Array | None = None) -> Array:
+    """Move ``x`` (time last) ``lag`` periods later; before the data it is zero, or ``history``."""
     if lag == 0:
         return x
     first = xp.zeros_like(x[..., :lag])
-    if before is not None:
-        first = first + before
+    if history is not None:
+        first = first + history
     return xp.concatenate([first, x[..., :-lag]], axis=-1)
 
 
@@ -255,7 +255,7 @@ class NoAdstock(Adstock):
             raise SpecError("NoAdstock has no carry-over: l_max is 0. Use GeometricAdstock.")
 
     def weights(self, xp: Any, theta: dict[str, Array]) -> Array:
-        """A single one."""
+        """Return the single weight, 1."""
         return xp.ones(1)
 
     def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
@@ -264,7 +264,7 @@ class NoAdstock(Adstock):
 
 
 def _power(prior: Prior, power: float) -> Prior:
-    """Beta distribution with the mean and variance of ``alpha^power``, alpha being Beta too."""
+    """Return the Beta prior with the mean and variance of ``alpha^power`` for a Beta alpha."""
     a, b = (dict(prior.parameters)[name] for name in ("alpha", "beta"))
 
     def moment(k: float) -> float:
@@ -276,7 +276,7 @@ def _power(prior: Prior, power: float) -> Prior:
 
 
 def _times(prior: Prior, factor: float) -> Prior:
-    """Log-normal distribution of a quantity that is ``factor`` times as large."""
+    """Return the log-normal prior of a quantity that is ``factor`` times as large."""
     mu, sigma = (dict(prior.parameters)[name] for name in ("mu", "sigma"))
     return Prior("LogNormal", mu=mu + log(factor), sigma=sigma)
 

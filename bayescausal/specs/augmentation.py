@@ -1,4 +1,4 @@
-"""`Augmentation`: how much a likelihood listens to rows that the graph recombined."""
+"""`Augmentation` sets the weight of recombined rows in the likelihood."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ class Augmentation:
         self._check_conditional()
 
     def _check_conditional(self) -> None:
-        given = self.conditional
-        for name in given.values() if isinstance(given, Mapping) else [given]:
+        names = self.conditional
+        for name in names.values() if isinstance(names, Mapping) else [names]:
             if name not in CONDITIONALS:
                 raise SpecError(
                     f"Augmentation: conditional is one of {', '.join(CONDITIONALS)}; got {name!r}."
@@ -120,19 +120,19 @@ class Augmentation:
                     "choose: with residuals of all rows alike every row is as unlikely. Leave "
                     "conditional out, for kernels, or take method='ancestral'."
                 )
-        if isinstance(given, Mapping):
-            object.__setattr__(self, "conditional", dict(given))
+        if isinstance(names, Mapping):
+            object.__setattr__(self, "conditional", dict(names))
 
     @property
     def share(self) -> float:
-        """Part of the whole weight that augmented rows have, if they are even."""
+        """The share of the total weight that augmented rows have when all weigh the same."""
         rows = self.weight * self.eta
         return rows / (1 - self.weight + rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: what differs from the defaults."""
-        plain, own = vars(Augmentation()), vars(self)
-        return {k: v for k, v in own.items() if v != plain[k]}
+        plain, values = vars(Augmentation()), vars(self)
+        return {k: v for k, v in values.items() if v != plain[k]}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Augmentation:

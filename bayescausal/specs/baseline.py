@@ -1,4 +1,4 @@
-"""Baseline terms: what a node would do without any of its causes in the graph.
+"""Baseline terms describe a node without the influence of its causes in the graph.
 
 Every term is linear in its coefficients: a design matrix of time, times coefficients,
 
@@ -47,7 +47,7 @@ class Term:
 
     @property
     def key(self) -> str:
-        """Name of the term's variables: ``<node>:<key>``."""
+        """The name of the term's variables: ``<node>:<key>``."""
         return self.name
 
     @property
@@ -56,19 +56,19 @@ class Term:
         raise NotImplementedError
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Design matrix, shape ``(time, column)``, not yet centered."""
+        """Return the design matrix, shape ``(time, column)``, not yet centered."""
         raise NotImplementedError
 
     def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """One label a column."""
+        """Return a label for each column."""
         return [str(k + 1) for k in range(self.columns(training[:2], training).shape[1])]
 
     def coefficients(self, xp: Any, theta: dict[str, Array]) -> Array:
-        """Coefficients of the columns, shape ``(..., column)``."""
+        """Return the coefficients of the columns, shape ``(..., column)``."""
         return theta[""]
 
     def design(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Design matrix for ``time``, centered over the training periods."""
+        """Return the design matrix for ``time``, centered over the training periods."""
         reference = self.columns(training, training)
         if reference.shape[1] and (np.ptp(reference, axis=0) < 1e-9).any():
             raise SpecError(f"The term {self!r} is constant over the data. {self.advice}")
@@ -76,17 +76,17 @@ class Term:
 
     @property
     def advice(self) -> str:
-        """What to do when the term has nothing to act on."""
+        """Say what to do when the term has nothing to act on."""
         return "Leave it out."
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict for YAML and JSON: the kind and what differs from the defaults."""
-        out: dict[str, Any] = {"kind": type(self).__name__}
+        settings: dict[str, Any] = {"kind": type(self).__name__}
         for item in fields(self):
             value = getattr(self, item.name)
             if value != item.default:
-                out[item.name] = _plain(value)
-        return out
+                settings[item.name] = _plain(value)
+        return settings
 
 
 def _plain(value: Any) -> Any:
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
 def _position(
     days: pd.DatetimeIndex, time: pd.DatetimeIndex, training: pd.DatetimeIndex
 ) -> np.ndarray:
-    """Days on an axis where the starts of the training periods run from -1/2 to 1/2."""
+    """Put days on an axis on which training periods start from -1/2 to 1/2."""
     first = starts(training, time)
     return np.asarray((days - first[0]) / (first[-1] - first[0])) - 0.5
 
@@ -178,11 +178,11 @@ class PiecewiseTrend(Term):
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """The first slope and its changes."""
+        """The priors of the first slope and of its changes."""
         return {"": (self.prior, True)}
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Time, and time since each changepoint."""
+        """Return time, and the time since each changepoint."""
         t = _position(starts(time, training), time, training)
         if isinstance(self.changepoints, int):
             knots = np.linspace(-0.5, 0.5, self.changepoints + 2)[1:-1]
@@ -192,7 +192,7 @@ class PiecewiseTrend(Term):
 
     @property
     def advice(self) -> str:
-        """Changepoints must lie inside the data."""
+        """Say that changepoints must lie inside the data."""
         return "Each changepoint must lie before the last period."
 
 
@@ -219,22 +219,22 @@ class Seasonality(Term):
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """A sine and a cosine a harmonic."""
+        """The prior of a sine and a cosine for each harmonic."""
         return {"": (self.prior, True)}
 
     def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """``sin1, cos1, sin2, ...``."""
+        """Return ``sin1, cos1, sin2, ...``."""
         return [f"{wave}{k + 1}" for k in range(self.order) for wave in ("sin", "cos")]
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Sines and cosines of the calendar."""
+        """Return the sines and cosines of the calendar."""
         days = starts(time, training) - _EPOCH
         turn = 2 * np.pi * np.asarray(days / pd.Timedelta(days=self.period))
         waves = [f(k * turn) for k in range(1, self.order + 1) for f in (np.sin, np.cos)]
         return np.column_stack(waves)
 
     def design(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Centered Fourier columns; refuses harmonics that the spacing of the data aliases."""
+        """Return centered Fourier columns; refuse harmonics that the data's spacing aliases."""
         days = (training[-1] - training[0]) / pd.Timedelta(days=1) / (len(training) - 1)
         if self.period / self.order < 2 * days - 1e-9:
             raise SpecError(
@@ -245,7 +245,7 @@ class Seasonality(Term):
 
     @property
     def advice(self) -> str:
-        """Waves faster than the data can show."""
+        """Say that the waves are faster than the data can show."""
         return "Use a lower order, or finer data."
 
 
@@ -319,7 +319,7 @@ class HSGPTrend(Term):
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """Standard normal weights, an amplitude and a length scale."""
+        """The priors of standard normal weights, an amplitude and a length scale."""
         return {
             "": (Prior("Normal", mu=0, sigma=1), True),
             "amplitude": (self.amplitude, False),
@@ -327,13 +327,13 @@ class HSGPTrend(Term):
         }
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """Sine basis functions that vanish at the boundary."""
+        """Return sine basis functions that vanish at the boundary."""
         edge = 0.5 * self.boundary
         t = _position(starts(time, training), time, training)[:, None]
         return np.sin(self._omega * (t + edge)) / np.sqrt(edge)
 
     def coefficients(self, xp: Any, theta: dict[str, Array]) -> Array:
-        """Weights times the square root of the spectral density."""
+        """Return the weights times the square root of the spectral density."""
         amplitude, scale = theta["amplitude"][..., None], theta["lengthscale"][..., None]
         decay = xp.exp(-((scale * self._omega) ** 2) / 4)
         return theta[""] * amplitude * (2 * np.pi) ** 0.25 * xp.sqrt(scale) * decay

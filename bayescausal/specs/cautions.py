@@ -35,26 +35,26 @@ def cautions(spec: Spec, data: Dataset) -> tuple[Caution, ...]:
 
 
 def _loose(paid: list[str], data: Dataset) -> Iterator[Caution]:
-    """Much of a channel's spend lies in periods without exposure."""
+    """Warn when much of a channel's spend lies in periods without exposure."""
     for node in paid:
         spend = data.spend_of(node)[..., data.history :]
         loose = np.where(data.array(node)[..., data.history :] > 0, 0.0, spend)
         share = loose.sum() / spend.sum()
         if share <= LOOSE:
             continue
-        when = np.flatnonzero(loose.reshape(-1, loose.shape[-1]).any(axis=0))
+        periods = np.flatnonzero(loose.reshape(-1, loose.shape[-1]).any(axis=0))
         yield Caution(
             SpendWithoutExposure,
             f"{share:.0%} of the spend on '{node}' (column '{data.spend[node]}') is in periods in "
-            f"which '{node}' is zero: {len(when)} periods, the first "
-            f"{data.training[when[0]].date()}. Returns count it: it is spread over the exposure of "
-            "its unit. If exposure is missing there, fill it in; if this is spend that exposure "
+            f"which '{node}' is zero: {len(periods)} periods, the first "
+            f"{data.training[periods[0]].date()}. Returns count it: it is spread over the exposure "
+            "of its unit. If exposure is missing there, fill it in; if this is spend that exposure "
             "does not cause, leave it out of the column.",
         )
 
 
 def _linear(paid: list[str], spec: Spec) -> Iterator[Caution]:
-    """A paid channel has no response of its own, and is not what other channels move."""
+    """Warn when a paid channel, other than a pure mediator, has no response of its own."""
     for node in sorted({*paid} - ({*spec.mediators} - {*spec.treatments})):
         edges = [edge for edge in spec.mechanisms if edge.source == node]
         if not edges or {node, *map(str, edges)} & {*spec.responses}:
@@ -69,21 +69,23 @@ def _linear(paid: list[str], spec: Spec) -> Iterator[Caution]:
 
 
 def _copies(paid: list[str], spec: Spec, data: Dataset) -> Iterator[Caution]:
-    """Channels into one node run in step, as they are or after carry-over."""
-    said = set()
+    """Warn when channels into one node run in step, as they are or after carry-over."""
+    warned = set()
     for target in spec.modelled:
-        into = [e for e in spec.structure.incoming(target) if e.source in (*paid, *spec.treatments)]
+        edges = [
+            e for e in spec.structure.incoming(target) if e.source in (*paid, *spec.treatments)
+        ]
         alike = nx.Graph()
-        for series in (_series(into, spec, data, carried=False), _series(into, spec, data)):
-            for i, j in zip(*np.triu_indices(len(into), k=1), strict=True):
-                r, a, b = _correlation(series[i], series[j]), into[i].source, into[j].source
+        for series in (_series(edges, spec, data, carried=False), _series(edges, spec, data)):
+            for i, j in zip(*np.triu_indices(len(edges), k=1), strict=True):
+                r, a, b = _correlation(series[i], series[j]), edges[i].source, edges[j].source
                 if abs(r) > IN_STEP and a != b:
-                    before = alike.edges[a, b]["r"] if alike.has_edge(a, b) else r
-                    alike.add_edge(a, b, r=max(r, before, key=abs))
+                    strongest = alike.edges[a, b]["r"] if alike.has_edge(a, b) else r
+                    alike.add_edge(a, b, r=max(r, strongest, key=abs))
         for group in map(sorted, nx.connected_components(alike)):
-            if tuple(group) in said:
+            if tuple(group) in warned:
                 continue
-            said.add(tuple(group))
+            warned.add(tuple(group))
             rs = [r for *_, r in alike.subgraph(group).edges(data="r")]
             names = [f"'{name}'" for name in group]
             yield Caution(
@@ -101,7 +103,7 @@ def _series(edges: list[Edge], spec: Spec, data: Dataset, carried: bool = True) 
 
     Centered and of length one in each unit. Carry-over is that of the medians of its priors.
     """
-    out = []
+    paths = []
     for edge in edges:
         x = np.atleast_2d(data.array(edge.source))
         for step in spec.mechanisms[edge].transforms if carried else ():
@@ -111,8 +113,8 @@ def _series(edges: list[Edge], spec: Spec, data: Dataset, carried: bool = True) 
         x = shift(np, x, edge.lag, x.mean(axis=-1, keepdims=True))[..., data.history :]
         x = x - x.mean(axis=-1, keepdims=True)
         length = np.sqrt((x**2).sum(axis=-1, keepdims=True))
-        out.append(x / np.where(length > 0, length, 1.0))
-    return out
+        paths.append(x / np.where(length > 0, length, 1.0))
+    return paths
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Whether a spec and data agree: columns, signs, windows, units."""
+"""Check that a spec and data agree: columns, signs, windows, units."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 from bayescausal.data.dataset import Dataset
 from bayescausal.data.periods import (
     covered,
+    covered_days,
     days_of,
     frequency,
-    held,
-    inside,
     is_whole,
-    near,
-    written,
+    period_mask,
+    whole_windows,
+    window_text,
 )
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.experiments.estimand import Estimand
@@ -90,9 +90,9 @@ def _check_return(spec: Spec, edge: Edge, data: Dataset) -> None:
 
 
 def _check_column(spec: Spec, node: str, data: Dataset) -> None:
-    if why := data.left_out.get(node):
+    if reason := data.left_out.get(node):
         raise DataError(
-            f"The graph has the node '{node}', and its column was left out of the data: {why}."
+            f"The graph has the node '{node}', and its column was left out of the data: {reason}."
         )
     if node not in data.columns:
         besides = f" (left out: {', '.join(sorted(data.left_out))})" if data.left_out else ""
@@ -103,9 +103,9 @@ def _check_column(spec: Spec, node: str, data: Dataset) -> None:
         )
     x = data.array(node)[..., data.history :]
     if not np.ptp(x, axis=-1).any():
-        where = " in time" if np.ptp(x) else f" ({x.flat[0]:g})"
+        scope = " in time" if np.ptp(x) else f" ({x.flat[0]:g})"
         raise DataError(
-            f"Column '{node}' is constant{where}: it cannot be told from the intercept. Leave "
+            f"Column '{node}' is constant{scope}: it cannot be told from the intercept. Leave "
             "the node out of the graph."
         )
     if spec.link(node) == "log" and x.min() <= 0:
@@ -115,26 +115,26 @@ def _check_column(spec: Spec, node: str, data: Dataset) -> None:
 
 
 def _check_value(spec: Spec, data: Dataset) -> None:
-    """Raise when an outcome is said to be worth itself."""
+    """Raise when the column that values the outcome is the outcome itself."""
     if not isinstance(data.value, str):
         return
     worth = data.array(data.value)[..., data.history :]
     for outcome in spec.graph.outcomes:
         if data.value == outcome:
-            why = "is the outcome itself"
+            problem = "is the outcome itself"
         elif np.array_equal(worth, data.array(outcome)[..., data.history :]):
-            why = f"holds the same numbers as the outcome '{outcome}'"
+            problem = f"holds the same numbers as the outcome '{outcome}'"
         else:
             continue
         raise DataError(
-            f"value='{data.value}' {why}, so that returns would count its square. It is currency "
-            f"per unit of the outcome: a price or a margin. If '{outcome}' is in currency, leave "
-            "value out."
+            f"value='{data.value}' {problem}, so that returns would count its square. It is "
+            f"currency per unit of the outcome: a price or a margin. If '{outcome}' is in "
+            "currency, leave value out."
         )
 
 
 def _check_reach(edge: Edge, response: Response, data: Dataset) -> None:
-    """Raise when an effect arrives later than the data last."""
+    """Raise when an effect would arrive after the end of the data."""
     rows = len(data.time)
     if edge.lag > rows - 2:
         raise DataError(
@@ -174,21 +174,21 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
         )
     if question.off_panel:
         return  # its paths are checked where its world is made
-    counted = _inside(test, data)
+    periods = _window_mask(test, data)
     _check_source(test, data)
-    last = int(np.flatnonzero(counted)[-1])
-    beyond = last + (question.tail or 0) - (len(data.time) - 1)
-    if beyond > 0:
+    last = int(np.flatnonzero(periods)[-1])
+    excess = last + (question.tail or 0) - (len(data.time) - 1)
+    if excess > 0:
         raise DataError(
             f"Experiment '{test.name}' counts a tail of {question.tail} periods after "
-            f"{data.time[last].date()}, but the data end {beyond} short of it, at "
+            f"{data.time[last].date()}, but the data end {excess} short of it, at "
             f"{data.time[-1].date()}. Extend the data, or state the tail that was measured: "
-            f"carryover={question.tail - beyond if question.tail else 0}."
+            f"carryover={question.tail - excess if question.tail else 0}."
         )
-    where = counted & (np.arange(len(data.time)) >= data.history)
+    mask = periods & (np.arange(len(data.time)) >= data.history)
     if question.units:
-        where = where & np.isin(data.units, question.units)[:, None]
-    if not any(_moves(question, key, data, where) for key in question.keys):
+        mask = mask & np.isin(data.units, question.units)[:, None]
+    if not any(_moves(question, key, data, mask) for key in question.keys):
         nodes = " and ".join(f"'{node}'" for node in question.treatments)
         raise DataError(
             f"Experiment '{test.name}': both worlds have the same {nodes} throughout the "
@@ -198,7 +198,7 @@ def _check_test(spec: Spec, test: Experiment, data: Dataset) -> None:
 
 
 def _ways(data: Dataset) -> str:
-    """Say which units there are; of national data, how a test in some units can still be used."""
+    """Name the units; for national data, say how a test in some units can still be used."""
     if data.is_panel:
         return f"Units: {', '.join(data.units)}."
     return (
@@ -209,7 +209,7 @@ def _ways(data: Dataset) -> str:
     )
 
 
-def _inside(test: Experiment, data: Dataset) -> np.ndarray:
+def _window_mask(test: Experiment, data: Dataset) -> np.ndarray:
     """Return the periods of a test's window, or raise when the data do not hold all of it."""
     window = test.estimand.window
     if window is None:
@@ -217,45 +217,51 @@ def _inside(test: Experiment, data: Dataset) -> np.ndarray:
     first, last = covered(data.time, data.history)
     if window[0] < first or window[1] > last:
         raise DataError(
-            f"Experiment '{test.name}' ran {written(window)}, outside the data "
+            f"Experiment '{test.name}' ran {window_text(window)}, outside the data "
             f"({data.training[0].date()}..{data.time[-1].date()}), and gives no spend path of its "
             "own. Extend the data to cover the test; or give what was spent in it, period by "
             "period, with the test (active) and without it (control), and off_panel='path'."
         )
     if not is_whole(data.time, window):
-        counted, whole = held(data.time, window), near(data.time, window)
-        would = f"the model would count {written(counted)}" if counted else "none starts in it"
-        raise DataError(
-            f"Experiment '{test.name}' ran {written(window)}, which are not whole "
-            f"{data.frequency} periods of the data: {would}. Whole periods are "
-            f"{' or '.join(map(written, whole))}. Give one of these windows and the lift in it, or "
-            "data whose periods begin and end with the test (daily data fit every window)."
+        partial, candidates = covered_days(data.time, window), whole_windows(data.time, window)
+        consequence = (
+            f"the model would count {window_text(partial)}" if partial else "none starts in it"
         )
-    return inside(data.time, window)
+        raise DataError(
+            f"Experiment '{test.name}' ran {window_text(window)}, which are not whole "
+            f"{data.frequency} periods of the data: {consequence}. Whole periods are "
+            f"{' or '.join(map(window_text, candidates))}. Give one of these windows and the lift "
+            "in it, or data whose periods begin and end with the test (daily data fit every "
+            "window)."
+        )
+    return period_mask(data.time, window)
 
 
 def _check_source(test: Experiment, data: Dataset) -> None:
-    """Raise when a lift from a panel of other periods is not the same number in the data's."""
-    source, asked = test.source, test.estimand
-    if source is None or len(source.time) < 2 or asked.window is None:
+    """Raise when a lift read from a panel with other periods is another number in the data's."""
+    source, estimand = test.source, test.estimand
+    if source is None or len(source.time) < 2 or estimand.window is None:
         return
     step = frequency(source.time)
     if step == data.frequency:
         return
     advice = f"Aggregate the panel to {data.frequency} periods before from_geo_panel"
-    if asked.tail or asked.scale == "mean":
-        wrong = f"a tail of {asked.tail} counts" if asked.tail else "a mean is of"
+    if estimand.tail or estimand.scale == "mean":
+        problem = f"a tail of {estimand.tail} counts" if estimand.tail else "a mean is of"
         raise SpecError(
             f"Experiment '{test.name}' was read from a {step} panel, and the data are "
-            f"{data.frequency}: {wrong} other periods there than here. {advice}; or read the "
+            f"{data.frequency}: {problem} other periods there than here. {advice}; or read the "
             "panel again with scale='total' and no tail, which is the same sum in both."
         )
-    there, here = held(source.time, asked.window), held(data.time, asked.window)
-    if there and here and there != here:
+    source_window, data_window = (
+        covered_days(source.time, estimand.window),
+        covered_days(data.time, estimand.window),
+    )
+    if source_window and data_window and source_window != data_window:
         raise DataError(
-            f"Experiment '{test.name}' counts {written(there)} in its own {step} panel, and "
-            f"{written(here)} in the {data.frequency} data. {advice}, or give a window that "
-            "begins and ends with periods of both."
+            f"Experiment '{test.name}' counts {window_text(source_window)} in its own {step} "
+            f"panel, and {window_text(data_window)} in the {data.frequency} data. {advice}, or "
+            "give a window that begins and ends with periods of both."
         )
 
 
@@ -264,7 +270,7 @@ def _check_unit(spec: Spec, test: Experiment, data: Dataset) -> None:
     if test.unit is None:
         return
     outcome, scale = spec.outcome_of(test.estimand), test.estimand.scale
-    known = data.table[outcome].attrs.get("units") if outcome in data.columns else None
+    unit = data.table[outcome].attrs.get("units") if outcome in data.columns else None
     if scale == "percent" and test.unit not in PERCENT:
         raise SpecError(
             f"Experiment '{test.name}' is in '{test.unit}', but its scale is percent. Write "
@@ -275,15 +281,15 @@ def _check_unit(spec: Spec, test: Experiment, data: Dataset) -> None:
             f"Experiment '{test.name}' is in '{test.unit}', but its scale is {scale}, which is no "
             "percentage. Write scale='percent', or the unit that the lift is in."
         )
-    if scale in ("total", "mean") and known and test.unit != known:
+    if scale in ("total", "mean") and unit and test.unit != unit:
         raise DataError(
-            f"Experiment '{test.name}' is in '{test.unit}', but '{outcome}' is in '{known}' in the "
+            f"Experiment '{test.name}' is in '{test.unit}', but '{outcome}' is in '{unit}' in the "
             "data. Convert the lift and its standard error, or correct unit=."
         )
 
 
 def age(test: Experiment, data: Dataset) -> float:
-    """Periods from the end of a test's window to the last period of the data; 0 without one."""
+    """Count the periods from the end of a test to the end of the data; 0 without a window."""
     if test.estimand.window is None:
         return 0.0
     end, (first, _) = test.estimand.window[1], days_of(data.time)[0]
@@ -295,7 +301,7 @@ def age(test: Experiment, data: Dataset) -> float:
 
 
 def overlapping(spec: Spec, data: Dataset) -> list[tuple[Experiment, Experiment]]:
-    """Pairs of tests of one channel, in the same units and weeks, with no covariance stated."""
+    """Return pairs of tests of one channel, in the same units and weeks, without a covariance."""
     tests = [
         test
         for test in spec.experiments
@@ -306,7 +312,7 @@ def overlapping(spec: Spec, data: Dataset) -> list[tuple[Experiment, Experiment]
         for a, b in combinations(tests, 2)
         if {*a.estimand.treatments} & {*b.estimand.treatments}
         and (not data.is_panel or _units(a, data) & _units(b, data))
-        and (_inside(a, data) & _inside(b, data)).any()
+        and (_window_mask(a, data) & _window_mask(b, data)).any()
         and covariance_between(a, b) is None
     ]
 
@@ -315,7 +321,7 @@ def _units(test: Experiment, data: Dataset) -> set[str]:
     return {*(test.estimand.units or data.units)}
 
 
-def _moves(question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bool:
+def _moves(question: Estimand, key: str, data: Dataset, mask: np.ndarray) -> bool:
     x = data.array(key.split("->")[0])
     worlds = []
     for side in (question.active, question.control):
@@ -327,4 +333,4 @@ def _moves(question: Estimand, key: str, data: Dataset, where: np.ndarray) -> bo
                 f"got shape {value.shape}."
             )
         worlds.append(value)
-    return bool(((worlds[0] != worlds[1]) & where).any())
+    return bool(((worlds[0] != worlds[1]) & mask).any())

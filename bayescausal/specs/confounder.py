@@ -1,4 +1,4 @@
-"""Unobserved common causes as the model sees them: factors of correlated errors."""
+"""Unobserved common causes enter the model as factors of correlated errors."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class Confounder:
         """Priors of the parameters, by full name."""
         if len(self.nodes) == 2:
             return {self.name: self.prior}
-        first, *rest = self.nodes
+        first, *remainder = self.nodes
         positive = self.prior
         if positive.support[0] < 0:
             positive = Prior(positive.distribution, **dict(positive.parameters) | {"lower": 0.0})
         return {
             f"{self.name}:{first}": positive,
-            **{f"{self.name}:{v}": self.prior for v in rest},
+            **{f"{self.name}:{v}": self.prior for v in remainder},
         }

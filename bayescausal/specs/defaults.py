@@ -1,4 +1,4 @@
-"""What a spec leaves to the data: decided once, where a spec and data meet."""
+"""Decide what a spec leaves to the data, once, where a spec and data meet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_MEMORY = 7.0
 
 
 def decided(spec: Spec, data: Dataset) -> Spec:
-    """Return the spec with what data decide written out; one that says it all is returned as is.
+    """Return the spec with the defaults that depend on data written out.
 
     How long carry-over lasts where an adstock does not say; and that errors are independent, where
     ``noise`` does not say, of periods longer than a week and under augmentation, so that the fit

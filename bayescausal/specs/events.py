@@ -26,10 +26,10 @@ def _pulses(
     dates: Sequence[pd.Timestamp],
     window: tuple[int, int, float],
 ) -> np.ndarray:
-    """Sum over dates of ``decay^|k|``, for periods ``k`` from ``-before`` to ``after``."""
-    before, after, decay = window
+    """Sum ``decay^|k|`` over dates, for periods ``k`` from ``-before`` to ``after``."""
+    lead, trail, decay = window
     gap = np.arange(len(time))[:, None] - places(time, training, dates)
-    return np.where((gap >= -before) & (gap <= after), decay ** np.abs(gap), 0.0).sum(axis=1)
+    return np.where((gap >= -lead) & (gap <= trail), decay ** np.abs(gap), 0.0).sum(axis=1)
 
 
 def _check_window(term: Any) -> None:
@@ -84,21 +84,21 @@ class Event(Term):
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """One coefficient."""
+        """The prior of a single coefficient."""
         return {"": (self.prior, True)}
 
     def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """One column."""
+        """Return the label of the single column."""
         return [self.label]
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """A decaying pulse at each date."""
+        """Return the sum of a decaying pulse at each date."""
         window = (self.before, self.after, self.decay)
         return _pulses(time, training, self.dates, window)[:, None]
 
     @property
     def advice(self) -> str:
-        """No date falls inside the data."""
+        """Say that no date falls inside the data."""
         return "None of its dates falls inside the data."
 
 
@@ -139,45 +139,45 @@ class Holidays(Term):
 
     def _dates(self, years: Sequence[int]) -> dict[str, list[pd.Timestamp]]:
         try:
-            found = calendars.country_holidays(
+            calendar = calendars.country_holidays(
                 self.country, subdiv=self.subdivision, years=list(years)
             )
         except NotImplementedError as error:
             raise SpecError(f"Holidays: {error}") from None
-        out: dict[str, list[pd.Timestamp]] = {}
-        for date, title in sorted(found.items()):
+        dates: dict[str, list[pd.Timestamp]] = {}
+        for date, title in sorted(calendar.items()):
             for part in title.split("; "):
-                out.setdefault(part, []).append(pd.Timestamp(date))
-        return out
+                dates.setdefault(part, []).append(pd.Timestamp(date))
+        return dates
 
     def _pulse_by_name(
         self, time: pd.DatetimeIndex, training: pd.DatetimeIndex
     ) -> dict[str, np.ndarray]:
-        """Pulses for ``time`` of the holidays that the training data have seen."""
-        whole = time.union(training)
-        dates = self._dates(range(whole[0].year - 1, whole[-1].year + 2))
-        wanted = list(dates) if self.names is None else list(self.names)
-        unknown = [n for n in wanted if n not in dates]
+        """Return the pulses over ``time`` of the holidays that fall into the training data."""
+        timeline = time.union(training)
+        dates = self._dates(range(timeline[0].year - 1, timeline[-1].year + 2))
+        titles = list(dates) if self.names is None else list(self.names)
+        unknown = [n for n in titles if n not in dates]
         if unknown:
             raise SpecError(
                 f"'{unknown[0]}' is no holiday of {self.country} in these years. "
                 f"There are: {', '.join(dates)}.{did_you_mean(unknown[0], dates)}"
             )
         window = (self.before, self.after, self.decay)
-        seen = [n for n in wanted if _pulses(training, training, dates[n], window).any()]
-        return {n: _pulses(time, training, dates[n], window) for n in seen}
+        occurring = [n for n in titles if _pulses(training, training, dates[n], window).any()]
+        return {n: _pulses(time, training, dates[n], window) for n in occurring}
 
     @property
     def priors(self) -> dict[str, tuple[Prior, bool]]:
-        """One coefficient a holiday."""
+        """The prior of one coefficient for each holiday."""
         return {"": (self.prior, True)}
 
     def labels(self, training: pd.DatetimeIndex) -> list[str]:
-        """Names of the holidays that the training data have seen."""
+        """Return the names of the holidays that fall into the training data."""
         return list(self._pulse_by_name(training, training))
 
     def columns(self, time: pd.DatetimeIndex, training: pd.DatetimeIndex) -> np.ndarray:
-        """A column of decaying pulses a holiday."""
+        """Return a column of decaying pulses for each holiday."""
         columns = list(self._pulse_by_name(time, training).values())
         if not columns:
             raise SpecError(f"{self!r}: no holiday falls inside the data. Leave it out.")

@@ -15,9 +15,9 @@ from typing import Any
 from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.prior import (
-    APART,
     CORRELATED,
     POSITIVE,
+    UNIT_SPECIFIC,
     Prior,
     Spread,
     check_prior,
@@ -43,7 +43,7 @@ class NormalNoise:
     """
 
     sigma: Prior = _SIGMA
-    spread: Spread = APART
+    spread: Spread = UNIT_SPECIFIC
 
     def __post_init__(self) -> None:
         check_prior("NormalNoise: sigma", self.sigma, POSITIVE)
@@ -71,7 +71,7 @@ class StudentTNoise:
 
     sigma: Prior = _SIGMA
     nu: Prior = Prior("Gamma", alpha=2, beta=0.1)  # noqa: RUF009 (frozen value)
-    spread: Spread = APART
+    spread: Spread = UNIT_SPECIFIC
 
     def __post_init__(self) -> None:
         check_prior("StudentTNoise: sigma", self.sigma, POSITIVE)
@@ -110,7 +110,7 @@ class AR1Noise:
     sigma: Prior = _SIGMA
     phi: Prior = _PHI
     nu: Prior | None = None
-    spread: Spread = APART
+    spread: Spread = UNIT_SPECIFIC
 
     def __post_init__(self) -> None:
         for name, prior in self.priors.items():
@@ -135,15 +135,15 @@ def noise_to_dict(noise: Noise) -> dict[str, Any]:
     return {"kind": kind, **priors, "spread": spread_to_dict(noise.spread)}
 
 
-def noise_from_dict(given: Mapping[str, Any] | str) -> Noise:
+def noise_from_dict(mapping: Mapping[str, Any] | str) -> Noise:
     """Read what `noise_to_dict` wrote, or a bare kind."""
-    kind = given.get("kind") if isinstance(given, Mapping) else given
+    kind = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
     if not isinstance(kind, str) or kind not in NOISES:
         raise SpecError(
             f"noise is one of {', '.join(NOISES)}; got {kind!r}.{did_you_mean(str(kind), NOISES)}"
         )
-    priors = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
-    known = [item.name for item in fields(NOISES[kind])]
-    check_keys(priors, known, f"noise {kind}")
+    priors = {} if isinstance(mapping, str) else {k: v for k, v in mapping.items() if k != "kind"}
+    parameters = [item.name for item in fields(NOISES[kind])]
+    check_keys(priors, parameters, f"noise {kind}")
     spread = {"spread": spread_from_dict(priors.pop("spread"))} if "spread" in priors else {}
     return NOISES[kind](**{k: Prior.from_dict(v) for k, v in priors.items()}, **spread)

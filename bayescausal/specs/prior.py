@@ -1,4 +1,4 @@
-"""`Prior`: a distribution by name, with its parameters."""
+"""`Prior` is a distribution by name, with its parameters."""
 
 from __future__ import annotations
 
@@ -90,32 +90,32 @@ class Prior:
                 f"Name the parameters: Prior('Normal', mu=0, sigma=1); got {shown(unnamed)}."
             )
         object.__setattr__(self, "distribution", distribution)
-        known = PARAMETERS.get(distribution) if isinstance(distribution, str) else None
-        if known is None:
+        names = PARAMETERS.get(distribution) if isinstance(distribution, str) else None
+        if names is None:
             raise SpecError(
                 f"{shown(distribution)} is no distribution known here. Known: "
                 f"{', '.join(sorted(PARAMETERS))}.{did_you_mean(distribution, PARAMETERS)}"
             )
-        values = {k: v for k, v in _DEFAULTS.items() if k in known and len(known) <= 2}
+        values = {k: v for k, v in _DEFAULTS.items() if k in names and len(names) <= 2}
         for name, value in parameters.items():
-            if name not in known:
+            if name not in names:
                 raise SpecError(
-                    f"{distribution} has no parameter '{name}'; it takes {', '.join(known)}."
-                    f"{did_you_mean(name, known)}"
+                    f"{distribution} has no parameter '{name}'; it takes {', '.join(names)}."
+                    f"{did_you_mean(name, names)}"
                 )
             values[name] = _number(distribution, name, value)
-        missing = [k for k in known if k not in values]
-        if distribution == "TruncatedNormal" and len(missing) < 2:
-            missing = [k for k in missing if k not in _OPTIONAL]
-        if missing:
-            raise SpecError(f"{distribution} also needs {', '.join(missing)}.")
+        required = [k for k in names if k not in values]
+        if distribution == "TruncatedNormal" and len(required) < 2:
+            required = [k for k in required if k not in _OPTIONAL]
+        if required:
+            raise SpecError(f"{distribution} also needs {', '.join(required)}.")
         if values.get("lower", -math.inf) >= values.get("upper", math.inf):
             raise SpecError(f"{distribution} needs lower < upper.")
-        object.__setattr__(self, "parameters", tuple((k, values[k]) for k in known if k in values))
+        object.__setattr__(self, "parameters", tuple((k, values[k]) for k in names if k in values))
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{k}={v:g}" for k, v in self.parameters)
-        return f"Prior({self.distribution!r}, {inside})"
+        arguments = ", ".join(f"{k}={v:g}" for k, v in self.parameters)
+        return f"Prior({self.distribution!r}, {arguments})"
 
     @property
     def support(self) -> tuple[float, float]:
@@ -133,7 +133,7 @@ class Prior:
 
     @property
     def median(self) -> float:
-        """The value that the distribution exceeds as often as not.
+        """The value that the distribution exceeds with probability one half.
 
         Examples
         --------
@@ -197,16 +197,16 @@ CORRELATED = Support(
 )
 
 
-def check_prior(where: str, prior: Any, support: Support = REAL) -> None:
-    """Raise for what is no prior, and for a prior with values that the parameter cannot take."""
+def check_prior(label: str, prior: Any, support: Support = REAL) -> None:
+    """Raise when a value is no prior, or allows values that the parameter cannot take."""
     if not isinstance(prior, Prior):
         raise SpecError(
-            f"{where} must be a Prior; got {shown(prior)}. Write Prior('Normal', mu=0, sigma=1)."
+            f"{label} must be a Prior; got {shown(prior)}. Write Prior('Normal', mu=0, sigma=1)."
         )
     low, high = prior.support
     if low < support.low or high > support.high:
         raise SpecError(
-            f"{where} lies {support.words}, and {prior!r} has values from {low:g} to {high:g}. "
+            f"{label} lies {support.words}, and {prior!r} has values from {low:g} to {high:g}. "
             f"Families that fit: {support.families}."
         )
 
@@ -220,18 +220,18 @@ Units are partially pooled around their geometric mean; the sign is common. Nati
 """
 
 COMMON: Spread = "common"
-APART: Spread = Prior("InverseGamma", alpha=3, beta=0.5)
+UNIT_SPECIFIC: Spread = Prior("InverseGamma", alpha=3, beta=0.5)
 """Units differ by a quarter or so, most often by an eighth: away from zero, where pooling is a
 funnel that no sampler likes."""
 
 
-def check_spread(where: str, spread: Any) -> None:
-    """Raise for what is neither a prior of a standard deviation nor "common"."""
+def check_spread(label: str, spread: Any) -> None:
+    """Raise unless the spread is a prior of a standard deviation or "common"."""
     if isinstance(spread, Prior):
-        check_prior(where, spread, POSITIVE)
+        check_prior(label, spread, POSITIVE)
     elif spread != COMMON:
         raise SpecError(
-            f"{where} is a Prior, or 'common' when all units of a panel are alike; got "
+            f"{label} is a Prior, or 'common' when all units of a panel are alike; got "
             f"{shown(spread)}."
         )
 
@@ -241,6 +241,6 @@ def spread_to_dict(spread: Spread) -> Any:
     return spread.to_dict() if isinstance(spread, Prior) else spread
 
 
-def spread_from_dict(given: Any) -> Spread:
+def spread_from_dict(value: Any) -> Spread:
     """Read what `spread_to_dict` wrote."""
-    return COMMON if given == COMMON else Prior.from_dict(given)
+    return COMMON if value == COMMON else Prior.from_dict(value)

@@ -1,4 +1,4 @@
-"""`Response`: the right-hand side of one edge of the graph."""
+"""`Response` describes how a cause acts along one edge of the graph."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.specs.adstock import ADSTOCKS
 from bayescausal.specs.prior import (
-    APART,
     COMMON,
+    UNIT_SPECIFIC,
     Prior,
     Spread,
     check_prior,
@@ -26,7 +26,7 @@ TRANSFORMS: dict[str, type[Transform]] = {**ADSTOCKS, **SATURATIONS}
 
 
 class Seen(NamedTuple):
-    """What views of a strength need to know of ``f`` over the training data.
+    """Summaries of ``f`` over the training data that the views of a strength need.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class MeanContribution:
 
 @dataclass(frozen=True)
 class MediaContribution:
-    """A prior on what all media bring together, of which each channel is expected a share.
+    """A prior on the contribution of all media together, split by the root of spend.
 
         kappa = beta mean |f(x)| = value share,
         share = sqrt(spend) / sum over the media into the target of sqrt(spend)
@@ -231,7 +231,7 @@ class Response:
             if not isinstance(step, Transform):
                 raise SpecError(
                     f"A Response is made of adstocks and saturations; got {shown(step)}. "
-                    f"{_meant(step)}"
+                    f"{_correction(step)}"
                 )
         names = [name for step in transforms for name in step.priors]
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -249,7 +249,7 @@ class Response:
                 f"strength is a Prior or one of {', '.join(STRENGTHS)}; got {strength!r}."
             )
         check_prior(type(strength).__name__, strength.prior)
-        spread = (APART if transforms else COMMON) if spread is None else spread
+        spread = (UNIT_SPECIFIC if transforms else COMMON) if spread is None else spread
         check_spread("Response: spread", spread)
         object.__setattr__(self, "transforms", transforms)
         object.__setattr__(self, "strength", strength)
@@ -260,9 +260,9 @@ class Response:
         names = [type(step).__name__ for step in self.transforms]
         steps = [f"{n}({lag})" if lag else n for n, lag in zip(names, lags, strict=True)]
         view = type(self.strength).__name__
-        usual = APART if self.transforms else COMMON
-        between = [] if self.spread == usual else [f"spread={self.spread!r}"]
-        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})', *between])})"
+        usual = UNIT_SPECIFIC if self.transforms else COMMON
+        suffix = [] if self.spread == usual else [f"spread={self.spread!r}"]
+        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})', *suffix])})"
 
     @property
     def priors(self) -> dict[str, Prior]:
@@ -275,7 +275,7 @@ class Response:
         return sum(step.reach for step in self.transforms)
 
     def lasting(self, periods: int, days: float) -> Response:
-        """Return it with transforms that reach as far as data decide; see `Adstock`."""
+        """Return the response with the reach that data decide for its transforms; see `Adstock`."""
         steps = [step.lasting(periods, days) for step in self.transforms]
         return Response(*steps, strength=self.strength, spread=self.spread)
 
@@ -300,20 +300,20 @@ class Response:
     def from_dict(cls, given: dict[str, Any]) -> Response:
         """Read what `to_dict` wrote."""
         check_keys(given, ("transforms", "strength", "spread"), "response")
-        given_steps = given.get("transforms") or ()
-        if not isinstance(given_steps, list | tuple):
-            raise SpecError(f"response: transforms is a list of kinds; got {given_steps!r}.")
-        steps = [_by_kind(TRANSFORMS, step, "transform") for step in given_steps]
-        strength, between = given.get("strength"), given.get("spread")
+        entries = given.get("transforms") or ()
+        if not isinstance(entries, list | tuple):
+            raise SpecError(f"response: transforms is a list of kinds; got {entries!r}.")
+        steps = [_by_kind(TRANSFORMS, step, "transform") for step in entries]
+        strength, spread = given.get("strength"), given.get("spread")
         return cls(
             *steps,
             strength=None if strength is None else _strength(strength),
-            spread=None if between is None else spread_from_dict(between),
+            spread=None if spread is None else spread_from_dict(spread),
         )
 
 
-def _meant(step: Any) -> str:
-    """Say how what is no transform is to be written."""
+def _correction(step: Any) -> str:
+    """Say how to write a value that is no transform."""
     if isinstance(step, (Prior, *STRENGTHS.values())):
         return f"What carries the prior is named: Response(..., strength={shown(step)})."
     if isinstance(step, type) and issubclass(step, Transform):
@@ -321,20 +321,20 @@ def _meant(step: Any) -> str:
     return "Write Response(GeometricAdstock(l_max=8), HillSaturation())."
 
 
-def _by_kind(kinds: dict[str, Any], given: Any, what: str) -> Any:
-    given = {"kind": given} if isinstance(given, str) else given
-    kind = given.get("kind") if isinstance(given, dict) else given
+def _by_kind(kinds: dict[str, Any], entry: Any, role: str) -> Any:
+    entry = {"kind": entry} if isinstance(entry, str) else entry
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
     if not isinstance(kind, str) or kind not in kinds:
         raise SpecError(
-            f"'{kind}' is no {what}. Known: {', '.join(kinds)}.{did_you_mean(str(kind), kinds)}"
+            f"'{kind}' is no {role}. Known: {', '.join(kinds)}.{did_you_mean(str(kind), kinds)}"
         )
-    return kinds[kind].from_dict(given)
+    return kinds[kind].from_dict(entry)
 
 
-def _strength(given: dict[str, Any]) -> Strength | Prior:
-    if isinstance(given, dict) and "distribution" in given:
-        return Prior.from_dict(given)
-    check_keys(given, ("kind", "prior"), "strength")
-    if str(given.get("kind")) not in STRENGTHS:
-        raise SpecError(f"strength: kind is one of {', '.join(STRENGTHS)}; got {given!r}.")
-    return STRENGTHS[given["kind"]](Prior.from_dict(given.get("prior")))
+def _strength(mapping: dict[str, Any]) -> Strength | Prior:
+    if isinstance(mapping, dict) and "distribution" in mapping:
+        return Prior.from_dict(mapping)
+    check_keys(mapping, ("kind", "prior"), "strength")
+    if str(mapping.get("kind")) not in STRENGTHS:
+        raise SpecError(f"strength: kind is one of {', '.join(STRENGTHS)}; got {mapping!r}.")
+    return STRENGTHS[mapping["kind"]](Prior.from_dict(mapping.get("prior")))

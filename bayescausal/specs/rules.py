@@ -1,4 +1,4 @@
-"""What the parts of a `Spec` must satisfy together; every error names the part and the way out.
+"""Check what the parts of a `Spec` must satisfy together; errors name the part and a way out.
 
 `Spec` calls these on itself, so its type is not imported here.
 """
@@ -24,7 +24,7 @@ from bayescausal.experiments.experiment import (
 from bayescausal.graphs.edge import Edge
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.noise import NOISES, AR1Noise
-from bayescausal.specs.prior import APART, COMMON
+from bayescausal.specs.prior import COMMON, UNIT_SPECIFIC
 from bayescausal.specs.response import Response
 
 LINKS = ("identity", "log")
@@ -41,8 +41,8 @@ def tidy_responses(spec: Any) -> dict[str, Response]:
     tidy: dict[str, Response] = {}
     projected = spec.graph.project().edges
     edges = {str(e) for e in (*spec.graph.edges, *projected)}
-    for given, response in spec.responses.items():
-        key = node_or_edge(given)
+    for name, response in spec.responses.items():
+        key = node_or_edge(name)
         if not isinstance(response, Response):
             raise SpecError(
                 f"responses['{key}'] must be a Response; got {response!r}. "
@@ -68,11 +68,11 @@ def tidy_responses(spec: Any) -> dict[str, Response]:
     return tidy
 
 
-def require_node(spec: Any, name: str, where: str) -> None:
+def require_node(spec: Any, name: str, label: str) -> None:
     """Raise unless the graph has the node."""
     if name not in spec.graph.nodes:
         raise SpecError(
-            f"{where}: '{name}' is not in the graph. Nodes: {', '.join(spec.graph.nodes)}."
+            f"{label}: '{name}' is not in the graph. Nodes: {', '.join(spec.graph.nodes)}."
             f"{did_you_mean(name, spec.graph.nodes)}"
         )
 
@@ -102,14 +102,18 @@ def check_policy(spec: Any) -> None:
 
 
 def _before_feedback(spec: Any, node: str) -> tuple[str, ...]:
-    """Ancestors of a node by edges that close no cycle: not through its own effects."""
+    """Return the ancestors of a node along edges that close no cycle through its own effects."""
     graph = spec.structure
-    inner = [e for e in graph.edges if not (e.lag and e.source in (e.target, *_below(spec, e)))]
+    inner = [
+        e
+        for e in graph.edges
+        if not (e.lag and e.source in (e.target, *_effects_of_target(spec, e)))
+    ]
     forward = nx.DiGraph([e[:2] for e in inner])
     return tuple(nx.ancestors(forward, node)) if node in forward else ()
 
 
-def _below(spec: Any, edge: Edge) -> tuple[str, ...]:
+def _effects_of_target(spec: Any, edge: Edge) -> tuple[str, ...]:
     return spec.structure.descendants(edge.target)
 
 
@@ -141,13 +145,13 @@ def check_graph(spec: Any) -> None:
 
 def check_equations(spec: Any) -> None:
     """Raise when settings name a node without an equation, or two parameters share a name."""
-    for what in ("baseline", "noise", "links"):
-        given = getattr(spec, what)
-        for node in given if isinstance(given, Mapping) else ():
-            require_node(spec, node, what)
+    for part in ("baseline", "noise", "links"):
+        value = getattr(spec, part)
+        for node in value if isinstance(value, Mapping) else ():
+            require_node(spec, node, part)
             if node not in spec.modelled:
                 raise SpecError(
-                    f"{what}['{node}']: '{node}' has no equation; it is conditioned on. "
+                    f"{part}['{node}']: '{node}' has no equation; it is conditioned on. "
                     f"Modelled nodes: {', '.join(spec.modelled)}."
                 )
     for node, link in spec.links.items():
@@ -159,20 +163,20 @@ def check_equations(spec: Any) -> None:
                 f"noise: NormalNoise(), StudentTNoise() or AR1Noise(); got {spec.noise!r}."
             )
         keys = [t.key for t in spec.terms(node)]
-        taken = sorted({*keys} & {*spec.graph.nodes})
-        if taken:
+        clashes = sorted({*keys} & {*spec.graph.nodes})
+        if clashes:
             raise SpecError(
-                f"baseline: the term '{taken[0]}' has the name of a node. Rename the "
+                f"baseline: the term '{clashes[0]}' has the name of a node. Rename the "
                 "event, or the node and its column."
             )
-        own = [k for k in keys if k != "intercept"]
-        twice = sorted({k for k in keys if keys.count(k) > 1} | (_RESERVED & {*own}))
+        names = [k for k in keys if k != "intercept"]
+        twice = sorted({k for k in keys if keys.count(k) > 1} | (_RESERVED & {*names}))
         if twice:
             raise SpecError(f"baseline: two terms of '{node}' are called '{twice[0]}'.")
 
 
 def check_confounding(spec: Any) -> None:
-    """Raise when a correlation has no pair, or a spread is of what unobserved causes tie."""
+    """Raise when a correlation has no pair, or when an unobserved cause rules out a spread."""
     names = [factor.name for factor in spec.confounders]
     for key in spec.correlations:
         if key not in names:
@@ -181,16 +185,16 @@ def check_confounding(spec: Any) -> None:
                 f"{', '.join(names) or 'none'}.{did_you_mean(key, names)}"
             )
 
-    free = {APART, COMMON}
-    own = {str(edge): response.spread for edge, response in spec.mechanisms.items()}
-    own |= {f"{node}:sigma": spec.noise_of(node).spread for node in spec.modelled}
-    for name in sorted({*own} - {*spec.spreads}):
-        if own[name] not in free:
+    defaults = {UNIT_SPECIFIC, COMMON}
+    spreads = {str(edge): response.spread for edge, response in spec.mechanisms.items()}
+    spreads |= {f"{node}:sigma": spec.noise_of(node).spread for node in spec.modelled}
+    for name in sorted({*spreads} - {*spec.spreads}):
+        if spreads[name] not in defaults:
             raise SpecError(
-                f"{name}: spread={own[name]!r}, but an unobserved cause ties its nodes, and what "
-                "it ties is common to all units: their differences would seem to tell the effect "
-                "from the cause. Leave spread out there; of a channel with several edges give "
-                "this one a Response of its own."
+                f"{name}: spread={spreads[name]!r}, but an unobserved cause ties its nodes, "
+                "and what it ties is common to all units: their differences would seem to "
+                "tell the effect from the cause. Leave spread out there; of a channel "
+                "with several edges give this one a Response of its own."
             )
 
 
@@ -210,13 +214,13 @@ def check_experiments(spec: Any) -> None:
                     f"{', '.join(spec.mediators) or 'none'}. If it can be set, add it to "
                     f"treatments=.{did_you_mean(node, spec.treatments)}"
                 )
-        for other in test.covariance:
-            if other not in names:
-                known = [str(n) for n in names if n != test.name]
+        for partner in test.covariance:
+            if partner not in names:
+                partners = [str(n) for n in names if n != test.name]
                 raise SpecError(
-                    f"Experiment '{test.name}' gives a covariance with '{other}', which is no "
-                    f"experiment of this spec. There is {', '.join(known) or 'no other'}."
-                    f"{did_you_mean(other, known)}"
+                    f"Experiment '{test.name}' gives a covariance with '{partner}', which is no "
+                    f"experiment of this spec. There is {', '.join(partners) or 'no other'}."
+                    f"{did_you_mean(partner, partners)}"
                 )
     groups = correlated(spec.experiments)
     _check_names(groups)
@@ -228,8 +232,8 @@ def check_experiments(spec: Any) -> None:
 def _check_names(groups: tuple[tuple[Experiment, ...], ...]) -> None:
     """Raise when two likelihood terms, or their data, would share a name in the model."""
     terms = ["+".join(str(test.name) for test in group) for group in groups]
-    taken = Counter(f"{term}{part}" for term in terms for part in PARTS)
-    twice = sorted(name for name, times in taken.items() if times > 1)
+    uses = Counter(f"{term}{part}" for term in terms for part in PARTS)
+    twice = sorted(name for name, times in uses.items() if times > 1)
     if twice:
         raise SpecError(
             f"Two things would be called '{twice[0]}': an experiment, and what the model keeps of "
@@ -239,7 +243,7 @@ def _check_names(groups: tuple[tuple[Experiment, ...], ...]) -> None:
 
 
 def _check_group(group: tuple[Experiment, ...]) -> None:
-    """Raise when errors cannot have the covariances that are stated."""
+    """Raise when the stated covariances of errors are impossible."""
     names = ", ".join(repr(test.name) for test in group)
     heavy = [repr(test.name) for test in group if test.nu]
     if heavy:
@@ -248,22 +252,22 @@ def _check_group(group: tuple[Experiment, ...]) -> None:
             "normal errors can share a covariance here: leave nu out, or the covariance."
         )
     for a, b in combinations(group, 2):
-        stated, most = covariance_between(a, b) or 0.0, a.std_error * b.std_error
-        if abs(stated) > most * (1 + _ROUNDING):
+        stated, limit = covariance_between(a, b) or 0.0, a.std_error * b.std_error
+        if abs(stated) > limit * (1 + _ROUNDING):
             raise SpecError(
                 f"The covariance of '{a.name}' and '{b.name}', {stated:g}, is more than their "
-                f"standard errors allow ({a.std_error:g} x {b.std_error:g} = {most:g}): a "
+                f"standard errors allow ({a.std_error:g} x {b.std_error:g} = {limit:g}): a "
                 "correlation beyond 1. Give a covariance, in squared units of the lift; for "
                 "arms that share a control it is the variance of the control's mean."
             )
     # Sampling errors may be perfectly correlated, so long as biases keep the whole invertible.
     sampled = np.linalg.eigvalsh(error_covariance(group, [t.std_error for t in group]))
-    whole = np.linalg.eigvalsh(error_covariance(group, [t.sd for t in group]))
-    if sampled[0] < -_ROUNDING * sampled[-1] or whole[0] <= _ROUNDING * whole[-1]:
+    eigenvalues = np.linalg.eigvalsh(error_covariance(group, [t.sd for t in group]))
+    if sampled[0] < -_ROUNDING * sampled[-1] or eigenvalues[0] <= _ROUNDING * eigenvalues[-1]:
         raise SpecError(
             f"The errors of {names} cannot have these covariances: their matrix is not positive "
-            f"definite (its smallest eigenvalue is {min(sampled[0], whole[0]):.3g}). Check the "
-            "covariances against the standard errors, and state those of the other pairs."
+            f"definite (its smallest eigenvalue is {min(sampled[0], eigenvalues[0]):.3g}). Check "
+            "the covariances against the standard errors, and state those of the other pairs."
         )
 
 
@@ -290,8 +294,8 @@ def check_estimand(spec: Any, estimand: Estimand) -> None:
                 f"do({key}=...): there is no directed path from '{source}' to '{outcome}', so "
                 "the effect is zero by your graph."
             )
-        between = {*graph.descendants(source)} & {*graph.ancestors(outcome)}
-        frozen = sorted(between - {*spec.modelled} - {*spec.treatments})
+        nodes = {*graph.descendants(source)} & {*graph.ancestors(outcome)}
+        frozen = sorted(nodes - {*spec.modelled} - {*spec.treatments})
         if frozen:
             raise SpecError(
                 f"do({key}=...): '{source}' acts through '{frozen[0]}', which this model "
@@ -300,25 +304,25 @@ def check_estimand(spec: Any, estimand: Estimand) -> None:
 
 
 def check_augmentation(spec: Any) -> None:
-    """Raise when rows that are taken out of their order would lose what the model needs."""
-    given = spec.augmentation
-    if given is None:
+    """Raise when the model needs the order of rows, which augmentation does not keep."""
+    augmentation = spec.augmentation
+    if augmentation is None:
         return
-    if not isinstance(given, Augmentation):
-        raise SpecError(f"augmentation is an Augmentation(weight=0.3); got {given!r}.")
-    out = "Leave augmentation out; the graph is in the model anyway."
+    if not isinstance(augmentation, Augmentation):
+        raise SpecError(f"augmentation is an Augmentation(weight=0.3); got {augmentation!r}.")
+    remedy = "Leave augmentation out; the graph is in the model anyway."
     for node in spec.modelled:
         if isinstance(spec.noise_of(node), AR1Noise):
             raise SpecError(
                 f"The errors of '{node}' remember the week before (AR1Noise), and augmentation "
-                f"takes weeks out of their order, so no augmented row has a week before. {out}"
+                f"takes weeks out of their order, so no augmented row has a week before. {remedy}"
             )
     if spec.structure.has_feedback:
         cycle = [v for v in spec.structure.nodes if v in spec.structure.ancestors(v)]
         raise SpecError(
             f"'{cycle[0]}' acts on its own future, and augmentation takes weeks out of their "
-            f"order, so no augmented row has a past. {out}"
+            f"order, so no augmented row has a past. {remedy}"
         )
-    named = given.conditional if isinstance(given.conditional, Mapping) else {}
-    for node in named:
+    conditionals = augmentation.conditional if isinstance(augmentation.conditional, Mapping) else {}
+    for node in conditionals:
         require_node(spec, node, "augmentation: conditional")

@@ -1,4 +1,4 @@
-"""A spec as a plain dict and as YAML. Reading runs no code; unknown keys are errors."""
+"""Write a spec as a plain dict or YAML, and read it: no code runs, unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ TERMS: dict[str, type[Term]] = {
 }
 
 
-def term_from_dict(given: Any) -> Term:
+def term_from_dict(entry: Any) -> Term:
     """Read what `Term.to_dict` wrote, or a bare kind."""
-    kind = given.get("kind") if isinstance(given, dict) else given
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
     if not isinstance(kind, str) or kind not in TERMS:
         raise SpecError(
             f"{shown(kind)} is no baseline term. Known: {', '.join(TERMS)}."
             f"{did_you_mean(str(kind), TERMS)}"
         )
-    settings = {} if isinstance(given, str) else {k: v for k, v in given.items() if k != "kind"}
+    settings = {} if isinstance(entry, str) else {k: v for k, v in entry.items() if k != "kind"}
     check_keys(settings, [item.name for item in fields(TERMS[kind])], kind)
     for key, value in settings.items():
         if isinstance(value, dict):
@@ -106,24 +106,24 @@ def write_spec(spec: Any) -> dict[str, Any]:
     }
 
 
-def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
+def read_spec(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `Spec` from what `write_spec` wrote."""
-    check_keys(given, KEYS, "spec")
-    if "graph" not in given:
+    check_keys(mapping, KEYS, "spec")
+    if "graph" not in mapping:
         raise SpecError("spec: 'graph' is missing.")
-    if not isinstance(given["graph"], str):
+    if not isinstance(mapping["graph"], str):
         raise SpecError(
-            f"spec: 'graph' is text, one statement a line; got {shown(given['graph'])}."
+            f"spec: 'graph' is text, one statement a line; got {shown(mapping['graph'])}."
         )
-    outcome = _part(given, "outcome", str, list, tuple) or None
-    base: Any = _part(given, "baseline", Mapping, list, tuple)
-    noise: Any = given.get("noise")
-    named = isinstance(noise, Mapping) and not isinstance(noise.get("kind"), str)
+    outcome = _part(mapping, "outcome", str, list, tuple) or None
+    base: Any = _part(mapping, "baseline", Mapping, list, tuple)
+    noise: Any = mapping.get("noise")
+    by_node = isinstance(noise, Mapping) and not isinstance(noise.get("kind"), str)
     try:
         return {
-            "graph": Graph.parse(given["graph"], outcome=outcome),
+            "graph": Graph.parse(mapping["graph"], outcome=outcome),
             "responses": {
-                k: Response.from_dict(v) for k, v in _part(given, "responses", Mapping).items()
+                k: Response.from_dict(v) for k, v in _part(mapping, "responses", Mapping).items()
             },
             "baseline": (
                 {k: tuple(map(term_from_dict, _part(base, k, list, tuple))) for k in base}
@@ -131,46 +131,46 @@ def read_spec(given: Mapping[str, Any]) -> dict[str, Any]:
                 else tuple(map(term_from_dict, base))
             ),
             "experiments": tuple(
-                map(Experiment.from_dict, _part(given, "experiments", list, tuple))
+                map(Experiment.from_dict, _part(mapping, "experiments", list, tuple))
             ),
             "noise": (
                 None
                 if noise is None
                 else {k: noise_from_dict(v) for k, v in noise.items()}
-                if named
+                if by_node
                 else noise_from_dict(noise)
             ),
-            "links": _part(given, "links", Mapping),
-            "treatments": _part(given, "treatments", list, tuple, str),
-            "policy": _part(given, "policy", Mapping),
+            "links": _part(mapping, "links", Mapping),
+            "treatments": _part(mapping, "treatments", list, tuple, str),
+            "policy": _part(mapping, "policy", Mapping),
             "correlations": {
-                k: Prior.from_dict(v) for k, v in _part(given, "correlations", Mapping).items()
+                k: Prior.from_dict(v) for k, v in _part(mapping, "correlations", Mapping).items()
             },
             "augmentation": (
                 None
-                if given.get("augmentation") is None
-                else Augmentation.from_dict(given["augmentation"])
+                if mapping.get("augmentation") is None
+                else Augmentation.from_dict(mapping["augmentation"])
             ),
         }
     except TypeError as error:
         raise SpecError(f"spec: {error}") from None
 
 
-def _part(given: Mapping[str, Any], key: str, *kinds: type) -> Any:
-    """Return the value of a key, of one of some kinds, or an empty one."""
-    value = given.get(key)
+def _part(mapping: Mapping[str, Any], key: str, *kinds: type) -> Any:
+    """Return the value of a key, an empty one when it is missing; raise for another kind."""
+    value = mapping.get(key)
     if value is None:
         return {} if kinds[0] is Mapping else ()
     if not isinstance(value, kinds):
         names = {Mapping: "mapping", list: "list", str: "name"}
-        wanted = " or a ".join(names[kind] for kind in kinds if kind in names)
-        raise SpecError(f"spec: '{key}' is a {wanted}; got {shown(value)}.")
+        expected = " or a ".join(names[kind] for kind in kinds if kind in names)
+        raise SpecError(f"spec: '{key}' is a {expected}; got {shown(value)}.")
     return value
 
 
-def dump_yaml(given: dict[str, Any]) -> str:
+def dump_yaml(mapping: dict[str, Any]) -> str:
     """Write YAML, keys in their order and texts of several lines as blocks."""
-    return yaml.dump(given, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(mapping, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""`Spec`: a graph, how its edges act, what else moves its nodes, and what was measured."""
+"""`Spec` holds a graph, how its edges act, what else moves its nodes, and the lift tests."""
 
 from __future__ import annotations
 
@@ -116,31 +116,31 @@ class Spec:
                 "The graph has no outcome: write Graph.parse(text, outcome='sales'). "
                 f"Nodes: {', '.join(self.graph.nodes)}."
             )
-        for what in ("responses", "links", "policy", "correlations"):
-            given = getattr(self, what)
-            if not isinstance(given, Mapping):
-                raise SpecError(f"{what} is a mapping, such as {{'tv': ...}}; got {given!r}.")
-            object.__setattr__(self, what, dict(given))
+        for part in ("responses", "links", "policy", "correlations"):
+            value = getattr(self, part)
+            if not isinstance(value, Mapping):
+                raise SpecError(f"{part} is a mapping, such as {{'tv': ...}}; got {value!r}.")
+            object.__setattr__(self, part, dict(value))
         tidy = {
             "<->".join(sorted(name.strip() for name in str(key).split("<->"))): prior
             for key, prior in self.correlations.items()
         }
         object.__setattr__(self, "correlations", tidy)
         terms: Any = (
-            {k: _several(v, Term, f"baseline['{k}']") for k, v in self.baseline.items()}
+            {k: _as_tuple(v, Term, f"baseline['{k}']") for k, v in self.baseline.items()}
             if isinstance(self.baseline, Mapping)
-            else _several(self.baseline, Term, "baseline")
+            else _as_tuple(self.baseline, Term, "baseline")
         )
         object.__setattr__(self, "baseline", terms)
         if isinstance(self.noise, Mapping):
             object.__setattr__(self, "noise", dict(self.noise))
-        tests = _several(self.experiments, Experiment, "experiments")
+        tests = _as_tuple(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
         object.__setattr__(self, "responses", rules.tidy_responses(self))
         memory = {f"{v}->{v}@" for v in self.graph.outcomes}
         acts = [k for k in self.responses if not k.startswith(tuple(memory))]
-        own = [key.split("->")[0] for key in acts]
-        acting = {*_several(self.treatments, str, "treatments"), *own}
+        sources = [key.split("->")[0] for key in acts]
+        acting = {*_as_tuple(self.treatments, str, "treatments"), *sources}
         object.__setattr__(self, "treatments", tuple(sorted(acting)))
         rules.check_policy(self)
         rules.check_graph(self)
@@ -160,7 +160,7 @@ class Spec:
 
     @cached_property
     def held(self) -> frozenset[str]:
-        """Treatments that keep their plan in every world.
+        """The treatments that keep their plan in every world.
 
         Those with that policy, and those without one that follow the past of their own effects.
         """
@@ -182,21 +182,21 @@ class Spec:
 
     @cached_property
     def reacting(self) -> Spec:
-        """The same equations, in whose worlds every treatment that has one reacts."""
+        """The same spec, but every treatment with an equation reacts in its worlds."""
         react = {t: "reacts" for t in self.held if t in self.modelled}
         noise = {v: self.noise_of(v) for v in self.modelled}
         return replace(self, policy={**self.policy, **react}, noise=noise)
 
     @cached_property
     def modelled(self) -> tuple[str, ...]:
-        """Nodes with a structural equation, causes first; districts are modelled whole."""
+        """The nodes with a structural equation, causes first; a district is modelled as a whole."""
         graph = self.reduced
         acting = [t for t in self.treatments if t in graph.nodes]
-        below = {*graph.descendants(*acting)} if acting else set()
-        wanted = {v for v in graph.nodes if v in below or v in graph.outcomes}
-        wanted |= {v for district in graph.districts if wanted & {*district} for v in district}
-        between = [e for e in self.structure.edges if wanted.issuperset(e[:2])]
-        return tuple(chain(*components(wanted, between)))
+        descendants = {*graph.descendants(*acting)} if acting else set()
+        nodes = {v for v in graph.nodes if v in descendants or v in graph.outcomes}
+        nodes |= {v for district in graph.districts if nodes & {*district} for v in district}
+        edges = [e for e in self.structure.edges if nodes.issuperset(e[:2])]
+        return tuple(chain(*components(nodes, edges)))
 
     @cached_property
     def mechanisms(self) -> dict[Edge, Response]:
@@ -210,7 +210,7 @@ class Spec:
 
     @cached_property
     def confounders(self) -> tuple[Confounder, ...]:
-        """Unobserved causes of two modelled nodes or more."""
+        """The unobserved causes of two modelled nodes or more."""
         groups = {tuple(v for v in g if v in self.modelled) for g in self.graph.common_causes}
         sizable = sorted(g for g in groups if len(g) > 1)
         return tuple(
@@ -228,35 +228,35 @@ class Spec:
         """
         district = {v: group for group in self.structure.districts for v in group}
         edges = {str(e): (e.source, e.target, r.spread) for e, r in self.mechanisms.items()}
-        out = {name: s for name, (v, w, s) in edges.items() if district[v] != district[w]}
-        alone = [v for v in self.modelled if len(district[v]) == 1]
-        return out | {f"{v}:sigma": self.noise_of(v).spread for v in alone}
+        strengths = {name: s for name, (v, w, s) in edges.items() if district[v] != district[w]}
+        unconfounded = [v for v in self.modelled if len(district[v]) == 1]
+        return strengths | {f"{v}:sigma": self.noise_of(v).spread for v in unconfounded}
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Nodes that are conditioned on."""
+        """The nodes that the model conditions on."""
         sources = {edge.source for edge in self.mechanisms}
         return tuple(sorted(sources - set(self.modelled)))
 
     @property
     def mediators(self) -> tuple[str, ...]:
-        """Nodes between a treatment and an outcome, which react."""
+        """The nodes between a treatment and an outcome, which react to interventions."""
         graph = self.reduced
-        between = {*graph.descendants(*(t for t in self.treatments if t in graph.nodes))}
-        return tuple(v for v in self.modelled if v in between and v not in graph.outcomes)
+        descendants = {*graph.descendants(*(t for t in self.treatments if t in graph.nodes))}
+        return tuple(v for v in self.modelled if v in descendants and v not in graph.outcomes)
 
     def terms(self, node: str) -> tuple[Term, ...]:
-        """Baseline terms of a node's equation, its intercept first."""
+        """Return the baseline terms of a node's equation, its intercept first."""
         if isinstance(self.baseline, Mapping):
-            given = tuple(self.baseline.get(node, ()))
+            stated = tuple(self.baseline.get(node, ()))
         else:
-            given = self.baseline
-        rest = [t for t in given if not isinstance(t, Intercept)]
-        levels = [t for t in given if isinstance(t, Intercept)] or [Intercept()]
-        return (*levels, *rest)
+            stated = self.baseline
+        time_terms = [t for t in stated if not isinstance(t, Intercept)]
+        levels = [t for t in stated if isinstance(t, Intercept)] or [Intercept()]
+        return (*levels, *time_terms)
 
     def noise_of(self, node: str) -> Noise:
-        """The errors of a node's equation."""
+        """Return the noise of a node's equation."""
         stated = self.noise.get(node) if isinstance(self.noise, Mapping) else self.noise
         if stated is not None:
             return stated
@@ -270,16 +270,16 @@ class Spec:
         all errors under augmentation, which takes periods out of their order. Data of periods
         longer than a week have independent errors too: see `bayescausal.specs.defaults`.
         """
-        own = any(e.source == e.target == node for e in self.structure.edges)
+        has_memory = any(e.source == e.target == node for e in self.structure.edges)
         acts = node in self.graph.outcomes or node in self.mediators
-        return acts and not own and self.augmentation is None
+        return acts and not has_memory and self.augmentation is None
 
     def link(self, node: str) -> str:
-        """The link of a node's equation."""
+        """Return the link of a node's equation."""
         return self.links.get(node, "identity")
 
     def outcome_of(self, estimand: Estimand) -> str:
-        """The node whose change an estimand counts."""
+        """Return the node whose change an estimand counts."""
         return estimand.outcome or self.graph.outcome
 
     def check_estimand(self, estimand: Estimand) -> None:
@@ -307,15 +307,15 @@ class Spec:
         return cls.from_dict(load_yaml(text))
 
     def table(self, panel: bool = False) -> pd.DataFrame:
-        """One row a parameter group: equation, part, form, prior; of a panel with its spreads."""
+        """List the parameter groups: equation, part, form, prior, and for a panel the spreads."""
         rows = []
-        apart = {k: s for k, s in self.spreads.items() if panel and s != COMMON}
-        units = {name: f"; spread of units: {prior!r}" for name, prior in apart.items()}
+        spreads = {k: s for k, s in self.spreads.items() if panel and s != COMMON}
+        units = {name: f"; spread of units: {prior!r}" for name, prior in spreads.items()}
         for node in self.modelled:
             for term in self.terms(node):
                 if isinstance(term, Intercept):
-                    own = f"; spread of units: {term.spread!r}" if panel else ""
-                    rows.append((node, "intercept", "level", repr(term.prior) + own))
+                    suffix = f"; spread of units: {term.spread!r}" if panel else ""
+                    rows.append((node, "intercept", "level", repr(term.prior) + suffix))
                 else:
                     prior = "; ".join(
                         (f"{k}: " if k else "") + repr(p) for k, (p, _) in term.priors.items()
@@ -328,8 +328,8 @@ class Spec:
                     or "linear, no carry-over"
                 )
                 view = f"{type(response.strength).__name__}: {response.strength.prior!r}"
-                rest = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
-                rows.append((node, str(edge), form, view + rest + units.get(str(edge), "")))
+                priors = "".join(f"; {k}: {p!r}" for k, p in response.priors.items())
+                rows.append((node, str(edge), form, view + priors + units.get(str(edge), "")))
             noise = self.noise_of(node)
             prior = "; ".join(f"{k}: {p!r}" for k, p in noise.priors.items())
             prior += units.get(f"{node}:sigma", "")
@@ -353,21 +353,21 @@ class Spec:
     def __repr__(self) -> str:
         table = self.table()
         table["equation"] = table["equation"].where(~table["equation"].duplicated(), "")
-        given = ", ".join(self.inputs) or "nothing"
-        return f"Spec: conditions on {given}\n{table.to_string(index=False, justify='left')}"
+        inputs = ", ".join(self.inputs) or "nothing"
+        return f"Spec: conditions on {inputs}\n{table.to_string(index=False, justify='left')}"
 
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False, border=0)
 
 
-def _several(given: Any, kind: type, what: str) -> tuple:
+def _as_tuple(argument: Any, kind: type, label: str) -> tuple:
     """Return one value of a kind, or a sequence of them, as a tuple."""
-    values = (given,) if isinstance(given, kind) else given
+    values = (argument,) if isinstance(argument, kind) else argument
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-        raise SpecError(f"{what} takes one {kind.__name__} or a sequence; got {given!r}.")
+        raise SpecError(f"{label} takes one {kind.__name__} or a sequence; got {argument!r}.")
     values = tuple(values)
     for value in values:
         if not isinstance(value, kind):
             call = " Write it with brackets, to make a value." if isinstance(value, type) else ""
-            raise SpecError(f"{what} takes {kind.__name__} values; got {value!r}.{call}")
+            raise SpecError(f"{label} takes {kind.__name__} values; got {value!r}.{call}")
     return values

@@ -1,4 +1,4 @@
-"""What adstocks and saturations share: a formula, its parameters and their priors."""
+"""The base of adstocks and saturations: a formula, its parameters and their priors."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Transform:
             )
         for name, prior in self.priors.items():
             if name not in self.defaults:
-                there = ", ".join(self.defaults) or "none"
+                parameters = ", ".join(self.defaults) or "none"
                 raise SpecError(
-                    f"{kind} has no parameter '{name}'; its parameters: {there}."
+                    f"{kind} has no parameter '{name}'; its parameters: {parameters}."
                     f"{did_you_mean(name, self.defaults)}"
                 )
             check_prior(f"{kind}: '{name}'", prior, self.supports.get(name, REAL))
@@ -52,7 +52,7 @@ class Transform:
         return 0
 
     def lasting(self, periods: int, days: float) -> Self:
-        """Return the step with the reach that data decide, where it is theirs to decide."""
+        """Return the step with the reach that data decide, unless its own is stated."""
         return self
 
     def apply(self, xp: Any, x: Array, theta: dict[str, Array], depth: int = 1) -> Array:
@@ -63,12 +63,12 @@ class Transform:
         return self.curve(xp, x, {k: widen(v, depth) for k, v in theta.items()})
 
     def curve(self, xp: Any, x: Array, theta: dict[str, Array]) -> Array:
-        """The formula, element by element; parameters broadcast against ``x``."""
+        """Apply the formula element by element; parameters broadcast against ``x``."""
         raise NotImplementedError
 
     @property
     def settings(self) -> tuple[tuple[str, Any], ...]:
-        """What it is made with besides priors, by name; what data decide is left out."""
+        """The arguments besides priors, by name, without those that data decide."""
         values = [(item.name, getattr(self, item.name)) for item in fields(self)]
         return tuple((k, value) for k, value in values if k != "priors" and value is not None)
 
@@ -81,13 +81,13 @@ class Transform:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote (the kind is already known)."""
-        given = dict(given)
-        given.pop("kind", None)
-        check_keys(given, [item.name for item in fields(cls)], cls.__name__)
-        priors = given.pop("priors", None) or {}
+        settings = dict(given)
+        settings.pop("kind", None)
+        check_keys(settings, [item.name for item in fields(cls)], cls.__name__)
+        priors = settings.pop("priors", None) or {}
         check_keys(priors, cls.defaults, f"{cls.__name__}: priors")
         priors = {k: Prior.from_dict(v) for k, v in priors.items()}
-        return cls(**given, priors=priors)
+        return cls(**settings, priors=priors)
 
 
 def widen(value: Array, depth: int) -> Array:

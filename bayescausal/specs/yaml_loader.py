@@ -1,4 +1,4 @@
-"""`load_yaml`: YAML that comes from outside, read in bounded time and memory.
+"""`load_yaml` reads YAML from untrusted sources in bounded time and memory.
 
 Reading runs no code, and whatever cannot be read is a SpecError that names the line.
 """
@@ -17,7 +17,7 @@ CHARACTERS, VALUES, LEVELS = 2_000_000, 100_000, 50
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain values only; refuses a key that stands twice, and what grows without bound.
+    """Reads plain values only, and refuses duplicate keys and documents that grow without bound.
 
     Truth values and whole numbers are those of YAML 1.2: ``NO``, ``on`` and ``01`` are text, as
     the names of units and nodes are.
@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event, before = self.peek_event(), self._values
+        event, count = self.peek_event(), self._values
         alias = isinstance(event, yaml.AliasEvent)
         line = event.start_mark.line + 1
         if self._levels > LEVELS:
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
         if alias and id(node) not in self._sizes:
             raise SpecError(f"The alias in line {line} of the YAML stands inside itself.")
         self._values += self._sizes[id(node)] if alias else 1
-        self._sizes[id(node)] = self._sizes[id(node)] if alias else self._values - before
+        self._sizes[id(node)] = self._sizes[id(node)] if alias else self._values - count
         if self._values > VALUES:
             raise SpecError(
                 f"The YAML has more than {VALUES:,} values in line {line}, those that aliases "
@@ -53,32 +53,32 @@ class _Loader(yaml.SafeLoader):
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        seen: dict[tuple[str, str], int] = {}
+        lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                 continue
             line = key.start_mark.line + 1
-            if first := seen.get((key.tag, key.value)):
+            if first := lines.get((key.tag, key.value)):
                 raise SpecError(
                     f"The YAML has the key {shown(key.value)} twice in one mapping, in lines "
                     f"{first} and {line}: one of the two would be lost. Rename or remove one; "
                     "entries of one kind are a list, with '-' before each."
                 )
-            seen[key.tag, key.value] = line
+            lines[key.tag, key.value] = line
         return node
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """Construct a value; what Python cannot read of a scalar is named with its line."""
+        """Construct a value; an error names the line of a scalar that Python cannot read."""
         try:
             return super().construct_object(node, deep)
         except (yaml.YAMLError, SpecError):
             raise
         except Exception as error:  # of int, float, date, bool: whatever they raise
             kind = node.tag.rpartition(":")[2]
-            why = "" if isinstance(error, LookupError | AttributeError) else f" ({error})"
+            reason = "" if isinstance(error, LookupError | AttributeError) else f" ({error})"
             raise SpecError(
                 f"The YAML has {shown(node.value)} in line {node.start_mark.line + 1}, which reads "
-                f"as {_KINDS.get(kind, kind)} and is none{shortened(why, 120)}. Correct it, or "
+                f"as {_KINDS.get(kind, kind)} and is none{shortened(reason, 120)}. Correct it, or "
                 "put it into quotes if it is text."
             ) from None
 

@@ -21,15 +21,15 @@ import numpy as np
 import pandas as pd
 
 import bayescausal as bc
-from bayescausal.specs.prior import APART
+from bayescausal.specs.prior import UNIT_SPECIFIC
 
 ARMS = {
     "common": ("common", "common", False),
-    "response": (APART, "common", False),
-    "errors": ("common", APART, False),
-    "both": (APART, APART, False),
+    "response": (UNIT_SPECIFIC, "common", False),
+    "errors": ("common", UNIT_SPECIFIC, False),
+    "both": (UNIT_SPECIFIC, UNIT_SPECIFIC, False),
     "common, size": ("common", "common", True),
-    "both, size": (APART, APART, True),
+    "both, size": (UNIT_SPECIFIC, UNIT_SPECIFIC, True),
 }
 
 

@@ -14,7 +14,7 @@ from bayescausal.decisions.experiment_ranking import expected_std_error
 from bayescausal.errors import BayesCausalError, DataError, SpecError
 from bayescausal.inference.archive import FORMAT
 from bayescausal.model.scm import compile_scm
-from bayescausal.specs.prior import APART, COMMON
+from bayescausal.specs.prior import COMMON, UNIT_SPECIFIC
 
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation())
 GRAPH = bc.Graph.parse("tv -> sales", outcome="sales")
@@ -218,7 +218,11 @@ def test_the_table_of_a_panel_has_the_spreads():
     assert not spec.table()["prior"].str.contains("spread").any()
     shown = spec.table(panel=True).set_index("part")["prior"]
     spreads = shown[["intercept", "tv->sales", "error"]].str.extract("spread of units: (.*)")[0]
-    assert spreads.tolist() == [repr(bc.Intercept().spread), repr(APART), repr(APART)]
+    assert spreads.tolist() == [
+        repr(bc.Intercept().spread),
+        repr(UNIT_SPECIFIC),
+        repr(UNIT_SPECIFIC),
+    ]
 
 
 def test_national_data_and_a_panel_of_one_market_have_no_deviations():
@@ -257,7 +261,7 @@ def test_spreads_are_written_and_read(spread):
     noise = bc.AR1Noise() if spread is None else bc.AR1Noise(spread=spread)
     spec = bc.Spec(GRAPH, {"tv": media}, noise=noise)
     assert bc.Spec.from_yaml(spec.to_yaml()) == spec
-    assert media.spread == (APART if spread is None else spread)
+    assert media.spread == (UNIT_SPECIFIC if spread is None else spread)
     assert bc.Response(spread=spread).spread == (COMMON if spread is None else spread)
 
 
