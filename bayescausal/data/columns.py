@@ -1,4 +1,4 @@
-"""Columns of a frame: which of them a `Dataset` can keep, and why not the others."""
+"""Columns of a frame: which of them a `Dataset` can hold, and why it leaves out the others."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def unwritable(name: str) -> str:
     """
     if not name.strip() or name == ".":
         return f"the name {name!r} cannot be saved. Rename it"
-    bad = [c for c in name if c in "/\0" or "\ud800" <= c <= "\udfff"]
-    return f"a name with {bad[0]!r} cannot be saved. Rename it" if bad else ""
+    characters = [c for c in name if c in "/\0" or "\ud800" <= c <= "\udfff"]
+    return f"a name with {characters[0]!r} cannot be saved. Rename it" if characters else ""
 
 
 def not_numbers(column: pd.Series) -> str:
-    """Say what a column holds in place of numbers and how to convert it, or return ''."""
+    """Say what a column holds instead of numbers and how to convert it; empty for numbers."""
     if _is_real(column.dtype):
         return ""
     frame = f"frame['{column.name}']"
@@ -52,12 +52,12 @@ def not_numbers(column: pd.Series) -> str:
         if len(odd) or pd.api.types.is_datetime64_any_dtype(column) or sample is None:
             return f"it holds {column.dtype}, not numbers. Leave it out"
         return f"it holds {column.dtype}, not numbers. Convert it: {_numbers(frame, frame)}"
-    held = f"it holds text such as {shown(sample)}, not numbers"
+    problem = f"it holds text such as {shown(sample)}, not numbers"
     call = _conversion(values)
     if call is None:
-        return f"{held}. Write a number in its place, then convert it: {_numbers(frame, frame)}"
-    also = "" if call == "{0}" else ", or write plain numbers in the file"
-    return f"{held}. Convert it: {_numbers(frame, call.format(frame))}{also}"
+        return f"{problem}. Write a number in its place, then convert it: {_numbers(frame, frame)}"
+    alternative = "" if call == "{0}" else ", or write plain numbers in the file"
+    return f"{problem}. Convert it: {_numbers(frame, call.format(frame))}{alternative}"
 
 
 def _numbers(frame: str, text: str) -> str:
@@ -65,7 +65,7 @@ def _numbers(frame: str, text: str) -> str:
 
 
 def _conversion(values: pd.Series) -> str | None:
-    """Return what to call on a column of texts so that all are numbers; None if nothing will do."""
+    """Return the pandas calls that turn a column of texts into numbers, None if no calls can."""
     texts = values.astype(str).str.strip()
     if pd.to_numeric(texts, errors="coerce").notna().all():
         return "{0}"
@@ -83,29 +83,32 @@ def _conversion(values: pd.Series) -> str | None:
     return None
 
 
-def left_out(frame: pd.DataFrame, kept: Iterable[str], chosen: bool) -> dict[str, str]:
-    """Return why each column that is not kept is left out; ``chosen`` by ``columns=`` or not."""
-    kept = {*kept}
+def left_out(frame: pd.DataFrame, selection: Iterable[str], chosen: bool) -> dict[str, str]:
+    """Return the reason why each column outside the selection is left out.
+
+    `chosen` tells whether the user named the selection with ``columns=``.
+    """
+    selection = {*selection}
     reasons = {}
     for name, column in frame.items():
-        if name not in kept:
-            why = "columns= does not name it" if chosen else ""
-            reasons[str(name)] = why or not_numbers(column) or unwritable(str(name))
+        if name not in selection:
+            reason = "columns= does not name it" if chosen else ""
+            reasons[str(name)] = reason or not_numbers(column) or unwritable(str(name))
     return reasons
 
 
-def require(name: Any, there: Iterable[Any], what: str, also: str = "") -> None:
-    """Raise unless a name is there, with the names that are."""
-    names = sorted(map(str, there))
+def require(name: Any, choices: Iterable[Any], kind: str, hint: str = "") -> None:
+    """Raise unless a name is among the choices; the message lists the choices."""
+    names = sorted(map(str, choices))
     if name not in names:
         raise DataError(
-            f"There is no {what} '{name}'. There are: {', '.join(names[:30]) or 'none'}.{also}"
+            f"There is no {kind} '{name}'. There are: {', '.join(names[:30]) or 'none'}.{hint}"
             f"{did_you_mean(name, names)}"
         )
 
 
 def require_once(name: Any, frame: pd.DataFrame, costs: Mapping[str, str]) -> None:
-    """Raise unless a frame has a column, and has it once; ``costs`` as `costs_of` returns them."""
+    """Raise unless a frame has a column exactly once; `costs` are as `costs_of` returns them."""
     odd = [c for c in frame.columns if not isinstance(c, str)]
     if odd:
         raise DataError(
@@ -113,14 +116,14 @@ def require_once(name: Any, frame: pd.DataFrame, costs: Mapping[str, str]) -> No
             "frame.columns = frame.columns.map(str)."
         )
     index = name is not None and name in frame.index.names
-    also = f" '{name}' is the index: give frame.reset_index()." if index else ""
+    hint = f" '{name}' is the index: give frame.reset_index()." if index else ""
     if name in costs and name not in costs.values():
         cost = costs[name]
-        also += (
+        hint += (
             f" In spend={{'{name}': '{cost}'}} the key is the exposure, a column too, and the "
             f"value what it costs; where the cost is all there is, name it: spend=['{cost}']."
         )
-    require(name, frame.columns, "column", also)
+    require(name, frame.columns, "column", hint)
     if (frame.columns == name).sum() > 1:
         raise DataError(f"There are two columns '{name}'. Rename or drop one of them.")
 
@@ -132,26 +135,28 @@ def require_number(name: Any, column: pd.Series) -> None:
             f"A column cannot be called '{name}', which names a dim ({', '.join(RESERVED)}). "
             "Rename it, or leave it out with columns=."
         )
-    if why := unwritable(str(name)):
-        raise DataError(f"Column '{name}' cannot be used: {why}, or leave it out with columns=.")
-    if why := not_numbers(column):
-        raise DataError(f"Column '{name}' cannot be used: {why}.")
+    if problem := unwritable(str(name)):
+        raise DataError(
+            f"Column '{name}' cannot be used: {problem}, or leave it out with columns=."
+        )
+    if problem := not_numbers(column):
+        raise DataError(f"Column '{name}' cannot be used: {problem}.")
 
 
-def require_computable(what: str, largest: float) -> None:
+def require_computable(label: str, largest: float) -> None:
     """Raise where the square of an effect in currency per spend would leave the floating range."""
     if largest and not 1 / LARGEST <= largest <= LARGEST:
         raise DataError(
-            f"{what} is {largest:.3g} at its largest. Beyond {LARGEST:g} or below {1 / LARGEST:g} "
+            f"{label} is {largest:.3g} at its largest. Beyond {LARGEST:g} or below {1 / LARGEST:g} "
             "a spread comes out as infinite or as zero, because computers square it. State it in "
             "other units, such as thousands or millions."
         )
 
 
 def costs_of(spend: Any) -> dict[str, str]:
-    """Return the column of the cost of each treatment; of names alone, the exposure itself."""
+    """Return the cost column of each treatment; a bare name is its own cost column."""
     if not isinstance(spend, Mapping):
-        return {name: name for name in several(spend, "spend")}
+        return {name: name for name in as_names(spend, "spend")}
     for treatment, name in spend.items():
         if not isinstance(treatment, str) or not isinstance(name, str):
             raise DataError(
@@ -161,17 +166,17 @@ def costs_of(spend: Any) -> dict[str, str]:
     return dict(spend)
 
 
-def several(value: Any, what: str) -> list[str]:
+def as_names(value: Any, argument: str) -> list[str]:
     """Return one name or several as a list."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Iterable):
-        raise DataError(f"{what} takes names of columns; got {shown(value)}.")
+        raise DataError(f"{argument} takes names of columns; got {shown(value)}.")
     return list(names)
 
 
-def numeric(frame: pd.DataFrame, besides: set[str | None]) -> list[str]:
-    """Return the names of columns of real numbers, some left aside."""
-    return [c for c in frame.columns[[*map(_is_real, frame.dtypes)]] if c not in besides]
+def numeric(frame: pd.DataFrame, keys: set[str | None]) -> list[str]:
+    """Return the names of the columns of real numbers, except the `keys`."""
+    return [c for c in frame.columns[[*map(_is_real, frame.dtypes)]] if c not in keys]
 
 
 def _is_real(dtype: Any) -> bool:

@@ -1,4 +1,4 @@
-"""`Dataset`: a regular table of periods (and units), with what it costs and what it is worth."""
+"""`Dataset`: a regular table of periods (and units), with spend and the value of the outcome."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal.data.columns import (
+    as_names,
     costs_of,
     left_out,
     numeric,
@@ -23,7 +24,6 @@ from bayescausal.data.columns import (
     require_computable,
     require_number,
     require_once,
-    several,
     unwritable,
 )
 from bayescausal.data.periods import frequency
@@ -148,7 +148,7 @@ class Dataset:
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
         costs = costs_of(spend or ())
-        keep = numeric(frame, {time, unit}) if columns is None else several(columns, "columns")
+        keep = numeric(frame, {time, unit}) if columns is None else as_names(columns, "columns")
         extra = [*costs.values(), *(name for name in (value, size) if isinstance(name, str))]
         if columns is None:
             keep = [name for name in keep if not unwritable(str(name))]
@@ -159,10 +159,10 @@ class Dataset:
         for name in keep:
             require_number(name, frame[name])
         table = from_rows(frame, keep, time, unit)
-        besides = left_out(frame.drop(columns=keys), keep, columns is not None)
-        if besides and columns is None:
-            warnings.warn(_without(besides), ColumnsLeftOut, stacklevel=2)
-        return cls(table, costs, value, history, besides, size)
+        omissions = left_out(frame.drop(columns=keys), keep, columns is not None)
+        if omissions and columns is None:
+            warnings.warn(_omission_warning(omissions), ColumnsLeftOut, stacklevel=2)
+        return cls(table, costs, value, history, omissions, size)
 
     def _check_settings(self) -> None:
         for treatment, name in self.spend.items():
@@ -194,39 +194,39 @@ class Dataset:
         complete = {*self.spend.values(), self.size}
         for name, column in self.table.data_vars.items():
             values = column.transpose("time", ...).to_numpy().astype(float)
-            bad = ~np.isfinite(values)
+            flaws = ~np.isfinite(values)
             if name not in complete:
-                bad[: self.history] &= ~np.isnan(values[: self.history])
-            if bad.any():
-                when = self.time[int(np.argwhere(bad)[0, 0])]
+                flaws[: self.history] &= ~np.isnan(values[: self.history])
+            if flaws.any():
+                day = self.time[int(np.argwhere(flaws)[0, 0])]
                 raise DataError(
-                    f"Column '{name}' has {int(bad.sum())} missing or infinite values, the first "
-                    f"at {when.date()}. Fill them knowingly, or leave the column out with columns=."
+                    f"Column '{name}' has {int(flaws.sum())} missing or infinite values, the first "
+                    f"at {day.date()}. Fill them knowingly, or leave the column out with columns=."
                 )
             require_computable(f"Column '{name}'", float(np.nanmax(np.abs(values), initial=0.0)))
         for treatment, name in self.spend.items():
-            what, spend = f"The spend of '{treatment}' (column '{name}')", self.array(name)
+            label, spend = f"The spend of '{treatment}' (column '{name}')", self.array(name)
             if (spend < 0).any():
                 raise DataError(
-                    f"{what} is negative in {int((spend < 0).sum())} rows. Spend is what was paid; "
-                    "book refunds where the exposure ran."
+                    f"{label} is negative in {int((spend < 0).sum())} rows. Spend is what was "
+                    "paid; book refunds where the exposure ran."
                 )
             if not (spend[..., self.history :] > 0).any():
                 raise DataError(
-                    f"{what} is zero in every row"
+                    f"{label} is zero in every row"
                     f"{' after the history' if self.history else ''}: nothing can be learned "
                     "about it. Leave it out."
                 )
         self._check_value()
 
     def _check_value(self) -> None:
-        """Raise when the outcome is worth less than nothing, or nothing anywhere."""
+        """Raise when the value of the outcome is negative somewhere or zero everywhere."""
         if not isinstance(self.value, str):
             if self.value <= 0:
-                why = "is negative" if self.value else "says that every return would be 0"
+                problem = "is negative" if self.value else "says that every return would be 0"
                 raise DataError(
-                    f"value={self.value:g} {why}. It is what one unit of the outcome brings, in "
-                    "currency. For an outcome that costs (churn, returns) give its negative as "
+                    f"value={self.value:g} {problem}. It is what one unit of the outcome brings, "
+                    "in currency. For an outcome that costs (churn, returns) give its negative as "
                     "the outcome, with a positive value."
                 )
             return
@@ -260,12 +260,12 @@ class Dataset:
 
     @property
     def is_panel(self) -> bool:
-        """Whether there is a dim ``unit``."""
+        """Whether the data are a panel, with a dim ``unit``."""
         return "unit" in self.table.dims
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """Dims as the model lays them out: time last."""
+        """Dims in the order that the model uses: time is last."""
         return ("unit", "time") if self.is_panel else ("time",)
 
     @property
@@ -288,13 +288,13 @@ class Dataset:
         return values
 
     def holes(self, name: str) -> pd.DatetimeIndex:
-        """Periods of the history in which a column has no value, in some unit."""
+        """Return the periods of the history in which a column has no value in some unit."""
         table = self.table[name].transpose("time", ...).to_numpy().astype(float)
-        empty = np.isnan(table).reshape(len(table), -1).any(axis=1)
-        return self.time[empty]
+        is_empty = np.isnan(table).reshape(len(table), -1).any(axis=1)
+        return self.time[is_empty]
 
     def scale(self, name: str) -> np.ndarray:
-        """Largest absolute value over the training periods, shape ``(1,)`` or ``(unit, 1)``.
+        """Return the largest absolute value in training, shape ``(1,)`` or ``(unit, 1)``.
 
         A unit in which the column is always zero takes the largest scale of the others.
         """
@@ -312,7 +312,7 @@ class Dataset:
         return self.array(self.spend[treatment])
 
     def value_of_outcome(self) -> np.ndarray:
-        """Currency per unit of the outcome, broadcastable to `array`."""
+        """Return the currency per unit of the outcome, broadcastable to `array`."""
         return self.array(self.value) if isinstance(self.value, str) else np.array(self.value)
 
     @property
@@ -331,9 +331,9 @@ class Dataset:
         return digest.hexdigest()
 
     def settings(self) -> dict[str, Any]:
-        """Everything but the table, as a plain dict."""
-        given = {"spend": self.spend, "value": self.value, "history": self.history}
-        return given | ({} if self.size is None else {"size": self.size})
+        """Return everything but the table as a plain dict."""
+        settings = {"spend": self.spend, "value": self.value, "history": self.history}
+        return settings | ({} if self.size is None else {"size": self.size})
 
     def __repr__(self) -> str:
         units = f" x {len(self.units)} units" if self.is_panel else ""
@@ -345,11 +345,13 @@ class Dataset:
         return text + (f"; {self.history} periods of history)" if self.history else ")")
 
 
-def _without(besides: Mapping[str, str]) -> str:
+def _omission_warning(omissions: Mapping[str, str]) -> str:
     """Say which columns were left out, of which the first three with the reason."""
-    first = [f"{shown(name)} ({shortened(why, 200)})" for name, why in list(besides.items())[:3]]
-    more = f" and {len(besides) - 3} more" if len(besides) > 3 else ""
+    first = [
+        f"{shown(name)} ({shortened(reason, 200)})" for name, reason in list(omissions.items())[:3]
+    ]
+    remainder = f" and {len(omissions) - 3} more" if len(omissions) > 3 else ""
     return (
-        f"Left out of the data: {'; '.join(first)}{more}. Name the columns that you want in "
+        f"Left out of the data: {'; '.join(first)}{remainder}. Name the columns that you want in "
         "columns=, and nothing is said."
     )

@@ -1,7 +1,7 @@
-"""Dates: which days a value names. Nothing is guessed: text starts with the year, as in ISO 8601.
+"""Readers of dates, which never guess: text starts with the year, as in ISO 8601.
 
-One reader for windows, events, changepoints, tables of tests and columns of time. What it refuses
-it quotes, with advice that was tried on the value.
+They serve windows, events, changepoints, tables of tests and columns of time. A value that
+is refused is quoted, with advice that was tried on it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Unreadable(ValueError):
 
 
 def read_window(value: Any) -> Window:
-    """Return the first and the last day; a month or a year is read as all of its days.
+    """Return the first and the last day of a window; a month or a year counts with all its days.
 
     Examples
     --------
@@ -69,8 +69,8 @@ def read_window(value: Any) -> Window:
     return start, end
 
 
-def read_days(values: Any, what: str) -> tuple[pd.Timestamp, ...]:
-    """Return one day or several, sorted and each once.
+def read_days(values: Any, label: str) -> tuple[pd.Timestamp, ...]:
+    """Return one day or several, sorted and without duplicates.
 
     Examples
     --------
@@ -80,25 +80,25 @@ def read_days(values: Any, what: str) -> tuple[pd.Timestamp, ...]:
     single = not isinstance(values, Iterable) or isinstance(values, str)
     stamps = set()
     for value in [values] if single else values:
-        first, last = _days(value, what)
+        first, last = _days(value, label)
         if first != last:
             raise SpecError(
-                f"{what}: {shown(value)} has {(last - first).days + 1} days. Write the day that "
+                f"{label}: {shown(value)} has {(last - first).days + 1} days. Write the day that "
                 f"is meant, such as '{first.date()}'."
             )
         stamps.add(first)
     return tuple(sorted(stamps))
 
 
-def _days(value: Any, what: str) -> Window:
+def _days(value: Any, label: str) -> Window:
     try:
         return days_named(value)
     except Unreadable as error:
-        raise SpecError(f"{what}: {error}") from None
+        raise SpecError(f"{label}: {error}") from None
 
 
 def days_named(value: Any) -> Window:
-    """First and last day that a value names: a day, a month, a year, or a period of pandas.
+    """Return the first and the last day of a value: a day, month, year or pandas period.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def days_named(value: Any) -> Window:
 
 
 def _moments(value: Any) -> Window:
-    """First and last moment that a value names, with its time of day and zone, if it has one."""
+    """Return the first and the last moment of a value, with its time of day and zone, if any."""
     if isinstance(value, str):
         return _read_text(value.strip())
     if value is None or (np.ndim(value) == 0 and pd.isna(value)):
@@ -134,7 +134,7 @@ def _moments(value: Any) -> Window:
         _check_year(stamp.year, value)
         return stamp, stamp
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        raise Unreadable(f"{shown(value)} is a number, not a date. {_meant(value)}")
+        raise Unreadable(f"{shown(value)} is a number, not a date. {_number_advice(value)}")
     raise Unreadable(f"{shown(value)} is no date. Write a day, year first: '2025-03-31'.")
 
 
@@ -153,7 +153,7 @@ def _read_text(text: str) -> Window:
         _check_exists(text, year, month)
         period = pd.Period(year=year, month=month, freq="M" if parts[2] else "Y")
         return period.start_time, period.end_time
-    raise Unreadable(_why(text))
+    raise Unreadable(_text_problem(text))
 
 
 def _check_year(year: int, value: Any) -> None:
@@ -169,8 +169,8 @@ def _check_exists(text: str, year: int, month: int, day: int = 1) -> None:
         raise Unreadable(f"{shown(text)} does not exist: {year}-{month:02} has {count} days.")
 
 
-def _why(text: str) -> str:
-    """Say what is wrong with text that is no ISO date, and which dates it may be."""
+def _text_problem(text: str) -> str:
+    """Say what is wrong with text that is no ISO date, and which dates it may stand for."""
     days: Window | None = None
     if parts := _WEEK.fullmatch(text):
         with suppress(ValueError):
@@ -184,9 +184,12 @@ def _why(text: str) -> str:
     ways = list(dict.fromkeys(filter(None, (_iso(text, form) for form in FORMATS))))
     if not ways:
         return f"{shown(text)} is no date. Write a day, year first: '2025-03-31'."
-    several = " It can be read in more than one way." if len(ways) > 1 else ""
-    meant = " or ".join(f"'{way}'" for way in ways)
-    return f"{shown(text)} does not start with the year, as ISO dates do.{several} Write {meant}."
+    ambiguity = " It can be read in more than one way." if len(ways) > 1 else ""
+    suggestions = " or ".join(f"'{way}'" for way in ways)
+    return (
+        f"{shown(text)} does not start with the year, as ISO dates do.{ambiguity} "
+        f"Write {suggestions}."
+    )
 
 
 def _iso(text: str, form: str) -> str | None:
@@ -200,8 +203,8 @@ def _iso(text: str, form: str) -> str | None:
     return f"{moment:%Y-%m-%d}" if "%d" in form else f"{moment:%Y-%m}"
 
 
-def _meant(value: Any) -> str:
-    """Say which date a number may be meant for."""
+def _number_advice(value: Any) -> str:
+    """Say which date a number may stand for, and how to write it."""
     number = float(value) if abs(value) < 1e9 else 0.5
     if not number.is_integer():
         return "Write a day, year first: '2025-03-31'."
@@ -219,34 +222,34 @@ def _meant(value: Any) -> str:
 
 
 def read_column(column: pd.Series) -> pd.DatetimeIndex:
-    """Return the day that dates each row: the first of those that it names, a month's first say.
+    """Return the day that dates each row: the first day where it names a longer period.
 
     Raises
     ------
     DataError
         Numbers, missing or unreadable dates (the first of them is quoted), times of day, zones.
     """
-    name, own = column.name, f"frame['{column.name}']"
+    name, source = column.name, f"frame['{column.name}']"
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_numeric_dtype(column):
         raise DataError(
-            f"Column '{name}' holds {column.dtype}, not dates. {_convert_numbers(column, own)}"
+            f"Column '{name}' holds {column.dtype}, not dates. {_convert_numbers(column, source)}"
         )
     if column.isna().any():
         raise DataError(f"Column '{name}' has {int(column.isna().sum())} missing dates.")
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if not pd.api.types.is_datetime64_any_dtype(column):
-        column = _read_objects(column, own)
+        column = _read_objects(column, source)
     stamps = pd.DatetimeIndex(column, name="time")
     if stamps.tz is not None or not stamps.equals(stamps.normalize()):
-        raise DataError(f"Column '{name}' has {_convert_moments(column, stamps, own)}")
+        raise DataError(f"Column '{name}' has {_convert_moments(column, stamps, source)}")
     return stamps
 
 
-def _read_objects(column: pd.Series, own: str) -> pd.Series:
-    """Read each value once; with a zone in any of them the column is one in UTC."""
+def _read_objects(column: pd.Series, source: str) -> pd.Series:
+    """Read each distinct value once; if any has a zone, the whole column is returned in UTC."""
     try:
         codes, values = pd.factorize(column)
     except TypeError:  # lists and the like
@@ -262,63 +265,65 @@ def _read_objects(column: pd.Series, own: str) -> pd.Series:
             row = column.index[int(np.argmax(codes == code))]
             raise DataError(
                 f"Column '{column.name}' cannot be read as dates. Row {shown(row)}: {error} "
-                f"{_convert_text(list(values), own)}"
+                f"{_convert_text(list(values), source)}"
             ) from None
     aware = any(moment.tz is not None for moment in moments)
-    read = pd.DatetimeIndex(pd.to_datetime(moments, utc=True if aware else None))
-    return pd.Series(read[codes], index=column.index, name=column.name)
+    index = pd.DatetimeIndex(pd.to_datetime(moments, utc=True if aware else None))
+    return pd.Series(index[codes], index=column.index, name=column.name)
 
 
-def _convert_text(values: list[Any], own: str) -> str:
-    """Say how to read a column of text that is not ISO, by the formats that fit all of it."""
+def _convert_text(values: list[Any], source: str) -> str:
+    """Say how to convert a column of text that is not ISO, by the formats that fit every value."""
     if all(isinstance(value, str) and _WEEK.fullmatch(value) for value in values):
-        return f"For the column: {own} = pd.to_datetime({own} + '-1', format='%G-W%V-%u')."
+        return f"For the column: {source} = pd.to_datetime({source} + '-1', format='%G-W%V-%u')."
     if all(isinstance(value, str) and _QUARTER.fullmatch(value) for value in values):
-        return f"For the column: {own} = pd.PeriodIndex({own}, freq='Q').to_timestamp()."
+        return f"For the column: {source} = pd.PeriodIndex({source}, freq='Q').to_timestamp()."
     texts = [value.strip() if isinstance(value, str) else "" for value in values]
     fitting = [form for form in FORMATS if all(_iso(text, form) for text in texts)]
     if not fitting:
         return "Mend that cell: a column of text holds ISO dates, 2025-03-31, and nothing else."
-    which = f", or {fitting[1]!r}: say which" if len(fitting) > 1 else ""
-    return f"For the column: {own} = pd.to_datetime({own}, format={fitting[0]!r}){which}."
+    alternative = f", or {fitting[1]!r}: say which" if len(fitting) > 1 else ""
+    return (
+        f"For the column: {source} = pd.to_datetime({source}, format={fitting[0]!r}){alternative}."
+    )
 
 
-def _convert_numbers(column: pd.Series, own: str) -> str:
-    """Say how to read a column of numbers as dates, by what the numbers look like."""
+def _convert_numbers(column: pd.Series, source: str) -> str:
+    """Say how to convert a column of numbers to dates, judging by their size."""
     values = column.dropna().astype(float)
     low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
-    text = f"{own}.astype(int).astype(str)"
+    text = f"{source}.astype(int).astype(str)"
     advice = ""
     if pd.api.types.is_bool_dtype(column) or not len(values) or (values % 1 != 0).any():
         pass
     elif all(_iso(f"{value:.0f}", "%Y%m%d") for value in values) and low > 1e7:
         advice = f"pd.to_datetime({text}, format='%Y%m%d')"
     elif low > 1e9 and high < 1e10:
-        advice = f"pd.to_datetime({own}, unit='s')"
+        advice = f"pd.to_datetime({source}, unit='s')"
     elif low > 1e12 and high < 1e13:
-        advice = f"pd.to_datetime({own}, unit='ms')"
+        advice = f"pd.to_datetime({source}, unit='ms')"
     elif low >= 167801 and high <= 226153 and (values % 100).between(1, 53).all():
         weeks = f"pd.to_datetime({text} + '1', format='%G%V%u')"
         months = f"pd.to_datetime({text}, format='%Y%m') for months, or {weeks} for weeks"
         advice = weeks if (values % 100).max() > 12 else months
     elif low > 20000 and high < 80000:
-        advice = f"pd.to_datetime({own}, unit='D', origin='1899-12-30')"
+        advice = f"pd.to_datetime({source}, unit='D', origin='1899-12-30')"
     elif low >= 1678 and high <= 2261:
         advice = f"pd.to_datetime({text}, format='%Y')"
     elif low >= 0 and high <= 53:
         return (
             "Numbers of weeks need their year; with a column of ISO years: "
-            f"{own} = pd.to_datetime(frame['year'].astype(str) + {text}.str.zfill(2) + '1', "
+            f"{source} = pd.to_datetime(frame['year'].astype(str) + {text}.str.zfill(2) + '1', "
             "format='%G%V%u')."
         )
     if not advice:
         some = f"; got {shown(column.tolist()[0])}" if len(column) else ""
         return f"Write dates as text, year first: '2025-03-31'{some}."
-    return f"Say how to read the numbers: {own} = {advice}."
+    return f"Say how to read the numbers: {source} = {advice}."
 
 
-def _convert_moments(column: pd.Series, stamps: pd.DatetimeIndex, own: str) -> str:
-    """Say what is wrong with times of day and zones, and what makes days of them."""
+def _convert_moments(column: pd.Series, stamps: pd.DatetimeIndex, source: str) -> str:
+    """Say what is wrong with times of day and zones, and how to turn them into days."""
     cut = stamps != stamps.normalize()
     place = int(np.argmax(cut))
     quoted = f"{stamps[place]} in row {shown(column.index[place])}"
@@ -326,11 +331,12 @@ def _convert_moments(column: pd.Series, stamps: pd.DatetimeIndex, own: str) -> s
     if len(gaps) and gaps.min() < np.timedelta64(23, "h"):
         return (
             f"several rows a day, such as {quoted}. One row a period, a day at the finest. Sum the "
-            f"rows of each day: frame = frame.groupby(pd.to_datetime({own}).dt.date)"
+            f"rows of each day: frame = frame.groupby(pd.to_datetime({source}).dt.date)"
             ".sum(numeric_only=True).reset_index(); of a panel those of each day and unit."
         )
     zone = _zone(stamps)
-    days = f"{own} = pd.to_datetime({own}, utc=True).dt.tz_convert('{zone}').dt.tz_localize(None)"
+    utc = f"pd.to_datetime({source}, utc=True)"
+    days = f"{source} = {utc}.dt.tz_convert('{zone}').dt.tz_localize(None)"
     if stamps.tz is not None:
         return (
             f"a time zone. Keep the days of the zone in which its periods begin, such as: {days}."
@@ -338,12 +344,12 @@ def _convert_moments(column: pd.Series, stamps: pd.DatetimeIndex, own: str) -> s
     return (
         f"times of day, such as {quoted}. If they are in UTC, take the days of the zone in which "
         f"periods begin at midnight, such as: {days}. If they mean nothing: "
-        f"{own} = pd.to_datetime({own}).dt.normalize()."
+        f"{source} = pd.to_datetime({source}).dt.normalize()."
     )
 
 
 def _zone(stamps: pd.DatetimeIndex) -> str:
-    """Return the first zone in which all are midnights, or one for example."""
+    """Return the first zone in which all stamps are midnights, else one to show as an example."""
     utc = stamps.tz_localize("UTC") if stamps.tz is None else stamps.tz_convert("UTC")
     for zone in ([] if stamps.tz is None else [str(stamps.tz)]) + [*ZONES]:
         with suppress(KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Periods: what their step is called, which days a row covers, which rows a window or day is in."""
+"""Periods: the name of their step, the days that a row covers, the rows that a window covers."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def steps(time: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
 
 
 def months(time: pd.DatetimeIndex) -> int:
-    """Calendar months in a period, 0 if a period is a number of days.
+    """Return the calendar months in a period, 0 if a period is a number of days.
 
     July, August and September have 31 days from one first to the next: periods of equal length
     are months too if each is dated by the same day of its month, or by the last one.
     """
     days, jumps = steps(time)
-    same = np.ptp(time.day) == 0 or bool(time.is_month_end.all())
-    return int(jumps[0]) if np.ptp(days) or (same and jumps[0] and not np.ptp(jumps)) else 0
+    same_day = np.ptp(time.day) == 0 or bool(time.is_month_end.all())
+    return int(jumps[0]) if np.ptp(days) or (same_day and jumps[0] and not np.ptp(jumps)) else 0
 
 
 def frequency(time: pd.DatetimeIndex) -> str:
-    """``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or the step in days.
+    """Return ``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or the step in days.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def frequency(time: pd.DatetimeIndex) -> str:
 
 
 def days_of(time: pd.DatetimeIndex) -> list[Reading]:
-    """First and last day of each period, in every way that its date may be read; likeliest first.
+    """Return every reading of the periods, each their first and last days, likeliest first.
 
     A period lasts from its date to the day before the next one's. Months (quarters, years) may
     also be calendar months that are dated by some day in them. They are if that day is the last;
@@ -60,17 +60,17 @@ def days_of(time: pd.DatetimeIndex) -> list[Reading]:
     day = pd.Timedelta(days=1)
     following = time[-1] + pd.DateOffset(months=count)
     plain = time, time[1:].append(pd.DatetimeIndex([following])) - day
-    late = bool((time.days_in_month - time.day < 7).all())
-    early = bool((time.day <= 4).all() and np.ptp(time.day) and np.ptp(time.dayofweek))
-    month = time.to_period("M") - (count - 1 if late else 0)
+    near_month_end = bool((time.days_in_month - time.day < 7).all())
+    near_month_start = bool((time.day <= 4).all() and np.ptp(time.day) and np.ptp(time.dayofweek))
+    month = time.to_period("M") - (count - 1 if near_month_end else 0)
     calendar = month.to_timestamp(), (month + count).to_timestamp() - day
     if time.is_month_end.all():
         return [calendar]
-    return [calendar, plain] if late or early else [plain, calendar]
+    return [calendar, plain] if near_month_end or near_month_start else [plain, calendar]
 
 
 def carry_over(time: pd.DatetimeIndex) -> int:
-    """Periods in which exposure acts on by default: eight weeks' worth, if there are so many.
+    """Return the default number of carry-over periods: eight weeks, if there are so many.
 
     Examples
     --------
@@ -81,24 +81,24 @@ def carry_over(time: pd.DatetimeIndex) -> int:
 
 
 def days_a_period(time: pd.DatetimeIndex) -> float:
-    """Mean length of a period in days."""
+    """Return the mean length of a period in days."""
     return (time[-1] - time[0]) / (len(time) - 1) / pd.Timedelta(days=1)
 
 
 def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """First day of each period, where the periods of ``reference`` say how they are dated."""
+    """Return the first day of each period; `reference` tells how the periods are dated."""
     pattern = max(time, reference, key=len)
     first = days_of(pattern)[0][0]
     if first.equals(pattern):
         return time
-    back = months(pattern) - 1 if (first.month != pattern.month).any() else 0
-    return (time.to_period("M") - back).to_timestamp()
+    shift = months(pattern) - 1 if (first.month != pattern.month).any() else 0
+    return (time.to_period("M") - shift).to_timestamp()
 
 
 def places(
     time: pd.DatetimeIndex, reference: pd.DatetimeIndex, days: Sequence[pd.Timestamp]
 ) -> np.ndarray:
-    """Position in ``time`` of the period that covers each day: negative before the first one.
+    """Return the row of the period that covers each day: negative before the first period.
 
     From ``len(time)`` on it is after the last; periods outside are as long as those inside.
 
@@ -118,30 +118,30 @@ def places(
         jump = 12 * (dates.year - start.year) + dates.month - start.month - (dates.day < start.day)
         return np.asarray(jump // count)
 
-    inside = np.searchsorted(first, dates, side="right") - 1
-    after = len(first) - 1 + since(first[-1])
-    return np.where(dates < first[0], since(first[0]), np.where(dates < first[-1], inside, after))
+    row = np.searchsorted(first, dates, side="right") - 1
+    later_row = len(first) - 1 + since(first[-1])
+    return np.where(dates < first[0], since(first[0]), np.where(dates < first[-1], row, later_row))
 
 
 def covered(time: pd.DatetimeIndex, history: int = 0) -> Window:
-    """First and last day of all periods after the history."""
+    """Return the first and the last day of all periods after the history."""
     readings = days_of(time)
     return min(first[history] for first, _ in readings), max(last[-1] for _, last in readings)
 
 
 def _reading(time: pd.DatetimeIndex, window: Window) -> Reading:
-    """Return the reading of periods that a window fits best; the likeliest of those that do."""
+    """Return the reading of the periods that fits a window best, the likeliest of equal ones."""
     return max(days_of(time), key=lambda r: (window[0] in r[0]) + (window[1] in r[1]))
 
 
-def inside(time: pd.DatetimeIndex, window: Window) -> np.ndarray:
-    """Which periods start in a window; one whose own date the window starts with is in it."""
+def period_mask(time: pd.DatetimeIndex, window: Window) -> np.ndarray:
+    """Return which periods start in a window, one that is dated by the start of it included."""
     first = _reading(time, window)[0]
     return np.asarray(((first >= window[0]) & (first <= window[1])) | (time == window[0]))
 
 
-def held(time: pd.DatetimeIndex, window: Window) -> Window | None:
-    """First and last day of the periods that start in a window; None if there is none.
+def covered_days(time: pd.DatetimeIndex, window: Window) -> Window | None:
+    """Return the first and the last day of the periods that start in a window, None without any.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def held(time: pd.DatetimeIndex, window: Window) -> Window | None:
     >>> [str(day.date()) for day in days]
     ['2024-10-07', '2024-11-03']
     """
-    rows = np.flatnonzero(inside(time, window))
+    rows = np.flatnonzero(period_mask(time, window))
     if not len(rows):
         return None
     first, last = _reading(time, window)
@@ -158,19 +158,19 @@ def held(time: pd.DatetimeIndex, window: Window) -> Window | None:
 
 
 def is_whole(time: pd.DatetimeIndex, window: Window) -> bool:
-    """Whether a window starts with a period and ends with one, or on the date of one."""
-    days = held(time, window)
+    """Return whether a window starts with a period and ends with one, or on the date of one."""
+    days = covered_days(time, window)
     return days is not None and days[0] == window[0] and (days[1] == window[1] or window[1] in time)
 
 
-def near(time: pd.DatetimeIndex, window: Window) -> list[Window]:
-    """Windows of whole periods: the longest in a window, if any, and the shortest around it."""
+def whole_windows(time: pd.DatetimeIndex, window: Window) -> list[Window]:
+    """Return the longest run of whole periods in a window, if any, and the shortest around it."""
     first, last = days_of(time)[0]
     masks = ((first >= window[0]) & (last <= window[1]), (last >= window[0]) & (first <= window[1]))
     rows = [np.flatnonzero(mask)[[0, -1]] for mask in masks if mask.any()]
     return [(first[i], last[j]) for i, j in rows]
 
 
-def written(window: Window) -> str:
+def window_text(window: Window) -> str:
     """Write a window as two dates."""
     return f"{window[0].date()}..{window[1].date()}"

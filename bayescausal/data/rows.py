@@ -1,4 +1,4 @@
-"""What the rows of a `Dataset` must be: dates without gaps, units that have every one of them."""
+"""Checks of the rows of a `Dataset`: dates have no gaps, and every unit has every date."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checked(table: xr.Dataset) -> xr.Dataset:
 
 
 def from_rows(frame: pd.DataFrame, keep: list[str], time: str, unit: str | None) -> xr.Dataset:
-    """Return some columns of a tidy frame as a table of periods, and units."""
+    """Return some columns of a tidy frame as a table over periods, or over periods and units."""
     dates = read_column(frame[time])
     if unit is None:
         check_time(dates, "the data")
@@ -62,7 +62,7 @@ def from_rows(frame: pd.DataFrame, keep: list[str], time: str, unit: str | None)
 
 
 def read_units(column: pd.Series) -> pd.Index:
-    """Return names of units as text; refuse what is no name, or was one before it was read."""
+    """Return the names of units as text; raise for values that are no names, such as 1.0."""
     if column.isna().any():
         raise DataError(f"Column '{column.name}' has {int(column.isna().sum())} missing units.")
     try:
@@ -79,32 +79,32 @@ def check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
     names = units.unique()
     first = dates[units == names[0]]
     for name in names:
-        own = dates[units == name]
-        check_time(own, f"unit '{name}'")
-        if not own.equals(first):
-            missing = first.symmetric_difference(own)[0]
+        unit_dates = dates[units == name]
+        check_time(unit_dates, f"unit '{name}'")
+        if not unit_dates.equals(first):
+            gap = first.symmetric_difference(unit_dates)[0]
             raise DataError(
-                f"Unit '{name}' has {len(own)} periods, '{names[0]}' has {len(first)}; the first "
-                f"difference is at {missing.date()}. A panel needs every unit in every period: "
+                f"Unit '{name}' has {len(unit_dates)} periods, '{names[0]}' has {len(first)}; the "
+                f"first difference is at {gap.date()}. A panel needs every unit in every period: "
                 "fill the rows or drop the unit."
             )
 
 
-def check_time(index: pd.DatetimeIndex, where: str) -> None:
+def check_time(index: pd.DatetimeIndex, label: str) -> None:
     """Raise unless periods are in order, each once, without gaps."""
     if len(index) < 3:
-        raise DataError(f"{where} has {len(index)} rows; three periods are the least.")
+        raise DataError(f"{label} has {len(index)} rows; three periods are the least.")
     if index.has_duplicates:
         twice = index[index.duplicated()][0].date()
         raise DataError(
-            f"{where} has the period {twice} twice. One row a period, a day at the finest; for a "
+            f"{label} has the period {twice} twice. One row a period, a day at the finest; for a "
             "panel give unit=."
         )
     days, months = steps(index)
     if (days < 0).any():
-        at = int(np.argmax(days < 0)) + 1
+        row = int(np.argmax(days < 0)) + 1
         raise DataError(
-            f"{where} is out of order: {index[at].date()} follows {index[at - 1].date()}. "
+            f"{label} is out of order: {index[row].date()} follows {index[row - 1].date()}. "
             "Sort it by time."
         )
     monthly = np.median(days) >= 28
@@ -116,17 +116,17 @@ def check_time(index: pd.DatetimeIndex, where: str) -> None:
     size = f"{step} {'month' if monthly else 'day'}{'s' if step > 1 else ''}"
     odd = np.flatnonzero((jumps % step > 0) | (jumps < step))
     if len(odd) or np.ptp(jumps) == 0:
-        at = int(odd[0]) if len(odd) else int(np.argmax(abs(days - np.median(days))))
+        row = int(odd[0]) if len(odd) else int(np.argmax(abs(days - np.median(days))))
         raise DataError(
-            f"{where} is not regular: the usual step is {size}, but {index[at + 1].date()} follows "
-            f"{index[at].date()}. Give daily, weekly or monthly periods."
+            f"{label} is not regular: the usual step is {size}, but {index[row + 1].date()} "
+            f"follows {index[row].date()}. Give daily, weekly or monthly periods."
         )
     offset = pd.DateOffset(months=step) if monthly else pd.DateOffset(days=step)
-    missing = [
-        index[at] + k * offset for at, jump in enumerate(jumps) for k in range(1, jump // step)
+    gaps = [
+        index[row] + k * offset for row, jump in enumerate(jumps) for k in range(1, jump // step)
     ]
-    some = ", ".join(str(date.date()) for date in missing[:5])
+    some = ", ".join(str(date.date()) for date in gaps[:5])
     raise DataError(
-        f"{where} has gaps: {len(missing)} periods are missing at a step of {size} "
-        f"({some}{', ...' if len(missing) > 5 else ''}). Adstock needs every period: add the rows."
+        f"{label} has gaps: {len(gaps)} periods are missing at a step of {size} "
+        f"({some}{', ...' if len(gaps) > 5 else ''}). Adstock needs every period: add the rows."
     )

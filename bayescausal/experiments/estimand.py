@@ -140,18 +140,18 @@ class Estimand:
     """Periods that are counted after the window; None for as far as exposure reaches."""
 
     def __hash__(self) -> int:
-        where = (self.window, self.units, self.off_panel)
-        return hash((self.keys, self.outcome, self.scale, self.tail, *where))
+        scope = (self.window, self.units, self.off_panel)
+        return hash((self.keys, self.outcome, self.scale, self.tail, *scope))
 
     def __post_init__(self) -> None:
         for side in ("active", "control"):
-            given = getattr(self, side)
-            if not isinstance(given, Mapping):
+            mapping = getattr(self, side)
+            if not isinstance(mapping, Mapping):
                 raise SpecError(
-                    f"{side} is a mapping of node to what is set; got {given!r}. "
+                    f"{side} is a mapping of node to what is set; got {mapping!r}. "
                     "Write {'tv': 0}, or {'tv': Times(1.1)}."
                 )
-            tidy = {node_or_edge(k): v for k, v in given.items()}
+            tidy = {node_or_edge(k): v for k, v in mapping.items()}
             object.__setattr__(self, side, {k: _value(k, v) for k, v in tidy.items()})
         if not self.active and not self.control:
             raise SpecError(
@@ -237,17 +237,17 @@ class Estimand:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict; a function that is not `Times` or `Plus` cannot be written."""
-        out: dict[str, Any] = {
+        mapping: dict[str, Any] = {
             side: {k: _write(k, v) for k, v in getattr(self, side).items()}
             for side in ("active", "control")
             if getattr(self, side)
         }
         if self.window:
-            out["window"] = [t.isoformat() for t in self.window]
+            mapping["window"] = [t.isoformat() for t in self.window]
         if self.units:
-            out["units"] = list(self.units)
+            mapping["units"] = list(self.units)
         if self.tail is not None:
-            out["carryover"] = self.carryover
+            mapping["carryover"] = self.carryover
         for key, default in (
             ("outcome", None),
             ("scale", "total"),
@@ -255,20 +255,20 @@ class Estimand:
             ("off_panel", None),
         ):
             if getattr(self, key) != default:
-                out[key] = getattr(self, key)
-        return out
+                mapping[key] = getattr(self, key)
+        return mapping
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Estimand:
         """Read what `to_dict` wrote."""
         check_keys(given, [item.name for item in fields(cls) if item.init], "estimand")
-        given = dict(given)
+        settings = dict(given)
         for side in ("active", "control"):
-            world = given.get(side) or {}
+            world = settings.get(side) or {}
             if isinstance(world, Mapping):
-                world = {k: _read(k, v) for k, v in world.items()}
-            given[side] = world
-        return cls(**given)
+                world = {k: _parse(k, v) for k, v in world.items()}
+            settings[side] = world
+        return cls(**settings)
 
 
 _SETTINGS = [item.name for item in fields(Estimand) if item.init and item.name != "control"]
@@ -329,46 +329,46 @@ def node_or_edge(key: Any) -> str:
     return str(Edge.parse(str(key))) if "->" in str(key) else str(key)
 
 
-def _several(given: Any, what: str) -> tuple:
-    names = (given,) if isinstance(given, str | int | Edge) else given
+def _several(value: Any, label: str) -> tuple:
+    names = (value,) if isinstance(value, str | int | Edge) else value
     if isinstance(names, Mapping) or not isinstance(names, Iterable):
-        raise SpecError(f"{what} is one name or a sequence of names; got {given!r}.")
+        raise SpecError(f"{label} is one name or a sequence of names; got {value!r}.")
     return tuple(names)
 
 
-def _carryover(given: Any) -> bool | int:
+def _carryover(value: Any) -> bool | int:
     """Return True, False, or a number of periods; 0 is False."""
-    if isinstance(given, bool):
-        return given
-    if not isinstance(given, Integral) or given < 0:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, Integral) or value < 0:
         raise SpecError(
             "carryover is True or False, or a whole number of periods after the window; got "
-            f"{given!r}."
+            f"{value!r}."
         )
-    return int(given) or False
+    return int(value) or False
 
 
 def _length(values: Any) -> int:
     return len(values[0]) if isinstance(values[0], tuple) else len(values)
 
 
-def _check_off_panel(asked: Estimand) -> None:
-    if asked.off_panel not in ("path", "steady"):
+def _check_off_panel(estimand: Estimand) -> None:
+    if estimand.off_panel not in ("path", "steady"):
         raise SpecError(
             f"off_panel is 'path' (arrays of the test's own periods) or 'steady' (constant "
-            f"levels); got {asked.off_panel!r}."
+            f"levels); got {estimand.off_panel!r}."
         )
-    if {*asked.active} != {*asked.control} or any("->" in key for key in asked.keys):
+    if {*estimand.active} != {*estimand.control} or any("->" in key for key in estimand.keys):
         raise SpecError(
             "Off the panel there is no factual world: active sets "
-            f"{', '.join(asked.active) or 'nothing'}, control sets "
-            f"{', '.join(asked.control) or 'nothing'}. Give the same nodes, no edges, in both: "
+            f"{', '.join(estimand.active) or 'nothing'}, control sets "
+            f"{', '.join(estimand.control) or 'nothing'}. Give the same nodes, no edges, in both: "
             "Estimand(active={'tv': [80, 80, 80]}, control={'tv': [0, 0, 0]}, off_panel='path')."
         )
-    sides = (asked.active, asked.control)
+    sides = (estimand.active, estimand.control)
     arrays = [v for side in sides for v in side.values() if isinstance(v, tuple)]
-    if asked.off_panel == "steady":
-        if arrays or asked.tail is not None:
+    if estimand.off_panel == "steady":
+        if arrays or estimand.tail is not None:
             raise SpecError(
                 "A steady state has one level a world and no tail: give numbers, and leave "
                 "carryover out. A test with a path of its own is off_panel='path'."
@@ -409,14 +409,14 @@ def _nested(array: np.ndarray) -> tuple:
 
 
 def _world(do: Mapping[str, Any]) -> str:
-    def one(key: str, value: Any) -> str:
+    def clause(key: str, value: Any) -> str:
         if isinstance(value, Times):
             return f"{key}*{value.factor:g}"
         if isinstance(value, Plus):
             return f"{key}{value.amount:+g}"
         return f"{key}={value:g}" if isinstance(value, float) else f"{key}=..."
 
-    return f"do({', '.join(one(k, v) for k, v in do.items())})" if do else "factual"
+    return f"do({', '.join(clause(k, v) for k, v in do.items())})" if do else "factual"
 
 
 def _write(key: str, value: Any) -> Any:
@@ -432,7 +432,7 @@ def _write(key: str, value: Any) -> Any:
     return value
 
 
-def _read(key: str, value: Any) -> Any:
+def _parse(key: str, value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"times"}:

@@ -213,35 +213,37 @@ class Experiment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict for YAML and JSON."""
-        out = {
+        mapping = {
             "name": self.name,
             "estimand": self.estimand.to_dict(),
             "lift": self.lift,
             "std_error": self.std_error,
             "design": self.design,
         }
-        out |= {
+        mapping |= {
             key: getattr(self, key)
             for key in ("bias_sd", "nu", "half_life", "unit")
             if getattr(self, key) is not None
         }
-        out |= {"covariance": dict(self.covariance)} if self.covariance else {}
-        out |= {"share": self.share} if self.share < 1 else {}
-        return out | ({"source": self.source.to_dict()} if self.source else {})
+        mapping |= {"covariance": dict(self.covariance)} if self.covariance else {}
+        mapping |= {"share": self.share} if self.share < 1 else {}
+        return mapping | ({"source": self.source.to_dict()} if self.source else {})
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Experiment:
         """Read what `to_dict` wrote."""
-        known = [item.name for item in fields(cls)]
-        check_keys(given, known, "experiment")
-        missing = [k for k in known[:4] if k not in given]
-        if missing:
-            hint = " Divide the width of its 90% interval by 3.29." * (missing[0] == "std_error")
-            raise SpecError(f"experiment: '{missing[0]}' is missing.{hint}")
-        read: dict[str, Any] = {"estimand": Estimand.from_dict(given["estimand"])}
+        names = [item.name for item in fields(cls)]
+        check_keys(given, names, "experiment")
+        missing_fields = [k for k in names[:4] if k not in given]
+        if missing_fields:
+            hint = " Divide the width of its 90% interval by 3.29." * (
+                missing_fields[0] == "std_error"
+            )
+            raise SpecError(f"experiment: '{missing_fields[0]}' is missing.{hint}")
+        parts: dict[str, Any] = {"estimand": Estimand.from_dict(given["estimand"])}
         if given.get("source") is not None:
-            read["source"] = GeoTest.from_dict(given["source"])
-        return cls(**given | read)
+            parts["source"] = GeoTest.from_dict(given["source"])
+        return cls(**given | parts)
 
     @classmethod
     def from_geo_panel(
@@ -283,11 +285,11 @@ class Experiment:
         >>> round(test.lift), test.design, test.source.error
         (29, 'geo-rct', 'placebo in space')
         """
-        own = ("randomized", "spend", "name", "covariance", *_OF_GEO)
-        check_keys(settings, [*COLUMNS, "estimand", "dark", *SETTINGS, *own], "from_geo_panel")
-        asked = {k: settings.pop(k) for k in own if k in settings}
-        found = geo_test(frame, treated, window, method=method, **settings)
-        return cls.from_geo_test(found, **asked)
+        options = ("randomized", "spend", "name", "covariance", *_OF_GEO)
+        check_keys(settings, [*COLUMNS, "estimand", "dark", *SETTINGS, *options], "from_geo_panel")
+        test_settings = {k: settings.pop(k) for k in options if k in settings}
+        test = geo_test(frame, treated, window, method=method, **settings)
+        return cls.from_geo_test(test, **test_settings)
 
     @classmethod
     def from_geo_test(
@@ -321,8 +323,8 @@ class Experiment:
             raise SpecError(f"test is a GeoTest, as geo_test makes it; got {test!r}.")
         if not isinstance(randomized, bool):
             raise SpecError(f"randomized is True or False; got {randomized!r}.")
-        taken = ("estimand", "lift", "std_error", "design", "source")
-        open_ = [f.name for f in fields(cls) if f.name not in taken]
+        test_fields = ("estimand", "lift", "std_error", "design", "source")
+        open_ = [f.name for f in fields(cls) if f.name not in test_fields]
         check_keys(settings, open_, "experiment of a geo test")
         factor, error = test.factors(spend)
         return cls(
@@ -366,35 +368,39 @@ class Experiment:
         DataError, SpecError
             Fewer than two cells, a unit in two of them, no unit in none; what `geo_test` refuses.
         """
-        own = ("randomized", *_OF_GEO)
-        check_keys(settings, [*COLUMNS, *SETTINGS, *own], "from_geo_cells")
-        asked = {k: settings.pop(k) for k in own if k in settings}
+        options = ("randomized", *_OF_GEO)
+        check_keys(settings, [*COLUMNS, *SETTINGS, *options], "from_geo_cells")
+        test_settings = {k: settings.pop(k) for k in options if k in settings}
         tests, covariance = geo_cells(frame, cells, window, method=method, **settings)
         scale = np.array([test.factors(cells[name].spend)[1] for name, test in tests.items()])
         rows = covariance * np.outer(scale, scale)
-        made = []
+        experiments = []
         for (name, test), row in zip(tests.items(), rows.tolist(), strict=True):
-            others = {k: c for k, c in zip(tests, row, strict=True) if k != name}
-            ties = asked | {"name": name, "covariance": others, "spend": cells[name].spend}
-            made.append(cls.from_geo_test(test, **ties))
-        return tuple(made)
+            covariances = {k: c for k, c in zip(tests, row, strict=True) if k != name}
+            ties = test_settings | {
+                "name": name,
+                "covariance": covariances,
+                "spend": cells[name].spend,
+            }
+            experiments.append(cls.from_geo_test(test, **ties))
+        return tuple(experiments)
 
 
 def _unnamable(name: str) -> str:
     """Say why a netCDF file cannot hold a variable of this name, or return an empty string."""
     if name != name.strip():
         return "it starts or ends with white space"
-    bad = [c for c in name if c == "/" or not c.isprintable()]
-    return f"it holds {bad[0]!r}" if bad else ""
+    characters = [c for c in name if c == "/" or not c.isprintable()]
+    return f"it holds {characters[0]!r}" if characters else ""
 
 
-def _tidy(given: Any, name: str | None) -> dict[str, float]:
+def _tidy(covariance: Any, name: str | None) -> dict[str, float]:
     """Return the covariances that one experiment states, by name, as floats."""
-    if not isinstance(given, Mapping):
+    if not isinstance(covariance, Mapping):
         raise SpecError(
-            f"covariance is a mapping, such as {{'the other test': 40.0}}; got {given!r}."
+            f"covariance is a mapping, such as {{'the other test': 40.0}}; got {covariance!r}."
         )
-    tidy = {str(k): number(f"covariance with '{k}'", v) for k, v in given.items()}
+    tidy = {str(k): number(f"covariance with '{k}'", v) for k, v in covariance.items()}
     if name in tidy:
         raise SpecError(f"Experiment '{name}' gives a covariance with itself: that is std_error.")
     return dict(sorted(tidy.items()))
@@ -402,26 +408,28 @@ def _tidy(given: Any, name: str | None) -> dict[str, float]:
 
 def covariance_between(a: Experiment, b: Experiment) -> float | None:
     """Return the covariance that one of two experiments states, or None; raise if they differ."""
-    said = [
-        one.covariance[str(two.name)] for one, two in ((a, b), (b, a)) if two.name in one.covariance
+    covariances = [
+        first.covariance[str(second.name)]
+        for first, second in ((a, b), (b, a))
+        if second.name in first.covariance
     ]
-    if len(said) == 2 and not math.isclose(*said, rel_tol=1e-9):
+    if len(covariances) == 2 and not math.isclose(*covariances, rel_tol=1e-9):
         raise SpecError(
-            f"The covariance of '{a.name}' and '{b.name}' is {said[0]:g} in one and {said[1]:g} in "
-            "the other. State it once."
+            f"The covariance of '{a.name}' and '{b.name}' is {covariances[0]:g} in one and "
+            f"{covariances[1]:g} in the other. State it once."
         )
-    return said[0] if said else None
+    return covariances[0] if covariances else None
 
 
 def correlated(tests: Iterable[Experiment]) -> tuple[tuple[Experiment, ...], ...]:
     """Group experiments that covariances tie together, each group by name; most are alone."""
     groups: list[list[Experiment]] = []
     for test in sorted(tests, key=lambda t: str(t.name)):
-        tied = [g for g in groups if any(covariance_between(test, one) for one in g)]
-        groups = [g for g in groups if not any(g is t for t in tied)]
-        groups.append([*(one for g in tied for one in g), test])
-    whole = [tuple(sorted(g, key=lambda t: str(t.name))) for g in groups]
-    return tuple(sorted(whole, key=lambda g: str(g[0].name)))
+        matches = [g for g in groups if any(covariance_between(test, member) for member in g)]
+        groups = [g for g in groups if not any(g is t for t in matches)]
+        groups.append([*(member for g in matches for member in g), test])
+    clusters = [tuple(sorted(g, key=lambda t: str(t.name))) for g in groups]
+    return tuple(sorted(clusters, key=lambda g: str(g[0].name)))
 
 
 def error_covariance(tests: Sequence[Experiment], sds: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -113,10 +113,10 @@ def geo_cells(
     labels = frame[unit].astype(str)
     tests: dict[str, GeoTest] = {}
     for name, cell in cells.items():
-        others = {u for own in cells.values() if own is not cell for u in own.treated}
+        other_units = {u for other in cells.values() if other is not cell for u in other.treated}
         try:
             tests[name] = geo_test(
-                frame[~labels.isin(others)],
+                frame[~labels.isin(other_units)],
                 cell.treated,
                 window,
                 time=time,
@@ -130,15 +130,15 @@ def geo_cells(
             tests[name].factors(cell.spend)  # raises for a scale that it does not tell
         except BayesCausalError as error:
             raise type(error)(f"Cell '{name}': {error}") from None
-    made = list(tests.values())
-    names, controls = np.array(data.units), made[0].controls
+    arm_tests = list(tests.values())
+    names, controls = np.array(data.units), arm_tests[0].controls
     correlation = arm_correlation(
-        data.array(outcome)[:, : made[0].before],
-        [np.flatnonzero(np.isin(names, test.treated)) for test in made],
+        data.array(outcome)[:, : arm_tests[0].before],
+        [np.flatnonzero(np.isin(names, test.treated)) for test in arm_tests],
         np.flatnonzero(np.isin(names, controls)),
-        np.array([[test.weights[u] for u in controls] for test in made]),
+        np.array([[test.weights[u] for u in controls] for test in arm_tests]),
     )
-    signed = np.array([-test.std_error if test.dark else test.std_error for test in made])
+    signed = np.array([-test.std_error if test.dark else test.std_error for test in arm_tests])
     return tests, correlation * np.outer(signed, signed)
 
 
@@ -188,9 +188,9 @@ def arm_correlation(
     >>> rho.round(12).tolist()
     [[1.0, 0.5], [0.5, 1.0]]
     """
-    own, shared = unit_variances(sales, controls)
-    means = [own[rows].mean() / len(rows) for rows in arms]
-    matrix = np.diag(means) + (weights * shared) @ weights.T
+    treated_variance, control_variance = unit_variances(sales, controls)
+    means = [treated_variance[rows].mean() / len(rows) for rows in arms]
+    matrix = np.diag(means) + (weights * control_variance) @ weights.T
     sd = np.sqrt(np.diag(matrix))
     matrix = matrix / np.outer(sd, sd)
     np.fill_diagonal(matrix, 1.0)
@@ -202,12 +202,14 @@ def unit_variances(sales: np.ndarray, controls: np.ndarray) -> tuple[np.ndarray,
     m = len(controls)
     if m < 3:
         return np.ones(len(sales)), np.ones(m)
-    moved = sales - sales.mean(axis=1, keepdims=True)
-    seen = ((moved - moved[controls].mean(axis=0)) ** 2).mean(axis=1)
-    of_mean = seen[controls].mean() / (m - 1)
-    own = np.maximum(seen - of_mean, LEAST * seen)
-    shared = np.maximum((seen[controls] - of_mean) / (1 - 2 / m), LEAST * seen[controls])
-    return own, shared
+    deviations = sales - sales.mean(axis=1, keepdims=True)
+    mean_squares = ((deviations - deviations[controls].mean(axis=0)) ** 2).mean(axis=1)
+    of_mean = mean_squares[controls].mean() / (m - 1)
+    treated_variance = np.maximum(mean_squares - of_mean, LEAST * mean_squares)
+    control_variance = np.maximum(
+        (mean_squares[controls] - of_mean) / (1 - 2 / m), LEAST * mean_squares[controls]
+    )
+    return treated_variance, control_variance
 
 
 def _check_cells(cells: Any, data: Dataset) -> None:
@@ -221,16 +223,16 @@ def _check_cells(cells: Any, data: Dataset) -> None:
         raise SpecError(
             f"{len(cells)} cells share no control. With one arm use Experiment.from_geo_panel."
         )
-    taken: dict[str, str] = {}
+    owner: dict[str, str] = {}
     for name, cell in cells.items():
         for treated in cell.treated:
-            if treated in taken:
+            if treated in owner:
                 raise SpecError(
-                    f"Unit '{treated}' is in the cells '{taken[treated]}' and '{name}'. What was "
+                    f"Unit '{treated}' is in the cells '{owner[treated]}' and '{name}'. What was "
                     "changed there at once is one cell: incremental(['tv', 'search'])."
                 )
-            taken[treated] = name
-    if not {*data.units} - {*taken}:
+            owner[treated] = name
+    if not {*data.units} - {*owner}:
         raise DataError(
             f"All {len(data.units)} units are in a cell: nothing shows what would have happened "
             "without the test. Add units that it did not touch."

@@ -63,7 +63,7 @@ def estimator(method: Method, intercept: bool = True) -> Estimator:
     return partial(synthetic_control, intercept=intercept)
 
 
-def difference_in_differences(y: np.ndarray, x: np.ndarray, before: int) -> Counterfactual:
+def difference_in_differences(y: np.ndarray, x: np.ndarray, pre_periods: int) -> Counterfactual:
     """Equal weights that sum to one, free intercept: the two-way fixed-effects estimate.
 
         y0_t = mean_j x_jt + mean_{s before} (y_s - mean_j x_js)
@@ -77,12 +77,12 @@ def difference_in_differences(y: np.ndarray, x: np.ndarray, before: int) -> Coun
     array([ 7.,  8.,  9., 10.])
     """
     mean = x.mean(axis=0)
-    path = mean + (y - mean)[:before].mean()
+    path = mean + (y - mean)[:pre_periods].mean()
     return Counterfactual(path, np.full(len(x), 1 / len(x)), np.ones((len(y), 1)), 1)
 
 
 def synthetic_control(
-    y: np.ndarray, x: np.ndarray, before: int, *, intercept: bool = True
+    y: np.ndarray, x: np.ndarray, pre_periods: int, *, intercept: bool = True
 ) -> Counterfactual:
     """Weights that are not negative and sum to one, closest before the test; exact, not iterative.
 
@@ -104,20 +104,20 @@ def synthetic_control(
     >>> synthetic_control(np.array([9.0, 10, 12, 99]), x, 3).weights.round(12)
     array([0.25, 0.75])
     """
-    shift = x[:, :before].mean(axis=1) if intercept else np.zeros(len(x))
-    level = float(y[:before].mean()) if intercept else 0.0
-    moved = x - shift[:, None]
-    gap = (moved - (y - level))[:, :before].T
+    shift = x[:, :pre_periods].mean(axis=1) if intercept else np.zeros(len(x))
+    level = float(y[:pre_periods].mean()) if intercept else 0.0
+    deviations = x - shift[:, None]
+    gap = (deviations - (y - level))[:, :pre_periods].T
     scale = np.sqrt((gap**2).mean()) or 1.0
     system = np.vstack([gap / scale, np.ones(len(x))])
-    v, _ = nnls(system, np.append(np.zeros(before), 1.0), maxiter=100 * len(x))
+    v, _ = nnls(system, np.append(np.zeros(pre_periods), 1.0), maxiter=100 * len(x))
     weights = v / v.sum()
     design = np.ones((len(y), int(intercept)))
-    free = int((weights > 0).sum()) - 1 + int(intercept)
-    return Counterfactual(weights @ moved + level, weights, design, free)
+    parameters = int((weights > 0).sum()) - 1 + int(intercept)
+    return Counterfactual(weights @ deviations + level, weights, design, parameters)
 
 
-def time_based_regression(y: np.ndarray, x: np.ndarray, before: int) -> Counterfactual:
+def time_based_regression(y: np.ndarray, x: np.ndarray, pre_periods: int) -> Counterfactual:
     """Least squares of the treated series on the mean of the controls, before the test.
 
         y_t = a + b mean_j x_jt + e_t
@@ -138,25 +138,25 @@ def time_based_regression(y: np.ndarray, x: np.ndarray, before: int) -> Counterf
     array([3., 5., 7., 9.])
     """
     design = np.column_stack([np.ones(len(y)), x.mean(axis=0)])
-    solution = np.linalg.lstsq(design[:before], y[:before], rcond=None)[0]
+    solution = np.linalg.lstsq(design[:pre_periods], y[:pre_periods], rcond=None)[0]
     return Counterfactual(design @ solution, np.full(len(x), solution[1] / len(x)), design, 2)
 
 
-def rmse(y: np.ndarray, path: np.ndarray, before: int) -> float:
+def rmse(y: np.ndarray, path: np.ndarray, pre_periods: int) -> float:
     """Root of the mean squared difference before the test."""
-    return float(np.sqrt(((y - path)[:before] ** 2).mean()))
+    return float(np.sqrt(((y - path)[:pre_periods] ** 2).mean()))
 
 
-def leverage(made: Counterfactual, before: int) -> np.ndarray:
+def leverage(fit: Counterfactual, pre_periods: int) -> np.ndarray:
     """How errors before the test enter the sum after it: ``D_pre (D_pre' D_pre)^-1 D_post' 1``.
 
     The error of the cumulative effect is ``sum_{t after} e_t - sum_{s before} leverage_s e_s``.
     """
-    after = made.design[before:].sum(axis=0)
-    return np.linalg.lstsq(made.design[:before].T, after, rcond=None)[0]
+    post_sum = fit.design[pre_periods:].sum(axis=0)
+    return np.linalg.lstsq(fit.design[:pre_periods].T, post_sum, rcond=None)[0]
 
 
-def regression_error(y: np.ndarray, made: Counterfactual, before: int) -> float:
+def regression_error(y: np.ndarray, fit: Counterfactual, pre_periods: int) -> float:
     """Posterior predictive scale of the cumulative effect with independent errors.
 
         s sqrt(h + leverage' leverage),   s^2 = sum_{before} e^2 / (n - parameters)
@@ -164,10 +164,10 @@ def regression_error(y: np.ndarray, made: Counterfactual, before: int) -> float:
     with h periods after; the effect is Student-t with ``n - parameters`` degrees of freedom
     (a flat prior, Kerman et al. 2017). The second term is the error of the coefficients.
     """
-    residual = (y - made.path)[:before]
-    a = leverage(made, before)
-    variance = (residual**2).sum() / (before - made.parameters)
-    return math.sqrt(variance * (len(y) - before + a @ a))
+    residual = (y - fit.path)[:pre_periods]
+    a = leverage(fit, pre_periods)
+    variance = (residual**2).sum() / (pre_periods - fit.parameters)
+    return math.sqrt(variance * (len(y) - pre_periods + a @ a))
 
 
 def autocorrelation(residual: np.ndarray) -> float:
@@ -204,7 +204,7 @@ def block_size(residual: np.ndarray, periods: int) -> int:
 
 
 def block_bootstrap(
-    y: np.ndarray, made: Counterfactual, before: int, rng: np.random.Generator
+    y: np.ndarray, fit: Counterfactual, pre_periods: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Draws of the error of the cumulative effect by a moving-block bootstrap, and their freedom.
 
@@ -220,24 +220,24 @@ def block_bootstrap(
     -----
     Source: Künsch (1989), Ann. Statist. 17; Priestley (1981), Spectral Analysis, section 6.2.
     """
-    residual, after = (y - made.path)[:before], len(y) - before
-    size = block_size(residual, after)
-    blocks = -(-before // size), -(-after // size)
-    starts = rng.integers(before - size + 1, size=(REPEATS, sum(blocks), 1))
-    drawn = residual[starts + np.arange(size)]
-    past = drawn[:, : blocks[0]].reshape(REPEATS, -1)[:, :before]
-    future = drawn[:, blocks[0] :].reshape(REPEATS, -1)[:, :after]
-    draws = future.sum(axis=1) - past @ leverage(made, before)
+    residual, post_periods = (y - fit.path)[:pre_periods], len(y) - pre_periods
+    size = block_size(residual, post_periods)
+    blocks = -(-pre_periods // size), -(-post_periods // size)
+    starts = rng.integers(pre_periods - size + 1, size=(REPEATS, sum(blocks), 1))
+    resamples = residual[starts + np.arange(size)]
+    past = resamples[:, : blocks[0]].reshape(REPEATS, -1)[:, :pre_periods]
+    future = resamples[:, blocks[0] :].reshape(REPEATS, -1)[:, :post_periods]
+    draws = future.sum(axis=1) - past @ leverage(fit, pre_periods)
     r = min(max(autocorrelation(residual), 0.0), 0.8)
-    worth = before * (1 - r) / (1 + r)
-    others = min(max(made.parameters - 1, 0), worth / 2)
-    chosen = min(max(made.parameters - made.design.shape[1], 0), worth / 2)
-    spare = (1 + chosen / worth) / (1 - others / worth) / (1 - size / before)
-    return (draws - draws.mean()) * math.sqrt(spare), max(1.0, 1.5 * before / size)
+    worth = pre_periods * (1 - r) / (1 + r)
+    slopes = min(max(fit.parameters - 1, 0), worth / 2)
+    chosen = min(max(fit.parameters - fit.design.shape[1], 0), worth / 2)
+    spare = (1 + chosen / worth) / (1 - slopes / worth) / (1 - size / pre_periods)
+    return (draws - draws.mean()) * math.sqrt(spare), max(1.0, 1.5 * pre_periods / size)
 
 
 def placebo_in_space(
-    x: np.ndarray, before: int, fitted: Estimator, size: int, rng: np.random.Generator
+    x: np.ndarray, pre_periods: int, fitter: Estimator, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
     """Refit with sets of `size` controls as if treated and the rest as their controls.
 
@@ -254,13 +254,13 @@ def placebo_in_space(
     count, ratios, exact = len(x), [], 0
     for chosen in _sets(count, size, rng):
         as_if = np.isin(np.arange(count), chosen)
-        y, rest = x[as_if].mean(axis=0), x[~as_if]
-        made = fitted(y, rest, before)
-        own = rmse(y, made.path, before)
-        if own <= 1e-9 * float(np.abs(y).max()):
+        y, controls = x[as_if].mean(axis=0), x[~as_if]
+        fit = fitter(y, controls, pre_periods)
+        fit_error = rmse(y, fit.path, pre_periods)
+        if fit_error <= 1e-9 * float(np.abs(y).max()):
             exact += 1
             continue
-        ratios.append(float((y - made.path)[before:].sum()) / own)
+        ratios.append(float((y - fit.path)[pre_periods:].sum()) / fit_error)
     return np.array(ratios), exact
 
 
@@ -280,9 +280,11 @@ def drift(gap: np.ndarray) -> tuple[float, float]:
     """
     time = np.arange(len(gap)) - (len(gap) - 1) / 2
     slope = float(time @ gap / (time @ time))
-    rest = gap - gap.mean() - slope * time
-    r = min(max(autocorrelation(rest), 0.0), 0.95)
-    variance = float(rest @ rest) / max(1, len(gap) - 2) / float(time @ time) * (1 + r) / (1 - r)
+    residual = gap - gap.mean() - slope * time
+    r = min(max(autocorrelation(residual), 0.0), 0.95)
+    variance = (
+        float(residual @ residual) / max(1, len(gap) - 2) / float(time @ time) * (1 + r) / (1 - r)
+    )
     return slope, slope / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, slope)
 
 
@@ -309,8 +311,8 @@ class StandardError(NamedTuple):
 def standard_error(
     method: Method,
     panel: tuple[np.ndarray, np.ndarray],
-    before: int,
-    fitted: Estimator,
+    pre_periods: int,
+    fitter: Estimator,
     count: int,
     rng: np.random.Generator,
 ) -> StandardError:
@@ -326,11 +328,11 @@ def standard_error(
         The treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
     """
     y, x = panel
-    made = fitted(y, x, before)
+    fit = fitter(y, x, pre_periods)
     if method != "tbr" and len(x) >= ENOUGH_CONTROLS:
         size = min(count, len(x) // 2)
-        ratios, exact = placebo_in_space(x, before, fitted, size, rng)
-        draws = ratios * rmse(y, made.path, before)
+        ratios, exact = placebo_in_space(x, pre_periods, fitter, size, rng)
+        draws = ratios * rmse(y, fit.path, pre_periods)
         notes = []
         if size < count:
             notes.append(
@@ -341,15 +343,15 @@ def standard_error(
         if len(draws) >= ENOUGH_CONTROLS:
             scale = float(np.sqrt((draws**2).mean()))
             return StandardError("placebo in space", scale, len(x) - 1.0, draws, notes)
-    correlation = autocorrelation((y - made.path)[:before])
+    correlation = autocorrelation((y - fit.path)[:pre_periods])
     if method == "tbr" and correlation <= CORRELATED:
-        scale = regression_error(y, made, before)
-        return StandardError("t formula", scale, before - 2.0, np.empty(0), [])
-    draws, dof = block_bootstrap(y, made, before, rng)
-    why = (
+        scale = regression_error(y, fit, pre_periods)
+        return StandardError("t formula", scale, pre_periods - 2.0, np.empty(0), [])
+    draws, dof = block_bootstrap(y, fit, pre_periods, rng)
+    reason = (
         f"Residuals are autocorrelated ({correlation:.2f})"
         if method == "tbr"
         else f"{len(x)} control units are too few for placebos"
     )
-    note = f"{why}: the standard error is a block bootstrap over {before} periods."
+    note = f"{reason}: the standard error is a block bootstrap over {pre_periods} periods."
     return StandardError("block bootstrap", float(draws.std()), dof, draws, [note])

@@ -12,7 +12,14 @@ from scipy.special import stdtr, stdtrit
 
 from bayescausal import checks
 from bayescausal.data.dataset import Dataset
-from bayescausal.data.periods import covered, held, inside, is_whole, near, written
+from bayescausal.data.periods import (
+    covered,
+    covered_days,
+    is_whole,
+    period_mask,
+    whole_windows,
+    window_text,
+)
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.geo_estimators import (
@@ -115,16 +122,18 @@ def geo_test(
     seed = checks.seed_or_drawn("seed", seed)
     data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
     units = _treated(treated, data)
-    asked = _asked(estimand, outcome, units, window, dark, tail)
-    before, last = _span(data, asked, tail)
-    _check_dark(frame, asked, frame[unit].astype(str), range(before, last - tail), dark)
-    return _estimate(data, outcome, asked, method, (before, last), dark, intercept, seed, prob)
+    estimand = _test_estimand(estimand, outcome, units, window, dark, tail)
+    pre_periods, last = _span(data, estimand, tail)
+    _check_dark(frame, estimand, frame[unit].astype(str), range(pre_periods, last - tail), dark)
+    return _estimate(
+        data, outcome, estimand, method, (pre_periods, last), dark, intercept, seed, prob
+    )
 
 
 def _estimate(
     data: Dataset,
     outcome: str,
-    asked: Estimand,
+    estimand: Estimand,
     method: Method,
     span: tuple[int, int],
     dark: bool,
@@ -132,33 +141,35 @@ def _estimate(
     seed: int,
     prob: float,
 ) -> GeoTest:
-    before, last = span
-    names, units = np.array(data.units), asked.units or ()
+    pre_periods, last = span
+    names, units = np.array(data.units), estimand.units or ()
     rows, count = np.isin(names, units), len(units)
     panel = data.array(outcome)[:, :last]
     y, x = panel[rows].mean(axis=0), panel[~rows]
-    fitted = estimator(method, intercept)
-    made = fitted(y, x, before)
-    gap, own = y - made.path, rmse(y, made.path, before)
-    if own <= 1e-9 * float(np.abs(y).max()):
+    fitter = estimator(method, intercept)
+    fit = fitter(y, x, pre_periods)
+    gap, fit_error = y - fit.path, rmse(y, fit.path, pre_periods)
+    if fit_error <= 1e-9 * float(np.abs(y).max()):
         raise DataError(
-            f"{method}: the counterfactual equals the treated units in all {before} periods before "
-            "the test, so no residual says how large the error is. Use more periods"
+            f"{method}: the counterfactual equals the treated units in all {pre_periods} periods "
+            "before the test, so no residual says how large the error is. Use more periods"
             f"{'' if method == 'did' else ", or 'did'"}."
         )
-    error = standard_error(method, (y, x), before, fitted, count, np.random.default_rng(seed))
-    if error.scale <= 1e-9 * own:
+    error = standard_error(method, (y, x), pre_periods, fitter, count, np.random.default_rng(seed))
+    if error.scale <= 1e-9 * fit_error:
         raise DataError(
             f"The standard error cannot be computed ({error.kind} gives {count * error.scale:.2g}):"
-            f" in the {last - before} periods that are counted the controls do what is expected of "
-            "them to the last digit. Are they filled in? Leave such units and periods out."
+            f" in the {last - pre_periods} periods that are counted the controls do what is "
+            "expected of them to the last digit. Are they filled in? Leave such units and "
+            "periods out."
         )
-    lift = (-count if dark else count) * float(gap[before:].sum())
+    lift = (-count if dark else count) * float(gap[pre_periods:].sum())
     std_error = count * error.scale
     half = std_error * float(stdtrit(error.dof, 0.5 + prob / 2))
     placebos = (-count if dark else count) * error.draws
-    variance = float(np.var(y[:before]))
-    notes = [*error.notes, *_notes(gap, before, count, 1 - own**2 / variance if variance else 0.0)]
+    variance = float(np.var(y[:pre_periods]))
+    r2 = 1 - fit_error**2 / variance if variance else 0.0
+    notes = [*error.notes, *_notes(gap, pre_periods, count, r2)]
     p_value = 2 * float(stdtr(error.dof, -abs(lift) / std_error))
     if error.kind == "placebo in space":
         p_value = (1 + int((np.abs(placebos) >= abs(lift)).sum())) / (1 + len(placebos))
@@ -166,9 +177,11 @@ def _estimate(
             notes.append(f"{len(placebos)} placebos give no p-value below {least:.2f}.")
     if unused := len(data.time) - last:
         notes.append(f"The last {unused} periods, after window and tail, are not used.")
-    correlated = np.ptp(made.path[:before]) > 0 and variance > 0
+    correlation = 0.0
+    if np.ptp(fit.path[:pre_periods]) > 0 and variance > 0:
+        correlation = float(np.corrcoef(y[:pre_periods], fit.path[:pre_periods])[0, 1])
     return GeoTest(
-        estimand=asked,
+        estimand=estimand,
         method=method,
         error=error.kind,
         lift=lift,
@@ -179,14 +192,14 @@ def _estimate(
         p_value=p_value,
         time=data.time[:last],
         observed=count * y,
-        counterfactual=count * made.path,
+        counterfactual=count * fit.path,
         difference=count * gap,
-        before=before,
-        weights=dict(zip(names[~rows].tolist(), made.weights.tolist(), strict=True)),
+        before=pre_periods,
+        weights=dict(zip(names[~rows].tolist(), fit.weights.tolist(), strict=True)),
         placebos=placebos,
-        rmse=count * own,
-        correlation=float(np.corrcoef(y[:before], made.path[:before])[0, 1]) if correlated else 0.0,
-        r2=1 - own**2 / variance if variance else 0.0,
+        rmse=count * fit_error,
+        correlation=correlation,
+        r2=r2,
         treated=units,
         controls=tuple(names[~rows].tolist()),
         dark=dark,
@@ -207,16 +220,16 @@ def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any
     checks.probability("prob", prob)
 
 
-def unit_names(given: Any) -> tuple[str, ...]:
+def unit_names(value: Any) -> tuple[str, ...]:
     """Return the names of units, each once and sorted, of one name or several."""
-    names = (given,) if isinstance(given, str | int) else given
+    names = (value,) if isinstance(value, str | int) else value
     if isinstance(names, Mapping) or not isinstance(names, Iterable):
-        raise SpecError(f"treated is one unit or a sequence of units; got {given!r}.")
+        raise SpecError(f"treated is one unit or a sequence of units; got {value!r}.")
     return tuple(sorted({checks.unit_name("treated", unit) for unit in names}))
 
 
-def _treated(given: Any, data: Dataset) -> tuple[str, ...]:
-    units = unit_names(given)
+def _treated(value: Any, data: Dataset) -> tuple[str, ...]:
+    units = unit_names(value)
     for name in units:
         if name not in data.units:
             raise DataError(
@@ -233,7 +246,7 @@ def _treated(given: Any, data: Dataset) -> tuple[str, ...]:
     return units
 
 
-def _asked(
+def _test_estimand(
     estimand: Any,
     outcome: str,
     units: tuple[str, ...],
@@ -247,12 +260,12 @@ def _asked(
     """
     if not isinstance(estimand, Estimand):
         raise SpecError(f"estimand is an Estimand, as incremental('tv'); got {estimand!r}.")
-    asked = replace(estimand, window=window)
-    for label, own, test in (
-        ("window", estimand.window, asked.window),
+    question = replace(estimand, window=window)
+    for label, claim, test in (
+        ("window", estimand.window, question.window),
         ("units", estimand.units and tuple(sorted(estimand.units)), units),
     ):
-        if own is not None and own != test:
+        if claim is not None and claim != test:
             raise SpecError(
                 f"The {label} of the estimand and of the test differ: {estimand!r}. Leave it out "
                 "of the estimand: the test's is taken."
@@ -279,79 +292,82 @@ def _asked(
             "withheld the treatment: there it is zero against zero. Say what was withheld: "
             "Estimand({'tv': Plus(50)}) for 50 a period."
         )
-    return replace(asked, units=units, outcome=estimand.outcome or outcome, carryover=tail)
+    return replace(question, units=units, outcome=estimand.outcome or outcome, carryover=tail)
 
 
-def _span(data: Dataset, asked: Estimand, tail: int) -> tuple[int, int]:
+def _span(data: Dataset, estimand: Estimand, tail: int) -> tuple[int, int]:
     """Periods before the window, and periods up to the last that is counted."""
-    start, end = asked.window or (data.time[0], data.time[-1])
+    start, end = estimand.window or (data.time[0], data.time[-1])
     time = data.time
-    there = f"The panel runs {time[0].date()}..{time[-1].date()}, {data.frequency}."
+    extent = f"The panel runs {time[0].date()}..{time[-1].date()}, {data.frequency}."
     first, last_day = covered(time)
     if start > last_day or end > last_day or end < first:
-        raise DataError(f"The window {start.date()}..{end.date()} is outside the data. {there}")
-    whole = " or ".join(map(written, near(time, (start, end))))
-    days = held(time, (start, end))
+        raise DataError(f"The window {start.date()}..{end.date()} is outside the data. {extent}")
+    choices = " or ".join(map(window_text, whole_windows(time, (start, end))))
+    days = covered_days(time, (start, end))
     if days is None:
         raise DataError(
             f"No period starts in the window {start.date()}..{end.date()}. Whole periods are "
-            f"{whole}."
+            f"{choices}."
         )
-    acting = np.flatnonzero(inside(time, (start, end)))
-    before, last = int(acting[0]), int(acting[-1]) + 1
-    if before < SHORTEST:
+    acting = np.flatnonzero(period_mask(time, (start, end)))
+    pre_periods, last = int(acting[0]), int(acting[-1]) + 1
+    if pre_periods < SHORTEST:
         raise DataError(
-            f"{before} periods lie before the window, which starts {start.date()}; {SHORTEST} are "
-            f"the least that a counterfactual can be fitted to. {there}"
+            f"{pre_periods} periods lie before the window, which starts {start.date()}; {SHORTEST} "
+            f"are the least that a counterfactual can be fitted to. {extent}"
         )
     if days[0] != start:
         raise DataError(
             f"The window starts {start.date()}, within a period, which would be half before the "
-            f"test. Give the start of a period. Whole periods are {whole}."
+            f"test. Give the start of a period. Whole periods are {choices}."
         )
     if not is_whole(time, (start, end)):
         raise DataError(
             f"The window ends {end.date()}, within the period of {time[last - 1].date()}, which "
-            f"would be counted whole. Whole periods are {whole}."
+            f"would be counted whole. Whole periods are {choices}."
         )
     if last + tail > len(time):
         raise DataError(
-            f"tail={tail} goes {last + tail - len(time)} periods beyond the data. {there}"
+            f"tail={tail} goes {last + tail - len(time)} periods beyond the data. {extent}"
         )
-    return before, last + tail
+    return pre_periods, last + tail
 
 
 def _check_dark(
-    frame: pd.DataFrame, asked: Estimand, units: pd.Series, window: range, dark: bool
+    frame: pd.DataFrame, estimand: Estimand, units: pd.Series, window: range, dark: bool
 ) -> None:
     """Raise when a column of the frame shows that a treatment was off that the test 'added'."""
     place = units.groupby(units).cumcount()  # each unit has every period, in order
-    tested = units.isin(asked.units or ()) & place.isin(window)
-    for name in asked.treatments:
-        off = name in frame.columns and not frame.loc[tested, name].any()
-        if off and not dark and asked.control.get(name) == 0 and name not in asked.active:
+    tested = units.isin(estimand.units or ()) & place.isin(window)
+    for name in estimand.treatments:
+        is_off = name in frame.columns and not frame.loc[tested, name].any()
+        if is_off and not dark and estimand.control.get(name) == 0 and name not in estimand.active:
             raise SpecError(
                 f"Column '{name}' is zero in the treated units during the window: it went dark, "
-                f"and {asked!r} compares zero with zero. Say dark=True and what was withheld: "
+                f"and {estimand!r} compares zero with zero. Say dark=True and what was withheld: "
                 f"Estimand({{'{name}': Plus(50)}}) for 50 a period."
             )
 
 
-def _notes(gap: np.ndarray, before: int, count: int, r2: float) -> list[str]:
+def _notes(gap: np.ndarray, pre_periods: int, count: int, r2: float) -> list[str]:
     notes = []
-    after = len(gap) - before
-    slope, t = drift(gap[:before])
+    post_periods = len(gap) - pre_periods
+    slope, t = drift(gap[:pre_periods])
     if abs(t) > DRIFTS:
         notes.append(
             f"Before the test the treated units drift from the counterfactual by "
             f"{count * slope:.3g} a period (t = {t:.1f}): if that went on, "
-            f"{count * slope * after * len(gap) / 2:.3g} of the difference is not the test's."
+            f"{count * slope * post_periods * len(gap) / 2:.3g} of the difference is not "
+            "the test's."
         )
     if r2 < POOR:
         notes.append(
             f"The counterfactual explains little of the treated units before the test (R2 = "
             f"{r2:.2f}): the controls hardly say what would have happened."
         )
-    if before < 2 * after:
-        notes.append(f"{before} periods before the test are few for {after} that are counted.")
+    if pre_periods < 2 * post_periods:
+        notes.append(
+            f"{pre_periods} periods before the test are few for {post_periods} that are counted."
+        )
     return notes

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescausal.checks import check_keys, number
 from bayescausal.data.dates import days_named
-from bayescausal.data.periods import inside
+from bayescausal.data.periods import period_mask
 from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.geo_estimators import Method
@@ -128,7 +128,7 @@ class GeoTest:
         if scale == "total":
             return 1.0, 1.0
         if scale == "mean":
-            periods = inside(self.time, self.estimand.window).sum() * len(self.treated)  # type: ignore[arg-type]
+            periods = period_mask(self.time, self.estimand.window).sum() * len(self.treated)  # type: ignore[arg-type]
             return 1 / periods, 1 / periods
         if spend is not None:
             if number("spend", spend) <= 0:
@@ -147,12 +147,12 @@ class GeoTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, text and lists, for JSON and a report."""
-        out: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        mapping: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for label in (*PATHS, "placebos"):
-            out[label] = out[label].tolist()
+            mapping[label] = mapping[label].tolist()
         for label in ("interval", "treated", "controls", "notes"):
-            out[label] = list(out[label])
-        return out | {
+            mapping[label] = list(mapping[label])
+        return mapping | {
             "estimand": self.estimand.to_dict(),
             "time": [t.isoformat() for t in self.time],
             "weights": dict(self.weights),
@@ -161,11 +161,11 @@ class GeoTest:
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> GeoTest:
         """Read what `to_dict` wrote."""
-        known = [item.name for item in fields(cls)]
-        check_keys(given, known, "geo test")
-        missing = [name for name in known if name not in given]
-        if missing:
-            raise SpecError(f"geo test: '{missing[0]}' is missing. {WRITTEN}")
+        names = [item.name for item in fields(cls)]
+        check_keys(given, names, "geo test")
+        missing_fields = [name for name in names if name not in given]
+        if missing_fields:
+            raise SpecError(f"geo test: '{missing_fields[0]}' is missing. {WRITTEN}")
         lists = {label: _listed(given, label) for label in ("treated", "controls", "notes")}
         numbers = {label: number(f"geo test: {label}", given[label]) for label in NUMBERS}
         if not isinstance(given["weights"], Mapping):
@@ -183,15 +183,15 @@ class GeoTest:
                     f"{len(time)} periods. {WRITTEN}"
                 )
         estimand = Estimand.from_dict(given["estimand"])
-        read = {"interval": (low, high), "time": time, "estimand": estimand}
-        return cls(**given | lists | numbers | paths | read)
+        parts = {"interval": (low, high), "time": time, "estimand": estimand}
+        return cls(**given | lists | numbers | paths | parts)
 
     def __repr__(self) -> str:
         low, high = self.interval
-        counted = self.time[self.before :]
+        periods = self.time[self.before :]
         lines = [
-            f"GeoTest({self.method}, {self.estimand.label}, {counted[0].date()}.."
-            f"{counted[-1].date()}, {len(self.treated)} treated and {len(self.controls)} control "
+            f"GeoTest({self.method}, {self.estimand.label}, {periods[0].date()}.."
+            f"{periods[-1].date()}, {len(self.treated)} treated and {len(self.controls)} control "
             f"units)",
             f"  lift {self.lift:.4g}, standard error {self.std_error:.3g} ({self.error}); "
             f"{self.prob:.0%} interval {low:.4g} to {high:.4g}, p = {self.p_value:.2g}",
@@ -201,7 +201,7 @@ class GeoTest:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def _listed(given: Mapping[str, Any], label: str) -> tuple[str, ...]:
-    if not isinstance(given[label], list | tuple):
-        raise SpecError(f"geo test: '{label}' is a list; got {given[label]!r}. {WRITTEN}")
-    return tuple(map(str, given[label]))
+def _listed(mapping: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    if not isinstance(mapping[label], list | tuple):
+        raise SpecError(f"geo test: '{label}' is a list; got {mapping[label]!r}. {WRITTEN}")
+    return tuple(map(str, mapping[label]))

@@ -103,30 +103,30 @@ def experiments_from_frame(
     _check_columns(frame, STEADY if steady else WINDOWED)
     tests, stated = [], []
     for index, cells in zip(frame.index, frame.to_dict("records"), strict=True):
-        row = {str(k): v for k, v in cells.items() if not _empty(v)}
+        row = {str(k): v for k, v in cells.items() if not _is_blank(v)}
         row = ({} if design is None else {"design": design}) | row
         try:
             tests.append(_steady(row) if steady else _windowed(row))
         except SpecError as error:
             raise SpecError(f"Row {index!r} of the experiments: {error}") from None
         stated.append("name" in row)
-    return _named(tests, stated)
+    return _with_unique_names(tests, stated)
 
 
-def _check_columns(frame: pd.DataFrame, known: tuple[str, ...]) -> None:
+def _check_columns(frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
     if not len(frame):
-        raise SpecError(f"The table of experiments has no rows. Its columns: {', '.join(known)}.")
+        raise SpecError(f"The table of experiments has no rows. Its columns: {', '.join(columns)}.")
     for name, times in Counter(map(str, frame.columns)).items():
         if times > 1:
             raise SpecError(f"There are {times} columns '{name}' in the table of experiments.")
-        if name not in known:
+        if name not in columns:
             raise SpecError(
-                f"Column '{name}' of the experiments is not known. Known: {', '.join(known)}. "
-                f"Rename it, or drop it.{did_you_mean(name, known)}"
+                f"Column '{name}' of the experiments is not known. Known: {', '.join(columns)}. "
+                f"Rename it, or drop it.{did_you_mean(name, columns)}"
             )
 
 
-def _empty(cell: Any) -> bool:
+def _is_blank(cell: Any) -> bool:
     return cell is None or cell is pd.NaT or cell != cell or str(cell).strip() in ("", "<NA>")
 
 
@@ -135,28 +135,28 @@ def _windowed(row: Mapping[str, Any]) -> Experiment:
     settings: dict[str, Any] = {"scale": row["scale"]} if "scale" in row else {}
     if "carryover" in row:
         settings["carryover"] = _carryover(row["carryover"])
-    asked = incremental(_split(row, "treatment", "+"), **settings, **_place(row))
+    estimand = incremental(_split(row, "treatment", "+"), **settings, **_place(row))
     lift = number("lift", row["lift"])
-    return Experiment(_dated(asked, row), lift, _std_error(row, lift), **_settings(row))
+    return Experiment(_dated(estimand, row), lift, _std_error(row, lift), **_settings(row))
 
 
 def _steady(row: Mapping[str, Any]) -> Experiment:
     _require(row, "channel", "x", "delta_x", "delta_y", "sigma", "design")
-    asked = steady_state(str(row["channel"]), row["x"], row["delta_x"], **_place(row))
-    return Experiment(_dated(asked, row), row["delta_y"], row["sigma"], **_settings(row))
+    estimand = steady_state(str(row["channel"]), row["x"], row["delta_x"], **_place(row))
+    return Experiment(_dated(estimand, row), row["delta_y"], row["sigma"], **_settings(row))
 
 
-def _dated(asked: Estimand, row: Mapping[str, Any]) -> Estimand:
+def _dated(estimand: Estimand, row: Mapping[str, Any]) -> Estimand:
     if ("start" in row) != ("end" in row):
         raise SpecError("start and end go together; leave both empty for all of the data.")
-    return asked.during(row["start"], row["end"]) if "start" in row else asked
+    return estimand.during(row["start"], row["end"]) if "start" in row else estimand
 
 
 def _require(row: Mapping[str, Any], *names: str) -> None:
     for name in names:
         if name not in row:
-            also = " How was the lift obtained? Or give design= for all rows." * (name == "design")
-            raise SpecError(f"'{name}' is missing.{also}")
+            hint = " How was the lift obtained? Or give design= for all rows." * (name == "design")
+            raise SpecError(f"'{name}' is missing.{hint}")
 
 
 def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,14 +168,14 @@ def _place(row: Mapping[str, Any]) -> dict[str, Any]:
     return place | ({"units": _split(row, "units", "|")} if "units" in row else {})
 
 
-def _split(row: Mapping[str, Any], column: str, by: str) -> tuple[str, ...]:
+def _split(row: Mapping[str, Any], column: str, separator: str) -> tuple[str, ...]:
     cell = row[column]
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)  # a column of whole numbers with an empty cell
-    parts = cell if isinstance(cell, list | tuple) else unit_name(column, cell).split(by)
+    parts = cell if isinstance(cell, list | tuple) else unit_name(column, cell).split(separator)
     names = tuple(p.strip() if isinstance(p, str) else unit_name(column, p) for p in parts)
     if not all(names):
-        raise SpecError(f"{column}='{row[column]}': a name is missing beside '{by}'.")
+        raise SpecError(f"{column}='{row[column]}': a name is missing beside '{separator}'.")
     return names
 
 
@@ -194,21 +194,21 @@ def _carryover(cell: Any) -> bool | int:
 
 
 def _std_error(row: Mapping[str, Any], lift: float) -> float:
-    given = number("std_error", row["std_error"]) if "std_error" in row else None
-    have = [name for name in INTERVAL if name in row]
-    if not have and given is None:
+    stated_error = number("std_error", row["std_error"]) if "std_error" in row else None
+    bounds = [name for name in INTERVAL if name in row]
+    if not bounds and stated_error is None:
         raise SpecError(
             "'std_error' is missing. Give it, or the interval that was reported: low, high and its "
             "probability prob, 0.9 say."
         )
-    if not have or have == ["prob"]:
-        if given is None:
+    if not bounds or bounds == ["prob"]:
+        if stated_error is None:
             raise SpecError("'std_error' cannot be computed: low, high are missing.")
-        return given
-    if len(have) < len(INTERVAL):
-        missing = [name for name in INTERVAL if name not in have]
+        return stated_error
+    if len(bounds) < len(INTERVAL):
+        missing_bounds = [name for name in INTERVAL if name not in bounds]
         raise SpecError(
-            f"An interval is low, high and prob; {', '.join(missing)} is missing, so that "
+            f"An interval is low, high and prob; {', '.join(missing_bounds)} is missing, so that "
             "std_error cannot be computed or checked."
         )
     low, high, prob = (number(name, row[name]) for name in INTERVAL)
@@ -222,24 +222,25 @@ def _std_error(row: Mapping[str, Any], lift: float) -> float:
             "is not that of a normal error. Give std_error."
         )
     width = (high - low) / (2 * float(ndtri(0.5 + prob / 2)))
-    if given is not None and abs(given - width) > AGREE * width:
+    if stated_error is not None and abs(stated_error - width) > AGREE * width:
         raise SpecError(
-            f"std_error={given:g} contradicts the interval, which gives {width:.4g}. Give one."
+            f"std_error={stated_error:g} contradicts the interval, which gives {width:.4g}. "
+            "Give one."
         )
-    return width if given is None else given
+    return width if stated_error is None else stated_error
 
 
-def _named(tests: list[Experiment], stated: list[bool]) -> tuple[Experiment, ...]:
+def _with_unique_names(tests: list[Experiment], stated: list[bool]) -> tuple[Experiment, ...]:
     """Number the tests that share a name that was made for them; refuse two of one stated name."""
-    taken = Counter(t.name for t, own in zip(tests, stated, strict=True) if own)
-    if taken and (twice := taken.most_common(1)[0])[1] > 1:
+    name_counts = Counter(t.name for t, is_stated in zip(tests, stated, strict=True) if is_stated)
+    if name_counts and (twice := name_counts.most_common(1)[0])[1] > 1:
         raise SpecError(f"{twice[1]} rows of the experiments are called '{twice[0]}'.")
-    used, out = set(taken), []
-    for test, own in zip(tests, stated, strict=True):
+    used, experiments = set(name_counts), []
+    for test, is_stated in zip(tests, stated, strict=True):
         name, k = test.name, 1
-        while not own and name in used:
+        while not is_stated and name in used:
             k += 1
             name = f"{test.name}_{k}"
         used.add(name)
-        out.append(test if name == test.name else replace(test, name=name))
-    return tuple(out)
+        experiments.append(test if name == test.name else replace(test, name=name))
+    return tuple(experiments)

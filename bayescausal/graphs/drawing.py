@@ -76,41 +76,44 @@ def svg(
     layers = _layers(order, forward)
     roles = roles or {}
     boxes = _boxes(_columns(layers, sorted(forward)), roles)
-    shown = [boxes[v] for v in order]
-    label = {pair: ", ".join(f"@{g}" for g in found) * any(found) for pair, found in lags.items()}
+    node_boxes = [boxes[v] for v in order]
+    label = {
+        pair: ", ".join(f"@{g}" for g in pair_lags) * any(pair_lags)
+        for pair, pair_lags in lags.items()
+    }
     strokes = []
     for a, b in sorted(forward):
         bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
         points = _forward([boxes[a], *bends, boxes[b]])
         strokes.append(_Stroke(points, label[a, b], 0.3, crossed=(a, b) in crossed))
-    roads = _Roads(shown, [stroke.points for stroke in strokes])
+    roads = _Roads(node_boxes, [stroke.points for stroke in strokes])
     for a, b in sorted({*lags} - forward):
-        points = roads.around(boxes[a], boxes[b], "bottom")
-        bad = (a, b) in crossed
-        strokes.append(_Stroke(points, label[a, b], 0.3 if bad else 0.5, crossed=bad))
+        points = roads.route(boxes[a], boxes[b], "bottom")
+        is_crossed = (a, b) in crossed
+        strokes.append(_Stroke(points, label[a, b], 0.3 if is_crossed else 0.5, crossed=is_crossed))
     for a, b in claims.bidirected:
-        strokes.append(_Stroke(roads.around(boxes[a], boxes[b], "top"), confounding=True))
+        strokes.append(_Stroke(roads.route(boxes[a], boxes[b], "top"), confounding=True))
     nodes = [
         _node(v, boxes[v], v in claims.latent, v in claims.outcomes, roles.get(v, ""))
         for v in order
     ]
-    corners = [corner for b in shown for corner in (_edges(b)[:2], _edges(b)[2:])]
+    corners = [corner for b in node_boxes for corner in (_edges(b)[:2], _edges(b)[2:])]
     xs, ys = zip(*corners, *(p for stroke in strokes for p in _samples(stroke.points)), strict=True)
-    left, top = min(xs) - _MARGIN, min(ys) - _MARGIN
-    width, height = max(xs) + _MARGIN - left, max(ys) + _MARGIN - top
+    x_min, y_min = min(xs) - _MARGIN, min(ys) - _MARGIN
+    width, height = max(xs) + _MARGIN - x_min, max(ys) + _MARGIN - y_min
     legend = ""
     if crossed:
         legend = (
-            f'<text x="{left + 10:.1f}" y="{top + height + 2:.1f}" font-size="11" fill="{_INK}" '
+            f'<text x="{x_min + 10:.1f}" y="{y_min + height + 2:.1f}" font-size="11" fill="{_INK}" '
             f'text-anchor="start">{_CROSS} not identified from data</text>'
         )
         width, height = max(width, 190.0), height + 16
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" role="img" '
+        f'viewBox="{x_min:.1f} {y_min:.1f} {width:.1f} {height:.1f}" role="img" '
         'font-family="system-ui, sans-serif" font-size="13" text-anchor="middle">'
         f"<title>Causal graph of {escape(', '.join(sorted(order)))}</title>"
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="8" '
+        f'<rect x="{x_min:.1f}" y="{y_min:.1f}" width="{width:.1f}" height="{height:.1f}" rx="8" '
         f'fill="#fff"/>{"".join(map(_curve, strokes))}{"".join(nodes)}{legend}</svg>'
     )
 
@@ -128,26 +131,28 @@ def _layers(order: Sequence[str], forward: set[_Pair]) -> dict[str, int]:
 def _columns(layers: dict[str, int], forward: list[_Pair]) -> list[list[_Key]]:
     """Nodes and bends by layer, each at the mean of its neighbors, swept until crossings settle."""
     columns: list[list[_Key]] = [[] for _ in range(max(layers.values()) + 1)]
-    near: dict[_Key, list[_Key]] = {v: [] for v in layers}
+    neighbors: dict[_Key, list[_Key]] = {v: [] for v in layers}
     for v, layer in layers.items():
         columns[layer].append(v)
     for a, b in forward:
         bends: list[_Key] = [(a, b, i) for i in range(layers[a] + 1, layers[b])]
         for layer, bend in enumerate(bends, layers[a] + 1):
             columns[layer].append(bend)
-        for left, right in pairwise([a, *bends, b]):
-            near.setdefault(left, []).append(right)
-            near.setdefault(right, []).append(left)
+        for tail, head in pairwise([a, *bends, b]):
+            neighbors.setdefault(tail, []).append(head)
+            neighbors.setdefault(head, []).append(tail)
     place = {key: i - len(column) / 2 for column in columns for i, key in enumerate(column)}
     for sweep in range(12):
         for column in columns if sweep % 2 else reversed(columns):
-            column.sort(key=lambda key: sum(place[k] for k in near[key]) / (len(near[key]) or 1))
+            column.sort(
+                key=lambda key: sum(place[k] for k in neighbors[key]) / (len(neighbors[key]) or 1)
+            )
             place.update((key, i - len(column) / 2) for i, key in enumerate(column))
     return columns
 
 
 def _boxes(columns: list[list[_Key]], roles: Mapping[str, str]) -> dict[_Key, _Box]:
-    boxes, left = {}, 0.0
+    boxes, x_min = {}, 0.0
     for column in columns:
         texts = [_text_width(key) + 30 if isinstance(key, str) else 0.0 for key in column]
         widths = [text or max(texts) for text in texts]  # a bend passes its whole column
@@ -155,9 +160,9 @@ def _boxes(columns: list[list[_Key]], roles: Mapping[str, str]) -> dict[_Key, _B
         y = -sum(heights) / 2
         for key, width, height in zip(column, widths, heights, strict=True):
             foot = float(_FOOT * (isinstance(key, str) and key in roles))
-            boxes[key] = _Box(left + max(widths) / 2, y + height / 2, width, foot)
+            boxes[key] = _Box(x_min + max(widths) / 2, y + height / 2, width, foot)
             y += height
-        left += max(widths) + _GAP
+        x_min += max(widths) + _GAP
     return boxes
 
 
@@ -191,27 +196,29 @@ class _Roads:
     def __init__(self, boxes: Sequence[_Box], strokes: Sequence[list[_Point]]) -> None:
         self.boxes = boxes
         self.cells: set[_Cell] = set()
-        self.taken: Counter[tuple[_Box, str]] = Counter()
+        self.port_counts: Counter[tuple[_Box, str]] = Counter()
         for points in strokes:
             self._pave(points)
             for box in boxes:  # arrows leave at the right and arrive at the left
-                self.taken[box, "right"] += points[0] == (box.x + box.width / 2, box.y)
-                self.taken[box, "left"] += points[-1] == (box.x - box.width / 2, box.y)
+                self.port_counts[box, "right"] += points[0] == (box.x + box.width / 2, box.y)
+                self.port_counts[box, "left"] += points[-1] == (box.x - box.width / 2, box.y)
 
-    def around(self, a: _Box, b: _Box, first: str) -> list[_Point]:
+    def route(self, a: _Box, b: _Box, first: str) -> list[_Point]:
         """Return the best curve, or a loop; `first` is the side to try first."""
         if a == b:
             points = _loop(a)
-            self.taken[a, "top"] += 1
+            self.port_counts[a, "top"] += 1
             self._pave(points)
             return points
         sides = sorted(_SIDES, key=lambda side: side != first)
-        found = [
+        routes = [
             (points, s, t) for s in sides for t in sides for points in self._candidates(a, b, s, t)
         ]
-        points, s, t = min(found, key=lambda each: self._cost(each[0], a, b, each[1] != each[2]))
-        self.taken[a, s] += 1
-        self.taken[b, t] += 1
+        points, s, t = min(
+            routes, key=lambda route: self._cost(route[0], a, b, route[1] != route[2])
+        )
+        self.port_counts[a, s] += 1
+        self.port_counts[b, t] += 1
         self._pave(points)
         return points
 
@@ -233,8 +240,8 @@ class _Roads:
         sign = _SIDES[side][i]
         low, high = sorted((p[1 - i], q[1 - i]))
         lines = [max(sign * p[i], sign * q[i])]
-        between = [box for box in self.boxes if low <= box[1 - i] <= high]
-        for some in (between, self.boxes):
+        crossed_boxes = [box for box in self.boxes if low <= box[1 - i] <= high]
+        for some in (crossed_boxes, self.boxes):
             lines.append(max([lines[0], *(sign * _edges(c)[i + 1 + sign] for c in some)]))
         for line in dict.fromkeys(lines):
             reach = ((line + 22) - sign * (p[i] + q[i]) / 8) / 0.75  # of the controls
@@ -242,26 +249,26 @@ class _Roads:
             yield [p, *bends, q]
 
     def _detours(
-        self, a: _Box, b: _Box, p: _Point, q: _Point, out: tuple[int, int]
+        self, a: _Box, b: _Box, p: _Point, q: _Point, signs: tuple[int, int]
     ) -> Iterator[list[_Point]]:
         """Through the gap beside each end, and above or below everything between them."""
-        gap = 20 + 7 * (self.taken.total() % 5)
+        gap = 20 + 7 * (self.port_counts.total() % 5)
         x, z = (
             end.x + sign * (gap + max(c.width for c in self.boxes if c.x == end.x) / 2)
-            for end, sign in zip((a, b), out, strict=True)
+            for end, sign in zip((a, b), signs, strict=True)
         )
         passed = [_edges(c) for c in self.boxes if min(x, z) <= c.x <= max(x, z)]
         passed += [_edges(a), _edges(b)]
         for lane in (min(e[1] for e in passed) - gap, max(e[3] for e in passed) + gap):
             yield _rounded([p, (x, p[1]), (x, lane), (z, lane), (z, q[1]), q])
 
-    def _port(self, box: _Box, other: _Box, side: str) -> _Point:
+    def _port(self, box: _Box, partner: _Box, side: str) -> _Point:
         """Where the next curve leaves a side: the middle, or beside those that are there."""
         (dx, dy), edges = _SIDES[side], _edges(box)
-        step = (0, 9, -9, 13, -13)[min(self.taken[box, side], 4)]
+        step = (0, 9, -9, 13, -13)[min(self.port_counts[box, side], 4)]
         if dx:
-            return edges[1 + dx], box.y + (step if other.y > box.y else -step)
-        return box.x + (step if other.x > box.x else -step), edges[2 + dy]
+            return edges[1 + dx], box.y + (step if partner.y > box.y else -step)
+        return box.x + (step if partner.x > box.x else -step), edges[2 + dy]
 
     def _cost(self, points: list[_Point], a: _Box, b: _Box, mixed: bool) -> tuple[int, float]:
         """Boxes that are hit; then the length, what of it runs along other curves, odd sides."""
@@ -271,14 +278,14 @@ class _Roads:
         hit = 0
         for box in self.boxes:
             room = -0.5 if box in (a, b) else _CLEAR
-            left, top, right, bottom = (
+            x_min, y_min, x_max, y_max = (
                 e + k * room for e, k in zip(_edges(box), _OUT, strict=True)
             )
-            if left < reach[2] and reach[0] < right and top < reach[3] and reach[1] < bottom:
-                hit += any(left < x < right and top < y < bottom for x, y in way)
-        along = sum(_cell(point) in self.cells for point in way[2:-2])
+            if x_min < reach[2] and reach[0] < x_max and y_min < reach[3] and reach[1] < y_max:
+                hit += any(x_min < x < x_max and y_min < y < y_max for x, y in way)
+        overlap = sum(_cell(point) in self.cells for point in way[2:-2])
         length = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(way))
-        return hit, length + 18 * along + 80 * mixed
+        return hit, length + 18 * overlap + 80 * mixed
 
     def _pave(self, points: list[_Point]) -> None:
         self.cells.update(map(_cell, _samples(points)))
@@ -298,8 +305,8 @@ def _rounded(corners: list[_Point]) -> list[_Point]:
     """A path of straight pieces with round corners, as Bezier pieces."""
     start = corners[0]
     points = [start]
-    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
-        enter, leave = _toward(corner, before), _toward(corner, after)
+    for previous, corner, following in zip(corners, corners[1:], corners[2:], strict=False):
+        enter, leave = _toward(corner, previous), _toward(corner, following)
         points += [*_straight(points[-1], enter), corner, corner, leave]
     return [*points, *_straight(points[-1], corners[-1])]
 
@@ -318,19 +325,19 @@ def _straight(p: _Point, q: _Point) -> list[_Point]:
 
 def _samples(points: list[_Point]) -> list[_Point]:
     """Points along a curve, some eight units apart."""
-    found = [points[0]]
+    samples = [points[0]]
     for piece in _pieces(points):
         size = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(piece))
         count = max(1, round(size / 8))
-        found += [_on(piece, (k + 1) / count) for k in range(count)]
-    return found
+        samples += [_point_on(piece, (k + 1) / count) for k in range(count)]
+    return samples
 
 
 def _pieces(points: list[_Point]) -> list[list[_Point]]:
     return [points[i : i + 4] for i in range(0, len(points) - 1, 3)]
 
 
-def _on(piece: list[_Point], t: float) -> _Point:
+def _point_on(piece: list[_Point], t: float) -> _Point:
     (x, y), (x1, y1), (x2, y2), (x3, y3) = piece
     u = 1 - t
     k, k1, k2, k3 = u * u * u, 3 * t * u * u, 3 * t * t * u, t * t * t
@@ -340,23 +347,23 @@ def _on(piece: list[_Point], t: float) -> _Point:
 def _curve(stroke: _Stroke) -> str:
     points, color = stroke.points, _CONFOUNDED if stroke.confounding else _SOFT
     color = _CROSSED if stroke.crossed else color
-    start, *rest = (f"{x:.1f},{y:.1f}" for x, y in points)
+    start, *controls = (f"{x:.1f},{y:.1f}" for x, y in points)
     dash = ' stroke-dasharray="5 4"' if stroke.confounding else ""
     parts = [
-        f'<path d="M{start} C{" ".join(rest)}" fill="none" stroke="{color}" '
+        f'<path d="M{start} C{" ".join(controls)}" fill="none" stroke="{color}" '
         f'stroke-width="1.4"{dash}/>',
         _head(points[-2], points[-1], color),
     ]
     if stroke.confounding:
         parts.append(_head(points[1], points[0], color))
     if stroke.label:
-        x, y = _on(_pieces(points)[len(points) // 6], stroke.label_at)
+        x, y = _point_on(_pieces(points)[len(points) // 6], stroke.label_at)
         parts.append(
             f'<text x="{x:.1f}" y="{y + 4:.1f}" font-size="11" fill="{_INK}" stroke="#fff" '
             f'stroke-width="4" paint-order="stroke">{stroke.label}</text>'
         )
     if stroke.crossed:
-        x, y = _on(_pieces(points)[len(points) // 6], 0.5)
+        x, y = _point_on(_pieces(points)[len(points) // 6], 0.5)
         parts.append(
             f'<text x="{x:.1f}" y="{y + 5:.1f}" font-size="15" fill="{color}" stroke="#fff" '
             f'stroke-width="3" paint-order="stroke">{_CROSS}</text>'
@@ -364,8 +371,8 @@ def _curve(stroke: _Stroke) -> str:
     return "".join(parts)
 
 
-def _head(before: _Point, tip: _Point, color: str) -> str:
-    dx, dy = tip[0] - before[0], tip[1] - before[1]
+def _head(control: _Point, tip: _Point, color: str) -> str:
+    dx, dy = tip[0] - control[0], tip[1] - control[1]
     dx, dy = dx / (hypot(dx, dy) or 1), dy / (hypot(dx, dy) or 1)
     x, y = tip[0] - 8 * dx, tip[1] - 8 * dy
     corners = (tip, (x - 3.5 * dy, y + 3.5 * dx), (x + 3.5 * dy, y - 3.5 * dx))

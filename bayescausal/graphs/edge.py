@@ -35,25 +35,25 @@ class Edge(NamedTuple):
         """Read ``tv->sales`` or ``sales -> tv @ 1``, the inverse of ``str``."""
         match = re.fullmatch(r"\s*(.+?)\s*->\s*(.+?)\s*(?:@\s*([0-9]{1,9})\s*)?", text)
         if match is None or (problem := name_problem(match[1]) or name_problem(match[2])):
-            why = f" {problem}" if match else ""
-            raise GraphError(f"{shown(text)} is not an edge, 'tv->sales' or 'sales->tv@1'.{why}")
+            reason = f" {problem}" if match else ""
+            raise GraphError(f"{shown(text)} is not an edge, 'tv->sales' or 'sales->tv@1'.{reason}")
         return cls(match[1], match[2], int(match[3] or 0))
 
 
-def several(what: str, values: Any) -> tuple[Any, ...]:
+def as_tuple(role: str, values: Any) -> tuple[Any, ...]:
     """Return one name as a tuple, or a sequence of names, pairs or edges."""
     if isinstance(values, str):
         return (values,)
     if not isinstance(values, Iterable):
-        raise GraphError(f"{what} of a graph are a sequence; got {shown(values)}.")
+        raise GraphError(f"{role} of a graph are a sequence; got {shown(values)}.")
     return tuple(values)
 
 
-def names(what: str, values: Any) -> tuple[str, ...]:
+def names(role: str, values: Any) -> tuple[str, ...]:
     """Return one name, or several, as a tuple."""
     if not isinstance(values, str | Iterable):
-        raise GraphError(f"{what} is one name of a node, or several; got {shown(values)}.")
-    return tuple(checked_name(name) for name in several(what, values))
+        raise GraphError(f"{role} is one name of a node, or several; got {shown(values)}.")
+    return tuple(checked_name(name) for name in as_tuple(role, values))
 
 
 def checked_name(name: str) -> str:

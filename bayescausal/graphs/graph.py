@@ -15,7 +15,7 @@ import networkx as nx
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.graphs.drawing import svg
-from bayescausal.graphs.edge import Edge, checked_edge, checked_pair, names, several
+from bayescausal.graphs.edge import Edge, as_tuple, checked_edge, checked_pair, names
 from bayescausal.graphs.notation import (
     TRUTH,
     Claims,
@@ -65,8 +65,10 @@ class Graph:
     isolated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        edges = sorted({checked_edge(edge) for edge in several("edges", self.edges)})
-        bidirected = sorted({checked_pair(pair) for pair in several("bidirected", self.bidirected)})
+        edges = sorted({checked_edge(edge) for edge in as_tuple("edges", self.edges)})
+        bidirected = sorted(
+            {checked_pair(pair) for pair in as_tuple("bidirected", self.bidirected)}
+        )
         linked = {*chain(*(e[:2] for e in edges), *bidirected)}
         isolated = sorted({*names("isolated", self.isolated)} - linked)
         object.__setattr__(self, "edges", tuple(edges))
@@ -76,8 +78,8 @@ class Graph:
         object.__setattr__(self, "isolated", tuple(isolated))
         if not self.nodes:
             raise GraphError("The graph has no node. Write at least one edge: 'tv -> sales'.")
-        self._known(self.latent, "The latent ")
-        self._known(self.outcomes, "The outcome ")
+        self._node_set(self.latent, "The latent ")
+        self._node_set(self.outcomes, "The outcome ")
         _check(self)
 
     @classmethod
@@ -99,12 +101,12 @@ class Graph:
 
     @classmethod
     def from_dot(cls, text: str, outcome: str | Iterable[str] | None = None) -> Graph:
-        """Read Graphviz DOT; `parse.read_braces` says which attributes have a meaning."""
+        """Read Graphviz DOT; `notation.read_braces` says which attributes have a meaning."""
         return cls._from_claims(read_braces(text, "digraph"), outcome)
 
     @classmethod
     def from_dagitty(cls, text: str, outcome: str | Iterable[str] | None = None) -> Graph:
-        """Read dagitty's model code, ``dag {...}``; attributes as in `parse.read_braces`."""
+        """Read dagitty's model code, ``dag {...}``; attributes as in `notation.read_braces`."""
         return cls._from_claims(read_braces(text, "dag"), outcome)
 
     @classmethod
@@ -196,12 +198,12 @@ class Graph:
 
     def incoming(self, node: str) -> tuple[Edge, ...]:
         """Return the edges into `node`, of every lag."""
-        self._known(node)
+        self._node_set(node)
         return tuple(e for e in self.edges if e.target == node)
 
     def outgoing(self, node: str) -> tuple[Edge, ...]:
         """Return the edges out of `node`, of every lag."""
-        self._known(node)
+        self._node_set(node)
         return tuple(e for e in self.edges if e.source == node)
 
     def parents(self, node: str) -> tuple[str, ...]:
@@ -214,7 +216,7 @@ class Graph:
 
     def siblings(self, node: str) -> tuple[str, ...]:
         """Return the nodes that share an unobserved cause with `node` (``<->``)."""
-        self._known(node)
+        self._node_set(node)
         return tuple(sorted({v for p in self.bidirected if node in p for v in p if v != node}))
 
     def ancestors(self, *nodes: str) -> tuple[str, ...]:
@@ -229,11 +231,11 @@ class Graph:
         >>> graph.ancestors("sales"), graph.ancestors("search", "sales")
         (('search', 'tv'), ('search', 'tv'))
         """
-        return tuple(sorted(reach(self._known(nodes), self.parents)))
+        return tuple(sorted(reach(self._node_set(nodes), self.parents)))
 
     def descendants(self, *nodes: str) -> tuple[str, ...]:
         """Return what has a directed path from one of `nodes`; strict, as in `ancestors`."""
-        return tuple(sorted(reach(self._known(nodes), self.children)))
+        return tuple(sorted(reach(self._node_set(nodes), self.children)))
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -255,7 +257,7 @@ class Graph:
 
     def district(self, node: str) -> tuple[str, ...]:
         """Return the district that holds `node`."""
-        self._known(node)
+        self._node_set(node)
         return next(district for district in self.districts if node in district)
 
     def project(self, latent: str | Iterable[str] = ()) -> Graph:
@@ -284,10 +286,10 @@ class Graph:
         >>> print(graph.project(latent=["search", "demand"]))
         tv -> sales
         """
-        hidden = self.latent.union(self._known(latent))
-        if lost := hidden.intersection(self.outcomes):
+        hidden = self.latent.union(self._node_set(latent))
+        if hidden_outcomes := hidden.intersection(self.outcomes):
             raise GraphError(
-                f"The outcome {min(lost)!r} cannot be marginalized: it is the question."
+                f"The outcome {min(hidden_outcomes)!r} cannot be marginalized: it is the question."
             )
         edges, arcs = eliminate(self.edges, self.bidirected, hidden)
         stay = tuple(v for v in self.nodes if v not in hidden)
@@ -330,7 +332,7 @@ class Graph:
         >>> graph.d_separated("visits", "sales"), graph.d_separated("visits", "sales", "tv")
         (False, True)
         """
-        sides = [self.mixed.mask(self._known(names)) for names in (a, b, given)]
+        sides = [self.mixed.mask(self._node_set(names)) for names in (a, b, given)]
         return self.mixed.separated(*sides)
 
     def do(self, nodes: str | Iterable[str]) -> Graph:
@@ -342,7 +344,7 @@ class Graph:
         tv -> sales
         demand
         """
-        cut = self._known(nodes)
+        cut = self._node_set(nodes)
         return replace(
             self,
             edges=tuple(e for e in self.edges if e.target not in cut),
@@ -358,13 +360,13 @@ class Graph:
         >>> print(Graph.parse("demand -> tv -> sales").restrict(["tv", "sales"]))
         tv -> sales
         """
-        kept = self._known(nodes)
+        members = self._node_set(nodes)
         return Graph(
-            edges=tuple(e for e in self.edges if kept.issuperset(e[:2])),
-            bidirected=tuple(p for p in self.bidirected if kept.issuperset(p)),
-            latent=self.latent & kept,
-            outcomes=tuple(v for v in self.outcomes if v in kept),
-            isolated=tuple(kept),
+            edges=tuple(e for e in self.edges if members.issuperset(e[:2])),
+            bidirected=tuple(p for p in self.bidirected if members.issuperset(p)),
+            latent=self.latent & members,
+            outcomes=tuple(v for v in self.outcomes if v in members),
+            isolated=tuple(members),
         )
 
     def unchecked(self, nodes: tuple[str, ...], **changes: object) -> Graph:
@@ -374,14 +376,14 @@ class Graph:
         vars(graph)["nodes"] = nodes
         return graph
 
-    def _known(self, nodes: str | Iterable[str], role: str = "") -> frozenset[str]:
-        known = frozenset(names("a node", nodes))
-        for name in sorted(known.difference(self.nodes)):
+    def _node_set(self, nodes: str | Iterable[str], role: str = "") -> frozenset[str]:
+        node_set = frozenset(names("a node", nodes))
+        for name in sorted(node_set.difference(self.nodes)):
             raise GraphError(
                 f"{role}{name!r} is in no edge. Nodes: {', '.join(self.nodes)}."
                 f"{did_you_mean(name, self.nodes)}"
             )
-        return known
+        return node_set
 
 
 def components(nodes: Iterable[str], edges: Collection[Edge]) -> tuple[tuple[str, ...], ...]:
@@ -393,9 +395,9 @@ def components(nodes: Iterable[str], edges: Collection[Edge]) -> tuple[tuple[str
     nodes = tuple(nodes)
     today = _digraph(nodes, (e for e in edges if not e.lag))
     place = {v: k for k, v in enumerate(nx.lexicographical_topological_sort(today))}
-    whole = nx.condensation(_digraph(nodes, edges))
-    groups = {k: sorted(members, key=place.__getitem__) for k, members in whole.nodes("members")}
-    causes_first = nx.lexicographical_topological_sort(whole, key=lambda k: min(groups[k]))
+    quotient = nx.condensation(_digraph(nodes, edges))
+    groups = {k: sorted(group, key=place.__getitem__) for k, group in quotient.nodes("members")}
+    causes_first = nx.lexicographical_topological_sort(quotient, key=lambda k: min(groups[k]))
     return tuple(tuple(groups[k]) for k in causes_first)
 
 
@@ -407,9 +409,9 @@ def _digraph(nodes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
 
 
 def _check(graph: Graph) -> None:
-    if both := graph.latent.intersection(graph.outcomes):
+    if overlap := graph.latent.intersection(graph.outcomes):
         raise GraphError(
-            f"The outcome {min(both)!r} is declared latent, so there are no data to explain. "
+            f"The outcome {min(overlap)!r} is declared latent, so there are no data to explain. "
             "Take it out of `latent`, or name an observed outcome."
         )
     today = _digraph(graph.nodes, (e for e in graph.edges if not e.lag))
@@ -435,13 +437,13 @@ def _read_networkx(
             "that share an unobserved cause as `bidirected`."
         )
     hidden = list(names("latent", latent))
-    for node, attributes in graph.nodes(data=True):
-        for key, told in (("latent", True), ("observed", False)):
-            value = str(attributes.get(key, not told)).lower()
+    for node, node_attributes in graph.nodes(data=True):
+        for key, flag in (("latent", True), ("observed", False)):
+            value = str(node_attributes.get(key, not flag)).lower()
             if value not in TRUTH:
                 raise GraphError(f"{key}={value!r} of {node!r} is neither yes nor no.")
-            if TRUTH[value] == told:
+            if TRUTH[value] == flag:
                 hidden.append(node)
-    edges = [(a, b, of.get("lag", 0)) for a, b, of in graph.edges(data=True)]
+    edges = [(a, b, attributes.get("lag", 0)) for a, b, attributes in graph.edges(data=True)]
     pairs = [*bidirected, *graph.graph.get("bidirected", ())]
     return Claims(edges, pairs, hidden, list(graph.graph.get("outcomes", ())), list(graph))

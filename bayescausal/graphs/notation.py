@@ -55,8 +55,8 @@ class Claims:
 
     def connect(self, groups: Sequence[list[str]], arrows: Iterable[str], lag: int) -> None:
         """Add the edges of a chain of groups: ``a, b -> c <- d`` joins neighbors, all with all."""
-        for (left, right), arrow in zip(pairwise(groups), arrows, strict=True):
-            for a, b in product(left, right):
+        for (left_group, right_group), arrow in zip(pairwise(groups), arrows, strict=True):
+            for a, b in product(left_group, right_group):
                 if arrow == "<->":
                     self.bidirected.append((a, b))
                 else:
@@ -72,18 +72,18 @@ def name_problem(name: object) -> str:
     ('', "'tv/radio' cannot name a node: it holds '/'")
     """
     if not isinstance(name, str):
-        why = f"it is of type {type(name).__name__}, not a string"
+        reason = f"it is of type {type(name).__name__}, not a string"
     elif not name.strip("."):
-        why = "it is empty or only dots"
+        reason = "it is empty or only dots"
     elif name != name.strip():
-        why = "it starts or ends with white space"
-    elif bad := [c for c in name if c in _FORBIDDEN or not c.isprintable()]:
-        why = f"it holds {bad[0]!r}"
+        reason = "it starts or ends with white space"
+    elif characters := [c for c in name if c in _FORBIDDEN or not c.isprintable()]:
+        reason = f"it holds {characters[0]!r}"
     else:
         return ""
     return (
-        f"{shown(name)} cannot name a node: {why}. Names become variables of the model and groups "
-        f"of a netCDF file: no {' '.join(_FORBIDDEN)} or line break, no white space around. "
+        f"{shown(name)} cannot name a node: {reason}. Names become variables of the model and "
+        f"groups of a netCDF file: no {' '.join(_FORBIDDEN)} or line break, no white space around. "
         "Rename it."
     )
 
@@ -117,11 +117,11 @@ class _Reader:
         self.lines = dict(enumerate(source.split("\n"), line))
         self.tokens: list[_Token] = []
         for match in scanner.finditer(source):
-            kind, found = str(match.lastgroup), match.group()
+            kind, lexeme = str(match.lastgroup), match.group()
             if kind != "skip":
-                text = found[1:-1] if kind == "quoted" else found
+                text = lexeme[1:-1] if kind == "quoted" else lexeme
                 self.tokens.append(_Token(kind, text, line))
-            line += found.count("\n")
+            line += lexeme.count("\n")
         self.tokens.append(_Token("end", "the end", line))
 
     @property
@@ -131,9 +131,9 @@ class _Reader:
     def fail(self, expected: str, token: _Token | None = None) -> GraphError:
         """Return the error for `token`, by default the one at hand."""
         token = token or self.token
-        at = token.text if token.kind == "end" else shown(token.text)
+        label = token.text if token.kind == "end" else shown(token.text)
         advice = _advice(token.text) if token.kind == "bad" else ""
-        place = f"Line {token.line}, at {at}: "
+        place = f"Line {token.line}, at {label}: "
         line = shortened(self.lines[token.line].strip(), 300)
         return GraphError(f"{place}{expected}{advice}\n    {line}")
 
@@ -248,14 +248,14 @@ def _read_names(reader: _Reader) -> list[str]:
 
 
 def _read_lag(reader: _Reader, arrows: list[str]) -> int:
-    at = reader.take("@")
-    if at and arrows not in (["->"], ["<-"]):
+    mark = reader.take("@")
+    if mark and arrows not in (["->"], ["<-"]):
         advice = "Give each arrow of a chain its own line, `a -> b @ 1` then `b -> c`."
-        raise reader.fail(f"a lag belongs to one directed arrow; `<->` has none. {advice}", at)
-    return _whole(reader, reader.word("a whole number of periods")) if at else 0
+        raise reader.fail(f"a lag belongs to one directed arrow; `<->` has none. {advice}", mark)
+    return _parse_lag(reader, reader.word("a whole number of periods")) if mark else 0
 
 
-def _whole(reader: _Reader, token: _Token) -> int:
+def _parse_lag(reader: _Reader, token: _Token) -> int:
     if not re.fullmatch(r"[0-9]+", token.text):
         raise reader.fail("a lag is a whole number of periods, zero or more: 0, 1, 2.", token)
     digits = token.text.lstrip("0") or "0"
@@ -332,13 +332,15 @@ def _read_group(reader: _Reader) -> list[str]:
 
 
 def _read_attributes(reader: _Reader) -> list[tuple[_Token, str]]:
-    found = []
+    attributes = []
     while reader.take("["):
         while not reader.take("]"):
             if not reader.take(",", ";"):
                 key = reader.word("the name of an attribute")
-                found.append((key, reader.word("a value").text if reader.take("=") else "true"))
-    return found
+                attributes.append(
+                    (key, reader.word("a value").text if reader.take("=") else "true")
+                )
+    return attributes
 
 
 def _check_cosmetic(reader: _Reader, key: _Token) -> None:
@@ -355,7 +357,7 @@ def _read_edge_attributes(reader: _Reader, arrows: list[str]) -> tuple[list[str]
     lag = 0
     for key, value in _read_attributes(reader):
         if key.text == "lag":
-            lag = _whole(reader, key._replace(text=value))
+            lag = _parse_lag(reader, key._replace(text=value))
         elif key.text == "dir" and value == "both":
             arrows = ["<->"] * len(arrows)
         elif key.text == "dir" and value != "forward":

@@ -13,13 +13,13 @@ type Pair = tuple[str, str]
 
 def reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
     """Return what one step or more from `start` lead to."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(start)
     while waiting:
-        new = set(step(waiting.pop())) - found
-        found |= new
-        waiting += new
-    return found
+        frontier = set(step(waiting.pop())) - reached
+        reached |= frontier
+        waiting += frontier
+    return reached
 
 
 def eliminate(
@@ -29,33 +29,33 @@ def eliminate(
     _check_lags_end(edges, hidden)
     edges, arcs = set(edges), set(arcs)
     for node in sorted(hidden):  # one at a time: elimination commutes
-        into = [e for e in edges if e.target == node != e.source]
-        out = [e for e in edges if e.source == node != e.target]
+        incoming = [e for e in edges if e.target == node != e.source]
+        outgoing = [e for e in edges if e.source == node != e.target]
         spouses = {v for pair in arcs if node in pair for v in pair} - {node}
-        children = {e.target for e in out}
+        children = {e.target for e in outgoing}
         joined = chain(combinations(children, 2), product(spouses, children))
         edges = {e for e in edges if node not in e[:2]}
-        edges |= {Edge(i.source, o.target, i.lag + o.lag) for i, o in product(into, out)}
+        edges |= {Edge(i.source, o.target, i.lag + o.lag) for i, o in product(incoming, outgoing)}
         arcs = {p for p in arcs if node not in p}
         arcs |= {(min(pair), max(pair)) for pair in joined if pair[0] != pair[1]}
     return edges, arcs
 
 
 def _check_lags_end(edges: Collection[Edge], hidden: Collection[str]) -> None:
-    inside = set(hidden)
+    latents = set(hidden)
     parents: dict[str, set[str]] = {v: set() for v in hidden}
     children: dict[str, set[str]] = {v: set() for v in hidden}
     for source, target, _ in edges:
         parents.get(target, set()).add(source)
         children.get(source, set()).add(target)
-    for node in sorted(inside):
-        above = reach([node], lambda v: parents.get(v, ()))
-        below = reach([node], lambda v: children.get(v, ()))
-        if node in above and above - inside and below - inside:
+    for node in sorted(latents):
+        ancestors = reach([node], lambda v: parents.get(v, ()))
+        descendants = reach([node], lambda v: children.get(v, ()))
+        if node in ancestors and ancestors - latents and descendants - latents:
             raise GraphError(
                 f"{node!r} cannot be marginalized: it feeds back on itself and carries the "
-                f"effect of {min(above - inside)!r} on {min(below - inside)!r}, at lags "
-                "without end. Observe it, or drop one of its lagged edges."
+                f"effect of {min(ancestors - latents)!r} on {min(descendants - latents)!r}, at "
+                "lags without end. Observe it, or drop one of its lagged edges."
             )
 
 
@@ -82,5 +82,5 @@ def shared_causes(
     for a, b in arcs:
         group = tuple(sorted(ends(a) | ends(b)))
         (latent if a in children or b in children else bare).add(group)
-    largest = {g for g in latent if not any(set(g) < set(other) for other in latent)}
+    largest = {g for g in latent if not any(set(g) < set(superset) for superset in latent)}
     return tuple(sorted(g for g in largest | bare if len(g) > 1))

@@ -27,23 +27,23 @@ def bits(mask: int) -> Iterator[int]:
         mask ^= low
 
 
-def union(masks: Sequence[int], which: int) -> int:
-    """Return the union of ``masks[i]`` over the bits i of `which`."""
-    found = 0
-    while which:
-        low = which & -which
-        found |= masks[low.bit_length() - 1]
-        which ^= low
-    return found
+def union(masks: Sequence[int], selection: int) -> int:
+    """Return the union of ``masks[i]`` over the bits i of `selection`."""
+    merged = 0
+    while selection:
+        low = selection & -selection
+        merged |= masks[low.bit_length() - 1]
+        selection ^= low
+    return merged
 
 
-def closure(start: int, step: Sequence[int], within: int = -1) -> int:
-    """Return `start` and all that steps inside `within` lead to."""
-    found = new = start & within
-    while new:
-        new = union(step, new) & within & ~found
-        found |= new
-    return found
+def closure(start: int, step: Sequence[int], region: int = -1) -> int:
+    """Return `start` and all that steps inside `region` lead to."""
+    reached = frontier = start & region
+    while frontier:
+        frontier = union(step, frontier) & region & ~reached
+        reached |= frontier
+    return reached
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class Mixed:
     @cached_property
     def children(self) -> tuple[int, ...]:
         """For each node the mask of its direct effects."""
-        found = [0] * len(self.names)
-        for i, above in enumerate(self.parents):
-            for j in bits(above):
-                found[j] |= 1 << i
-        return tuple(found)
+        children = [0] * len(self.names)
+        for i, parents in enumerate(self.parents):
+            for j in bits(parents):
+                children[j] |= 1 << i
+        return tuple(children)
 
     def mask(self, names: Iterable[str]) -> int:
         """Return the mask of some names."""
@@ -143,14 +143,14 @@ class Mixed:
         """Return `mask` and all its descendants."""
         return closure(mask, self.children)
 
-    def districts(self, within: int) -> list[int]:
-        """Return the components of ``<->`` in the subgraph on `within`, lowest bit first."""
-        found = []
-        while within:
-            district = closure(within & -within, self.siblings, within)
-            found.append(district)
-            within &= ~district
-        return found
+    def districts(self, region: int) -> list[int]:
+        """Return the components of ``<->`` in the subgraph on `region`, lowest bit first."""
+        districts = []
+        while region:
+            district = closure(region & -region, self.siblings, region)
+            districts.append(district)
+            region &= ~district
+        return districts
 
     def cut(self, sources: int, targets: int) -> Mixed:
         """Return the graph without the directed edges from `sources` to `targets`."""
@@ -168,15 +168,15 @@ class Mixed:
         parents, siblings = list(self.parents), list(self.siblings)
         children = list(self.children)
         for i in bits(hidden):
-            bit, up, down, side = 1 << i, parents[i], children[i], siblings[i]
-            for j in bits(up):
-                children[j] = (children[j] | down) & ~bit & ~(1 << j)
-            for j in bits(down):
-                own = 1 << j
-                parents[j] = (parents[j] | up) & ~bit & ~own
-                siblings[j] = (siblings[j] | down | side) & ~bit & ~own
-            for j in bits(side):
-                siblings[j] = (siblings[j] | down) & ~bit & ~(1 << j)
+            bit, causes, effects, spouses = 1 << i, parents[i], children[i], siblings[i]
+            for j in bits(causes):
+                children[j] = (children[j] | effects) & ~bit & ~(1 << j)
+            for j in bits(effects):
+                itself = 1 << j
+                parents[j] = (parents[j] | causes) & ~bit & ~itself
+                siblings[j] = (siblings[j] | effects | spouses) & ~bit & ~itself
+            for j in bits(spouses):
+                siblings[j] = (siblings[j] | effects) & ~bit & ~(1 << j)
         stay = [i for i in range(len(self.names)) if not hidden >> i & 1]
         place = {i: 1 << k for k, i in enumerate(stay)}
 
@@ -189,40 +189,40 @@ class Mixed:
             tuple(packed(siblings[i]) for i in stay),
         )
 
-    def connected(self, start: int, given: int) -> int:
-        """Return what is m-connected to `start` given `given`, `start` included.
+    def connected(self, start: int, z: int) -> int:
+        """Return what is m-connected to `start` given `z`, `start` included.
 
         A walk is followed by where it arrives: with an arrowhead or with a tail.
         """
-        opened = self.ancestors(given)
+        opened = self.ancestors(z)
         heads = tails = new_heads = 0
-        new_tails = start & ~given
+        new_tails = start & ~z
         while new_heads | new_tails:
             heads |= new_heads
             tails |= new_tails
-            free = new_tails & ~given
-            turn = free | new_heads & opened  # an arrowhead turns back at an open collider
-            down = free | new_heads & ~given
-            new_tails = union(self.parents, turn) & ~tails
-            new_heads = (union(self.children, down) | union(self.siblings, turn)) & ~heads
-        return (heads | tails) & ~given
+            passing = new_tails & ~z
+            turning = passing | new_heads & opened  # an arrowhead turns back at an open collider
+            sources = passing | new_heads & ~z
+            new_tails = union(self.parents, turning) & ~tails
+            new_heads = (union(self.children, sources) | union(self.siblings, turning)) & ~heads
+        return (heads | tails) & ~z
 
-    def separated(self, a: int, b: int, given: int = 0) -> bool:
-        """Return whether `given` m-separates `a` from `b`; a node in `given` is constant."""
-        return not b & ~given & self.connected(a, given)
+    def separated(self, a: int, b: int, z: int = 0) -> bool:
+        """Return whether `z` m-separates `a` from `b`; a node in `z` is constant."""
+        return not b & ~z & self.connected(a, z)
 
-    def moral(self, within: int, but: int = 0) -> list[int]:
-        """Return the neighbors in the augmented graph on the ancestral set `within`.
+    def moral(self, region: int, but: int = 0) -> list[int]:
+        """Return the neighbors in the augmented graph on the ancestral set `region`.
 
         Neighbors are the ends of a path on which every inner node is a collider: each district
         with its parents is a clique, except for the districts of the nodes in `but`, which are left
         out. Source: Richardson (2003), Scand. J. Stat. 30.
         """
-        near = [0] * len(self.names)
-        for district in self.districts(within):
+        neighbors = [0] * len(self.names)
+        for district in self.districts(region):
             if not district & but:
-                join(near, (district | union(self.parents, district)) & within)
-        return near
+                join(neighbors, (district | union(self.parents, district)) & region)
+        return neighbors
 
     @property
     def is_acyclic(self) -> bool:
@@ -235,37 +235,37 @@ class Mixed:
             waiting &= ~ready
         return waiting
 
-    def collided(self, nodes: int, within: int) -> int:
+    def collided(self, nodes: int, region: int) -> int:
         """Return the neighbors of some nodes in the augmented graph on an ancestral set.
 
         As `moral`, for all `nodes` together and without the whole graph; `nodes` are in it too.
         """
-        district = closure((nodes | union(self.children, nodes)) & within, self.siblings, within)
-        return (district | union(self.parents, district)) & within
+        district = closure((nodes | union(self.children, nodes)) & region, self.siblings, region)
+        return (district | union(self.parents, district)) & region
 
 
-def join(near: list[int], clique: int) -> None:
+def join(neighbors: list[int], clique: int) -> None:
     """Make neighbors of all nodes of a clique, in place."""
     for i in bits(clique):
-        near[i] |= clique & ~(1 << i)
+        neighbors[i] |= clique & ~(1 << i)
 
 
-def eliminated(near: Sequence[int], gone: int) -> list[int]:
+def eliminated(neighbors: Sequence[int], hidden: int) -> list[int]:
     """Return undirected neighbors after nodes are marginalized: their neighbors are joined."""
-    found = list(near)
-    for i in bits(gone):
-        around = found[i]
-        for j in bits(around):
-            found[j] = (found[j] | around) & ~(1 << i) & ~(1 << j)
-        found[i] = 0
-    return found
+    joined = list(neighbors)
+    for i in bits(hidden):
+        adjacent = joined[i]
+        for j in bits(adjacent):
+            joined[j] = (joined[j] | adjacent) & ~(1 << i) & ~(1 << j)
+        joined[i] = 0
+    return joined
 
 
-def separators(near: Sequence[int], a: int, b: int, most: int = 1000) -> list[int]:
-    """Return the minimal vertex sets that separate `a` from `b`, at most `most` + 1 of them.
+def separators(neighbors: Sequence[int], a: int, b: int, limit: int = 1000) -> list[int]:
+    """Return the minimal vertex sets that separate `a` from `b`, at most `limit` + 1 of them.
 
     The first is the one closest to `a`; each further one moves one of its nodes to the side of
-    `a`. More than `most` tells that there are more. Empty list: none separates.
+    `a`. More than `limit` tells that there are more. Empty list: none separates.
 
     References
     ----------
@@ -277,28 +277,28 @@ def separators(near: Sequence[int], a: int, b: int, most: int = 1000) -> list[in
     >>> separators(line, 0b0001, 0b1000)
     [2, 4]
     """
-    everything = (1 << len(near)) - 1
+    everything = (1 << len(neighbors)) - 1
 
     def facing(side: int, fence: int) -> int | None:
         if fence & b or side & b:
             return None
-        far = closure(b, near, everything & ~fence)
-        return union(near, far) & ~far
+        opposite = closure(b, neighbors, everything & ~fence)
+        return union(neighbors, opposite) & ~opposite
 
-    first = facing(a, union(near, a) & ~a)
+    first = facing(a, union(neighbors, a) & ~a)
     if first is None:
         return []
-    found = {first: None}
+    cuts = {first: None}
     waiting = [first]
     for separator in waiting:  # grows while it is read
-        side = closure(a, near, everything & ~separator)
-        around = union(near, side)
+        side = closure(a, neighbors, everything & ~separator)
+        boundary = union(neighbors, side)
         for i in bits(separator):
-            more = side | 1 << i
-            new = facing(more, (around | near[i]) & ~more)
-            if new is not None and new not in found:
-                found[new] = None
-                waiting.append(new)
-                if len(found) > most:
-                    return list(found)
-    return list(found)
+            wider_side = side | 1 << i
+            candidate = facing(wider_side, (boundary | neighbors[i]) & ~wider_side)
+            if candidate is not None and candidate not in cuts:
+                cuts[candidate] = None
+                waiting.append(candidate)
+                if len(cuts) > limit:
+                    return list(cuts)
+    return list(cuts)

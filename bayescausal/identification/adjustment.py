@@ -20,8 +20,10 @@ def proper_causal(graph: Mixed, x: int, y: int) -> int:
     >>> graph.labels(proper_causal(graph, graph.mask("a"), graph.mask("c")))
     ('b', 'c')
     """
-    free = graph.everything & ~x
-    return closure(union(graph.children, x), graph.children, free) & closure(y, graph.parents, free)
+    region = graph.everything & ~x
+    return closure(union(graph.children, x), graph.children, region) & closure(
+        y, graph.parents, region
+    )
 
 
 def backdoor_graph(graph: Mixed, x: int, y: int) -> Mixed:
@@ -42,7 +44,7 @@ class Question:
     A node, in masks and in sets to adjust for, is its whole series.
     """
 
-    at: Compiled
+    compiled: Compiled
     treatments: tuple[str, ...]
     outcome: str
     held: tuple[str, ...] = ()
@@ -50,36 +52,38 @@ class Question:
     @cached_property
     def x(self) -> int:
         """What is set."""
-        return self.at.bits((*self.treatments, *self.held))
+        return self.compiled.bits((*self.treatments, *self.held))
 
     @cached_property
     def y(self) -> int:
         """The outcome."""
-        return self.at.bits([self.outcome])
+        return self.compiled.bits([self.outcome])
 
     @cached_property
     def causal(self) -> int:
         """Nodes on proper causal paths, the outcome included."""
-        return proper_causal(self.at.seen, self.x, self.y)
+        return proper_causal(self.compiled.projection, self.x, self.y)
 
     @cached_property
     def mediators(self) -> tuple[str, ...]:
         """Nodes between a treatment and the outcome, on paths that avoid what is set."""
-        at = self.at
-        acting = at.bits(self.treatments)
-        free = at.seen.everything & ~self.x
-        reached = closure(union(at.seen.children, acting), at.seen.children, free)
-        return at.words(reached & self.causal & ~self.ends)
+        compiled = self.compiled
+        acting = compiled.bits(self.treatments)
+        region = compiled.projection.everything & ~self.x
+        reached = closure(
+            union(compiled.projection.children, acting), compiled.projection.children, region
+        )
+        return compiled.words(reached & self.causal & ~self.ends)
 
     @cached_property
     def backdoor(self) -> Mixed:
         """The proper backdoor graph of the observed nodes."""
-        return self.at.seen.cut(self.x, self.causal)
+        return self.compiled.projection.cut(self.x, self.causal)
 
     @cached_property
     def forbidden(self) -> int:
         """Descendants of causal paths, which no adjustment set may hold."""
-        return self.at.seen.descendants(self.causal)
+        return self.compiled.projection.descendants(self.causal)
 
     @cached_property
     def ends(self) -> int:
@@ -89,15 +93,15 @@ class Question:
     @cached_property
     def allowed(self) -> int:
         """Nodes that an adjustment set may hold."""
-        return self.at.seen.everything & ~self.forbidden & ~self.ends
+        return self.compiled.projection.everything & ~self.forbidden & ~self.ends
 
-    def separates(self, given: int) -> bool:
+    def separates(self, z: int) -> bool:
         """Return whether some nodes close every path that is not causal."""
-        return self.backdoor.separated(self.x, self.y, given)
+        return self.backdoor.separated(self.x, self.y, z)
 
-    def is_valid(self, given: int) -> bool:
+    def is_valid(self, z: int) -> bool:
         """Return whether some nodes are an adjustment set."""
-        return not given & ~self.allowed and self.separates(given)
+        return not z & ~self.allowed and self.separates(z)
 
     @cached_property
     def has_sets(self) -> bool:
@@ -109,9 +113,9 @@ class Question:
         """Every minimal adjustment set, by size and then by names; at most `MOST_SETS` + 1."""
         if not self.has_sets:
             return ()
-        found = between(self.backdoor, self.x, self.y, self.allowed, MOST_SETS)
-        sound = [z for z in found if self.separates(z)]
-        return tuple(sorted(sound, key=lambda z: (z.bit_count(), self.at.words(z))))
+        separating = minimal_separators(self.backdoor, self.x, self.y, self.allowed, MOST_SETS)
+        sound = [z for z in separating if self.separates(z)]
+        return tuple(sorted(sound, key=lambda z: (z.bit_count(), self.compiled.words(z))))
 
     @cached_property
     def optimal(self) -> int | None:
@@ -127,20 +131,20 @@ class Question:
         Henckel, Perkovic and Maathuis (2022), Graphical criteria for efficient total effect
         estimation, JRSS B 84. Rotnitzky and Smucler (2020), JMLR 21.
         """
-        seen = self.at.seen
-        above = seen.ancestors(self.y)
-        if self.at.feeds_back or any(seen.siblings[i] for i in bits(above)):
+        projection = self.compiled.projection
+        ancestors = projection.ancestors(self.y)
+        if self.compiled.feeds_back or any(projection.siblings[i] for i in bits(ancestors)):
             return None
-        parents = union(seen.parents, self.causal) & ~self.causal & ~self.x
+        parents = union(projection.parents, self.causal) & ~self.causal & ~self.x
         return parents if self.is_valid(parents) else None
 
 
-def between(graph: Mixed, a: int, b: int, allowed: int, most: int) -> list[int]:
+def minimal_separators(graph: Mixed, a: int, b: int, allowed: int, limit: int) -> list[int]:
     """Return the minimal sets of allowed nodes that separate nodes `a` from nodes `b`.
 
     Minimal sets are made of ancestors of the two, and separate them in the augmented graph in
     which nodes that are not allowed are marginalized.
     """
-    above = graph.ancestors(a | b)
-    near = graph.moral(above)
-    return separators(eliminated(near, above & ~allowed & ~a & ~b), a, b, most)
+    ancestors = graph.ancestors(a | b)
+    neighbors = graph.moral(ancestors)
+    return separators(eliminated(neighbors, ancestors & ~allowed & ~a & ~b), a, b, limit)

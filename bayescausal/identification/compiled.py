@@ -40,82 +40,84 @@ class Compiled:
         >>> Compiled(Graph((Edge("tv", "sales"), Edge("sales", "sales", 1)))).feeds_back
         False
         """
-        return not self.full.is_acyclic
+        return not self.series.is_acyclic
 
     @cached_property
-    def full(self) -> Mixed:
+    def series(self) -> Mixed:
         """The graph of whole series with its latents."""
         pairs = (e[:2] for e in self.graph.edges if e.source != e.target)
         return Mixed.of_series(self.graph.nodes, pairs, self.graph.bidirected)
 
     @cached_property
-    def seen(self) -> Mixed:
+    def projection(self) -> Mixed:
         """The latent projection of `full`."""
-        return self.full.project(self.full.mask(self.graph.latent))
+        return self.series.project(self.series.mask(self.graph.latent))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The observed nodes."""
-        return self.seen.names
+        return self.projection.names
 
     @cached_property
     def window(self) -> Mixed:
         """The window of an intervention, which is long, after a history of observed periods."""
-        return self._epochs(self.edges) if self.feeds_back else self.seen
+        return self._epochs(self.edges) if self.feeds_back else self.projection
 
     @cached_property
-    def now(self) -> Mixed:
+    def period(self) -> Mixed:
         """One period, in which only edges without lag act, after all that came before."""
         if not self.feeds_back:
-            return self.seen
+            return self.projection
         return self._epochs([edge for edge in self.edges if not edge.lag])
 
-    def _epochs(self, within_later: Iterable[Edge]) -> Mixed:
+    def _epochs(self, later_edges: Iterable[Edge]) -> Mixed:
         """Return both epochs: all edges within the earlier one and out of it."""
-        seen, count = self.seen, len(self.names)
-        whole = [sides | sides << count for sides in seen.siblings]
-        own = [1 << count + i for i in range(count)]  # noise may last
-        later = [0] * count
-        earlier = [above << count for above in seen.parents]
-        for a, b, _ in within_later:
+        projection, count = self.projection, len(self.names)
+        siblings = [sides | sides << count for sides in projection.siblings]
+        persistence = [1 << count + i for i in range(count)]  # noise may last
+        later_parents = [0] * count
+        earlier_parents = [parents << count for parents in projection.parents]
+        for a, b, _ in later_edges:
             if a != b:
-                later[seen.index[b]] |= 1 << seen.index[a]
+                later_parents[projection.index[b]] |= 1 << projection.index[a]
         for a, b, _ in self.edges:
-            later[seen.index[b]] |= 1 << count + seen.index[a]
+            later_parents[projection.index[b]] |= 1 << count + projection.index[a]
         return Mixed(
             (*self.names, *(name + EARLIER for name in self.names)),
-            (*later, *earlier),
+            (*later_parents, *earlier_parents),
             (
-                *(mask | other for mask, other in zip(whole, own, strict=True)),
-                *(mask | 1 << i for i, mask in enumerate(whole)),
+                *(mask | noise for mask, noise in zip(siblings, persistence, strict=True)),
+                *(mask | 1 << i for i, mask in enumerate(siblings)),
             ),
         )
 
     def bits(self, names: Iterable[str]) -> int:
         """Return the mask of some observed nodes."""
-        return self.seen.mask(names)
+        return self.projection.mask(names)
 
     def words(self, mask: int) -> tuple[str, ...]:
         """Return the names in a mask over nodes."""
-        return self.seen.labels(mask)
+        return self.projection.labels(mask)
 
-    def both(self, mask: int) -> int:
+    def both_epochs(self, mask: int) -> int:
         """Return both epochs of some nodes."""
         return mask | mask << len(self.names) if self.feeds_back else mask
 
-    def either(self, mask: int) -> int:
+    def nodes_of(self, mask: int) -> int:
         """Return the nodes with an epoch in a mask over epochs."""
-        return (mask | mask >> len(self.names)) & self.seen.everything
+        return (mask | mask >> len(self.names)) & self.projection.everything
 
     def labels(self, mask: int) -> tuple[str, ...]:
         """Return names for a mask over epochs: plain where both epochs of a node are in it."""
-        whole = mask & mask >> len(self.names) & self.seen.everything if self.feeds_back else mask
-        rest = mask & ~self.both(whole)
-        earlier = rest >> len(self.names) if self.feeds_back else 0
-        later = (f"{v} (current)" for v in self.words(rest & self.seen.everything))
-        return (*self.words(whole), *later, *(v + EARLIER for v in self.words(earlier)))
+        complete_nodes = (
+            mask & mask >> len(self.names) & self.projection.everything if self.feeds_back else mask
+        )
+        single_epochs = mask & ~self.both_epochs(complete_nodes)
+        earlier = single_epochs >> len(self.names) if self.feeds_back else 0
+        current = (f"{v} (current)" for v in self.words(single_epochs & self.projection.everything))
+        return (*self.words(complete_nodes), *current, *(v + EARLIER for v in self.words(earlier)))
 
-    def lasting(self, name: str) -> bool:
+    def has_latent_cause(self, name: str) -> bool:
         """Return whether something unobserved besides its own noise acts on a node."""
         return any(v in self.graph.latent for v in self.graph.parents(name))
 
@@ -124,7 +126,11 @@ class Compiled:
         """The direct effects among observed nodes, lags kept."""
         if not self.graph.latent:
             return self.graph.edges
-        kept = (
+        direct_edges = (
             e for e in self.graph.edges if e.source != e.target or e.source not in self.graph.latent
         )  # a latent's memory lengthens carry-over and makes no new edge
-        return replace(self.graph, edges=tuple(kept), isolated=self.graph.nodes).project().edges
+        return (
+            replace(self.graph, edges=tuple(direct_edges), isolated=self.graph.nodes)
+            .project()
+            .edges
+        )

@@ -77,17 +77,17 @@ class EdgeVerdict:
 
 
 def edge_verdicts(
-    at: Compiled, edges: Iterable[Edge], measured: Collection[Pair] = ()
+    compiled: Compiled, edges: Iterable[Edge], tested_pairs: Collection[Pair] = ()
 ) -> dict[Edge, EdgeVerdict]:
-    """Return the verdict of each edge; `measured` are (cause, effect) pairs of experiments."""
+    """Return the verdict of each edge; `tested_pairs` are (cause, effect) pairs of experiments."""
     edges = tuple(edges)
-    targets = {b: _Target.of(at, b) for b in sorted({edge.target for edge in edges})}
+    targets = {b: _Target.compile(compiled, b) for b in sorted({edge.target for edge in edges})}
     pairs: dict[Pair, EdgeVerdict] = {}
     for edge in edges:
         if edge[:2] not in pairs:
-            pairs[edge[:2]] = _verdict(at, edge.source, targets[edge.target])
-    if measured:
-        _by_difference(at, pairs, measured)
+            pairs[edge[:2]] = _verdict(compiled, edge.source, targets[edge.target])
+    if tested_pairs:
+        _by_difference(compiled, pairs, tested_pairs)
     return {edge: pairs[edge[:2]] for edge in edges}
 
 
@@ -97,115 +97,121 @@ class _Target:
 
     name: str
     mask: int
-    above: int
+    ancestors: int
     district: int
-    near: list[int]
+    neighbors: list[int]
 
     @classmethod
-    def of(cls, at: Compiled, name: str) -> _Target:
-        seen, mask = at.now, at.bits([name])
-        above = seen.ancestors(mask)
-        district = closure(mask, seen.siblings, above)
-        return cls(name, mask, above, district, seen.moral(above, but=mask))
+    def compile(cls, compiled: Compiled, name: str) -> _Target:
+        period, mask = compiled.period, compiled.bits([name])
+        ancestors = period.ancestors(mask)
+        district = closure(mask, period.siblings, ancestors)
+        return cls(name, mask, ancestors, district, period.moral(ancestors, but=mask))
 
     def doors(self, cut: Mixed, sources: int, allowed: int) -> list[int]:
         """Return minimal sets that close all ways but the edges, which are `cut`."""
-        if not cut.separated(sources, self.mask, self.above & allowed):
+        if not cut.separated(sources, self.mask, self.ancestors & allowed):
             return []
-        near = list(self.near)
-        join(near, (self.district | union(cut.parents, self.district)) & self.above)
-        gone = self.above & ~allowed & ~sources & ~self.mask
-        return separators(eliminated(near, gone), sources, self.mask, MOST_DOORS)
+        neighbors = list(self.neighbors)
+        join(neighbors, (self.district | union(cut.parents, self.district)) & self.ancestors)
+        hidden = self.ancestors & ~allowed & ~sources & ~self.mask
+        return separators(eliminated(neighbors, hidden), sources, self.mask, MOST_DOORS)
 
 
-def _verdict(at: Compiled, a: str, to: _Target) -> EdgeVerdict:
-    b = to.name
+def _verdict(compiled: Compiled, a: str, target: _Target) -> EdgeVerdict:
+    b = target.name
     if a == b:
         return EdgeVerdict(
             "not identified",
             f"the memory of {a} and the persistence of its noise cannot be told apart",
         )
-    seen, target = at.now, to.mask
-    k = target.bit_length() - 1
-    sources = at.both(at.bits([a])) & seen.parents[k]
-    cut = seen.cut(sources, target)
-    allowed = seen.everything & ~seen.descendants(target) & ~sources
-    if found := to.doors(cut, sources, allowed):
-        sets = sorted({at.labels(z) for z in found}, key=lambda z: (len(z), z))
-        given = f"given {', '.join(sets[0])}" if sets[0] else "as it stands"
-        return EdgeVerdict("backdoor", f"unconfounded {given}", tuple(map(frozenset, sets)))
-    for causes in _interventions(at, a, sources, target):
-        if find_hedge(seen, causes, target) is None:
-            acted = ", ".join(at.words(at.either(causes)))
+    period, y = compiled.period, target.mask
+    k = y.bit_length() - 1
+    sources = compiled.both_epochs(compiled.bits([a])) & period.parents[k]
+    cut = period.cut(sources, y)
+    allowed = period.everything & ~period.descendants(y) & ~sources
+    if doors := target.doors(cut, sources, allowed):
+        sets = sorted({compiled.labels(z) for z in doors}, key=lambda z: (len(z), z))
+        condition = f"given {', '.join(sets[0])}" if sets[0] else "as it stands"
+        return EdgeVerdict("backdoor", f"unconfounded {condition}", tuple(map(frozenset, sets)))
+    for causes in _interventions(compiled, a, sources, y):
+        if find_hedge(period, causes, y) is None:
+            acted = ", ".join(compiled.words(compiled.nodes_of(causes)))
             return EdgeVerdict("id", f"the response of {b} to {acted} is identified")
-    path = shortest_open(cut, sources, target, seen.parents[k] & allowed)
+    path = shortest_open(cut, sources, y, period.parents[k] & allowed)
     stays = "an unobserved cause confounds it"
     if path:
-        names = tuple(seen.names[i] for i in path[0])
+        names = tuple(period.names[i] for i in path[0])
         stays = f"no observed set closes {Path(names, path[1], ('',) * len(names))}"
-    instruments = edge_instruments(at, a, b)
+    instruments = edge_instruments(compiled, a, b)
     if instruments:
         reason = f"{stays}; under linearity {instruments[0]} is an instrument"
         return EdgeVerdict("instrument", reason, (), instruments)
     return EdgeVerdict("not identified", stays)
 
 
-def _interventions(at: Compiled, a: str, sources: int, target: int) -> Iterator[int]:
+def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Iterator[int]:
     """Yield sets of causes that, acted on together, leave the edge as the only way from `a`.
 
     All causes of the target but its own past (its memory is carry-over); else `a` and the causes
     that `a` moves; else that without what is confounded with the target, if `a` does not move it.
     """
-    seen = at.now
+    period = compiled.period
     k = target.bit_length() - 1
-    causes = seen.parents[k] & ~at.both(at.bits([a]) | target)
-    moved = causes & at.both(at.either(seen.descendants(sources)))
+    causes = period.parents[k] & ~compiled.both_epochs(compiled.bits([a]) | target)
+    mediators = causes & compiled.both_epochs(compiled.nodes_of(period.descendants(sources)))
     yield sources | causes
-    yield sources | moved
-    yield sources | moved | causes & ~at.both(at.either(seen.siblings[k]))
+    yield sources | mediators
+    yield (
+        sources | mediators | causes & ~compiled.both_epochs(compiled.nodes_of(period.siblings[k]))
+    )
 
 
 def _by_difference(
-    at: Compiled, pairs: dict[Pair, EdgeVerdict], measured: Collection[Pair]
+    compiled: Compiled, pairs: dict[Pair, EdgeVerdict], tested_pairs: Collection[Pair]
 ) -> None:
     """Lift edges whose total effect is known and whose other paths are, until nothing changes."""
-    below = {v: {v, *at.graph.descendants(v)} for v in at.names}
+    descendants = {v: {v, *compiled.graph.descendants(v)} for v in compiled.names}
     changed = True
     while changed:
         changed = False
         for (a, b), verdict in sorted(pairs.items()):
             if verdict.status not in WEAK or a == b:
                 continue
-            others = [
+            other_pairs = [
                 pair
                 for pair in pairs
                 if pair != (a, b) and pair[0] != pair[1]
-                if pair[0] in below[a] and b in below[pair[1]]
+                if pair[0] in descendants[a] and b in descendants[pair[1]]
             ]
-            tested = [pair for pair in others if pairs[pair].status == "experiment"]
-            if any(pairs[pair].status == "not identified" for pair in others):
+            tested = [pair for pair in other_pairs if pairs[pair].status == "experiment"]
+            if any(pairs[pair].status == "not identified" for pair in other_pairs):
                 continue
-            if (a, b) not in measured and not (tested and _total_known(at, a, b)):
+            if (a, b) not in tested_pairs and not (tested and _total_known(compiled, a, b)):
                 continue
-            what = f"a test of {a} on {b}" if (a, b) in measured else f"tests of {_named(tested)}"
-            rest = f", less the paths through {_named(others)}" if others else ""
-            pairs[a, b] = EdgeVerdict("experiment", f"{what}{rest}", (), verdict.instruments)
+            source = (
+                f"a test of {a} on {b}"
+                if (a, b) in tested_pairs
+                else f"tests of {_pair_list(tested)}"
+            )
+            remainder = f", less the paths through {_pair_list(other_pairs)}" if other_pairs else ""
+            pairs[a, b] = EdgeVerdict("experiment", f"{source}{remainder}", (), verdict.instruments)
             changed = True
 
 
-def _named(pairs: Iterable[Pair]) -> str:
+def _pair_list(pairs: Iterable[Pair]) -> str:
     return ", ".join(f"{a}->{b}" for a, b in sorted(pairs))
 
 
-def _total_known(at: Compiled, a: str, b: str) -> bool:
-    question = Question(at, (a,), b)
+def _total_known(compiled: Compiled, a: str, b: str) -> bool:
+    question = Question(compiled, (a,), b)
     return bool(question.minimal_sets) or hedge_of(question) is None
 
 
 def hedge_of(question: Question) -> tuple[frozenset[str], frozenset[str]] | None:
     """Return the hedge of the effect in the window, as names, None when it is identified."""
-    graph = question.at.window
-    found = find_hedge(graph, question.x, question.y)
-    if found is None:
+    graph = question.compiled.window
+    hedge = find_hedge(graph, question.x, question.y)
+    if hedge is None:
         return None
-    return frozenset(graph.labels(found[0])), frozenset(graph.labels(found[1]))
+    return frozenset(graph.labels(hedge[0])), frozenset(graph.labels(hedge[1]))

@@ -24,7 +24,7 @@ class Rung(NamedTuple):
     """A grade: when it is given, what a report must say with it, where that comes from."""
 
     title: str
-    when: str
+    condition: str
     statements: tuple[str, ...]
     source: str
 

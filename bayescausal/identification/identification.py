@@ -88,7 +88,7 @@ class Identification:
     @cached_property
     def implications(self) -> tuple[Implication, ...]:
         """Separations that data can contradict: one minimal separator a pair of nodes."""
-        return tuple(implications(self.question.at))
+        return tuple(implications(self.question.compiled))
 
     def check_adjustment(self, nodes: str | Iterable[str]) -> None:
         """Return quietly when `nodes` are an adjustment set for the total effect.
@@ -129,5 +129,5 @@ class Identification:
         return self.to_markdown().replace("**", "").replace("`", "")
 
     def __repr__(self) -> str:
-        on = f"{', '.join(self.treatments)} on {self.outcome}"
-        return f"Identification({on}: {self.status}; split: {self.split})"
+        effect = f"{', '.join(self.treatments)} on {self.outcome}"
+        return f"Identification({effect}: {self.status}; split: {self.split})"

@@ -24,43 +24,43 @@ class Implication:
     given: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rest = f" | {', '.join(self.given)}" if self.given else ""
-        return f"{self.a} _||_ {self.b}{rest}"
+        condition = f" | {', '.join(self.given)}" if self.given else ""
+        return f"{self.a} _||_ {self.b}{condition}"
 
 
-def implications(at: Compiled) -> Iterator[Implication]:
+def implications(compiled: Compiled) -> Iterator[Implication]:
     """Yield one minimal separator for each pair of observed nodes that has one.
 
     Pairs joined by an edge or a ``<->`` have none. Equality constraints other than independence
     (Verma) are not listed; with feedback nothing is.
     """
-    if at.feeds_back:
+    if compiled.feeds_back:
         return
-    seen = at.seen
-    above = [seen.ancestors(1 << i) for i in range(len(seen.names))]
-    for i, a in enumerate(seen.names):
-        joined = seen.parents[i] | seen.children[i] | seen.siblings[i]
-        for j in range(i + 1, len(seen.names)):
+    projection = compiled.projection
+    ancestors = [projection.ancestors(1 << i) for i in range(len(projection.names))]
+    for i, a in enumerate(projection.names):
+        joined = projection.parents[i] | projection.children[i] | projection.siblings[i]
+        for j in range(i + 1, len(projection.names)):
             if joined >> j & 1:
                 continue
-            z = _separator(seen, 1 << i, 1 << j, above[i] | above[j])
+            z = _separator(projection, 1 << i, 1 << j, ancestors[i] | ancestors[j])
             if z is not None:
-                yield Implication(a, seen.names[j], seen.labels(z))
+                yield Implication(a, projection.names[j], projection.labels(z))
 
 
-def _separator(seen: Mixed, a: int, b: int, within: int) -> int | None:
+def _separator(projection: Mixed, a: int, b: int, region: int) -> int | None:
     """Return the smaller of the minimal separators closest to `a` and to `b`."""
-    found = []
+    separators = []
     for start, end in ((a, b), (b, a)):
-        fence = seen.collided(start, within) & ~start
+        fence = projection.collided(start, region) & ~start
         if fence & end:
             return None
-        inside, far, new = within & ~fence, 0, end
-        around = 0
-        while new:
-            far |= new
-            beside = seen.collided(new, within)
-            around |= beside
-            new = beside & inside & ~far
-        found.append(around & ~far)
-    return min(found, key=lambda z: (z.bit_count(), seen.labels(z)))
+        interior, reached, frontier = region & ~fence, 0, end
+        boundary = 0
+        while frontier:
+            reached |= frontier
+            neighbors = projection.collided(frontier, region)
+            boundary |= neighbors
+            frontier = neighbors & interior & ~reached
+        separators.append(boundary & ~reached)
+    return min(separators, key=lambda z: (z.bit_count(), projection.labels(z)))

@@ -67,8 +67,8 @@ class Grade:
         return (*GRADES[self.letter].statements, *added)
 
     def __str__(self) -> str:
-        why = f" ({'; '.join(self.reasons)})" if self.reasons else ""
-        return f"{self.letter}, {self.title}: {self.source}{why}"
+        reasons = f" ({'; '.join(self.reasons)})" if self.reasons else ""
+        return f"{self.letter}, {self.title}: {self.source}{reasons}"
 
 
 def weaker(*letters: str) -> str:
@@ -126,7 +126,7 @@ def grade(
     >>> str(grade(identify(Graph.parse("tv -> sales", outcome="sales"), "tv")))
     'F, observational, identified under the graph: nothing to adjust for'
     """
-    asked, status = found.estimand, found.status
+    estimand, status = found.estimand, found.status
     reasons: list[str] = []
     name = part
     if _edges(found, part) and not _edges(found, _OTHER.get(part, part)):
@@ -137,10 +137,10 @@ def grade(
         source = found.strategies[0].words if found.strategies else "no data tells it"
     letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
     tests = _tests(experiments, found, part)
-    inside = [(_rung(t), t) for t in tests if same_question(t, asked, found.outcome)]
-    extrapolated = bool(tests) and not inside
-    if inside:
-        letter, best = min(inside, key=lambda pair: LETTERS.index(pair[0]))
+    matches = [(_rung(t), t) for t in tests if same_question(t, estimand, found.outcome)]
+    extrapolated = bool(tests) and not matches
+    if matches:
+        letter, best = min(matches, key=lambda pair: LETTERS.index(pair[0]))
         source = f"'{best.name}' ({best.design})"
     elif tests:
         letter = "E"
@@ -151,65 +151,68 @@ def grade(
     if letter == "F" and contraction is not None and contraction < LOW_CONTRACTION:
         letter = "G"
         reasons.append(f"the data narrow the prior by {max(contraction, 0):.0%} only")
-    against = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > _CONFLICT]
-    if against:
+    contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > _CONFLICT]
+    if contradictions:
         letter = weaker(letter, "E")
-        reasons.append(f"the model contradicts {', '.join(repr(name) for name in against)}")
+        reasons.append(f"the model contradicts {', '.join(repr(name) for name in contradictions)}")
     window = "all periods"
-    if asked.window:
-        window = f"{asked.window[0].date()} to {asked.window[1].date()}"
+    if estimand.window:
+        window = f"{estimand.window[0].date()} to {estimand.window[1].date()}"
     return Grade(
         letter=letter,
         effect=f"{name} effect of {', '.join(found.treatments)} on {found.outcome}",
         status=status,
         window=window,
-        units=", ".join(asked.units) if asked.units else "all units",
+        units=", ".join(estimand.units) if estimand.units else "all units",
         source=source,
         reasons=tuple(reasons),
-        conflict=bool(against),
+        conflict=bool(contradictions),
         extrapolated=extrapolated,
     )
 
 
-def _edges(found: Identification, part: str) -> list[Edge]:
+def _edges(verdict: Identification, part: str) -> list[Edge]:
     """Return the edges on the direct paths of an effect, or on all others."""
     return [
         edge
-        for edge in path_edges(found.question)
-        if (edge.source in found.treatments and edge.target == found.outcome) == (part == "direct")
+        for edge in path_edges(verdict.question)
+        if (edge.source in verdict.treatments and edge.target == verdict.outcome)
+        == (part == "direct")
     ]
 
 
-def _part_status(found: Identification, part: str) -> tuple[str, str]:
+def _part_status(verdict: Identification, part: str) -> tuple[str, str]:
     """Return the weakest status among the edges of a part, and the edges that have it."""
-    edges = _edges(found, part)
+    edges = _edges(verdict, part)
     if not edges:
-        return found.status, "zero by the graph, which has no such path"
-    kinds = [found.edges[e].status for e in edges]
+        return verdict.status, "zero by the graph, which has no such path"
+    kinds = [verdict.edges[e].status for e in edges]
     weak = ", ".join(str(e) for e, k in zip(edges, kinds, strict=True) if k == weakest(kinds))
     status = composite(kinds)
     return status, f"{status}: {weak}"
 
 
-def _tests(experiments: Sequence[Experiment], found: Identification, part: str) -> list[Experiment]:
+def _tests(
+    experiments: Sequence[Experiment], verdict: Identification, part: str
+) -> list[Experiment]:
     """Return the tests of an effect; of several treatments those of each, if all were tested."""
     if part != "total":
         return []
 
-    def of(keys: tuple[str, ...]) -> list[Experiment]:
+    def matching(keys: tuple[str, ...]) -> list[Experiment]:
         return [
             test
             for test in experiments
             if test.estimand.keys == keys
-            and (test.estimand.outcome or found.outcome) == found.outcome
+            and (test.estimand.outcome or verdict.outcome) == verdict.outcome
             and test.design != "prior-belief"
         ]
 
-    together = of(found.estimand.keys)
-    if together or found.status == "not identified":
-        return together
-    apart = [of((key,)) for key in found.estimand.keys]
-    return [test for some in apart for test in some] if all(apart) else []
+    joint_tests = matching(verdict.estimand.keys)
+    if joint_tests or verdict.status == "not identified":
+        return joint_tests
+    single_tests = [matching((key,)) for key in verdict.estimand.keys]
+    return [test for some in single_tests for test in some] if all(single_tests) else []
 
 
 def _rung(test: Experiment) -> str:

@@ -29,14 +29,16 @@ class Path:
     marks: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = [f"{v} {m}".strip() for v, m in zip(self.nodes, self.marks, strict=True)]
-        return shown[0] + "".join(f" {a} {v}" for a, v in zip(self.arrows, shown[1:], strict=True))
+        labels = [f"{v} {m}".strip() for v, m in zip(self.nodes, self.marks, strict=True)]
+        return labels[0] + "".join(
+            f" {a} {v}" for a, v in zip(self.arrows, labels[1:], strict=True)
+        )
 
     @property
     def colliders(self) -> tuple[str, ...]:
         """Inner nodes at which two arrowheads meet."""
         pairs = zip(self.nodes[1:], self.arrows, self.arrows[1:], strict=False)
-        return tuple(v for v, into, out in pairs if into != "<-" and out != "->")
+        return tuple(v for v, arrival, departure in pairs if arrival != "<-" and departure != "->")
 
     @property
     def words(self) -> str:
@@ -53,9 +55,9 @@ class Path:
         return f"{self.nodes[self.arrows.index('->')]} moves both {start} and {end}"
 
 
-def _marks(graph: Graph, nodes: Iterable[str], late: Collection[str] = ()) -> tuple[str, ...]:
+def _marks(graph: Graph, nodes: Iterable[str], history: Collection[str] = ()) -> tuple[str, ...]:
     return tuple(
-        "(unobserved)" if v in graph.latent else "(earlier)" if v in late else "" for v in nodes
+        "(unobserved)" if v in graph.latent else "(earlier)" if v in history else "" for v in nodes
     )
 
 
@@ -67,27 +69,27 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
     The second value tells whether there are more. Latents stand in the paths by name. With
     feedback a node stands for all its periods, and a path may end ``T <- .. <- Y``.
     """
-    graph, series = question.at.graph, question.at.full
+    graph, series = question.compiled.graph, question.compiled.series
     y = series.mask([question.outcome])
     blocked = series.mask((*question.treatments, *question.held))
     falling = closure(y, series.parents, ~blocked)  # a directed path leads from these to Y
     tops = falling | union(series.siblings, falling)
     useful = closure(tops, series.children)
-    found: list[Path] = []
+    paths: list[Path] = []
     steps = 0
     waiting: deque[tuple[tuple[int, ...], tuple[str, ...], bool]] = deque(
         ((series.index[v],), (), True) for v in sorted(question.treatments)
     )
     while waiting:
-        nodes, arrows, up = waiting.popleft()
+        nodes, arrows, ascent = waiting.popleft()
         steps += 1
-        if len(found) >= MOST_PATHS or steps > MOST_STEPS:
-            return _sorted(found), True
+        if len(paths) >= MOST_PATHS or steps > MOST_STEPS:
+            return _sorted(paths), True
         if 1 << nodes[-1] == y:
-            found.append(_shown(series, graph, nodes, arrows))
+            paths.append(_path(series, graph, nodes, arrows))
             continue
         ahead: list[tuple[int, str, bool]] = []
-        if up:
+        if ascent:
             ahead += ((i, "<-", True) for i in bits(series.parents[nodes[-1]] & useful))
             ahead += ((i, "<->", False) for i in bits(series.siblings[nodes[-1]] & falling))
         if arrows:
@@ -95,15 +97,15 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
         for i, arrow, rising in ahead:
             if i not in nodes and not blocked >> i & 1:
                 waiting.append(((*nodes, i), (*arrows, arrow), rising))
-    return _sorted(found), False
+    return _sorted(paths), False
 
 
-def _shown(series: Mixed, graph: Graph, nodes: tuple[int, ...], arrows: tuple[str, ...]) -> Path:
+def _path(series: Mixed, graph: Graph, nodes: tuple[int, ...], arrows: tuple[str, ...]) -> Path:
     names = tuple(series.names[i] for i in nodes)
-    return Path(names, arrows, _marks(graph, names, _late(names, arrows)))
+    return Path(names, arrows, _marks(graph, names, _earlier_end(names, arrows)))
 
 
-def _late(names: tuple[str, ...], arrows: tuple[str, ...]) -> tuple[str, ...]:
+def _earlier_end(names: tuple[str, ...], arrows: tuple[str, ...]) -> tuple[str, ...]:
     """Return the outcome where a path ends at earlier values of it."""
     return () if {"->", "<->"}.intersection(arrows) else names[-1:]
 
@@ -112,24 +114,26 @@ def _sorted(paths: list[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: (len(path.nodes), path.nodes, path.arrows))
 
 
-def path_given(question: Question, given: int, opened: bool = False) -> Path | None:
+def path_given(question: Question, conditioning: int, opened: bool = False) -> Path | None:
     """Return a shortest path that is not causal and is open given some nodes, latents shown.
 
-    With `opened`, only a path that is open because of `given`: with a collider.
+    With `opened`, only a path that is open because of `conditioning`: with a collider.
     """
-    full, seen = question.at.full, question.at.seen
-    x, y, z = (full.mask(seen.labels(part)) for part in (question.x, question.y, given))
-    graph = backdoor_graph(full, x, y)
+    series, projection = question.compiled.series, question.compiled.projection
+    x, y, z = (
+        series.mask(projection.labels(part)) for part in (question.x, question.y, conditioning)
+    )
+    graph = backdoor_graph(series, x, y)
     path = shortest_open(graph, x, y, z, opened)
     if path is None:
         return None
     nodes, arrows = path
-    names = tuple(full.names[i] for i in nodes)
-    return Path(names, arrows, _marks(question.at.graph, names, _late(names, arrows)))
+    names = tuple(series.names[i] for i in nodes)
+    return Path(names, arrows, _marks(question.compiled.graph, names, _earlier_end(names, arrows)))
 
 
 def shortest_open(
-    graph: Mixed, x: int, y: int, given: int, opened: bool = False
+    graph: Mixed, x: int, y: int, z: int, opened: bool = False
 ) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
     """Return the nodes and arrows of a shortest path from `x` to `y` that is m-connecting.
 
@@ -137,42 +141,42 @@ def shortest_open(
     shortest walk over such states is a path, also among series that feed back, unless a collider is
     demanded: then all paths are tried.
     """
-    colliders = graph.ancestors(given)
-    waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~given))
-    came: dict[tuple[int, bool, bool], tuple[tuple[int, bool, bool], str] | None]
-    came = dict.fromkeys(waiting)
+    colliders = graph.ancestors(z)
+    waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~z))
+    predecessors: dict[tuple[int, bool, bool], tuple[tuple[int, bool, bool], str] | None]
+    predecessors = dict.fromkeys(waiting)
     reached = {(head, passed): x for head in (False, True) for passed in (False, True)}
     while waiting:
         state = waiting.popleft()
         node, head, passed = state
-        for arrow, into, mask in _moves(graph, node, head, given, colliders):
+        for arrow, arrowhead, mask in _moves(graph, node, head, z, colliders):
             turned = passed or (head and arrow != "->")
-            new = mask & ~reached[into, turned]
-            reached[into, turned] |= new
-            if new & y and (turned or not opened):
-                nodes, arrows = [next(bits(new & y)), node], [arrow]
-                while (before := came[state]) is not None:
-                    state, arrow = before
+            frontier = mask & ~reached[arrowhead, turned]
+            reached[arrowhead, turned] |= frontier
+            if frontier & y and (turned or not opened):
+                nodes, arrows = [next(bits(frontier & y)), node], [arrow]
+                while (origin := predecessors[state]) is not None:
+                    state, arrow = origin
                     nodes.append(state[0])
                     arrows.append(arrow)
                 if len(set(nodes)) == len(nodes):
                     return tuple(nodes[::-1]), tuple(arrows[::-1])
-                return _simple_opened(graph, x, y, given, colliders)
-            for i in bits(new & ~y):
-                came[i, into, turned] = (state, arrow)
-                waiting.append((i, into, turned))
+                return _simple_opened(graph, x, y, z, colliders)
+            for i in bits(frontier & ~y):
+                predecessors[i, arrowhead, turned] = (state, arrow)
+                waiting.append((i, arrowhead, turned))
     return None
 
 
 def _simple_opened(
-    graph: Mixed, x: int, y: int, given: int, colliders: int
+    graph: Mixed, x: int, y: int, z: int, colliders: int
 ) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
     """Return a shortest m-connecting path with a collider, all paths tried in `MOST_STEPS` steps.
 
     For where the shortest such walk repeats a node, and so is none.
     """
     waiting: deque[tuple[tuple[int, ...], tuple[str, ...], bool, bool]]
-    waiting = deque(((i,), (), False, False) for i in bits(x & ~given))
+    waiting = deque(((i,), (), False, False) for i in bits(x & ~z))
     for _ in range(MOST_STEPS):
         if not waiting:
             return None
@@ -181,19 +185,19 @@ def _simple_opened(
             if passed:
                 return nodes, arrows
             continue
-        for arrow, into, mask in _moves(graph, nodes[-1], head, given, colliders):
+        for arrow, arrowhead, mask in _moves(graph, nodes[-1], head, z, colliders):
             turned = passed or (head and arrow != "->")
             for i in bits(mask & ~x):
                 if i not in nodes:
-                    waiting.append(((*nodes, i), (*arrows, arrow), into, turned))
+                    waiting.append(((*nodes, i), (*arrows, arrow), arrowhead, turned))
     return None
 
 
 def _moves(
-    graph: Mixed, node: int, head: bool, given: int, colliders: int
+    graph: Mixed, node: int, head: bool, z: int, colliders: int
 ) -> Iterator[tuple[str, bool, int]]:
     """Yield the arrows that may follow, whether each is a head at its end, and the nodes there."""
-    chain = not given >> node & 1
+    chain = not z >> node & 1
     if colliders >> node & 1 if head else chain:
         yield "<-", False, graph.parents[node]
         yield "<->", True, graph.siblings[node]
@@ -203,29 +207,29 @@ def _moves(
 
 def _tree(starts: int, step: Sequence[int]) -> dict[int, int]:
     """Return for each node that steps lead to the one before it, -1 for a start; shortest first."""
-    before = dict.fromkeys(bits(starts), -1)
-    waiting = deque(before)
+    predecessors = dict.fromkeys(bits(starts), -1)
+    waiting = deque(predecessors)
     while waiting:
         node = waiting.popleft()
         for i in bits(step[node]):
-            if i not in before:
-                before[i] = node
+            if i not in predecessors:
+                predecessors[i] = node
                 waiting.append(i)
-    return before
+    return predecessors
 
 
-def _back(before: dict[int, int], node: int) -> list[int]:
+def _way_back(tree: dict[int, int], node: int) -> list[int]:
     """Return the way in a tree from a node to its start."""
     way = [node]
-    while (node := before[node]) >= 0:
+    while (node := tree[node]) >= 0:
         way.append(node)
     return way
 
 
 def _directed(question: Question, nodes: Sequence[int]) -> Path:
-    full = question.at.full
-    names = tuple(full.names[i] for i in nodes)
-    return Path(names, ("->",) * (len(names) - 1), _marks(question.at.graph, names))
+    series = question.compiled.series
+    names = tuple(series.names[i] for i in nodes)
+    return Path(names, ("->",) * (len(names) - 1), _marks(question.compiled.graph, names))
 
 
 def forbidden(question: Question) -> dict[str, str]:
@@ -235,30 +239,30 @@ def forbidden(question: Question) -> dict[str, str]:
     minimal adjustment set and spoil each of these. Where no set adjusts, a collider is a node that
     is on no open path, and opens one.
     """
-    at, full = question.at, question.at.full
-    on_path = at.words(question.causal & ~question.ends)
-    starts, end = full.mask(at.words(question.x)), full.mask([question.outcome])
-    rising, falling = _tree(starts, full.children), _tree(end, full.parents)
-    found = {}
+    compiled, series = question.compiled, question.compiled.series
+    on_path = compiled.words(question.causal & ~question.ends)
+    starts, end = series.mask(compiled.words(question.x)), series.mask([question.outcome])
+    rising, falling = _tree(starts, series.children), _tree(end, series.parents)
+    reasons = {}
     for v in on_path:
-        i = full.index[v]
-        way = _directed(question, [*_back(rising, i)[::-1], *_back(falling, i)[1:]])
-        found[v] = f"a mediator: adjusting for it blocks {way}"
-    beyond = _tree(full.mask(on_path) | end, full.children)
-    for v in at.words(question.forbidden & ~question.ends):
-        if v not in found:
-            way = _directed(question, _back(beyond, full.index[v])[::-1])
-            found[v] = (
+        i = series.index[v]
+        way = _directed(question, [*_way_back(rising, i)[::-1], *_way_back(falling, i)[1:]])
+        reasons[v] = f"a mediator: adjusting for it blocks {way}"
+    descent = _tree(series.mask(on_path) | end, series.children)
+    for v in compiled.words(question.forbidden & ~question.ends):
+        if v not in reasons:
+            way = _directed(question, _way_back(descent, series.index[v])[::-1])
+            reasons[v] = (
                 f"it descends from {way.nodes[0]}, {way}: adjusting for it distorts the effect"
             )
     for v, path in _colliders(question):
-        found[v] = f"a collider: adjusting for it opens {path}"
-    return dict(sorted(found.items()))
+        reasons[v] = f"a collider: adjusting for it opens {path}"
+    return dict(sorted(reasons.items()))
 
 
 def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
     """Yield the nodes that open a path and serve no set, each with the path."""
-    at, sets = question.at, question.minimal_sets
+    compiled, sets = question.compiled, question.minimal_sets
     useful = 0
     for z in sets:
         useful |= z
@@ -270,17 +274,23 @@ def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
             continue
         base = sets[0] if sets else 0
         if path := path_given(question, base | node, opened=not sets):
-            yield at.names[i], path
+            yield compiled.names[i], path
 
 
 def _on_open_paths(question: Question) -> int:
     """Return the nodes on backdoor paths that are open as it is; on walks, if those are many."""
-    at = question.at
-    paths, more = open_paths(question)
-    if not more:
-        return at.bits(v for path in paths for v in path.nodes if v in at.seen.index)
-    seen = at.seen
-    above = closure(question.y, seen.parents, ~question.x)
-    rising = closure(question.x, seen.parents)
-    tops = rising & (above | union(seen.siblings, above))
-    return closure(tops | union(seen.siblings, rising) & above, seen.children, above | rising)
+    compiled = question.compiled
+    paths, has_more = open_paths(question)
+    if not has_more:
+        return compiled.bits(
+            v for path in paths for v in path.nodes if v in compiled.projection.index
+        )
+    projection = compiled.projection
+    ancestors = closure(question.y, projection.parents, ~question.x)
+    rising = closure(question.x, projection.parents)
+    tops = rising & (ancestors | union(projection.siblings, ancestors))
+    return closure(
+        tops | union(projection.siblings, rising) & ancestors,
+        projection.children,
+        ancestors | rising,
+    )

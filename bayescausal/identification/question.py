@@ -28,18 +28,18 @@ def as_graph(verb: str, graph: Any) -> Graph:
     raise GraphError(f"{verb} asks a Graph; got {shown(graph)}. {advice}")
 
 
-def ask(graph: Graph, asked: Estimand, held: Iterable[str] = ()) -> Question:
+def ask(graph: Graph, estimand: Estimand, held: Iterable[str] = ()) -> Question:
     """Return the question that an estimand puts to a graph, or raise a GraphError."""
     held = tuple(sorted(checks.names("held", held)))
-    outcome = asked.outcome or graph.outcome
-    for node in (outcome, *asked.treatments, *held):
+    outcome = estimand.outcome or graph.outcome
+    for node in (outcome, *estimand.treatments, *held):
         graph.parents(node)  # raises for an unknown name, with advice
     if outcome in graph.latent:
         raise GraphError(
             f"The outcome '{outcome}' is latent: there are no data to tell an effect on it. Name "
             f"an observed outcome ({', '.join(graph.observed)}), or observe '{outcome}'."
         )
-    for node in (*asked.treatments, *held):
+    for node in (*estimand.treatments, *held):
         if node in graph.latent:
             raise GraphError(
                 f"'{node}' is latent; it cannot be set. Name an observed treatment: "
@@ -50,51 +50,51 @@ def ask(graph: Graph, asked: Estimand, held: Iterable[str] = ()) -> Question:
                 f"'{node}' is both treatment and outcome. Name another outcome with "
                 f"incremental('{node}').on(...), or another treatment."
             )
-    if twice := sorted(set(held).intersection(asked.treatments)):
+    if twice := sorted(set(held).intersection(estimand.treatments)):
         raise GraphError(
             f"'{twice[0]}' is asked about and held: a plan that is changed is not held. Leave it "
             "out of `held`."
         )
-    free = graph.do(held) if held else graph
-    for node in asked.treatments:
-        if outcome not in free.descendants(node):
-            without = f" once {', '.join(held)} is held" if held else ""
+    intervened_graph = graph.do(held) if held else graph
+    for node in estimand.treatments:
+        if outcome not in intervened_graph.descendants(node):
+            condition = f" once {', '.join(held)} is held" if held else ""
             raise GraphError(
-                f"There is no directed path from '{node}' to '{outcome}'{without}, so the effect "
+                f"There is no directed path from '{node}' to '{outcome}'{condition}, so the effect "
                 "is zero by your graph. Add the missing edge, or ask for another effect."
             )
-    return Question(Compiled(graph), asked.treatments, outcome, held)
+    return Question(Compiled(graph), estimand.treatments, outcome, held)
 
 
-def asked_edges(question: Question, asked: Estimand) -> tuple[Edge, ...]:
+def asked_edges(question: Question, estimand: Estimand) -> tuple[Edge, ...]:
     """Return the edges that an estimand sets, or raise when one is not in the graph."""
-    edges = question.at.edges
-    found = tuple(Edge.parse(key) for key in asked.keys if "->" in key)
-    for edge in found:
+    edges = question.compiled.edges
+    target_edges = tuple(Edge.parse(key) for key in estimand.keys if "->" in key)
+    for edge in target_edges:
         if edge not in edges:
-            known = [str(e) for e in edges]
+            labels = [str(e) for e in edges]
             raise GraphError(
                 f"do({edge}=...): there is no such edge among observed nodes. Edges: "
-                f"{', '.join(known)}.{did_you_mean(str(edge), known)}"
+                f"{', '.join(labels)}.{did_you_mean(str(edge), labels)}"
             )
         if edge.target != question.outcome and question.outcome not in (
-            question.at.graph.descendants(edge.target)
+            question.compiled.graph.descendants(edge.target)
         ):
             raise GraphError(
                 f"There is no directed path from '{edge.target}' to '{question.outcome}', so the "
                 f"effect along {edge} is zero by your graph."
             )
-    return found
+    return target_edges
 
 
-def as_estimand(asked: Estimand | str) -> Estimand:
+def as_estimand(estimand: Estimand | str) -> Estimand:
     """Return an estimand; a name is short for what that treatment added."""
-    if isinstance(asked, str):
-        return incremental(asked)
-    if isinstance(asked, Estimand):
-        return asked
+    if isinstance(estimand, str):
+        return incremental(estimand)
+    if isinstance(estimand, Estimand):
+        return estimand
     raise GraphError(
-        f"A question is an Estimand or the name of a treatment; got {shown(asked)}. Write "
+        f"A question is an Estimand or the name of a treatment; got {shown(estimand)}. Write "
         "incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
     )
 
@@ -106,9 +106,9 @@ def check_experiments(graph: Graph, experiments: Any) -> None:
     for test in experiments:
         if not isinstance(test, Experiment):
             raise GraphError(f"experiments takes Experiment values; got {shown(test)}.")
-        named = [*test.estimand.treatments]
-        named += [test.estimand.outcome] if test.estimand.outcome else []
-        for node in named:
+        nodes = [*test.estimand.treatments]
+        nodes += [test.estimand.outcome] if test.estimand.outcome else []
+        for node in nodes:
             if node not in graph.nodes:
                 raise GraphError(
                     f"Experiment '{test.name}': '{node}' is not in the graph. Nodes: "
@@ -119,7 +119,7 @@ def check_experiments(graph: Graph, experiments: Any) -> None:
 def check_adjustment(question: Question, nodes: Iterable[str]) -> None:
     """Raise a GraphError unless `nodes` are an adjustment set; the message names a path."""
     names = (nodes,) if isinstance(nodes, str) else tuple(sorted(set(nodes)))
-    graph, at = question.at.graph, question.at
+    graph, compiled = question.compiled.graph, question.compiled
     t, y = ", ".join(question.treatments), question.outcome
     for node in names:
         graph.parents(node)  # raises for an unknown name, with advice
@@ -127,19 +127,19 @@ def check_adjustment(question: Question, nodes: Iterable[str]) -> None:
             raise GraphError(f"'{node}' is latent: there are no data to adjust for it.")
         if node in (*question.treatments, *question.held, y):
             raise GraphError(f"'{node}' is part of the question; it is not adjusted for.")
-    given = at.bits(names)
+    mask = compiled.bits(names)
     reasons = forbidden(question)
-    if bad := at.words(given & ~question.allowed):
+    if offenders := compiled.words(mask & ~question.allowed):
         raise GraphError(
-            f"Do not adjust for '{bad[0]}' when the effect of {t} on {y} is asked: it is "
-            f"{reasons[bad[0]].removeprefix('it is ')}."
-            if reasons[bad[0]].startswith("a ")
-            else f"Do not adjust for '{bad[0]}': {reasons[bad[0]]}."
+            f"Do not adjust for '{offenders[0]}' when the effect of {t} on {y} is asked: it is "
+            f"{reasons[offenders[0]].removeprefix('it is ')}."
+            if reasons[offenders[0]].startswith("a ")
+            else f"Do not adjust for '{offenders[0]}': {reasons[offenders[0]]}."
         )
-    if question.separates(given):
+    if question.separates(mask):
         return
-    path = path_given(question, given)
-    sets = ["{" + ", ".join(at.words(z)) + "}" for z in question.minimal_sets[:3]]
+    path = path_given(question, mask)
+    sets = ["{" + ", ".join(compiled.words(z)) + "}" for z in question.minimal_sets[:3]]
     advice = f"Adjustment sets: {'; '.join(sets)}." if sets else "No adjustment set exists."
     if path is not None and path.colliders:
         at_node = path.colliders[0]

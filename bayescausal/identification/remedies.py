@@ -41,23 +41,23 @@ class Remedy:
     settles: str
 
 
-def for_total(question: Question, asked: Estimand) -> tuple[Remedy, ...]:
+def for_total(question: Question, estimand: Estimand) -> tuple[Remedy, ...]:
     """Return remedies for a total effect that data do not identify by themselves."""
-    found = list(_observations(question, _status, "total"))
-    test = Experiment(replace(asked, name=None), lift=0.0, std_error=1.0, design="geo-rct")
-    status = total(question, asked, [test]).status
-    on = " and ".join(question.treatments)
+    remedies = list(_observations(question, _status, "total"))
+    test = Experiment(replace(estimand, name=None), lift=0.0, std_error=1.0, design="geo-rct")
+    status = total(question, estimand, [test]).status
+    treatments = " and ".join(question.treatments)
     if status not in WEAK:
-        words = f"Run a lift test on {on}: a randomized test measures this very effect."
-        found.append(Remedy("lift test", question.treatments, words, status, "total"))
-    return tuple(found)
+        words = f"Run a lift test on {treatments}: a randomized test measures this very effect."
+        remedies.append(Remedy("lift test", question.treatments, words, status, "total"))
+    return tuple(remedies)
 
 
 def _observations(
     question: Question, verdict: Callable[[Question], str], settles: str
 ) -> Iterator[Remedy]:
     """Yield what to observe, alone or, when nothing alone will do, together."""
-    graph = question.at.graph
+    graph = question.compiled.graph
     hidden: list[tuple[str, str, tuple[str, str] | None]] = [
         (v, v, None) for v in sorted(graph.latent)
     ]
@@ -65,34 +65,34 @@ def _observations(
         (f"{a} <-> {b}", f"what moves both {a} and {b}", (a, b)) for a, b in graph.bidirected
     ]
     for size in sorted({1, 2, len(hidden)} & {*range(1, len(hidden) + 1)}):
-        settled = False
+        is_settled = False
         for some in islice(combinations(hidden, size), MOST_MENDED):
-            status = verdict(replace(question, at=Compiled(_observed(graph, some))))
+            status = verdict(replace(question, compiled=Compiled(_observed(graph, some))))
             if status in WEAK:
                 continue
-            settled = True
+            is_settled = True
             aim = "Observe" if settles == "total" else "For the split, observe"
             words = f"{aim} {' and '.join(text for _, text, _ in some)}."
             yield Remedy("observe", tuple(name for name, _, _ in some), words, status, settles)
-        if settled:
+        if is_settled:
             return
 
 
 def _observed(graph: Graph, some: Sequence[tuple[str, str, tuple[str, str] | None]]) -> Graph:
-    seen = {name for name, _, pair in some if pair is None}
+    observations = {name for name, _, pair in some if pair is None}
     pairs = [pair for _, _, pair in some if pair is not None]
-    new = []
+    cause_edges = []
     for a, b in pairs:
         cause = f"cause of {a} and {b}"
         while cause in graph.nodes:
             cause += "."
-        new += [Edge(cause, a), Edge(cause, b)]
+        cause_edges += [Edge(cause, a), Edge(cause, b)]
     return graph.unchecked(
-        edges=tuple(sorted([*graph.edges, *new])),
+        edges=tuple(sorted([*graph.edges, *cause_edges])),
         bidirected=tuple(p for p in graph.bidirected if p not in pairs),
-        latent=graph.latent - seen,
+        latent=graph.latent - observations,
         isolated=graph.isolated,
-        nodes=tuple(sorted({*graph.nodes, *(edge.source for edge in new)})),
+        nodes=tuple(sorted({*graph.nodes, *(edge.source for edge in cause_edges)})),
     )
 
 
@@ -106,35 +106,35 @@ def _status(question: Question) -> str:
 
 
 def for_split(
-    question: Question, measured: Sequence[tuple[str, str]], mediators: Sequence[str]
+    question: Question, tested_pairs: Sequence[tuple[str, str]], mediators: Sequence[str]
 ) -> tuple[Remedy, ...]:
     """Return remedies for a split between paths that is not identified."""
-    graph = question.at.graph
-    found = list(_observations(question, lambda q: split_status(q, measured), "split"))
+    graph = question.compiled.graph
+    remedies = list(_observations(question, lambda q: split_status(q, tested_pairs), "split"))
     for node in mediators:
-        status = split_status(question, [*measured, (node, question.outcome)])
+        status = split_status(question, [*tested_pairs, (node, question.outcome)])
         if status not in WEAK:
             words = f"For the split, run a lift test on {node}."
-            found.append(Remedy("lift test", (node,), words, status, "split"))
-    free = [v for v in mediators if v not in graph.outcomes]
-    for size in sorted({1, 2, len(free)}):
-        before = len(found)
-        for left_out in combinations(free, size):
+            remedies.append(Remedy("lift test", (node,), words, status, "split"))
+    candidates = [v for v in mediators if v not in graph.outcomes]
+    for size in sorted({1, 2, len(candidates)}):
+        count = len(remedies)
+        for left_out in combinations(candidates, size):
             try:
                 smaller = graph.project(latent=left_out)
             except GraphError:  # it feeds back on itself: its lags would have no end
                 continue
-            status = split_status(replace(question, at=Compiled(smaller)), measured)
+            status = split_status(replace(question, compiled=Compiled(smaller)), tested_pairs)
             if status not in WEAK:
                 names = ", ".join(f"'{v}'" for v in left_out)
                 words = f"Or give up the split: graph.project(latent=[{names}])."
-                found.append(Remedy("project", left_out, words, status, "split"))
-        if len(found) > before:
+                remedies.append(Remedy("project", left_out, words, status, "split"))
+        if len(remedies) > count:
             break
-    return tuple(found)
+    return tuple(remedies)
 
 
-def split_status(question: Question, measured: Sequence[tuple[str, str]] = ()) -> str:
+def split_status(question: Question, tested_pairs: Sequence[tuple[str, str]] = ()) -> str:
     """Return the weakest status among the edges on the causal paths."""
-    verdicts = edge_verdicts(question.at, path_edges(question), measured)
+    verdicts = edge_verdicts(question.compiled, path_edges(question), tested_pairs)
     return weakest(v.status for v in verdicts.values())

@@ -8,7 +8,7 @@ from itertools import combinations
 from math import comb
 
 from bayescausal.graphs.separation import Mixed, bits, closure, union
-from bayescausal.identification.adjustment import Question, between
+from bayescausal.identification.adjustment import Question, minimal_separators
 from bayescausal.identification.compiled import Compiled
 
 MOST_MEDIATORS = 3
@@ -17,7 +17,7 @@ MOST_DOORS = 3000
 """So it is with a number of mediators that can be chosen in more ways than this."""
 
 
-def find_hedge(graph: Mixed, x: int, y: int, within: int = -1) -> tuple[int, int] | None:
+def find_hedge(graph: Mixed, x: int, y: int, region: int = -1) -> tuple[int, int] | None:
     """Return the hedge (F, F') that shows P(y | do(x)) is not identified, None if it is.
 
     The ID algorithm without its formula, which makes it sound and complete for "is it
@@ -35,26 +35,26 @@ def find_hedge(graph: Mixed, x: int, y: int, within: int = -1) -> tuple[int, int
     >>> find_hedge(bow, bow.mask("x"), bow.mask("y"))
     (3, 2)
     """
-    within &= graph.everything
+    region &= graph.everything
     while True:
-        within = closure(y, graph.parents, within)
-        x &= within
+        region = closure(y, graph.parents, region)
+        x &= region
         if not x:
             return None
-        x |= within & ~closure(y, graph.parents, within & ~x)  # acting on these changes nothing
-        parts = graph.districts(within & ~x)
+        x |= region & ~closure(y, graph.parents, region & ~x)  # acting on these changes nothing
+        parts = graph.districts(region & ~x)
         if len(parts) > 1:
             for part in parts:
-                if found := find_hedge(graph, within & ~part, part, within):
-                    return found
+                if hedge := find_hedge(graph, region & ~part, part, region):
+                    return hedge
             return None
         inner = parts[0]
-        outer = closure(inner, graph.siblings, within)
-        if outer == within:
-            return within, inner
+        outer = closure(inner, graph.siblings, region)
+        if outer == region:
+            return region, inner
         if outer == inner:
             return None
-        within, x = outer, x & outer
+        region, x = outer, x & outer
 
 
 @dataclass(frozen=True, order=True)
@@ -86,37 +86,43 @@ def find_instruments(question: Question) -> tuple[Instrument, ...]:
     Brito and Pearl (2002), Generalized instrumental variables, UAI. van der Zander, Textor and
     Liskiewicz (2015), Efficiently finding conditional instruments, IJCAI.
     """
-    at = question.at
+    compiled = question.compiled
     if len(question.treatments) + len(question.held) != 1:
         return ()
-    after = at.seen.descendants(question.x | question.y)
-    return tuple(_instruments(at, question.backdoor, question.x, question.y, after))
+    descendants = compiled.projection.descendants(question.x | question.y)
+    return tuple(_instruments(compiled, question.backdoor, question.x, question.y, descendants))
 
 
-def edge_instruments(at: Compiled, source: str, target: str) -> tuple[Instrument, ...]:
+def edge_instruments(compiled: Compiled, source: str, target: str) -> tuple[Instrument, ...]:
     """Return every instrument for one edge: as above, with only this edge cut.
 
     Not searched for in a graph with feedback.
     """
-    if at.feeds_back:
+    if compiled.feeds_back:
         return ()
-    x, y = at.bits([source]), at.bits([target])
-    return tuple(_instruments(at, at.seen.cut(x, y), x, y, at.seen.descendants(y)))
+    x, y = compiled.bits([source]), compiled.bits([target])
+    return tuple(
+        _instruments(
+            compiled, compiled.projection.cut(x, y), x, y, compiled.projection.descendants(y)
+        )
+    )
 
 
-def _instruments(at: Compiled, cut: Mixed, x: int, y: int, after: int) -> Iterator[Instrument]:
-    """Yield instruments; what comes `after` is none."""
-    nodes = at.seen.everything & ~after & ~x & ~y
-    tied = cut.collided(y, cut.ancestors(y))  # what no set separates from the outcome
-    for i in bits(nodes & ~tied):
+def _instruments(
+    compiled: Compiled, cut: Mixed, x: int, y: int, descendants: int
+) -> Iterator[Instrument]:
+    """Yield instruments; what comes `descendants` is none."""
+    nodes = compiled.projection.everything & ~descendants & ~x & ~y
+    neighbors = cut.collided(y, cut.ancestors(y))  # what no set separates from the outcome
+    for i in bits(nodes & ~neighbors):
         z = 1 << i
-        others = nodes & ~z
-        if not cut.separated(z, y, cut.ancestors(z | y) & others):
+        covariates = nodes & ~z
+        if not cut.separated(z, y, cut.ancestors(z | y) & covariates):
             continue  # no set separates them
-        sets = between(cut, z, y, others, 50)
-        for w in sorted(sets, key=lambda w: (w.bit_count(), at.words(w))):
-            if cut.separated(z, y, w) and not at.seen.separated(z, x, w):
-                yield Instrument(at.names[i], at.words(w))
+        sets = minimal_separators(cut, z, y, covariates, 50)
+        for w in sorted(sets, key=lambda w: (w.bit_count(), compiled.words(w))):
+            if cut.separated(z, y, w) and not compiled.projection.separated(z, x, w):
+                yield Instrument(compiled.names[i], compiled.words(w))
                 break
 
 
@@ -143,45 +149,55 @@ def find_front_door(question: Question) -> FrontDoor | None:
     ----------
     Pearl (2009), Causality, section 3.3.2; with covariates Fulcher et al. (2020), JRSS B 82.
     """
-    at, seen, x, y = question.at, question.at.seen, question.x, question.y
-    if at.feeds_back or union(seen.children, x) & y:
+    compiled, projection, x, y = (
+        question.compiled,
+        question.compiled.projection,
+        question.x,
+        question.y,
+    )
+    if compiled.feeds_back or union(projection.children, x) & y:
         return None
     way = question.causal & ~y
-    clear = seen.everything & ~seen.descendants(x) & ~y
-    without_x = seen.cut(x, seen.everything)
-    for m in _mediators(seen, x, y, way):
-        if closure(union(seen.children, x), seen.children, seen.everything & ~m) & y:
+    clear = projection.everything & ~projection.descendants(x) & ~y
+    without_x = projection.cut(x, projection.everything)
+    for m in _mediators(projection, x, y, way):
+        if (
+            closure(union(projection.children, x), projection.children, projection.everything & ~m)
+            & y
+        ):
             continue
-        without_m = seen.cut(m, seen.everything)
-        for w in _covariates(seen, without_x, without_m, x, m, y, clear):
+        without_m = projection.cut(m, projection.everything)
+        for w in _covariates(projection, without_x, without_m, x, m, y, clear):
             if without_x.separated(x, m, w) and without_m.separated(m, y, x | w):
-                return FrontDoor(at.words(m), at.words(_pruned(without_x, without_m, x, m, y, w)))
+                return FrontDoor(
+                    compiled.words(m), compiled.words(_pruned(without_x, without_m, x, m, y, w))
+                )
     return None
 
 
-def _mediators(seen: Mixed, x: int, y: int, way: int) -> Iterator[int]:
+def _mediators(projection: Mixed, x: int, y: int, way: int) -> Iterator[int]:
     nodes = list(bits(way))
     for size in range(1, MOST_MEDIATORS + 1):
         if comb(len(nodes), size) <= MOST_DOORS:
             yield from (sum(1 << i for i in some) for some in combinations(nodes, size))
-    yield union(seen.parents, y) & way
-    yield union(seen.children, x) & way
+    yield union(projection.parents, y) & way
+    yield union(projection.children, x) & way
 
 
 def _covariates(
-    seen: Mixed, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
+    projection: Mixed, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
 ) -> list[int]:
     """Return candidates for W, smallest first: what separates each pair, and their unions."""
-    first = between(without_x, x, m, clear, 20)
-    second = [w & ~x for w in between(without_m, m, y, clear | x, 20)]
-    ancestors = seen.ancestors(x | m | y) & clear
-    found = {0, ancestors, *first, *second, *(a | b for a in first for b in second)}
-    return sorted(found, key=lambda w: (w.bit_count(), seen.labels(w)))
+    first = minimal_separators(without_x, x, m, clear, 20)
+    second = [w & ~x for w in minimal_separators(without_m, m, y, clear | x, 20)]
+    ancestors = projection.ancestors(x | m | y) & clear
+    candidates = {0, ancestors, *first, *second, *(a | b for a in first for b in second)}
+    return sorted(candidates, key=lambda w: (w.bit_count(), projection.labels(w)))
 
 
 def _pruned(without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, w: int) -> int:
     for i in bits(w):
-        less = w & ~(1 << i)
-        if without_x.separated(x, m, less) and without_m.separated(m, y, x | less):
-            w = less
+        subset = w & ~(1 << i)
+        if without_x.separated(x, m, subset) and without_m.separated(m, y, x | subset):
+            w = subset
     return w

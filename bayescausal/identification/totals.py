@@ -57,83 +57,91 @@ class Total:
         return self.strategies[0].kind if self.strategies else "not identified"
 
 
-def same_question(test: Experiment, asked: Estimand, outcome: str) -> bool:
+def same_question(test: Experiment, estimand: Estimand, outcome: str) -> bool:
     """Return whether a test measured the very estimand that is asked: worlds, window, units."""
 
-    def plain(estimand: Estimand) -> Estimand:
-        return replace(estimand, name=None, scale="total", outcome=estimand.outcome or outcome)
+    def plain(contrast: Estimand) -> Estimand:
+        return replace(contrast, name=None, scale="total", outcome=contrast.outcome or outcome)
 
-    return plain(test.estimand) in (plain(asked), plain(asked).reversed())
+    return plain(test.estimand) in (plain(estimand), plain(estimand).reversed())
 
 
 def measurements(
-    asked: Estimand, outcome: str, default: str | None, experiments: Sequence[Experiment]
+    estimand: Estimand, outcome: str, default: str | None, experiments: Sequence[Experiment]
 ) -> list[Experiment]:
     """Return the experiments on the same treatments and outcome; a prior belief is none."""
     return [
         test
         for test in experiments
         if test.design != "prior-belief"
-        if test.estimand.keys == asked.keys and (test.estimand.outcome or default) == outcome
+        if test.estimand.keys == estimand.keys and (test.estimand.outcome or default) == outcome
     ]
 
 
-def total(question: Question, asked: Estimand, tests: Sequence[Experiment] = ()) -> Total:
+def total(question: Question, estimand: Estimand, tests: Sequence[Experiment] = ()) -> Total:
     """Return the strategies for the total effect; `tests` come from `measurements`."""
-    found: list[Strategy] = []
+    strategies: list[Strategy] = []
     for test in tests:
-        if test.design in RANDOMIZED and same_question(test, asked, question.outcome):
+        if test.design in RANDOMIZED and same_question(test, estimand, question.outcome):
             words = f"'{test.name}' ({test.design}) measured this very effect"
-            found.append(Strategy("randomized", words))
+            strategies.append(Strategy("randomized", words))
         else:
             words = f"'{test.name}' ({test.design}) measured this effect in its own setting"
-            found.append(Strategy("experiment", words))
+            strategies.append(Strategy("experiment", words))
     hedge = hedge_of(question)
     instruments = find_instruments(question)
     g_computation = False
     if question.minimal_sets:
-        given = question.at.words(question.minimal_sets[0])
-        words = f"adjust for {', '.join(given)}" if given else "nothing to adjust for"
-        found.append(Strategy("backdoor", words, given))
+        covariates = question.compiled.words(question.minimal_sets[0])
+        words = f"adjust for {', '.join(covariates)}" if covariates else "nothing to adjust for"
+        strategies.append(Strategy("backdoor", words, covariates))
     door = None if hedge else find_front_door(question)
     if door:
         words = f"the front door through {', '.join(door.mediators)}"
         words += f", adjusted for {', '.join(door.given)}" if door.given else ""
-        found.append(Strategy("frontdoor", words, door.given, door.mediators))
+        strategies.append(Strategy("frontdoor", words, door.given, door.mediators))
     if not hedge and not question.minimal_sets and not door:
-        one = by_period(question)
-        g_computation = one is None and _affected_confounding(question)
-        found.append(_simulated(question, one, g_computation))
+        period_set = by_period(question)
+        g_computation = period_set is None and _affected_confounding(question)
+        strategies.append(_simulated(question, period_set, g_computation))
     if instruments:
         words = f"the instrument {instruments[0]}"
-        found.append(Strategy("instrument", words, instruments[0].given))
-    found.sort(key=lambda strategy: ORDER.index(strategy.kind))
-    return Total(tuple(found), hedge, instruments, g_computation)
+        strategies.append(Strategy("instrument", words, instruments[0].given))
+    strategies.sort(key=lambda strategy: ORDER.index(strategy.kind))
+    return Total(tuple(strategies), hedge, instruments, g_computation)
 
 
-def _simulated(question: Question, one: tuple[str, ...] | None, g_computation: bool) -> Strategy:
-    """Return what the ID algorithm amounts to; `one` adjusts for each period by itself."""
-    if one is not None:
-        given = f"adjusted for {', '.join(one)} up to it" if one else "with nothing to adjust for"
-        words = (
-            f"one regression a period, {given}, if the errors of {question.outcome} do not last; "
-            "by g-computation in any case"
+def _simulated(
+    question: Question, period_set: tuple[str, ...] | None, g_computation: bool
+) -> Strategy:
+    """Return what the ID algorithm amounts to; `period_set` adjusts for each period by itself."""
+    if period_set is not None:
+        clause = (
+            f"adjusted for {', '.join(period_set)} up to it"
+            if period_set
+            else "with nothing to adjust for"
         )
-        return Strategy("id", words, one)
+        words = (
+            f"one regression a period, {clause}, if the errors of {question.outcome} do not "
+            "last; by g-computation in any case"
+        )
+        return Strategy("id", words, period_set)
     if g_computation:
         return Strategy("id", "g-computation: time-varying confounding affected by treatment")
-    enough = "is enough" if not question.at.feeds_back else "serves all periods at once"
+    enough = "is enough" if not question.compiled.feeds_back else "serves all periods at once"
     return Strategy("id", f"the ID algorithm; no adjustment set {enough}")
 
 
 def _with_short_errors(question: Question) -> Mixed:
     """Return one period after the past, in which the outcome's own errors do not last."""
-    at, graph = question.at, question.at.now
-    if not at.feeds_back or at.lasting(question.outcome):
+    compiled, graph = question.compiled, question.compiled.period
+    if not compiled.feeds_back or compiled.has_latent_cause(question.outcome):
         return graph
-    both = at.both(question.y)
-    kept = [s & ~both if both >> i & 1 else s for i, s in enumerate(graph.siblings)]
-    return replace(graph, siblings=tuple(kept))
+    outcome_epochs = compiled.both_epochs(question.y)
+    siblings = [
+        s & ~outcome_epochs if outcome_epochs >> i & 1 else s for i, s in enumerate(graph.siblings)
+    ]
+    return replace(graph, siblings=tuple(siblings))
 
 
 def by_period(question: Question) -> tuple[str, ...] | None:
@@ -154,22 +162,22 @@ def by_period(question: Question) -> tuple[str, ...] | None:
     >>> memory = Graph((*edges, Edge("sales", "sales", 1)))
     >>> by_period(Question(Compiled(memory), ("tv",), "sales"))
     """
-    at = question.at
-    if not at.feeds_back:
+    compiled = question.compiled
+    if not compiled.feeds_back:
         return None
-    seen = _with_short_errors(question)
-    x, y = at.both(question.x), question.y
-    causal = proper_causal(seen, x, y)
-    graph, forbidden = seen.cut(x, causal), seen.descendants(causal)
-    above = graph.ancestors(x | y)
-    given = at.seen.everything & ~question.ends & ~at.either(forbidden)
-    if not graph.separated(x, y, at.both(given) & above):
+    period = _with_short_errors(question)
+    x, y = compiled.both_epochs(question.x), question.y
+    causal = proper_causal(period, x, y)
+    graph, forbidden = period.cut(x, causal), period.descendants(causal)
+    ancestors = graph.ancestors(x | y)
+    covariates = compiled.projection.everything & ~question.ends & ~compiled.nodes_of(forbidden)
+    if not graph.separated(x, y, compiled.both_epochs(covariates) & ancestors):
         return None
-    for i in bits(given):
-        less = given & ~(1 << i)
-        if graph.separated(x, y, at.both(less) & above):
-            given = less
-    return at.words(given)
+    for i in bits(covariates):
+        subset = covariates & ~(1 << i)
+        if graph.separated(x, y, compiled.both_epochs(subset) & ancestors):
+            covariates = subset
+    return compiled.words(covariates)
 
 
 def _affected_confounding(question: Question) -> bool:
@@ -177,32 +185,36 @@ def _affected_confounding(question: Question) -> bool:
 
     An unobserved cause that it shares with the outcome serves in place of acting.
     """
-    seen = _with_short_errors(question)
-    x, y = question.at.both(question.x), question.y
-    acting = closure(y, seen.parents, ~x)
-    acting |= union(seen.siblings, acting)
-    return bool(seen.descendants(x) & seen.ancestors(x) & ~x & acting)
+    period = _with_short_errors(question)
+    x, y = question.compiled.both_epochs(question.x), question.y
+    acting = closure(y, period.parents, ~x)
+    acting |= union(period.siblings, acting)
+    return bool(period.descendants(x) & period.ancestors(x) & ~x & acting)
 
 
 def path_edges(question: Question) -> tuple[Edge, ...]:
     """Return the edges on the causal paths of a question."""
-    at = question.at
+    compiled = question.compiled
     way = {*question.mediators, question.outcome}
     starts = way.union(question.treatments) - {question.outcome}
     ends = way - {*question.treatments, *question.held}
     return tuple(
-        e for e in at.edges if e.source in starts and e.target in ends and e.source != e.target
+        e
+        for e in compiled.edges
+        if e.source in starts and e.target in ends and e.source != e.target
     )
 
 
 def edge_by_edge(kind: str, statuses: Mapping[Edge, str]) -> Strategy:
     """Return the strategy that composes an effect of its edges."""
-    how = ", under additivity" if kind == "additive" else ""
-    named = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
-    return Strategy(kind, f"edge by edge{how}: {named}", edges=tuple(statuses))
+    assumption = ", under additivity" if kind == "additive" else ""
+    listing = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
+    return Strategy(kind, f"edge by edge{assumption}: {listing}", edges=tuple(statuses))
 
 
-def composed(question: Question, found: Total, path_edges: Mapping[Edge, EdgeVerdict]) -> Total:
+def composed(
+    question: Question, total_effect: Total, path_edges: Mapping[Edge, EdgeVerdict]
+) -> Total:
     """Add the composition of the edges where it says more than the other strategies.
 
     With additive equations, ``g(v) = sum of r_pv(p) + error``, a contrast of two worlds follows
@@ -214,62 +226,64 @@ def composed(question: Question, found: Total, path_edges: Mapping[Edge, EdgeVer
     kinds = {edge: verdict.status for edge, verdict in path_edges.items()}
     weak = weakest(kinds.values())
     if weak in FROM_DATA:
-        if {*FROM_DATA} & {s.kind for s in found.strategies} or feeds_back(question):
-            return found
-        new = edge_by_edge("additive", kinds)
-    elif found.strategies or weak == "not identified":
-        return found
+        if {*FROM_DATA} & {s.kind for s in total_effect.strategies} or feeds_back(question):
+            return total_effect
+        composition = edge_by_edge("additive", kinds)
+    elif total_effect.strategies or weak == "not identified":
+        return total_effect
     else:
         kind = "instrument" if "instrument" in kinds.values() else "experiment"
-        new = edge_by_edge(kind, kinds)
-    ranked = sorted((*found.strategies, new), key=lambda s: ORDER.index(s.kind))
-    return replace(found, strategies=tuple(ranked))
+        composition = edge_by_edge(kind, kinds)
+    ranked = sorted((*total_effect.strategies, composition), key=lambda s: ORDER.index(s.kind))
+    return replace(total_effect, strategies=tuple(ranked))
 
 
 def feeds_back(question: Question) -> bool:
     """Return whether nodes on the way from treatment to outcome move each other both ways."""
-    graph = question.at.graph
+    graph = question.compiled.graph
     way = sorted({*question.treatments, *question.mediators, question.outcome})
-    below = {v: {*graph.descendants(v)} for v in way}
-    return any(a in below[b] and b in below[a] for a, b in combinations(way, 2))
+    descendants = {v: {*graph.descendants(v)} for v in way}
+    return any(a in descendants[b] and b in descendants[a] for a, b in combinations(way, 2))
 
 
-def assumptions(question: Question, status: str, found: Total) -> tuple[str, ...]:
+def assumptions(question: Question, status: str, total_effect: Total) -> tuple[str, ...]:
     """Return what a verdict rests on, in sentences."""
     t, y = ", ".join(question.treatments), question.outcome
-    said = [
+    sentences = [
         "The graph is right: each arrow or <-> that it leaves out is a claim, and part of what "
         "follows can be tested."
     ]
-    first = next((s for s in found.strategies if s.kind == status), None)
-    given = f" given {', '.join(first.given)}" if first and first.given else ""
+    first = next((s for s in total_effect.strategies if s.kind == status), None)
+    condition = f" given {', '.join(first.given)}" if first and first.given else ""
     if status == "randomized":
-        said = ["The test was randomized and analyzed as it was designed."]
+        sentences = ["The test was randomized and analyzed as it was designed."]
     elif status == "backdoor":
-        said.append(f"{t} still varies{given} (overlap).")
+        sentences.append(f"{t} still varies{condition} (overlap).")
     elif status == "frontdoor" and first:
-        said.append(
+        sentences.append(
             f"All of the effect of {t} runs through {', '.join(first.through)}, which nothing "
-            f"unobserved moves together with {t} or {y}{given}."
+            f"unobserved moves together with {t} or {y}{condition}."
         )
     elif status == "id" and first and not first.edges:
-        said.append("The joint distribution tells the effect: simulate all equations together.")
+        sentences.append(
+            "The joint distribution tells the effect: simulate all equations together."
+        )
     elif status == "experiment":
-        said.append(f"The effect of {t} outside the test's window follows the model's curves.")
+        sentences.append(f"The effect of {t} outside the test's window follows the model's curves.")
     elif status == "instrument":
-        name = found.instruments[0].node if found.instruments else "each instrument"
-        said.append(f"Exclusion: {name} moves {y} only through {t}{given}.")
-        said.append("Linearity: one more unit has the same effect at every level and time.")
+        name = total_effect.instruments[0].node if total_effect.instruments else "each instrument"
+        sentences.append(f"Exclusion: {name} moves {y} only through {t}{condition}.")
+        sentences.append("Linearity: one more unit has the same effect at every level and time.")
     if first and first.edges and status != "instrument":  # linear is additive
-        said.append(
+        sentences.append(
             "Additivity, as in the fitted model: on the scale of a node's link its causes add up, "
             "each along its own curve, and its memory is linear."
         )
-    if question.at.feeds_back:
-        said.append(
+    if question.compiled.feeds_back:
+        sentences.append(
             "Errors that last longer than a period are in the model: AR1Noise(), or the memory "
             f"of a node as an edge, such as {y} -> {y} @ 1."
         )
     if question.held:
-        said.append(f"The plan of {', '.join(question.held)} stays as it was.")
-    return tuple(said)
+        sentences.append(f"The plan of {', '.join(question.held)} stays as it was.")
+    return tuple(sentences)

@@ -77,59 +77,61 @@ def identify(
 ['tv <- season -> sales'])
     """
     graph = as_graph("identify", graph)
-    asked = as_estimand(estimand)
+    estimand = as_estimand(estimand)
     tests = (experiments,) if isinstance(experiments, Experiment) else experiments
     check_experiments(graph, tests)
     tests = tuple(tests)
-    along = asked_edges(question := ask(graph, asked, held), asked)
+    target_edges = asked_edges(question := ask(graph, estimand, held), estimand)
     default = graph.outcomes[0] if len(graph.outcomes) == 1 else None
-    own = [] if question.held else measurements(asked, question.outcome, default, tests)
-    measured = _measured(tests, default)
-    verdicts = edge_verdicts(question.at, question.at.edges, measured)
+    own_tests = [] if question.held else measurements(estimand, question.outcome, default, tests)
+    tested_pairs = _tested_pairs(tests, default)
+    verdicts = edge_verdicts(question.compiled, question.compiled.edges, tested_pairs)
     on_path = {e: verdicts[e] for e in path_edges(question)}
-    found = composed(question, total(question, asked, own), on_path)
-    status, strategies = found.status, found.strategies
-    hedge = found.hedge
-    if along and not {*on_path} <= (passed := _passed(question, along)):
-        apart = all("->" in key for key in asked.keys)
-        status, strategies = _along(passed, verdicts, found, "" if apart else status)
-        hedge = None if apart else hedge  # it speaks of the total effect
+    total_effect = composed(question, total(question, estimand, own_tests), on_path)
+    status, strategies = total_effect.status, total_effect.strategies
+    hedge = total_effect.hedge
+    if target_edges and not {*on_path} <= (passed := _passed(question, target_edges)):
+        edges_only = all("->" in key for key in estimand.keys)
+        status, strategies = _edge_effect(
+            passed, verdicts, total_effect, "" if edges_only else status
+        )
+        hedge = None if edges_only else hedge  # it speaks of the total effect
     split = weakest(v.status for v in on_path.values())
-    paths, more = open_paths(question)
-    at, sets = question.at, question.minimal_sets
-    made = Identification(
+    paths, has_more = open_paths(question)
+    compiled, sets = question.compiled, question.minimal_sets
+    identification = Identification(
         graph=graph,
-        estimand=asked,
+        estimand=estimand,
         outcome=question.outcome,
         treatments=question.treatments,
         held=question.held,
         status=status,
         strategies=strategies,
-        adjustment_sets=[frozenset(at.words(z)) for z in sets[:MOST_SETS]],
-        optimal=None if question.optimal is None else frozenset(at.words(question.optimal)),
+        adjustment_sets=[frozenset(compiled.words(z)) for z in sets[:MOST_SETS]],
+        optimal=None if question.optimal is None else frozenset(compiled.words(question.optimal)),
         open_paths=[str(path) for path in paths],
         stubborn=_stubborn(question, paths),
         mediators=question.mediators,
         forbidden=forbidden(question),
-        instruments=found.instruments,
+        instruments=total_effect.instruments,
         hedge=hedge,
         edges=verdicts,
         split=split,
         split_reason=_split_reason(split, on_path),
-        remedies=_remedies(question, asked, status, split, measured),
-        assumptions=assumptions(question, status, replace(found, strategies=strategies)),
-        g_computation=found.g_computation,
+        remedies=_remedies(question, estimand, status, split, tested_pairs),
+        assumptions=assumptions(question, status, replace(total_effect, strategies=strategies)),
+        g_computation=total_effect.g_computation,
         notes=(
-            *_notes(question, len(paths) if more else 0, len(sets) > MOST_SETS, along),
+            *_notes(question, len(paths) if has_more else 0, len(sets) > MOST_SETS, target_edges),
             *_beyond_the_graph(question, status, split),
-            *_unused(question, tests, own, {e[:2] for e in verdicts}, default),
+            *_unused(question, tests, own_tests, {e[:2] for e in verdicts}, default),
         ),
         paths=tuple(paths),
     )
-    return replace(made, grade=grade(made, tests).letter)
+    return replace(identification, grade=grade(identification, tests).letter)
 
 
-def _measured(tests: Sequence[Experiment], default: str | None) -> list[tuple[str, str]]:
+def _tested_pairs(tests: Sequence[Experiment], default: str | None) -> list[tuple[str, str]]:
     """Return the (cause, effect) pairs whose total effect, or whose edge, a test measured."""
     pairs = []
     for test in tests:
@@ -141,43 +143,46 @@ def _measured(tests: Sequence[Experiment], default: str | None) -> list[tuple[st
     return pairs
 
 
-def _passed(question: Question, along: Sequence[Edge]) -> set[Edge]:
+def _passed(question: Question, target_edges: Sequence[Edge]) -> set[Edge]:
     """Return the edges that an effect along edges passes."""
-    passed = set(along)
-    for edge in along:
+    passed = set(target_edges)
+    for edge in target_edges:
         if edge.target != question.outcome:
             passed.update(path_edges(replace(question, treatments=(edge.target,))))
     return passed
 
 
-def _along(
-    passed: Iterable[Edge], verdicts: Mapping[Edge, EdgeVerdict], total: Total, rest: str
+def _edge_effect(
+    passed: Iterable[Edge], verdicts: Mapping[Edge, EdgeVerdict], total: Total, other_status: str
 ) -> tuple[str, tuple[Strategy, ...]]:
-    """Return the status of an effect along edges: the weakest of what it passes, and `rest`."""
-    measured = tuple(s for s in total.strategies if s.kind in ("randomized", "experiment"))
+    """Return the weakest status of the edges that an effect along edges passes.
+
+    `other_status` is the status of what else is set together with them, empty when nothing is.
+    """
+    test_strategies = tuple(s for s in total.strategies if s.kind in ("randomized", "experiment"))
     kinds = {e: verdicts[e].status for e in sorted(passed)}
-    kind = composite([*kinds.values(), *([rest] if rest else [])])
-    if measured and measured[0].kind == "randomized":
-        return "randomized", measured
-    if kind in WEAK and measured:
-        return "experiment", measured
+    kind = composite([*kinds.values(), *([other_status] if other_status else [])])
+    if test_strategies and test_strategies[0].kind == "randomized":
+        return "randomized", test_strategies
+    if kind in WEAK and test_strategies:
+        return "experiment", test_strategies
     if kind == "not identified":
         return kind, ()
-    return kind, (edge_by_edge(kind, kinds), *measured)
+    return kind, (edge_by_edge(kind, kinds), *test_strategies)
 
 
 def _remedies(
     question: Question,
-    asked: Estimand,
+    estimand: Estimand,
     status: str,
     split: str,
-    measured: Sequence[tuple[str, str]],
+    tested_pairs: Sequence[tuple[str, str]],
 ) -> tuple[Remedy, ...]:
-    along = any("->" in key for key in asked.keys)
-    if status in WEAK and not along:
-        return for_total(question, asked)
+    is_along_edges = any("->" in key for key in estimand.keys)
+    if status in WEAK and not is_along_edges:
+        return for_total(question, estimand)
     if split in WEAK and question.mediators:
-        return for_split(question, measured, question.mediators)
+        return for_split(question, tested_pairs, question.mediators)
     return ()
 
 
@@ -192,12 +197,12 @@ def _beyond_the_graph(question: Question, status: str, split: str) -> Iterator[s
 
 def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
     """Return the open paths that no allowed node lies on; else one open given all of them."""
-    allowed = {*question.at.words(question.allowed)}
-    found = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]
-    if found or question.minimal_sets:
-        return found
-    above = question.at.seen.ancestors(question.x | question.y)
-    path = path_given(question, above & question.allowed)
+    allowed = {*question.compiled.words(question.allowed)}
+    labels = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]
+    if labels or question.minimal_sets:
+        return labels
+    ancestors = question.compiled.projection.ancestors(question.x | question.y)
+    path = path_given(question, ancestors & question.allowed)
     return [str(path)] if path else []
 
 
@@ -208,9 +213,11 @@ def _split_reason(split: str, on_path: Mapping[Edge, EdgeVerdict]) -> str:
     return "; ".join(f"{e}: {on_path[e].reason}" for e in weak)
 
 
-def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> tuple[str, ...]:
+def _notes(
+    question: Question, path_count: int, cut: bool, target_edges: Sequence[Edge]
+) -> tuple[str, ...]:
     notes = []
-    if question.at.feeds_back:
+    if question.compiled.feeds_back:
         notes.append(
             "Lagged edges feed back: the verdict holds over any number of periods, after any "
             "history, where every edge may carry over and errors may last; sets to adjust for "
@@ -218,11 +225,11 @@ def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> 
         )
     else:
         notes.append("Nodes are whole series, all lags merged. Verma constraints are not listed.")
-    if shown:
-        notes.append(f"There are more open paths; only the {shown} shortest are listed.")
+    if path_count:
+        notes.append(f"There are more open paths; only the {path_count} shortest are listed.")
     if cut:
         notes.append(f"There are more than {MOST_SETS} minimal adjustment sets; these are some.")
-    if along:
+    if target_edges:
         notes.append("Adjustment sets and paths are those of the treatment's total effect.")
     return tuple(notes)
 
@@ -230,17 +237,17 @@ def _notes(question: Question, shown: int, cut: bool, along: Sequence[Edge]) -> 
 def _unused(
     question: Question,
     tests: Sequence[Experiment],
-    own: Sequence[Experiment],
+    own_tests: Sequence[Experiment],
     pairs: set[tuple[str, str]],
     default: str | None,
 ) -> Iterator[str]:
     """Yield a sentence for the experiments that play no part."""
     for test in tests:
-        measured = _measured([test], default)
+        tested_pairs = _tested_pairs([test], default)
         if test.design == "prior-belief":
             yield f"'{test.name}' is a prior belief: it identifies nothing."
-        elif question.held and measured == [(question.treatments[0], question.outcome)]:
-            free = ", ".join(question.held)
-            yield f"'{test.name}' measured the effect with {free} free to react."
-        elif test not in own and not pairs.intersection(measured):
+        elif question.held and tested_pairs == [(question.treatments[0], question.outcome)]:
+            names = ", ".join(question.held)
+            yield f"'{test.name}' measured the effect with {names} free to react."
+        elif test not in own_tests and not pairs.intersection(tested_pairs):
             yield f"'{test.name}' measured another effect and is not used."

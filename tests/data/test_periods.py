@@ -6,15 +6,15 @@ import pytest
 from bayescausal.data.dates import read_window
 from bayescausal.data.periods import (
     covered,
+    covered_days,
     days_of,
     frequency,
-    held,
-    inside,
     is_whole,
-    near,
+    period_mask,
     places,
     starts,
-    written,
+    whole_windows,
+    window_text,
 )
 
 WEEKS = pd.date_range("2024-09-30", periods=8, freq="7D")  # Mondays
@@ -39,19 +39,19 @@ def dates(freq, periods=8):
 def test_a_window_holds_the_weeks_that_start_in_it(window, whole, counted):
     window = read_window(window)
     assert is_whole(WEEKS, window) == whole
-    assert written(held(WEEKS, window)) == counted
+    assert window_text(covered_days(WEEKS, window)) == counted
 
 
 def test_a_window_within_a_week_holds_none():
     window = read_window(("2024-10-09", "2024-10-10"))
-    assert held(WEEKS, window) is None
+    assert covered_days(WEEKS, window) is None
     assert not is_whole(WEEKS, window)
-    assert [*map(written, near(WEEKS, window))] == ["2024-10-07..2024-10-13"]
+    assert [*map(window_text, whole_windows(WEEKS, window))] == ["2024-10-07..2024-10-13"]
 
 
 def test_windows_near_are_the_longest_inside_and_the_shortest_around():
     window = read_window(("2024-10-02", "2024-10-29"))
-    assert [*map(written, near(WEEKS, window))] == [
+    assert [*map(window_text, whole_windows(WEEKS, window))] == [
         "2024-10-07..2024-10-27",
         "2024-09-30..2024-11-03",
     ]
@@ -62,7 +62,7 @@ def test_every_window_of_daily_data_is_whole():
     for first in days:
         for last in days[days >= first]:
             assert is_whole(days, (first, last))
-            assert held(days, (first, last)) == (first, last)
+            assert covered_days(days, (first, last)) == (first, last)
 
 
 @pytest.mark.parametrize("freq", ["MS", "ME", "BMS", "WOM-1MON", "SMS"])
@@ -70,7 +70,7 @@ def test_calendar_months_are_whole_however_they_are_dated(freq):
     months = dates("MS") + pd.Timedelta(days=14) if freq == "SMS" else dates(freq)
     window = read_window(("2024-02", "2024-04"))
     assert is_whole(months, window)
-    assert written(held(months, window)) == "2024-02-01..2024-04-30"
+    assert window_text(covered_days(months, window)) == "2024-02-01..2024-04-30"
     assert not is_whole(months, read_window(("2024-02-02", "2024-04-30")))
     assert not is_whole(months, read_window(("2024-02-01", "2024-04-28")))
 
@@ -78,7 +78,7 @@ def test_calendar_months_are_whole_however_they_are_dated(freq):
 @pytest.mark.parametrize("freq", ["QS", "QE"])
 def test_calendar_quarters_are_whole(freq):
     window = read_window(("2024-04", "2024-09"))
-    assert written(held(dates(freq), window)) == "2024-04-01..2024-09-30"
+    assert window_text(covered_days(dates(freq), window)) == "2024-04-01..2024-09-30"
     assert is_whole(dates(freq), window)
     assert not is_whole(dates(freq), read_window(("2024-05", "2024-09")))
 
@@ -91,8 +91,8 @@ def test_periods_follow_each_other_without_gap_or_overlap(freq):
 
 
 def test_all_periods_cover_the_history_or_not():
-    assert written(covered(WEEKS)) == "2024-09-30..2024-11-24"
-    assert written(covered(WEEKS, 2)) == "2024-10-14..2024-11-24"
+    assert window_text(covered(WEEKS)) == "2024-09-30..2024-11-24"
+    assert window_text(covered(WEEKS, 2)) == "2024-10-14..2024-11-24"
     assert frequency(WEEKS) == "weekly"
 
 
@@ -110,7 +110,7 @@ def test_a_day_is_in_the_calendar_period_that_holds_it_however_rows_are_dated(
     assert starts(rows, rows).equals(first[:-1])
     seen = places(rows, rows, days)
     for row in range(periods):
-        assert written((days[seen == row][0], days[seen == row][-1])) == written(
+        assert window_text((days[seen == row][0], days[seen == row][-1])) == window_text(
             (first[row], first[row + 1] - pd.Timedelta(days=1))
         )
     steps = seen[1:] - seen[:-1]
@@ -134,15 +134,15 @@ def test_a_window_holds_the_same_months_however_they_are_dated(dated):
         ("2023-11", "2025-06"),
     ]:
         window = read_window(window)
-        assert list(inside(rows, window)) == list(inside(first, window))
-        assert held(rows, window) == held(first, window)
+        assert list(period_mask(rows, window)) == list(period_mask(first, window))
+        assert covered_days(rows, window) == covered_days(first, window)
         assert is_whole(rows, window) == is_whole(first, window)
 
 
 def test_a_window_may_start_with_the_date_of_a_row_and_says_what_it_holds():
     rows = pd.date_range("2023-01-31", periods=12, freq="ME")
     window = (rows[1], rows[3])
-    assert written(held(rows, window)) == "2023-02-01..2023-04-30"
+    assert window_text(covered_days(rows, window)) == "2023-02-01..2023-04-30"
     assert not is_whole(rows, window)  # a test may have begun on the day itself
 
 

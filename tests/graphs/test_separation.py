@@ -100,7 +100,7 @@ def test_the_number_of_separators_is_capped_and_the_cap_shows():
         near[0] |= 1 << a
         near[1] |= 1 << b
     assert len(separators(near, 0b1, 0b10)) == 2**n
-    assert len(separators(near, 0b1, 0b10, most=10)) == 11
+    assert len(separators(near, 0b1, 0b10, limit=10)) == 11
 
 
 def test_elimination_joins_neighbors():

@@ -199,8 +199,9 @@ def test_a_graph_over_periods_by_hand():
 def test_epochs_of_the_budget_rule():
     at = Compiled(graph("sales -> tv @ 1; tv -> sales"))
     assert at.names == ("sales", "tv")
-    assert at.now.names == ("sales", "tv", "sales (earlier)", "tv (earlier)")
-    parents = {at.now.names[i]: set(at.now.labels(mask)) for i, mask in enumerate(at.now.parents)}
+    assert at.period.names == ("sales", "tv", "sales (earlier)", "tv (earlier)")
+    period = at.period
+    parents = {period.names[i]: set(period.labels(mask)) for i, mask in enumerate(period.parents)}
     assert parents == {
         "sales": {"tv", "tv (earlier)"},
         "tv": {"sales (earlier)"},
@@ -208,7 +209,7 @@ def test_epochs_of_the_budget_rule():
         "tv (earlier)": {"sales (earlier)"},
     }
     assert at.window.parents[1] == 0b0101  # the window is long: its own sales move tv as well
-    assert [at.now.labels(mask) for mask in at.now.siblings] == [
+    assert [at.period.labels(mask) for mask in at.period.siblings] == [
         ("sales (earlier)",),
         ("tv (earlier)",),
         ("sales",),

@@ -166,7 +166,7 @@ def test_the_table_is_complete_and_has_its_sources():
     assert "".join(GRADES) == LETTERS
     for rung in GRADES.values():
         assert rung.title
-        assert rung.when
+        assert rung.condition
         assert rung.source
         assert all(said.endswith(".") for said in rung.statements)
     assert weaker("A", "X", "F") == "X"
@@ -177,6 +177,6 @@ def test_the_table_is_complete_and_has_its_sources():
 def test_grades_promise_nothing_that_is_not_done():
     """Statements are sentences that hold, not headings of what somebody else should fill in."""
     for rung in GRADES.values():
-        assert "rejected" not in rung.when  # implications are listed and not tested
+        assert "rejected" not in rung.condition  # implications are listed and not tested
         for said in rung.statements:
             assert not re.match(r"(When|Whether|Which|What|The fit|The bandwidth)\b", said), said

@@ -36,7 +36,7 @@ def questions(seeds, most=6, joint=True):
 def test_all_minimal_adjustment_sets_and_no_other():
     count = several = 0
     for case, xs, y, question in questions(SEEDS):
-        found = [set(question.at.words(z)) for z in question.minimal_sets]
+        found = [set(question.compiled.words(z)) for z in question.minimal_sets]
         assert found == sorted(
             brute.minimal_adjustment_sets(case, xs, y), key=lambda z: (len(z), sorted(z))
         ), (case, xs, y)
@@ -139,7 +139,7 @@ def test_open_paths_are_the_treks():
 def test_a_path_given_some_nodes_is_open_and_exists_when_they_do_not_adjust():
     for case, xs, y, question in questions(range(60), most=5):
         for given in brute.subsets(set(case[0]) - xs - {y} - brute.forbidden(case, xs, y)):
-            path = path_given(question, question.at.bits(given))
+            path = path_given(question, question.compiled.bits(given))
             assert (path is None) == brute.adjusts(case, xs, y, given)
             if path is not None:
                 assert len(set(path.nodes)) == len(path.nodes)
@@ -156,7 +156,7 @@ def test_the_optimal_set_adjusts():
     some = 0
     for case, xs, y, question in questions(SEEDS):
         if question.optimal is not None:
-            given = set(question.at.words(question.optimal))
+            given = set(question.compiled.words(question.optimal))
             assert brute.adjusts(case, xs, y, given)
             some += 1
             assert not any(set(p) & brute.ancestors(case, {y}) for p in case[2])
@@ -276,7 +276,7 @@ def test_held_plans_join_the_intervention():
                 continue
             question = ask(graph, incremental(x, outcome=y), held=h)
             assert (hedge_of(question) is None) == brute.identified(case, {x, h}, y)
-            found = [set(question.at.words(z)) for z in question.minimal_sets]
+            found = [set(question.compiled.words(z)) for z in question.minimal_sets]
             assert found == sorted(
                 brute.minimal_adjustment_sets(case, {x, h}, y), key=lambda z: (len(z), sorted(z))
             )
