@@ -1,4 +1,4 @@
-"""The optional data stage: rows sampled from the Markov factorization that the graph claims."""
+"""Optional data augmentation: rows are sampled from the Markov factorization of the graph."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""What diagnostics of augmented rows mean, and what to do about it."""
+"""The advice of `diagnose_augmentation`: what its numbers mean, and what to do about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KERNELS = ("Kernel", "Nearest", "Forest")
 def remarks(
     rows: pd.Series, nodes: pd.DataFrame, support: pd.Series, notes: Sequence[str]
 ) -> list[str]:
-    """Say what is wrong with augmented rows and what to do, most important first.
+    """List what is wrong with augmented rows and what to do about it, most important first.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ def remarks(
         )
     for node, row in nodes.iterrows():
         is_kernel = row["estimator"] in _KERNELS
+        # A regression is not blamed for causes that are as rare among the observed rows.
         observed_share = 0.0 if is_kernel else row["alone_observed"] + _ISOLATED_SURPLUS
         if row["alone"] > max(_ISOLATED_SHARE, observed_share):
             sentences.append(_isolation_remark(str(node), row))
@@ -74,6 +75,7 @@ def remarks(
 
 
 def _extrapolation_remarks(nodes: pd.DataFrame) -> list[str]:
+    """Warn of nodes whose values leave the observed range by more than its width."""
     if not len(nodes):
         return []
     return [
@@ -88,6 +90,7 @@ def _extrapolation_remarks(nodes: pd.DataFrame) -> list[str]:
 
 
 def _slope_remarks(nodes: pd.DataFrame) -> list[str]:
+    """Warn of nodes whose slopes on their causes differ from the observed ones."""
     if not len(nodes):
         return []
     changes = nodes[(nodes["slope"] - 1).abs() > _SLOPE_CHANGE + 2 * nodes["slope_error"]]
@@ -107,9 +110,10 @@ def _slope_remarks(nodes: pd.DataFrame) -> list[str]:
         sentences.append(
             f"Slopes on the causes differ from the observed ones, at the same causes: "
             f"{_percentages(changes[~is_attenuated])}. There are few rows for the number of "
-            "causes, or causes that are nearly copies of each other, and a penalty shrinks the mean; "
-            "or it is a curve or an interaction that the estimator cannot follow. Try fewer causes, or "
-            "ResidualBootstrap(), whose nonlinear terms go as far as the rows bear them out."
+            "causes, or causes that are nearly copies of each other, and a penalty shrinks the "
+            "mean; or it is a curve or an interaction that the estimator cannot follow. Try fewer "
+            "causes, or ResidualBootstrap(), whose nonlinear terms go as far as the rows bear them "
+            "out."
         )
     return sentences
 
@@ -119,6 +123,7 @@ def _percentages(nodes: pd.DataFrame) -> str:
 
 
 def _isolation_remark(node: str, row: pd.Series) -> str:
+    """Warn that many values of a node rest on fewer than two observed rows."""
     is_kernel = row["estimator"] in _KERNELS
     return (
         f"{row['alone']:.0%} of the values of '{node}' are drawn at causes that fewer than two "

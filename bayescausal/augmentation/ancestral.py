@@ -16,7 +16,7 @@ UNIFORMS: tuple[str, ...] = get_args(Uniforms.__value__)
 
 
 def uniforms(kind: Uniforms, rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Return points in the unit cube, each uniform on it, together more even than chance.
+    """Return points that are uniform on the unit cube and spread more evenly than by chance.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def uniforms(kind: Uniforms, rows: int, columns: int, rng: np.random.Generator) 
 
 
 def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator) -> np.ndarray:
-    """Draw rows, each of weight ``1 / budget``.
+    """Draw ``budget`` rows of equal weight from the factorized law, parents before children.
 
         i_j ~ P(k | values of the pillow of j),    by the inverse distribution function
 
@@ -47,6 +47,7 @@ def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator)
     """
     order, rows = plan.order, plan.rows
     u = uniforms(kind, budget, len(order), rng)
+    # Columns are read and written whole, hence the order in memory.
     indices = np.empty((budget, len(order)), np.int32, order="F")
     synthetic_values: dict[str, np.ndarray] = {}
     for column, node in enumerate(order):
@@ -67,7 +68,7 @@ def _donors(
     synthetic_values: dict[str, np.ndarray],
     u: np.ndarray,
 ) -> np.ndarray:
-    """Draw a donor for every row, in chunks, once for each distinct value of the pillow."""
+    """Draw a donor for every row, in chunks; rows with equal pillows share its probabilities."""
     if plan.donors[node].alike:
         return np.minimum((u * plan.rows).astype(np.int32), plan.rows - 1)
     pillow = plan.factorization.pillows[node]

@@ -1,4 +1,4 @@
-"""`augment`: rows from the Markov factorization that a graph claims; `Augmented`: what came out."""
+"""`augment` samples rows from the Markov factorization of a graph; `Augmented` holds them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bayescausal.specs.augmentation import METHODS, ROW
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """Weighted rows of indices into the observed rows; no value is copied.
+    """Augmented rows with their weights, stored as indices into the observed rows.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Augmented:
         return self.plan.order
 
     def alike(self, node: Node) -> np.ndarray:
-        """Return for each observed row the first that an index of this block may stand for.
+        """Return, for each observed row, the first row that an index of this block may stand for.
 
         ``threshold`` and ``reduce`` merge rows of one value; an index of ``ancestral`` is that row.
         """
@@ -67,22 +67,22 @@ class Augmented:
 
     @property
     def mass(self) -> float:
-        """Probability that the rows hold: 1 unless rows were cut off."""
+        """Total probability of the rows: 1 unless rows were cut off."""
         return float(self.weights.sum())
 
     @property
     def effective_rows(self) -> float:
-        """Kish's size, ``(sum w)^2 / sum w^2``: evenness of the weights, not information."""
+        """Kish's effective size, ``(sum w)^2 / sum w^2``; it measures how even the weights are."""
         squares = float(self.weights @ self.weights)
         return self.mass**2 / squares if squares > 0 else 0.0
 
     @cached_property
     def values(self) -> dict[Node, np.ndarray]:
-        """Values of every block, shape ``(row, column)``, gathered when asked for."""
+        """Values of every block, shape ``(row, column)``, gathered at first use."""
         return self.plan.values(self.indices)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table, one row each: every column's value, and ``weight``."""
+        """Return the rows as a table: one column for each data column, and ``weight``."""
         columns: dict[str, Any] = {}
         for node in sorted(self.order):
             block = self.plan.table.blocks[node]
@@ -125,7 +125,7 @@ def augment(
     discrete: Collection[str] = (),
     seed: int | None = None,
 ) -> Augmented:
-    """Sample rows from the law that the graph and the data give together.
+    """Sample rows from the joint distribution that the graph and the data imply.
 
         P(x) = prod_j P(x_j | x_mp(j)),    each factor estimated from the observed rows
 
@@ -232,7 +232,10 @@ def _theta(theta: float | None, absolute: bool, method: str) -> float:
 def _kernels(
     conditional: Conditional | Mapping[Node, Conditional] | None, table: Table
 ) -> Conditional | Mapping[Node, Conditional]:
-    """Kernel estimates where nothing else is asked: under residuals all rows are as unlikely."""
+    """Choose kernels wherever nothing else is requested, as in the published algorithm.
+
+    Under a residual bootstrap all rows are about equally unlikely, so no weight stands out.
+    """
     if conditional is not None and not isinstance(conditional, Mapping):
         return conditional
     return dict.fromkeys(table.blocks, NadarayaWatson(bandwidth="scott")) | dict(conditional or {})

@@ -1,4 +1,4 @@
-"""Bandwidths by leave-one-out likelihood, with its gradient."""
+"""Bandwidths that maximize the leave-one-out likelihood, by its gradient."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _NARROWER, _WIDER = 2.0, 6.0
 it to zero; a node's own is not let go to infinity either."""
 
 _UNLIKE = np.log(1e-3)
+"""Log kernel of two different categories of the node itself. With a kernel of zero, one row of a
+category of its own would make the likelihood zero at every bandwidth."""
 
 
 def likelihood_bandwidths(
@@ -76,7 +78,7 @@ class Search:
     ----------
     inputs, outputs : array, shape (column, row, row)
         Squared differences of the continuous parents, and of the node if it is continuous.
-    apart, match : array, shape (row, row)
+    exclusion, match : array, shape (row, row)
         ``-inf`` for rows that are not compared: a row with itself, other categories; and the
         kernel of the node's own categories.
     start : array
@@ -91,7 +93,7 @@ class Search:
 
     @classmethod
     def from_blocks(cls, parents: Sequence[Block], child: Block) -> Search:
-        """Take the differences of all pairs of rows."""
+        """Compute the squared differences of all pairs of rows."""
         rows = len(child.values)
         exclusion, match = np.zeros((rows, rows)), np.zeros((rows, rows))
         np.fill_diagonal(exclusion, -np.inf)
@@ -103,6 +105,7 @@ class Search:
         inputs = [p for p in parents if not p.discrete]
         outputs = [] if child.discrete else [child]
         start = [rule_of_thumb(b.values, "scott") for b in (*inputs, *outputs)]
+        # A row that no other is comparable with has no leave-one-out density.
         compared = (exclusion > -np.inf).any(axis=1)
         return cls(
             _squares(inputs, rows)[:, compared],
@@ -113,7 +116,7 @@ class Search:
         )
 
     def loss(self, log_h: np.ndarray) -> tuple[float, np.ndarray]:
-        """Minus the likelihood, and its gradient."""
+        """Return minus the log likelihood, and its gradient."""
         precision, q = np.exp(-2 * log_h), len(self.inputs)
         log_denominator = self.exclusion - 0.5 * np.tensordot(precision[:q], self.inputs, 1)
         log_numerator = (
@@ -127,7 +130,7 @@ class Search:
         return -value, -np.concatenate([inward, outward])
 
     def best(self) -> np.ndarray:
-        """Bandwidths with the greatest likelihood, within bounds about the rule's."""
+        """Return the bandwidths of greatest likelihood, within bounds around the rule's."""
         if not len(self.start) or not len(self.exclusion):
             return np.exp(self.start)
         wider = np.repeat([_WIDER, _NARROWER], [len(self.inputs), len(self.outputs)])
@@ -137,6 +140,6 @@ class Search:
 
 
 def _squares(blocks: Sequence[Block], rows: int) -> np.ndarray:
-    """Squared differences of every column, shape ``(column, row, row)``."""
+    """Return the squared differences of every column, shape ``(column, row, row)``."""
     columns = [x for block in blocks for x in block.values.T]
     return np.array([(x[:, None] - x) ** 2 for x in columns]).reshape(len(columns), rows, rows)

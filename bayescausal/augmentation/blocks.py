@@ -1,4 +1,4 @@
-"""Observed rows as blocks: what one index stands for.
+"""Blocks: the groups of columns that one index into the observed rows stands for.
 
 A block is one node of the graph. It may have several columns that are only ever moved together:
 the lag window of a treatment, or the terms of a calendar. Nothing is copied when rows are
@@ -42,7 +42,7 @@ _TEXT = ("string", "boolean")
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A node's observed values: row i is what the index i stands for.
+    """The observed values of a node; the index i stands for row i.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Block:
     levels : tuple, optional
         The values that a discrete block takes, in order: sorted, or as a categorical column has
         them. None for a continuous block.
-    whole : bool
+    indivisible : bool
         Whether values are only taken as they were observed, although they are single numbers.
     """
 
@@ -66,7 +66,7 @@ class Block:
 
     @property
     def discrete(self) -> bool:
-        """Whether distances between its values have no meaning."""
+        """Whether it is a category, whose values have no distances."""
         return self.levels is not None
 
     @property
@@ -88,7 +88,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Blocks over common rows, and the graph of the blocks.
+    """The blocks of one data set, and the graph that connects them.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def read_table(
     together: Sequence[Sequence[Node]] = (),
     discrete: Collection[str] = (),
 ) -> Table:
-    """Read data as blocks.
+    """Read a data set as blocks.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def _frame(data: Dataset | pd.DataFrame, graph: Graph) -> tuple[pd.DataFrame, np
 
 
 def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
-    """Refuse a panel that does not say so: its rows would recombine across units."""
+    """Refuse a frame that looks like a panel: its rows would recombine across units."""
     has_units = isinstance(data.index, pd.MultiIndex)
     if UNIT in data.columns and UNIT not in graph.nodes:
         has_units |= len(data[UNIT].drop_duplicates()) > 1
@@ -263,7 +263,7 @@ def _check_one_unit(data: pd.DataFrame, graph: Graph) -> None:
 
 
 def _note_even_labels(data: pd.DataFrame, graph: Graph) -> tuple[str, ...]:
-    """Note a column of labels, not in the graph, each on as many rows: units, perhaps."""
+    """Note columns outside the graph whose labels have equally many rows: perhaps units."""
     notes: list[str] = []
     if UNIT in graph.nodes:
         return ()
@@ -315,7 +315,7 @@ def _block(node: Node, column: pd.Series | pd.DataFrame, declared: bool) -> Bloc
 
 
 def _check_levels(node: Node, column: pd.Series, levels: pd.Index, declared: bool) -> None:
-    """Refuse numbers that were read as text, and categories that are no groups of rows."""
+    """Refuse numbers stored as text, and categories with hardly any repeated level."""
     is_text = not isinstance(column.dtype, pd.CategoricalDtype) and not declared
     is_numeric = not pd.to_numeric(pd.Series(levels.astype(str)), errors="coerce").isna().any()
     has_few_repeats = len(column) > _SMALL and 2 * len(levels) > len(column)
@@ -348,7 +348,7 @@ def _check_varies(node: Node, block: Block) -> None:
 
 
 def _windows(graph: Graph, windows: Mapping[Node, int]) -> dict[Node, int]:
-    """Return by root the periods before each that its index stands for too."""
+    """Return, by root, how many earlier periods its index also stands for."""
     lengths: dict[Node, int] = {}
     for node, lags in windows.items():
         if node not in graph.nodes:
@@ -374,7 +374,7 @@ def _windows(graph: Graph, windows: Mapping[Node, int]) -> dict[Node, int]:
 
 
 def _window(block: Block, lags: int, units: np.ndarray) -> Block:
-    """Put earlier periods beside each value; before the first there was nothing: zero."""
+    """Add a column for each earlier period; periods before the first row are zero."""
     if not lags:
         return block
     if block.discrete:
@@ -391,13 +391,13 @@ def _window(block: Block, lags: int, units: np.ndarray) -> Block:
 
 
 def _after_history(units: np.ndarray, start: int) -> np.ndarray:
-    """Say which rows are not among the first ``start`` of their unit."""
+    """Return which rows come after the first ``start`` of their unit."""
     first = np.flatnonzero(np.diff(units, prepend=-1))
     return np.arange(len(units)) - np.repeat(first, np.bincount(units)) >= start
 
 
 def _groups(groups: Sequence[Sequence[Node]], graph: Graph) -> list[tuple[Node, ...]]:
-    """Check that no node is in two groups, and that groups are groups."""
+    """Check that groups are lists of known nodes and do not overlap."""
     members: set[Node] = set()
     for group in groups:
         if isinstance(group, str):

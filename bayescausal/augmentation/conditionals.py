@@ -1,4 +1,4 @@
-"""Estimators of the law of a node given its pillow: kernels, neighbors, residual bootstrap."""
+"""Estimators of a node given its pillow: kernels, nearest neighbors, residual bootstrap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TABLE_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class NadarayaWatson(Conditional):
-    """Donors in proportion to the kernel of the distance between parents.
+    """Donors are weighted by a kernel of the distance between their parents and the given ones.
 
         P(k | z) = prod_p K_p(z_p - x_kp) / sum_l prod_p K_p(z_p - x_lp)
 
@@ -110,7 +110,7 @@ class NadarayaWatson(Conditional):
         return self.bandwidth * spread_of(parent)
 
     def mismatch_of(self, parent: Block) -> float:
-        """Kernel of two different categories of a parent."""
+        """Return the kernel of two different categories of a parent."""
         if self.mismatch is not None or parent.divides:
             return 0.0 if parent.divides else float(self.mismatch or 0.0)
         return aitchison_aitken(len(parent.levels or ()), len(parent.values))
@@ -118,11 +118,11 @@ class NadarayaWatson(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class KernelDonors(Donors):
-    """Nadaraya-Watson at fixed bandwidths.
+    """A fitted `NadarayaWatson`: donors weighted by kernels at fixed bandwidths.
 
     Parameters
     ----------
-    how : NadarayaWatson
+    setting : NadarayaWatson
     bandwidths : tuple of array, shape (column,)
         By parent.
     engine : {"numpy", "pytensor"}
@@ -134,21 +134,21 @@ class KernelDonors(Donors):
 
     @cached_property
     def tables(self) -> np.ndarray:
-        """Log kernel of every pair of rows, by parent."""
+        """The log kernels of all pairs of rows, by parent."""
         return np.stack([self._score(p, q.values) for p, q in enumerate(self.parents)])
 
     @cached_property
     def reaches(self) -> bool:
-        """Whether every row can donate to every other: no identity, no kernel that ends."""
+        """Whether every row can donate to every other, so that no kernel is zero."""
         return bool(np.isfinite(self.tables).all())
 
     @property
     def tabulated(self) -> bool:
-        """Whether the tables are small enough to be made."""
+        """Whether the tables are small enough to be built."""
         return len(self.parents) * len(self.own.values) ** 2 <= TABLE_CELLS
 
     def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """In one loop, without an array of all weights, where there are many rows."""
+        """Draw donors; where rows are many, in one loop without an array of all weights."""
         is_large = not self.tabulated and len(which) == len(given[0].values)
         is_gaussian = self.setting.kernel == "gaussian"
         if not (is_large and is_gaussian) or any(p.discrete for p in self.parents):
@@ -159,7 +159,7 @@ class KernelDonors(Donors):
         return draw_nearby(points[which], donor_points, u)
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Kernel weights of all donors; from tables where the parents' values were observed.
+        """Return the kernel weights of all donors, from tables where all parents were observed.
 
         A row that no donor is like, such as a pair of categories that was not seen, has the
         donors with most categories equal, and out of a kernel's reach the nearest one.
@@ -182,12 +182,11 @@ class KernelDonors(Donors):
         return replace(self, engine=engine)
 
     def _score(self, p: int, values: np.ndarray) -> Any:
-        parent, kind = self.parents[p], self.setting.kernel
-        return log_kernel(
-            parent, values, self.bandwidths[p], kind, self.setting.mismatch_of(parent)
-        )
+        parent, mismatch = self.parents[p], self.setting.mismatch_of(self.parents[p])
+        return log_kernel(parent, values, self.bandwidths[p], self.setting.kernel, mismatch)
 
     def _fallback_scores(self, values: list[np.ndarray]) -> np.ndarray:
+        """Score the rows with most categories equal, or else the nearest ones."""
         score = np.where(most_alike_rows(self.parents, values), 0.0, -np.inf)
         for p, (parent, z) in enumerate(zip(self.parents, values, strict=True)):
             if not parent.discrete:
@@ -200,7 +199,7 @@ class KernelDonors(Donors):
 
 @dataclass(frozen=True)
 class KNearest(Conditional):
-    """The k rows with the nearest parents donate, all alike.
+    """The k rows with the nearest parents donate with equal probability.
 
         d^2(z, x_k) = sum over columns of (z - x_k)^2 / sd^2,  + 1 for each category that differs
 
@@ -231,14 +230,15 @@ class KNearest(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class NearestDonors(Donors):
-    """The ``k`` nearest rows."""
+    """A fitted `KNearest`: the ``k`` nearest rows donate."""
 
     k: int
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """One over k for the nearest; rows that tie with the last of them share its part."""
+        """Return 1/k for the nearest rows; rows that tie with the k-th share what is left."""
         similarity = np.zeros((len(given[0].values), len(self.own.values)))
         for parent, z in zip(self.parents, given, strict=True):
+            # At this width the Gaussian log kernel is minus the squared distance in deviations.
             width = spread_of(parent) / np.sqrt(2)
             unlike = 0.0 if parent.divides else np.exp(-1.0)
             similarity += log_kernel(parent, z.values, width, "gaussian", unlike)
@@ -250,15 +250,15 @@ class NearestDonors(Donors):
 
 @dataclass(frozen=True)
 class ResidualBootstrap(Conditional):
-    """A regression on the parents, plus the residual of a random row.
+    """Values are a regression on the parents plus the residual of a random row.
 
         value = m(z) + r_k,    r_k = (x_k - m(x_k,parents)) sqrt(n / (n - p))
 
-    The recommended default for a continuous node: the slope of what it makes is the slope that was
-    fitted, so effects are not attenuated. The mean is linear, and bends (curves, products of two
-    parents) as far as generalized cross-validation finds them in the rows; a bend that few rows
-    show is drawn toward zero, and so is what rests on it. It needs errors that add to the mean;
-    `local` lets their spread depend on the parents.
+    The recommended default for a continuous node: the slope of its values is the slope that was
+    fitted, so effects are not attenuated. The mean is linear, plus nonlinear terms (curves,
+    products of two parents) as far as generalized cross-validation finds them in the rows; a term
+    that few rows show is drawn toward zero, and so is what rests on it. It needs errors that add to
+    the mean; `local` lets their spread depend on the parents.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class ResidualBootstrap(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class ResidualDonors(Donors):
-    """A fitted mean and its residuals."""
+    """A fitted `ResidualBootstrap`: a mean and the residuals around it."""
 
     mean: Mean
     residuals: np.ndarray
@@ -302,28 +302,28 @@ class ResidualDonors(Donors):
 
     @property
     def moves(self) -> bool:
-        """A mean and a residual make a value that was not observed."""
+        """True: a mean plus a residual is a value that was not observed."""
         return True
 
     @property
     def alike(self) -> bool:
-        """Residuals of all rows are alike, unless they are local."""
+        """Whether residuals of all rows are equally likely, as they are unless local."""
         return self.kernels is None
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Every row alike, or rows with like parents."""
+        """Return equal probabilities, or kernel weights where residuals are local."""
         if self.kernels is None:
             return super().probabilities(given)
         return self.kernels.probabilities(given)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
-        """The mean at the given parents plus the donor's residual."""
+        """Return the mean at the given parents plus the donor's residual."""
         fitted = self.mean.predict([g.values for g in given])
         return (fitted + self.residuals[donor])[:, None]
 
 
 def require_scalar(child: Block) -> None:
-    """Refuse a node whose values cannot be moved."""
+    """Refuse a node that is no single continuous number: its values cannot be shifted."""
     if child.scalar:
         return
     problem = "has several columns" if child.values.shape[1] > 1 else "is only taken as observed"

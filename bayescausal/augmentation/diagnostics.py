@@ -1,4 +1,4 @@
-"""`diagnose_augmentation`: what the rows are worth, where they extrapolate, what they bend."""
+"""`diagnose_augmentation` checks how far augmented rows extrapolate and change slopes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.slopes import compare_slopes
 
 SAMPLE_ROWS = 2_000
-"""Rows that donors and distances are computed for, taken evenly by weight."""
+"""Number of rows for which donors and distances are computed, sampled evenly by weight."""
 
 FEW_DONORS = 2.0
 """Effective number of donors below which a value hangs on one observed row."""
@@ -28,7 +28,7 @@ FEW_DONORS = 2.0
 
 @dataclass(frozen=True, eq=False)
 class AugmentationDiagnostics:
-    """What `diagnose_augmentation` found; prints as a page.
+    """The diagnostics of augmented rows; they print as a page.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class AugmentationDiagnostics:
 
 
 def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
-    """Check what augmented rows are worth before they enter a likelihood.
+    """Check augmented rows before they enter a likelihood.
 
     None of it says whether the graph is right: rows that recombine what is not independent look
     well here as long as they stay near observed ones.
@@ -132,11 +132,10 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
         all_rows = np.arange(augmented.plan.rows)
         observed_values = [Given(parent.values, all_rows) for parent in fitted.parents]
         reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
+        # Where all rows donate alike, count instead the observed rows that have like parents.
         judge = reference if estimator.alike else fitted
-        donors[node], observed_donors[node] = (
-            effective_donors(judge, pillow_values),
-            effective_donors(judge, observed_values),
-        )
+        donors[node] = effective_donors(judge, pillow_values)
+        observed_donors[node] = effective_donors(judge, observed_values)
     nodes = pd.DataFrame.from_dict(
         {
             node: {
@@ -174,7 +173,7 @@ def effective_donors(donors: Donors, pillow_values: Sequence[Given]) -> np.ndarr
 
 
 def _outside_share(augmented: Augmented, node: Node) -> float:
-    """Share of values that lie farther outside the observed range than the range is wide."""
+    """Return the weighted share of values outside the observed range by more than its width."""
     if node not in augmented.plan.synthetic_nodes:
         return 0.0
     observed = augmented.plan.table.blocks[node].values
@@ -185,14 +184,17 @@ def _outside_share(augmented: Augmented, node: Node) -> float:
 
 
 def _weighted_sample(weights: np.ndarray, number: int) -> np.ndarray:
-    """Return rows in proportion to their weight, evenly spaced."""
+    """Sample rows in proportion to their weight, evenly spaced."""
     cumulative = np.cumsum(weights)
     levels = (np.arange(number) + 0.5) / number * cumulative[-1]
     return np.minimum(np.searchsorted(cumulative, levels, side="right"), len(weights) - 1)
 
 
 def _row_summary(augmented: Augmented) -> pd.Series:
-    """Ties are the same value: a row of them is a copy whichever index it has."""
+    """Count rows, and the shares that copy an observed row or are distinct.
+
+    Rows are compared by value: indices that tie are the same row.
+    """
     blocks, order = augmented.plan.table.blocks, augmented.order
     ties = np.stack([blocks[v].ties for v in order], axis=1).astype(np.int32)
     row = np.stack([ties[augmented.indices[:, k], k] for k in range(len(order))], axis=1)
@@ -213,7 +215,10 @@ def _row_summary(augmented: Augmented) -> pd.Series:
 
 
 def _distances(augmented: Augmented, sample: np.ndarray) -> dict[str, np.ndarray]:
-    """In units of the median distance between observed neighbors that differ."""
+    """Return distances to the nearest observed row, for augmented and for observed rows.
+
+    Their unit is the median distance between observed neighbors that differ.
+    """
     blocks = [augmented.plan.table.blocks[v] for v in sorted(augmented.order)]
     observed_points = np.concatenate([_coded(b, b.values) for b in blocks], axis=1)
     augmented_points = np.concatenate(
@@ -221,19 +226,14 @@ def _distances(augmented: Augmented, sample: np.ndarray) -> dict[str, np.ndarray
     )
     tree = KDTree(observed_points)
     neighbor_distances = tree.query(observed_points, k=2)[0][:, 1]
-    unit = (
-        float(np.median(neighbor_distances[neighbor_distances > 0]))
-        if (neighbor_distances > 0).any()
-        else 1.0
-    )
-    return {
-        "augmented": tree.query(augmented_points)[0] / unit,
-        "observed": neighbor_distances / unit,
-    }
+    positive = neighbor_distances[neighbor_distances > 0]
+    unit = float(np.median(positive)) if len(positive) else 1.0
+    augmented_distances = tree.query(augmented_points)[0]
+    return {"augmented": augmented_distances / unit, "observed": neighbor_distances / unit}
 
 
 def _coded(block: Block, values: np.ndarray) -> np.ndarray:
-    """Columns in standard deviations; categories such that two are at distance one."""
+    """Scale columns to standard deviations, and categories so that two are at distance one."""
     if block.levels is not None:
         return (values[:, :1] == np.arange(len(block.levels))) / np.sqrt(2)
     spread = block.values.std(axis=0)
@@ -241,6 +241,8 @@ def _coded(block: Block, values: np.ndarray) -> np.ndarray:
 
 
 def _support(distances: dict[str, np.ndarray]) -> pd.Series:
+    """Summarize the distances: quantiles, and the share beyond most observed neighbors."""
     augmented_distances, limit = distances["augmented"], np.quantile(distances["observed"], 0.95)
     quantiles = {f"{q:.0%}": np.quantile(augmented_distances, q) for q in (0.05, 0.5, 0.95)}
+    # The factor keeps rounding from carrying ties past the limit, as on an even grid.
     return pd.Series({**quantiles, "beyond": (augmented_distances > limit * (1 + 1e-9)).mean()})

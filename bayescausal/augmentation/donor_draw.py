@@ -1,10 +1,10 @@
-"""One step of the sampler: the probability of every donor, and the draw of one.
+"""One step of the sampler: it computes the probability of every donor and draws one.
 
     P[r, k] = exp(s[r, k]) / sum_l exp(s[r, l]),    s[r, k] = sum_p T_p[i_p(r), k]
 
 ``T_p`` is the table of log kernels of a parent, ``i_p(r)`` the row that the parent was taken from.
 The step knows no graph, so PyTensor compiles it once, for all graphs and sizes, and keeps it on
-disk; numpy does the same, and is taken unless there is very much to do.
+disk; numpy does the same, and is used unless there is very much to do.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import pytensor.tensor as pt
 type Engine = Literal["numpy", "pytensor"]
 
 CELLS = 2_000_000
-"""Rows are taken in chunks of so many probabilities: 16 MB."""
+"""Probabilities that are computed at once, 16 MB: rows are processed in such chunks."""
 
 _COMPILED_TERMS = 1e10
 """Terms (rows x donors x parents) above which the compiled step is taken. Up to 5e8, the largest
 that was timed, numpy is done sooner (benchmarks/RESULTS.md), so the mark lies well beyond."""
 
-
 _SMALLEST = -700.0
+"""Log weight, relative to the largest, below which a weight is zero."""
 
 
 def engine_for(work: float) -> Engine:
-    """Choose the engine for so many terms: rows x donors x parents, of all nodes."""
+    """Choose the engine by the number of terms, rows x donors x parents, of all nodes."""
     return "pytensor" if work > _COMPILED_TERMS else "numpy"
 
 
@@ -60,7 +60,7 @@ def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy
 
 @cache
 def compiled_step() -> Any:
-    """Compile the step: ``(tables, index) -> probabilities``; cached on disk by PyTensor."""
+    """Compile the step ``(tables, index) -> probabilities``; PyTensor caches it on disk."""
     tables, index = pt.tensor3("tables", dtype="float64"), pt.lmatrix("index")
     parents = pt.arange(tables.shape[0])
     score = tables[parents[None, :], index].sum(axis=1)
@@ -71,7 +71,7 @@ def compiled_step() -> Any:
 
 
 def softmax(score: np.ndarray) -> np.ndarray:
-    """Return ``exp(score)`` divided by its sum over the last axis; uses the memory of ``score``.
+    """Return the softmax of ``score`` over its last axis; ``score`` is overwritten.
 
     A value unlike all that was observed has the nearest ones as donors, never 0/0: scores are
     compared before they are exponentiated. Where every score is ``-inf`` all donors are alike.
@@ -106,6 +106,8 @@ def draw(probability: np.ndarray, rows: np.ndarray, u: np.ndarray) -> np.ndarray
     cumulative = np.cumsum(probability, axis=1)
     cumulative /= cumulative[:, -1:]
     cumulative += np.arange(len(cumulative))[:, None]
+    # Row r of the cumulative sums is shifted to [r, r + 1], so one search serves all rows.
     positions = np.searchsorted(cumulative.ravel(), rows + u, side="right")
+    # Rounding may carry u past the last donor that has any probability.
     last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
     return np.minimum(positions - rows * probability.shape[1], last[rows])

@@ -1,4 +1,4 @@
-"""What may follow a row drawn so far: the donors of the next node, ties merged, and their odds."""
+"""The donors that may continue a partial row, with ties merged, and their probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ type SyntheticValues = Mapping[Node, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """Donors that give the same value count as one, with the sum of their probabilities.
+    """Donors of one node, merged where they give the same value.
 
     Parameters
     ----------
@@ -34,23 +34,23 @@ class Ties:
 
     @classmethod
     def from_plan(cls, plan: Plan, node: Node, merge: bool = True) -> Ties:
-        """Read which rows tie."""
+        """Find which rows tie."""
         first = tie_representatives(plan, node, merge)
         rows = np.argsort(first, kind="stable")
         donors, starts = np.unique(first[rows], return_index=True)
         return cls(donors, rows, starts)
 
     def merge_odds(self, probability: np.ndarray) -> np.ndarray:
-        """Add up the probabilities of donors that tie: from ``(given, row)`` to distinct values."""
+        """Sum the probabilities of tied donors: from ``(given, row)`` to ``(given, distinct)``."""
         if len(self.donors) == len(self.rows):
             return probability
         return np.add.reduceat(probability[:, self.rows], self.starts, axis=1)
 
 
 def tie_representatives(plan: Plan, node: Node, merge: bool = True) -> np.ndarray:
-    """Return for each row the first that ties with it.
+    """Return, for each row, the first row that ties with it.
 
-    Residuals make other values at other parents: they never tie.
+    A residual gives different values at different parents, so residuals never tie.
     """
     is_untied = node in plan.synthetic_nodes or not merge
     return np.arange(plan.rows) if is_untied else plan.table.blocks[node].ties
@@ -66,7 +66,7 @@ def distinct_pillows(
     representatives : array of int
         One row for each distinct pillow.
     group : array of int, shape (row,)
-        For each row, which of these it is like.
+        For each row, the position of its pillow among these.
     """
     group = np.zeros(len(indices), np.int64)
     representatives = group[:1]
@@ -93,7 +93,7 @@ def odds(
 
 
 def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
-    """Cut ``count`` rows of ``width`` cells into chunks."""
+    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
     step = max(1, cells // max(width, 1))
     return (slice(start, start + step) for start in range(0, count, step))
 
@@ -106,7 +106,7 @@ def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarr
     indices : array of int, shape (row, block)
         Columns in the plan's order.
     merge : bool
-        Whether a donor counts with all that tie with it.
+        Whether a donor's probability includes all donors that tie with it.
     """
     total = np.zeros(len(indices))
     synthetic_values: dict[Node, np.ndarray] = {}

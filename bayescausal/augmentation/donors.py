@@ -1,4 +1,4 @@
-"""Conditional distributions of a node given its Markov pillow, as strategies.
+"""Strategies for the conditional distribution of a node given its Markov pillow.
 
 Every one of them lends what was observed: given the values of the parents, each observed row is a
 donor with some probability. A `Conditional` is a setting; `fit` binds it to data and gives a
@@ -19,13 +19,13 @@ from bayescausal.augmentation.blocks import Block
 
 
 class Given(NamedTuple):
-    """A parent's values in some rows, and the observed rows they are from.
+    """Values of one parent, and the observed rows that they come from.
 
     Parameters
     ----------
     values : array, shape (given, column)
     rows : array of int, shape (given,), optional
-        None when the values were made, not observed.
+        None when the values are synthetic, not observed.
     """
 
     values: np.ndarray
@@ -34,7 +34,7 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Donors:
-    """A conditional distribution, fitted: who donates given the parents, and what.
+    """A fitted conditional distribution: which rows donate given the parents, and what value.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class Donors:
 
     @property
     def moves(self) -> bool:
-        """Whether values are made that were not observed."""
+        """Whether it gives values that were not observed."""
         return False
 
     @property
     def alike(self) -> bool:
-        """Whether all rows are equally likely donors, whatever the parents are."""
+        """Whether all rows are equally likely to donate, whatever the parents are."""
         return False
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
@@ -68,7 +68,7 @@ class Donors:
         return np.full((len(given[0].values), len(self.own.values)), 1 / len(self.own.values))
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
-        """Return what the donors give, shape ``(given, column)``: their own observed values."""
+        """Return the donors' values, shape ``(given, column)``: here the observed ones."""
         return self.own.values[donor]
 
     def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ class Donors:
         return donor_draw.draw(self.probabilities(given), which, u)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
-        """Return the same distribution, evaluated by another engine if there is a choice."""
+        """Return the same distribution on another engine, if it has a choice of engines."""
         return self
 
 
@@ -103,7 +103,7 @@ class Conditional:
     """
 
     def fit(self, parents: Sequence[Block], own: Block) -> Donors:
-        """Bind to the observed rows; in a panel, donors are of a row's own unit, however they bind.
+        """Fit to the observed rows; in a panel only rows of the same unit donate.
 
         Parameters
         ----------
@@ -114,25 +114,25 @@ class Conditional:
         """
         donors = self.bind(tuple(parents), own)
         unit_positions = [k for k, parent in enumerate(parents) if parent.divides]
-        return (
-            WithinUnit(donors.parents, own, donors, unit_positions[0]) if unit_positions else donors
-        )
+        if not unit_positions:
+            return donors
+        return WithinUnit(donors.parents, own, donors, unit_positions[0])
 
     def bind(self, parents: tuple[Block, ...], own: Block) -> Donors:
-        """Estimate from the observed rows: what a subclass writes."""
+        """Estimate from the observed rows; every subclass implements this."""
         raise NotImplementedError(f"{type(self).__name__} needs bind(self, parents, own) -> Donors")
 
 
 @dataclass(frozen=True, eq=False)
 class WithinUnit(Donors):
-    """Donors of the same unit only: rows of a panel do not recombine across units.
+    """Donors restricted to the same unit, so that panel rows do not recombine across units.
 
     Parameters
     ----------
     inner : Donors
-        Who would donate if there were no units; told of the unit as of any category.
-    at : int
-        The parent that is the unit.
+        The donors without the restriction; they see the unit as any other category.
+    unit : int
+        Position of the unit among the parents.
     """
 
     inner: Donors
@@ -140,11 +140,11 @@ class WithinUnit(Donors):
 
     @property
     def moves(self) -> bool:
-        """As those within."""
+        """Whether the inner donors give values that were not observed."""
         return self.inner.moves
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """As those within, given that the donor is of the unit; all its rows if none would be."""
+        """Renormalize over the unit's rows; all are equally likely if none of them would donate."""
         is_same_unit = given[self.unit].values[:, :1] == self.parents[self.unit].values[:, 0]
         probability = np.where(is_same_unit, self.inner.probabilities(given), 0.0)
         has_no_donor = probability.sum(axis=1) == 0
@@ -152,14 +152,14 @@ class WithinUnit(Donors):
         return probability / probability.sum(axis=1, keepdims=True)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
-        """As those within."""
+        """Return the values of the inner donors."""
         return self.inner.donate(donor, given)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
-        """As those within."""
+        """Return the same restriction around the inner donors on another engine."""
         return replace(self, inner=self.inner.using(engine))
 
 
 def core(donors: Donors) -> Donors:
-    """Return who would donate if there were no units."""
+    """Return the donors without the restriction to one unit."""
     return donors.inner if isinstance(donors, WithinUnit) else donors

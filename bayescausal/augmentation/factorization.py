@@ -1,4 +1,4 @@
-"""A factorization bound to data: every node with the distribution that it is drawn from."""
+"""`Plan` binds a factorization to data: an order, and a fitted distribution for each node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bayescausal.errors import SpecError, did_you_mean
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a sampler follows: an order, and a distribution by node.
+    """The order in which nodes are drawn, and the distribution each is drawn from.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def order(self) -> tuple[Node, ...]:
-        """The nodes, as they are drawn."""
+        """The nodes in the order in which they are drawn."""
         return self.factorization.order
 
     @property
@@ -44,25 +44,25 @@ class Plan:
 
     @cached_property
     def synthetic_nodes(self) -> frozenset[Node]:
-        """Nodes whose values are made, not observed."""
+        """Nodes whose values are computed, such as a mean plus a residual, not observed."""
         return frozenset(v for v, donors in self.donors.items() if donors.moves)
 
     def with_engine_for(self, budget: int) -> Plan:
-        """Return the plan with the engine for so many rows: see `engine_for`."""
+        """Return the plan with the engine that suits ``budget`` rows: see `engine_for`."""
         engine = engine_for(float(budget) * self.rows * self.factorization.size)
         return replace(self, donors={v: d.using(engine) for v, d in self.donors.items()})
 
     def pillow_values(
         self, node: Node, indices: np.ndarray, synthetic_values: Mapping[Node, np.ndarray]
     ) -> list[Given]:
-        """Values of a node's pillow in rows that are drawn as far as that.
+        """Return the values of a node's pillow in rows that are drawn up to that node.
 
         Parameters
         ----------
         indices : array of int, shape (row, block)
             Columns in `order`; those after the node are not read.
         synthetic_values : mapping of node to array
-            Values of the nodes in `moved`.
+            Values of the nodes in `synthetic_nodes`.
         """
         values = []
         for parent in self.factorization.pillows[node]:
@@ -74,15 +74,14 @@ class Plan:
         return values
 
     def values(self, indices: np.ndarray) -> dict[Node, np.ndarray]:
-        """Values of every node in rows, shape ``(row, column)``; gathered, or made, on demand."""
+        """Return the values of every node, shape ``(row, column)``."""
         synthetic_values: dict[Node, np.ndarray] = {}
         values = {}
         for column, node in enumerate(self.order):
             donor = indices[:, column]
             if node in self.synthetic_nodes:
-                synthetic_values[node] = self.donors[node].donate(
-                    donor, self.pillow_values(node, indices, synthetic_values)
-                )
+                pillow_values = self.pillow_values(node, indices, synthetic_values)
+                synthetic_values[node] = self.donors[node].donate(donor, pillow_values)
                 values[node] = synthetic_values[node]
             else:
                 values[node] = self.table.blocks[node].values[donor]

@@ -1,4 +1,4 @@
-"""Quantile regression forest: rows that share leaves with the given parents donate."""
+"""Quantile regression forest: rows donate that share leaves with the given parents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ with contextlib.suppress(ImportError):  # an extra; `Forest` says how to get it
 
 @dataclass(frozen=True)
 class Forest(Conditional):
-    """Donors in proportion to how often they fall into the same leaf as the given parents.
+    """Donors are weighted by how often they fall into the same leaf as the given parents.
 
         P(k | z) = mean over trees of 1{leaf(x_k) = leaf(z)} / size of leaf(z)
 
@@ -86,7 +86,7 @@ class Forest(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class ForestDonors(Donors):
-    """Rows weighted by the leaves they share with what is given.
+    """A fitted `Forest`: rows are weighted by the leaves they share with the given parents.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class ForestDonors(Donors):
     forest: Any
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Mean over trees of the even weight of the rows in a leaf."""
+        """Return the mean over trees of equal weights within the leaf of the given parents."""
         _, sizes, members = self._leaves
         shared = self._leaf_indicators([g.values for g in given]) @ (members / sizes).T
         probability = np.asarray(shared.todense())
@@ -105,7 +105,7 @@ class ForestDonors(Donors):
 
     @cached_property
     def _leaves(self) -> tuple[np.ndarray, np.ndarray, Any]:
-        """First column of each tree, rows in each leaf, and which rows are in which."""
+        """First column of each tree, number of rows in each leaf, and which rows it holds."""
         counts = np.array([tree.tree_.node_count for tree in self.forest.estimators_])
         first = np.concatenate([[0], np.cumsum(counts)])
         members = _indicators(self._apply([p.values for p in self.parents]), first)
@@ -119,7 +119,7 @@ class ForestDonors(Donors):
 
 
 def _indicators(leaves: np.ndarray, first: np.ndarray) -> Any:
-    """Sparse matrix of shape (row, leaf of any tree)."""
+    """Return a sparse indicator matrix of shape (row, leaf of any tree)."""
     rows = np.repeat(np.arange(len(leaves)), leaves.shape[1])
     columns = (leaves + first[:-1]).ravel()
     return sparse.csr_array((np.ones(len(rows)), (rows, columns)), (len(leaves), first[-1]))

@@ -1,7 +1,7 @@
-"""Gaussian kernel weights and the draw from them in one loop, for many observed rows.
+"""One compiled loop that draws donors by Gaussian kernel weights, for many observed rows.
 
-No array of rows x donors is made. The sums are those of `steps`, to rounding, so the same uniforms
-draw the same donors.
+No array of rows x donors is made. Weights equal those of `donor_draw` up to rounding, so the same
+uniforms draw the same donors.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ NEGLIGIBLE = -37.0
 
 
 def draw_nearby(points: np.ndarray, data: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Draw a donor for each given point by the inverse of its distribution function.
+    """Draw a donor for each point by the inverse of its distribution function.
 
-        P(k) ~ exp(-|given - seen_k|^2 / 2)
+        P(k) ~ exp(-|point - data_k|^2 / 2)
 
     Parameters
     ----------
@@ -52,6 +52,6 @@ def _draw(points: np.ndarray, data: np.ndarray, u: np.ndarray, donors: np.ndarra
             log_weight = score[k] - top
             if log_weight > NEGLIGIBLE:
                 total += np.exp(log_weight)
-            score[k] = total
+            score[k] = total  # scores are spent, so their memory holds the cumulative weights
         position = np.searchsorted(score, u[r] * total, side="right")
         donors[r] = min(position, rows - 1)

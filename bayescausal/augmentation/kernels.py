@@ -1,7 +1,7 @@
-"""Kernels on the values of a block, and bandwidths.
+"""Kernels on the values of a block, and rules of thumb for their bandwidths.
 
-A kernel says how alike two values are, as a logarithm up to a constant; what it says of several
-columns, or several blocks, adds up.
+A kernel measures how alike two values are, as a logarithm up to a constant; logarithms of several
+columns, or several blocks, add up.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def rule_of_thumb(values: np.ndarray, rule: str = "silverman") -> np.ndarray:
 def log_kernel(
     block: Block, points: np.ndarray, bandwidth: np.ndarray, kernel: str, mismatch: float
 ) -> np.ndarray:
-    """Return how alike given values are to each observed one, shape ``(given, row)``.
+    """Return the log kernel of given points and observed rows, shape ``(given, row)``.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def log_kernel(
 
 
 def most_alike_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return which rows have most categories equal to given ones, shape ``(given, row)``.
+    """Return which rows share most categories with given points, shape ``(given, row)``.
 
     The unit of a panel counts more than all others together.
     """
@@ -105,7 +105,7 @@ def most_alike_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np
 
 
 def nearest_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return which rows are nearest to given values, shape ``(given, row)``; several if they tie.
+    """Return which rows are nearest to given points, shape ``(given, row)``; ties count all.
 
     Among the rows with most categories equal, those with the least sum of squared differences in
     standard deviations.

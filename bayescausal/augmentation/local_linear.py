@@ -1,4 +1,4 @@
-"""Local linear estimation: kernel donors, moved along the slope that holds where they are."""
+"""Local linear estimation: kernel donors are shifted along the local slope."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bayescausal.augmentation.regression import fit_mean
 
 @dataclass(frozen=True)
 class LocalLinear(Conditional):
-    """Donors by kernel, each moved to the given parents along the local slope.
+    """Kernel donors are shifted along the local slope to the given parents.
 
         P(k | z) as in `NadarayaWatson`,    value = y_k + b(z)' (z - x_k)
 
@@ -60,11 +60,8 @@ class LocalLinear(Conditional):
                 offset += len(parent.levels) - 1
                 continue
             columns = slice(offset, offset + width)
-            fitted = (
-                global_mean.coefficients[columns]
-                / global_mean.scale[offset - 1 : offset - 1 + width]
-            )
-            slopes.append(fitted * spread_of(parent))
+            scale = global_mean.scale[offset - 1 : offset - 1 + width]
+            slopes.append(global_mean.coefficients[columns] / scale * spread_of(parent))
             offset += width
         slope = np.concatenate(slopes) if slopes else np.zeros(0)
         return LocalDonors(parents, own, self.near.bind(parents, own), slope)
@@ -72,7 +69,7 @@ class LocalLinear(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class LocalDonors(Donors):
-    """Kernel donors and the slopes far from all of them.
+    """A fitted `LocalLinear`: kernel donors, and the slopes that hold far from all rows.
 
     Parameters
     ----------
@@ -86,15 +83,15 @@ class LocalDonors(Donors):
 
     @property
     def moves(self) -> bool:
-        """A donor's value is moved, if there is a slope to move it along."""
+        """Whether there is a continuous parent, along whose slope donors are shifted."""
         return len(self.slope) > 0
 
     def probabilities(self, given: Sequence[Given]) -> np.ndarray:
-        """Kernel weights."""
+        """Return kernel weights."""
         return self.kernels.probabilities(given)
 
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
-        """The donor's value, moved from its parents to the given ones."""
+        """Return the donor's value, shifted from its own parents to the given ones."""
         values = self.own.values[donor].astype(float)
         if not self.moves:
             return values
@@ -115,6 +112,7 @@ class LocalDonors(Donors):
         products = weight @ (x * y[:, None]) - mean_x * mean_y[:, None]
         unexplained = products - squares @ self.slope
         concentration = (weight**2).sum(axis=1)
+        # The constant keeps the system solvable at tiny bandwidths, where one row has all weight.
         penalty = q * concentration[:, None] * self._reach + 1e-10
         squares += penalty[:, :, None] * np.eye(q)
         return self.slope + np.linalg.solve(squares, unexplained[:, :, None])[:, :, 0]
@@ -125,7 +123,7 @@ class LocalDonors(Donors):
 
     @cached_property
     def _reach(self) -> np.ndarray:
-        """Squared bandwidths in standard deviations, at most one."""
+        """Squared bandwidths in squared standard deviations, capped at one."""
         pairs = zip(self.parents, self.kernels.bandwidths, strict=True)
         widths = [h / spread_of(p) for p, h in pairs if not p.discrete]
         return np.minimum(np.concatenate(widths) ** 2, 1.0)

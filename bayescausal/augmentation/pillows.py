@@ -1,4 +1,4 @@
-"""The Markov factorization of a graph: which nodes each node is drawn given, and in which order.
+"""The Markov factorization of a graph: the order of its nodes, and the pillow of each.
 
     P(x) = prod_j P(x_j | x_mp(j)),    mp(j) = (district of j and its parents) less j
 
@@ -17,7 +17,7 @@ from bayescausal.graphs.graph import Graph
 from bayescausal.graphs.separation import Mixed, bits, closure, union
 
 _PILLOWS = 100_000
-"""Pillows that the exact search may look at, about a second; beyond, nodes are placed greedily."""
+"""Pillows that the exact search may evaluate, about a second; beyond, the search is greedy."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Factorization:
 
     @property
     def roots(self) -> tuple[Node, ...]:
-        """Nodes with an empty pillow, which are drawn from their own margin."""
+        """Nodes with an empty pillow, which are drawn from their marginal distribution."""
         return tuple(v for v in self.order if not self.pillows[v])
 
     @property
     def size(self) -> int:
-        """Sum of the sizes of the pillows: what the order was chosen to make small."""
+        """Sum of the sizes of the pillows, which the order was chosen to minimize."""
         return sum(map(len, self.pillows.values()))
 
 
 def factorize(graph: Graph) -> Factorization:
-    """Factorize the law of the observed nodes, with pillows as small as an order can make them.
+    """Factorize the law of the observed nodes, in the order with the smallest pillows.
 
     The search over orders is exact, by dynamic programming over the sets of nodes at ``<->`` that
     can come first, until these are many; then each step takes the smallest pillow. Ties are broken
@@ -81,7 +81,7 @@ def factorize(graph: Graph) -> Factorization:
 
 
 def pillow(mixed: Mixed, node: int, predecessors: int) -> int:
-    """Return the Markov pillow of a node after the set of nodes ``predecessors``, as bit masks.
+    """Return the Markov pillow of a node that follows ``predecessors``, as a bit mask.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def pillow(mixed: Mixed, node: int, predecessors: int) -> int:
 
 
 def _smallest_pillows(mixed: Mixed) -> list[int]:
-    """Pillows of the order that makes their sum least.
+    """Return the pillows, as bit masks, of the order with the least sum of their sizes.
 
     Only nodes at ``<->`` have a choice, and only their own order matters: a pillow is made of
     nodes of the district that came before, and of parents, which come first in any order.
@@ -112,7 +112,7 @@ def _smallest_pillows(mixed: Mixed) -> list[int]:
 
 
 def _best_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[int, ...]:
-    """Order the members of districts."""
+    """Order the members of districts by dynamic programming over the sets that come first."""
     layer: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
     visited = 0
     for _ in bits(members):
@@ -135,17 +135,15 @@ def _best_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[in
 
 
 def _greedy_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[int, ...]:
-    """Take the smallest pillow each time, then swap neighbors for as long as that helps."""
+    """Add the smallest pillow each time, then swap neighbors for as long as that helps."""
     prefix = predecessors = 0
     path: list[int] = []
 
     def sizes(node: int, *followers: int, predecessors: int) -> int:
         size = pillow(mixed, node, predecessors | ancestors[node]).bit_count()
-        return size + (
-            sizes(*followers, predecessors=predecessors | ancestors[node] | 1 << node)
-            if followers
-            else 0
-        )
+        if not followers:
+            return size
+        return size + sizes(*followers, predecessors=predecessors | ancestors[node] | 1 << node)
 
     while prefix != members:
         candidates = [j for j in bits(members & ~prefix) if not ancestors[j] & members & ~prefix]
@@ -158,16 +156,15 @@ def _greedy_sequence(mixed: Mixed, members: int, ancestors: list[int]) -> tuple[
         for k in range(len(path) - 1):
             a, b = path[k], path[k + 1]
             can_swap = not ancestors[b] >> a & 1
-            if can_swap and sizes(b, a, predecessors=predecessors) < sizes(
-                a, b, predecessors=predecessors
-            ):
+            size = sizes(a, b, predecessors=predecessors)
+            if can_swap and sizes(b, a, predecessors=predecessors) < size:
                 path[k], path[k + 1], has_swapped = b, a, True
             predecessors |= ancestors[path[k]] | 1 << path[k]
     return tuple(path)
 
 
 def _drawing_order(pillows: dict[Node, tuple[Node, ...]]) -> tuple[Node, ...]:
-    """Place each node as soon as its pillow is complete, and roots as late as they can be.
+    """Place each node as soon as its pillow is complete, and each root as late as possible.
 
     Any order in which pillows come first gives the same law; this one keeps few rows alive when
     rows are enumerated, since each root multiplies them.

@@ -1,4 +1,4 @@
-"""Fixed-budget reduction: a bounded set of distinct rows, resampled without bias at every node."""
+"""Fixed-budget reduction: weighted rows are resampled without bias as nodes are added."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bayescausal.augmentation.donor_odds import SyntheticValues, Ties, distinct_
 from bayescausal.augmentation.factorization import Plan
 
 _CACHE_CELLS = 4 * CELLS
-"""Candidates are held between the two passes up to so many, else made again."""
+"""Candidates that are cached between the two passes; if there are more, they are recomputed."""
 
 
 def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Hold at most ``budget`` distinct weighted rows while nodes are added.
+    """Draw at most ``budget`` distinct weighted rows, node by node, without bias.
 
         find c with  sum_i min(w_i / c, 1) = budget
         w_i >= c stays as it is;  the others are resampled in proportion to w_i, at weight c
@@ -63,16 +63,15 @@ def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarra
         indices = np.concatenate([indices[prefix], donor[:, None]], axis=1)
         synthetic_values = {v: x[prefix] for v, x in synthetic_values.items()}
         if node in plan.synthetic_nodes:
-            synthetic_values[node] = plan.donors[node].donate(
-                donor, plan.pillow_values(node, indices, synthetic_values)
-            )
+            pillow_values = plan.pillow_values(node, indices, synthetic_values)
+            synthetic_values[node] = plan.donors[node].donate(donor, pillow_values)
     return indices, weights
 
 
 class _Candidates:
-    """Weights of all continuations, row by row, in chunks; the same however often they are read.
+    """The weights of all continuations of the rows, in chunks; reading them twice is the same.
 
-    Those of a row are in order of the value that they give, so that a stratum holds like values.
+    Those of one row are sorted by the value that they give, so that a stratum holds like values.
     """
 
     def __init__(
@@ -89,10 +88,8 @@ class _Candidates:
         self.columns = self._by_value()
         representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
         self.odds_by_group: np.ndarray | None = None
-        if (
-            2 * len(representatives) <= len(group)
-            and len(representatives) * len(ties.donors) <= _CACHE_CELLS
-        ):
+        cells = len(representatives) * len(ties.donors)
+        if 2 * len(representatives) <= len(group) and cells <= _CACHE_CELLS:
             self.odds_by_group, self.group = self._odds(representatives), group
         fits_in_cache = len(indices) * len(ties.donors) <= _CACHE_CELLS
         self.cache = list(self._chunks()) if fits_in_cache else None
@@ -103,15 +100,14 @@ class _Candidates:
     def _chunks(self) -> Iterator[np.ndarray]:
         rows = np.arange(len(self.indices))
         for part in parts(len(rows), len(self.ties.rows)):
-            p = (
-                self._odds(rows[part])
-                if self.odds_by_group is None
-                else self.odds_by_group[self.group[part]]
-            )
+            if self.odds_by_group is None:
+                p = self._odds(rows[part])
+            else:
+                p = self.odds_by_group[self.group[part]]
             yield (self.weights[part, None] * p).ravel()
 
     def _by_value(self) -> np.ndarray:
-        """Order donors by what they give at the parents of the first row."""
+        """Order donors by the values that they give at the parents of the first row."""
         donors = self.ties.donors
         donor_values = self.plan.table.blocks[self.node].values[donors]
         if self.node in self.plan.synthetic_nodes:
@@ -130,7 +126,7 @@ class _Candidates:
 def _resample(
     candidates: _Candidates, budget: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose among candidates: their positions, ascending and distinct, and their new weights."""
+    """Resample candidates; return their distinct positions, ascending, and their new weights."""
     level, strata = _level(candidates, budget)
     points = (np.arange(strata) + rng.random(strata)) * level
     positions, weights = [], []
@@ -157,7 +153,7 @@ def _resample(
 
 
 def _level(candidates: _Candidates, budget: int) -> tuple[float, int]:
-    """Return c, and how many of the budget are left for the candidates below it.
+    """Return the threshold c, and how many rows are left for the candidates below it.
 
     The candidates at c or above are fewer than the budget, so the heaviest ``budget`` and the sum
     of all others tell c.
@@ -177,8 +173,7 @@ def _level(candidates: _Candidates, budget: int) -> tuple[float, int]:
     heaviest = np.sort(heaviest)[::-1]
     light_masses = light_mass + np.cumsum(heaviest[::-1])[::-1]
     places = budget - np.arange(len(heaviest))
-    heavy_count = int(
-        np.argmax(heaviest * places <= light_masses)
-    )  # always so at the last: places is 1
+    # The condition always holds for the last, where places is 1, so argmax finds one.
+    heavy_count = int(np.argmax(heaviest * places <= light_masses))
     level = light_masses[heavy_count] / places[heavy_count]
     return float(level), budget - int((heaviest >= level).sum())

@@ -1,4 +1,4 @@
-"""The regression behind residual bootstrap: linear, and curved as far as the rows bear it out."""
+"""The regression behind the residual bootstrap: linear, plus penalized nonlinear terms."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PENALTIES = np.geomspace(1e-6, 1e2, 60)
 """Per row, in squared units of standardized features."""
 
 _RANK = 1e-9
-"""Singular values below this part of the largest are none."""
+"""Singular values below this fraction of the largest count as zero."""
 
 _ALIKE = 1e3
 """Ratio of singular values above which causes are nearly copies of each other."""
 
 _FEW_ROWS = 8.0
-"""A bend that so few rows show, or fewer, is left out."""
+"""A nonlinear term that so few rows show, or fewer, is left out."""
 
 _CAUTION = 1.4
-"""What a degree of freedom of a bend counts for: Kim and Gu (2004)."""
+"""What a degree of freedom of a nonlinear term counts for: Kim and Gu (2004)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Mean:
     location, scale : array, shape (feature,)
     coefficients : array, shape (1 + feature,)
         The intercept first; features are standardized.
-    bend : Bend or None
+    nonlinear_part : NonlinearPart or None
         What is added to the linear mean.
     residuals : array, shape (row,)
         Inflated by ``sqrt(n / (n - p))``, with mean zero.
@@ -57,16 +57,14 @@ class Mean:
         """Return the mean at values of the parents, each of shape ``(given, column)``."""
         x = (features(self.parents, values) - self.location) / self.scale
         linear_mean = self.coefficients[0] + x @ self.coefficients[1:]
-        return (
-            linear_mean
-            if self.nonlinear_part is None
-            else linear_mean + self.nonlinear_part.predict(x)
-        )
+        if self.nonlinear_part is None:
+            return linear_mean
+        return linear_mean + self.nonlinear_part.predict(x)
 
 
 @dataclass(frozen=True, eq=False)
 class NonlinearPart:
-    """What curves and products of causes add to a linear mean.
+    """The curves and products of causes that are added to a linear mean.
 
     It adds no more beyond the rows than three times what it does among them: rows recombine causes
     into places where a curve, and still more a product, is a guess.
@@ -75,9 +73,9 @@ class NonlinearPart:
     ----------
     indices : tuple of Index
     products : bool
-    shared : array, shape (1 + feature, bend)
-        The part of each column that the linear mean has already, the constant first.
-    slopes : array, shape (bend,)
+    shared : array, shape (1 + feature, term)
+        The part of each term that the linear mean has already, the constant first.
+    slopes : array, shape (term,)
     low, high : float
     """
 
@@ -89,15 +87,14 @@ class NonlinearPart:
     high: float
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return what is added at standardized features."""
-        columns = (
-            nonlinear_terms(x, self.indices, self.products) - self.shared[0] - x @ self.shared[1:]
-        )
+        """Return what is added to the linear mean at standardized features."""
+        terms = nonlinear_terms(x, self.indices, self.products)
+        columns = terms - self.shared[0] - x @ self.shared[1:]
         return np.clip(columns @ self.slopes, self.low, self.high)
 
 
 class Index(NamedTuple):
-    """One number for a parent: its contribution to the linear mean, in standard deviations.
+    """A parent as one number: its contribution to the linear mean, in standard deviations.
 
     Parameters
     ----------
@@ -105,7 +102,7 @@ class Index(NamedTuple):
         The parent's features.
     weights : array
     knots : array or None
-        Of a natural cubic spline; None where it does not bend.
+        Of a natural cubic spline; None where it has no curve.
     """
 
     columns: slice
@@ -114,22 +111,22 @@ class Index(NamedTuple):
 
     @property
     def curve_columns(self) -> int:
-        """Columns of its curve."""
+        """Number of columns of its curve."""
         return 0 if self.knots is None else len(self.knots) - 2
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        """Read it off standardized features."""
+        """Return the index at standardized features."""
         return x[:, self.columns] @ self.weights
 
 
 class Ridge(NamedTuple):
-    """A ridge regression.
+    """A fitted ridge regression.
 
     Parameters
     ----------
     slopes : array
     freedom : float
-        Degrees of freedom, with those spent before.
+        Degrees of freedom, including those spent before.
     score : float
         Of generalized cross-validation.
     condition : float
@@ -145,16 +142,16 @@ class Ridge(NamedTuple):
 def fit_mean(
     parents: Sequence[Block], child: Block, knots: int = 0, products: bool = False
 ) -> Mean:
-    """Regress a node on its parents, by least squares while rows are plenty, else by ridge.
+    """Regress a node on its parents, by least squares if rows are plenty, else by ridge.
 
         m(z) = a + b'z + sum_p s_p(u_p) + sum_{p<q} c_pq u_p u_q,    u_p = b_p'z_p / sd
 
-    Bends, the curves s and the products c, have a ridge penalty of their own, by generalized
-    cross-validation: for curves, for products or for both, down to none at all. A parent of
-    several columns bends along its fitted contribution u, so that few rows suffice. A bend that a
-    handful of rows shows is left out, such as the product of channels that are seldom on together.
-    Where rows are few for the linear part it has a penalty and nothing bends; causes that are
-    nearly copies of each other have one too.
+    Nonlinear terms, the curves s and the products c, have a ridge penalty of their own, by
+    generalized cross-validation: for curves, for products or for both, down to none at all. A
+    parent of several columns has terms in its fitted contribution u, so that few rows suffice. A
+    term that a handful of rows shows is left out, such as the product of channels that are seldom
+    on together. Where rows are few for the linear part it has a penalty and there are no nonlinear
+    terms; causes that are nearly copies of each other have a penalty too.
 
     Parameters
     ----------
@@ -189,7 +186,7 @@ def fit_mean(
 
 
 def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarray:
-    """Columns of a regression: numbers as they are, categories as indicators."""
+    """Return the columns of a regression: numbers as they are, categories as indicators."""
     columns = []
     for parent, x in zip(parents, values, strict=True):
         if parent.levels is not None:
@@ -202,11 +199,10 @@ def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarr
 
 
 def nonlinear_terms(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
-    """Curves of each index beside the linear one, then the products of all pairs."""
+    """Return the curve columns of each index, then the products of all pairs of indices."""
     contributions = [index.evaluate(x) for index in indices]
-    columns = [
-        c for i, u in zip(indices, contributions, strict=True) for c in _spline_columns(u, i.knots)
-    ]
+    pairs = zip(indices, contributions, strict=True)
+    columns = [column for index, u in pairs for column in _spline_columns(u, index.knots)]
     columns += [u * v for u, v in combinations(contributions, 2)] if products else []
     return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
 
@@ -230,25 +226,23 @@ def _indices(
 def _fit_nonlinear_part(
     x: np.ndarray, y: np.ndarray, freedom: float, indices: tuple[Index, ...], products: bool
 ) -> tuple[NonlinearPart | None, float]:
-    """Fit bends to what the linear part left; None where there is nothing to bend."""
+    """Fit nonlinear terms to the residuals ``y``; return None where there are no terms."""
     columns = nonlinear_terms(x, indices, products)
     if not columns.shape[1]:
         return None, freedom
     design = np.column_stack([np.ones(len(x)), x])
     shared = np.linalg.lstsq(design, columns, rcond=_RANK)[0]
-    ridge = _fit_terms(
-        columns - design @ shared, y, freedom, [i.curve_columns for i in indices if i.curve_columns]
-    )
+    curves = [index.curve_columns for index in indices if index.curve_columns]
+    ridge = _fit_terms(columns - design @ shared, y, freedom, curves)
     added = (columns - design @ shared) @ ridge.slopes
     low, high = added.min(), added.max()
     width = high - low
-    return NonlinearPart(
-        indices, products, shared, ridge.slopes, low - width, high + width
-    ), ridge.freedom
+    part = NonlinearPart(indices, products, shared, ridge.slopes, low - width, high + width)
+    return part, ridge.freedom
 
 
 def _fit_terms(columns: np.ndarray, y: np.ndarray, freedom: float, curves: Sequence[int]) -> Ridge:
-    """Fit what the linear part left to the bends: to curves, to products, or to both.
+    """Fit the residuals ``y`` by curves, by products, or by both, whichever scores best.
 
     ``curves`` has the number of columns of each. A curve, or a product, is penalized by its
     variance over the rows, so that neither units nor the direction of a scale matter.
@@ -260,6 +254,7 @@ def _fit_terms(columns: np.ndarray, y: np.ndarray, freedom: float, curves: Seque
     for start, stop in ((0, len(parts)), (0, split), (split, len(parts))):
         blocks = [part if start <= k < stop else part[:, :0] for k, part in enumerate(parts)]
         basis = block_diag(*blocks)
+        # The infinite penalty stands for no nonlinear terms at all.
         candidate = _ridge(columns @ basis, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
         if best is None or candidate.score < best.score:
             best = candidate._replace(slopes=basis @ candidate.slopes)
@@ -268,9 +263,9 @@ def _fit_terms(columns: np.ndarray, y: np.ndarray, freedom: float, curves: Seque
 
 
 def _whitening(x: np.ndarray) -> np.ndarray:
-    """Return the map to uncorrelated columns of variance one, that x's columns span.
+    """Return the map from x to uncorrelated columns of variance one with the same span.
 
-    Without those that a handful of rows makes: ``(sum x^2)^2 / sum x^4`` counts them.
+    Columns that rest on a handful of rows are left out: ``(sum x^2)^2 / sum x^4`` counts rows.
     """
     left_vectors, values, right_vectors = np.linalg.svd(x / np.sqrt(len(x)), full_matrices=False)
     row_counts = 1 / np.maximum((left_vectors**4).sum(axis=0), 1e-12)
@@ -285,7 +280,7 @@ def _ridge(
     base_freedom: float = 1.0,
     caution: float = 1.0,
 ) -> Ridge:
-    """Fit with the penalty of those given that has the least cross-validation score.
+    """Fit a ridge regression with the penalty of least cross-validation score.
 
         |y - fit|^2 / (n - caution * freedom)^2
 
@@ -293,12 +288,9 @@ def _ridge(
     0/0, and there would be no residuals to resample.
     """
     left_vectors, values, right_vectors = np.linalg.svd(x, full_matrices=False)
-    is_usable = values > _RANK * max(1.0, values[:1].sum())
-    left_vectors, values, right_vectors = (
-        left_vectors[:, is_usable],
-        values[is_usable],
-        right_vectors[is_usable],
-    )
+    is_usable = values > _RANK * max(1.0, values[:1].sum())  # the largest, if there is any
+    left_vectors, right_vectors = left_vectors[:, is_usable], right_vectors[is_usable]
+    values = values[is_usable]
     condition = float(values[0] / values[-1]) if len(values) else 1.0
     projection = left_vectors.T @ y
     shrinkage = values**2 / (values**2 + len(y) * penalties[:, None])
@@ -312,7 +304,7 @@ def _ridge(
 
 
 def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
-    """Quantiles of the data; None where there are too few distinct values to bend."""
+    """Place knots at quantiles of the data; None where too few values are distinct."""
     if not inner:
         return None
     places = np.unique(np.quantile(x, np.linspace(0.05, 0.95, inner + 2)))
@@ -320,7 +312,7 @@ def _knots(x: np.ndarray, inner: int) -> np.ndarray | None:
 
 
 def _spline_columns(x: np.ndarray, knots: np.ndarray | None) -> list[np.ndarray]:
-    """Natural cubic spline beside the linear column (Hastie et al. 2009, section 5.2.1)."""
+    """Return a natural cubic spline without its linear column (Hastie et al. 2009, 5.2.1)."""
     if knots is None:
         return []
     low, high, second_last = knots[0], knots[-1], knots[-2]

@@ -1,4 +1,4 @@
-"""Enumeration of all rows above a weight: depth first, cut by what can still be reached."""
+"""Enumeration of all rows above a weight: a depth-first search, cut by upper bounds."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _ROW = 20
 
 
 class Unfinished(Exception):
-    """The search has done all the work that it may."""
+    """The search has used up the work that it was allowed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Donors of a node in segments, one for each value of its pillow, likeliest first.
+    """The donors of a node, in one segment for each value of its pillow, likeliest first.
 
     Parameters
     ----------
     start, length : array of int, shape (segment,)
     score : array
-        Log probability plus the most that nodes below this one can add; descending in a segment.
+        Log probability plus the most that its descendants can add; descending in a segment.
     log_p : array
     donor : array of int
     """
@@ -53,7 +53,7 @@ class Options:
 
     @classmethod
     def dense(cls, log_p: np.ndarray, lookahead: np.ndarray, donors: np.ndarray) -> Options:
-        """Sort full rows, shape ``(segment, donor)``."""
+        """Sort the donors of every segment; ``log_p`` has shape ``(segment, donor)``."""
         count, width = log_p.shape
         ranking = np.argsort(-(log_p + lookahead), axis=1, kind="stable")
         ordered = np.take_along_axis(log_p, ranking, axis=1)
@@ -62,7 +62,7 @@ class Options:
         return cls(start, length, score.ravel(), ordered.ravel(), donors[ranking].ravel())
 
     def counts(self, segment: np.ndarray, need: np.ndarray) -> np.ndarray:
-        """How many donors of a segment score at least ``need``: a binary search for every row."""
+        """Count the donors of a segment that score at least ``need``, by binary search."""
         counts = np.zeros(len(segment), np.int64)
         if not len(self.score):
             return counts
@@ -76,7 +76,7 @@ class Options:
         return counts
 
     def best(self) -> np.ndarray:
-        """Highest score of each segment, all of which have donors."""
+        """Return the highest score of each segment, all of which have donors."""
         return self.score[self.start]
 
 
@@ -89,8 +89,8 @@ class Chunk:
     depth : int
     indices : array of int32, shape (row, depth)
     log_weights : array
-    made : mapping of node to array
-    ready : mapping of node to array
+    synthetic_values : mapping of node to array
+    ready_bounds : mapping of node to array
         The most that a node can add whose pillow is known, by row.
     """
 
@@ -112,9 +112,9 @@ class Chunk:
 
 
 class Search:
-    """All rows of a plan whose weight reaches a level.
+    """A search for all rows of a plan whose weight reaches a level.
 
-    A row drawn in part is cut when its weight, times a bound for every node to come, is too small:
+    A partial row is cut when its weight, times a bound for every node to come, is too small:
 
         root: its likeliest value;   one parent: max_k P(k | z);   known pillow: max_k P(k | z)
 
@@ -145,7 +145,7 @@ class Search:
             self._tabulate(j)
 
     def _tabulate(self, j: int) -> None:
-        """Sort the donors of a root, or of a node with one observed parent; hand bounds upward."""
+        """Sort the donors of a root or of a node with one observed parent; pass bounds upward."""
         plan, node, parents = self.plan, self.order[j], self.parents[j]
         ties = self.ties[node]
         lookahead = self.lookahead[j, ties.donors]
@@ -164,9 +164,8 @@ class Search:
             parent_ties = self.ties[self.order[parents[0]]]
             self.segment[j] = np.empty(plan.rows, np.int64)
             lengths = np.diff(parent_ties.starts, append=plan.rows)
-            self.segment[j][parent_ties.rows] = np.repeat(
-                np.arange(len(parent_ties.donors)), lengths
-            )
+            segments = np.repeat(np.arange(len(parent_ties.donors)), lengths)
+            self.segment[j][parent_ties.rows] = segments
             self.lookahead[parents[0]] += table.best()[self.segment[j]]
         else:
             self.node_bounds[j] = table.best()[0]
@@ -176,7 +175,7 @@ class Search:
 
     @cached_property
     def bound(self) -> float:
-        """No row is likelier than this, as a logarithm."""
+        """Upper bound of the log weight of any row."""
         tops = [j for j in range(len(self.order)) if j not in self.segment]
         return float(self.node_bounds[tops].sum())
 
@@ -189,17 +188,13 @@ class Search:
         while stack:
             chunk = stack.pop()
             if chunk.depth < len(self.order):
-                stack += [
-                    continuation
-                    for continuation in self._continue(chunk, level)
-                    if len(continuation)
-                ]
+                stack += [part for part in self._continue(chunk, level) if len(part)]
             else:
                 new_level = yield chunk.indices, chunk.log_weights
                 level = level if new_level is None else max(level, new_level)
 
     def expected_work(self, rows: np.ndarray) -> Callable[[float], float]:
-        """Return the work that finding all rows above a log weight takes, as a function of it.
+        """Return the expected work of a search, as a function of its log weight.
 
         The number of rows begun is estimated from rows drawn from the law: E[1(begun) / w] for
         each length, w the weight of the beginning. It is exact for roots.
@@ -224,18 +219,16 @@ class Search:
         )
 
     def _work(self, row_counts: Sequence[float]) -> float:
-        """Cells of a search that begins so many rows of each length."""
+        """Return the cells of a search that begins ``row_counts`` rows of each length."""
         total = _ROW * sum(row_counts)
         for j, parents in enumerate(self.parents):
             if j in self.tables:
                 continue
             parent_nodes = [self.order[p] for p in parents]
             has_synthetic_parent = any(v in self.plan.synthetic_nodes for v in parent_nodes)
-            kinds = (
-                np.inf
-                if has_synthetic_parent
-                else np.prod([float(len(self.ties[v].donors)) for v in parent_nodes])
-            )
+            value_counts = [float(len(self.ties[v].donors)) for v in parent_nodes]
+            # With a synthetic parent every row has a pillow of its own.
+            kinds = np.inf if has_synthetic_parent else np.prod(value_counts)
             for depth in {j, max(parents) + 1}:  # its donors, and its bound as soon as it is known
                 count = row_counts[depth]
                 pillows = min(count, kinds * np.ceil(count / _CHUNK))
@@ -243,7 +236,7 @@ class Search:
         return total
 
     def _continue(self, chunk: Chunk, level: float) -> list[Chunk]:
-        """Add a node; what is too much at once is put back."""
+        """Add a node to each row; rows that are too many at once are postponed."""
         j, postponed = chunk.depth, []
         if j in self.tables:
             options = self.tables[j]
@@ -259,11 +252,9 @@ class Search:
             if len(representatives) > (limit := max(1, _CELLS // self.plan.rows)):
                 is_in_limit = segment < limit
                 postponed.append(chunk[~is_in_limit])
-                chunk, segment, representatives = (
-                    chunk[is_in_limit],
-                    segment[is_in_limit],
-                    (np.cumsum(is_in_limit) - 1)[representatives[:limit]],
-                )
+                # Representatives are row numbers, which shift when rows are postponed.
+                representatives = (np.cumsum(is_in_limit) - 1)[representatives[:limit]]
+                chunk, segment = chunk[is_in_limit], segment[is_in_limit]
             need = self._need(chunk, level)
             options = self._evaluate(j, chunk, representatives, segment, need)
         counts = options.counts(segment, need)
@@ -275,7 +266,7 @@ class Search:
         return [*postponed, self._extend(chunk, options, segment, counts)]
 
     def _need(self, chunk: Chunk, level: float) -> np.ndarray:
-        """What the next node, with all below it, must score for the row to reach the level."""
+        """Return what the next node and its descendants must score to reach the level."""
         if level == -np.inf:
             return np.full(len(chunk), -np.inf)
         reach = chunk.log_weights.copy()
@@ -299,7 +290,7 @@ class Search:
         segment: np.ndarray,
         need: np.ndarray,
     ) -> Options:
-        """Donors that any row with a pillow needs, and a few more by rounding, for each pillow."""
+        """Return, for each pillow, the donors that any row with it needs; rounding adds a few."""
         node = self.order[j]
         ties = self.ties[node]
         least = np.full(len(representatives), np.inf)
@@ -336,10 +327,8 @@ class Search:
         j, node = chunk.depth, self.order[chunk.depth]
         donor = donor.astype(np.int32)
         indices = np.concatenate([chunk.indices, donor[:, None]], axis=1)
-        synthetic_values, ready_bounds = (
-            dict(chunk.synthetic_values),
-            {v: x for v, x in chunk.ready_bounds.items() if v != node},
-        )
+        synthetic_values = dict(chunk.synthetic_values)
+        ready_bounds = {v: x for v, x in chunk.ready_bounds.items() if v != node}
         grown = Chunk(j + 1, indices, chunk.log_weights + log_p, synthetic_values, ready_bounds)
         if node in self.plan.synthetic_nodes:
             pillow_values = self.plan.pillow_values(node, grown.indices, grown.synthetic_values)
@@ -356,7 +345,7 @@ class Search:
             raise Unfinished
 
     def _node_bound(self, j: int, chunk: Chunk) -> np.ndarray:
-        """The most that a node whose pillow is known can add, by row."""
+        """Return the most that a node whose pillow is known can add, by row."""
         node = self.order[j]
         lookahead = self.lookahead[j, self.ties[node].donors]
         representatives, group = distinct_pillows(
@@ -365,9 +354,9 @@ class Search:
         best = np.empty(len(representatives))
         for part in parts(len(representatives), self.plan.rows, _CELLS):
             p = self._odds(node, chunk, representatives[part])
-            best[part] = (
-                (_log(p) + lookahead).max(axis=1) if lookahead.any() else _log(p.max(axis=1))
-            )
+            # One logarithm for each row, not each cell, where no descendant adds a bound.
+            log_p = _log(p) + lookahead if lookahead.any() else _log(p.max(axis=1, keepdims=True))
+            best[part] = log_p.max(axis=1)
         return best[group]
 
 

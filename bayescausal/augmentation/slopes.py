@@ -1,4 +1,4 @@
-"""Attenuation: the slopes of nodes on their parents in augmented rows against observed ones."""
+"""Attenuation: slopes of nodes on their parents in augmented rows, relative to observed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
 
 _REPEATS, _DRAWS = 20, 5_000
-"""Donors that are drawn at the causes of each observed row, and about how many in all."""
+"""Donors drawn at the causes of each observed row, and about how many are drawn in all."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -61,19 +61,16 @@ def compare_slopes(
         design = np.column_stack([np.ones(len(augmented_columns)), augmented_columns]) * root
         target = augmented.values[node][:, 0] * root[:, 0]
         coefficients = np.linalg.lstsq(design, target, rcond=None)[0]
-        augmented_slopes, noise = (
-            coefficients[1:],
-            float(np.linalg.norm(target - design @ coefficients)),
-        )
+        augmented_slopes = coefficients[1:]
+        noise = float(np.linalg.norm(target - design @ coefficients))
         centered = observed_columns - observed_columns.mean(axis=0)
         fitted = centered[:, is_reported] @ observed_slopes[is_reported]
         if clear:
             slopes, size = augmented_slopes, augmented.effective_rows
             if node in augmented.plan.synthetic_nodes:
                 slopes, noise, size = _slopes_at_observed(donors, observed_columns)
-            ratio = float(
-                fitted @ (centered[:, is_reported] @ slopes[is_reported]) / (fitted @ fitted)
-            )
+            projection = fitted @ (centered[:, is_reported] @ slopes[is_reported])
+            ratio = float(projection / (fitted @ fitted))
             ratios[node] = ratio, noise / float(fitted.std()) / size**0.5
         for k in np.flatnonzero(is_reported):
             edges[node, names[k]] = {
@@ -89,7 +86,9 @@ def compare_slopes(
 
 
 def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarray, float, int]:
-    """Regress what is made at the observed parents: slopes, sd of what chance adds, and how often.
+    """Regress the values drawn at the observed parents.
+
+    Returns slopes, the standard deviation that drawing adds, and the number of values.
 
     Where all donors are alike one of them serves for all rows: what it adds is in the constant.
     """
@@ -97,6 +96,7 @@ def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarra
     repeats = 1 if alike else max(1, min(_REPEATS, _DRAWS // count))
     rows = np.arange(count)
     row = np.repeat(rows, repeats)
+    # Stratified within a row, and shifted by the golden ratio so that rows do not share a grid.
     u = (np.tile(np.arange(repeats), count) + row * _GOLDEN % 1) / repeats
     donor = np.zeros(len(row), int)
     step = max(1, CELLS // count)
@@ -115,7 +115,7 @@ def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarra
 
 
 def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:
-    """Names of the features, and which are reported."""
+    """Return the names of the features, and which of them are reported."""
     names: list[str] = []
     is_reported: list[bool] = []
     for parent in parents:
@@ -127,7 +127,7 @@ def _columns(parents: Sequence[Block]) -> tuple[list[str], np.ndarray]:
 
 
 def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Least squares: slopes, standard errors, and whether they are more than noise."""
+    """Fit by least squares; return slopes, standard errors, and whether they exceed noise."""
     design = np.column_stack([np.ones(len(x)), x])
     inverse = np.linalg.pinv(design)
     slopes = inverse @ y

@@ -1,4 +1,4 @@
-"""Conditional strategies by the names that a spec, and so a YAML file, has for them."""
+"""The names by which a spec or a YAML file chooses conditional strategies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRATEGIES: dict[str, Callable[[], Conditional]] = {
 def conditional_from_names(
     names: str | Mapping[Node, str],
 ) -> Conditional | dict[Node, Conditional]:
-    """Return the strategies that a spec names."""
+    """Return the strategy, or the strategies by node, that a spec names."""
     if isinstance(names, str):
         return STRATEGIES[names]()
     return {node: STRATEGIES[name]() for node, name in names.items()}

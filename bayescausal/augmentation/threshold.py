@@ -1,4 +1,4 @@
-"""The published algorithm, exactly: all rows of the factorized law above a weight."""
+"""The published algorithm, exactly: it lists all rows of the factorized law above a weight."""
 
 from __future__ import annotations
 
@@ -147,7 +147,10 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
 
 
 def _trial_rows(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows drawn from the law and their log weights, heaviest first; always the same."""
+    """Draw rows from the law; return them and their log weights, heaviest first.
+
+    The seed is fixed, so that a request is refused or granted with the same advice every time.
+    """
     rows = ancestral(plan, count, "independent", np.random.default_rng(0))
     logs = log_weights(plan, rows, merge)
     ranking = np.argsort(-logs, kind="stable")
@@ -161,12 +164,8 @@ def _no_rows(plan: Plan, reason: str) -> tuple[np.ndarray, np.ndarray, tuple[str
 
 def _find_rows(search: Search, request: _Request) -> tuple[np.ndarray, np.ndarray]:
     """Return all rows, or at least the heaviest of them where there is a budget."""
-    plan, level, budget, capacity = (
-        request.plan,
-        request.level,
-        request.budget,
-        request.memory / request.size,
-    )
+    plan, level, budget = request.plan, request.level, request.budget
+    capacity = request.memory / request.size
     everything = float(plan.rows) ** len(plan.order)
     row_bound = request.unit / request.theta if request.theta > 0 else everything
     draws = np.zeros(0)
@@ -183,7 +182,7 @@ def _find_rows(search: Search, request: _Request) -> tuple[np.ndarray, np.ndarra
 
 
 def _all_rows(search: Search, level: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return all rows, or more than ``limit`` of them."""
+    """Return all rows, or as soon as they exceed ``limit``, those found so far."""
     pieces, count = [], 0
     for piece in search.rows(level):
         pieces.append(piece)
@@ -248,7 +247,7 @@ def _expected(draws: np.ndarray, level: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """What to ask for in place of a request that is refused: only what can be had.
+    """A request for rows; if it is refused, it advises requests that would be granted.
 
     Parameters
     ----------
@@ -279,9 +278,9 @@ class _Request:
             else ""
         )
         has_many_peers = _expected(draws, level) * self.size > self.memory / 4
-        advice = (
-            "very many rows are as likely, so use" if has_many_peers else "use that or less, or"
-        )
+        advice = "use that or less, or"
+        if has_many_peers:
+            advice = "very many rows are as likely, so use"
         return (
             f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
             f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {advice} "
@@ -289,7 +288,7 @@ class _Request:
         )
 
     def refusal(self, rows: float) -> DataError:
-        """Rows that would need too much memory."""
+        """Return the error for rows that would need too much memory."""
         ways, fits = self._thetas(), int(self.memory / self.size / 4)
         low = _start(self.level, fits, self._draws[1]) - np.log(4)  # it may start too high
         if self._work(max(self.level, low)) <= _WORK / 4:
@@ -302,7 +301,7 @@ class _Request:
         )
 
     def unfinished(self, search: Search) -> DataError:
-        """Rows that would need too much time."""
+        """Return the error for a search that would need too much time."""
         request = f"theta={self.theta:g}"
         if self.budget is not None:
             request = f"the {self.budget} heaviest rows of {request}"
@@ -320,7 +319,7 @@ class _Request:
         return f"method='reduce' with budget={rows}, which is done at once and unbiased"
 
     def _thetas(self) -> list[str]:
-        """Find the least theta that is neither too much to hold, nor too much to find, nor empty.
+        """Find the least theta whose rows fit in memory, are found in time, and are not none.
 
         Four times less than what may be had, since both are foreseen from draws.
         """
