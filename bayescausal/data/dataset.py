@@ -33,7 +33,7 @@ from bayescausal.errors import ColumnsLeftOut, DataError, did_you_mean, shortene
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Columns over regular time, national ``(time)`` or a panel ``(time, unit)``.
+    """A table over regular time: national data ``(time)`` or a panel ``(time, unit)``.
 
     Scales are stored, not hidden: the model divides each column by `scale` (its largest absolute
     value over time, per unit) and every result comes back in original units.
@@ -245,12 +245,12 @@ class Dataset:
 
     @property
     def time(self) -> pd.DatetimeIndex:
-        """Every period, history included."""
+        """The dates of all periods, history included."""
         return pd.DatetimeIndex(self.table.indexes["time"])
 
     @property
     def training(self) -> pd.DatetimeIndex:
-        """The periods with a likelihood."""
+        """The dates of the periods that have a likelihood, after the history."""
         return self.time[self.history :]
 
     @property
@@ -302,7 +302,7 @@ class Dataset:
         return np.where(top > 0, top, top.max())
 
     def spend_of(self, treatment: str) -> np.ndarray:
-        """Read what a treatment cost, dims as in `array`."""
+        """Read the spend of a treatment, with dims as in `array`."""
         if treatment not in self.spend:
             raise DataError(
                 f"No spend is given for '{treatment}'; there is spend for "
@@ -317,12 +317,12 @@ class Dataset:
 
     @property
     def frequency(self) -> str:
-        """``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or the step in days."""
+        """The step: ``daily``, ``weekly``, ``monthly``, ``quarterly``, ``yearly`` or in days."""
         return frequency(self.time)
 
     @property
     def hash(self) -> str:
-        """SHA-256 of names and values: two fits of one hash saw the same data."""
+        """The SHA-256 of names and values: fits with equal hashes saw the same data."""
         digest = hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode())
         digest.update(self.time.to_numpy().astype("datetime64[ns]").tobytes())
         digest.update("\0".join(self.units).encode())
@@ -346,7 +346,7 @@ class Dataset:
 
 
 def _omission_warning(omissions: Mapping[str, str]) -> str:
-    """Say which columns were left out, of which the first three with the reason."""
+    """Return the warning that names the columns left out, the first three with a reason."""
     first = [
         f"{shown(name)} ({shortened(reason, 200)})" for name, reason in list(omissions.items())[:3]
     ]

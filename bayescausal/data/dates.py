@@ -125,7 +125,10 @@ def _moments(value: Any) -> Window:
         return _read_text(value.strip())
     if value is None or (np.ndim(value) == 0 and pd.isna(value)):
         raise Unreadable(f"a date is missing ({value}). Write a day, year first: '2025-03-31'.")
-    if isinstance(value, np.datetime64) and np.datetime_data(value)[0] in ("Y", "M"):
+    if isinstance(value, np.datetime64) and np.datetime_data(value)[0] in (
+        "Y",
+        "M",
+    ):  # all its days, as a period
         value = pd.Period(str(value))
     if isinstance(value, pd.Period):
         return value.start_time, value.end_time
@@ -205,7 +208,7 @@ def _iso(text: str, form: str) -> str | None:
 
 def _number_advice(value: Any) -> str:
     """Say which date a number may stand for, and how to write it."""
-    number = float(value) if abs(value) < 1e9 else 0.5
+    number = float(value) if abs(value) < 1e9 else 0.5  # too large for any date: no suggestion
     if not number.is_integer():
         return "Write a day, year first: '2025-03-31'."
     if way := _iso(str(int(number)), "%Y%m%d") if 1e7 < number < 1e8 else None:

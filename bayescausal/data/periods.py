@@ -146,7 +146,7 @@ def covered_days(time: pd.DatetimeIndex, window: Window) -> Window | None:
     Examples
     --------
     >>> monday = pd.date_range("2024-09-30", periods=6, freq="7D")
-    >>> days = held(monday, (pd.Timestamp("2024-10-02"), pd.Timestamp("2024-10-29")))
+    >>> days = covered_days(monday, (pd.Timestamp("2024-10-02"), pd.Timestamp("2024-10-29")))
     >>> [str(day.date()) for day in days]
     ['2024-10-07', '2024-11-03']
     """

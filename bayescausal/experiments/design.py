@@ -1,4 +1,4 @@
-"""How a lift may be obtained: randomized, or with a bias that the design cannot exclude."""
+"""Designs of lift tests: randomized, or with a bias that the design cannot exclude."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Design(NamedTuple):
-    """How a lift was obtained: its rung on the ladder, the bias it may have, what to look at.
+    """A design: its rung on the ladder of evidence, its possible bias, and advice for the test.
 
     ``bias`` is the default standard deviation of the bias as a multiple of the standard error.
     """

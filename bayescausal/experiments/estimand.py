@@ -183,23 +183,23 @@ class Estimand:
 
     @property
     def length(self) -> int | None:
-        """Periods of the arrays that are set; None when there is none."""
+        """The number of periods of the arrays that are set, None without arrays."""
         values = [*self.active.values(), *self.control.values()]
         return next((_length(v) for v in values if isinstance(v, tuple)), None)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Nodes and edges intervened on in either world."""
+        """The nodes and edges that either world sets."""
         return tuple(sorted({*self.active, *self.control}))
 
     @property
     def treatments(self) -> tuple[str, ...]:
-        """Nodes whose value is changed, on themselves or along an edge."""
+        """The nodes whose values are changed, at the node or along an edge."""
         return tuple(sorted({key.split("->")[0].strip() for key in self.keys}))
 
     @property
     def label(self) -> str:
-        """The name, or the treatments."""
+        """The name if there is one, else the treatments."""
         return self.name or " + ".join(self.treatments)
 
     def during(self, start: Any, end: Any) -> Estimand:
@@ -236,7 +236,7 @@ class Estimand:
         return f"Estimand({', '.join(parts)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a plain dict; a function that is not `Times` or `Plus` cannot be written."""
+        """Return a plain dict; functions other than `Times` and `Plus` raise a SpecError."""
         mapping: dict[str, Any] = {
             side: {k: _write(k, v) for k, v in getattr(self, side).items()}
             for side in ("active", "control")
@@ -275,7 +275,7 @@ _SETTINGS = [item.name for item in fields(Estimand) if item.init and item.name !
 
 
 def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -> Estimand:
-    """What a treatment added: the factual world against ``do(treatment = 0)``.
+    """Return what a treatment added: the factual world against ``do(treatment = 0)``.
 
     Not the effect of the next unit of spend (that is `mroas`), and not a prediction.
 
@@ -296,7 +296,7 @@ def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -
 
 
 def steady_state(treatment: str, at: float, by: float, **settings: Any) -> Estimand:
-    """What one period gains when a constant treatment is raised from ``at`` to ``at + by``.
+    """Return the gain per period when a constant treatment rises from ``at`` to ``at + by``.
 
         Y(x = at + by, always) - Y(x = at, always),   in one period
 
@@ -323,7 +323,7 @@ def steady_state(treatment: str, at: float, by: float, **settings: Any) -> Estim
 
 
 def node_or_edge(key: Any) -> str:
-    """Write a key as a node's name or, for an edge, as ``"tv->sales"``, however it is spaced."""
+    """Return a key as the name of a node, or of an edge as ``"tv->sales"`` without spaces."""
     if not isinstance(key, str | Edge) or not key:
         raise SpecError(f"A key is a node, or an edge 'tv->sales'; got {key!r}.")
     return str(Edge.parse(str(key))) if "->" in str(key) else str(key)

@@ -196,18 +196,18 @@ class Experiment:
 
     @property
     def bias(self) -> float:
-        """Standard deviation of the possible bias: as given, or the default of the design."""
+        """The standard deviation of the possible bias: as given, or the default of the design."""
         if self.bias_sd is not None:
             return self.bias_sd
         return DESIGNS[self.design].bias * self.std_error
 
     @property
     def sd(self) -> float:
-        """Standard deviation of the measurement when it is new, its possible bias included."""
+        """The standard deviation of the measurement at age zero, its possible bias included."""
         return self.sd_at(0.0)
 
     def sd_at(self, age: float) -> float:
-        """Standard deviation of the measurement some periods after its window."""
+        """Return the standard deviation of the measurement `age` periods after its window."""
         ages = min(age / self.half_life, _LONGEST_AGE) if self.half_life else 0.0
         return math.hypot(self.std_error * 2 ** (ages / 2), self.bias)
 
@@ -346,7 +346,7 @@ class Experiment:
         method: Method = "did",
         **settings: Any,
     ) -> tuple[Experiment, ...]:
-        """Measure the arms of a geo test that share a control, one experiment a cell, by its name.
+        """Measure the arms of a geo test that share a control, as one experiment for each cell.
 
         Units of no cell are the control of all: what chance did to them is in every lift. Each
         experiment states its ``covariance`` with the others for that, on the scales of the lifts;
@@ -407,7 +407,7 @@ def _tidy(covariance: Any, name: str | None) -> dict[str, float]:
 
 
 def covariance_between(a: Experiment, b: Experiment) -> float | None:
-    """Return the covariance that one of two experiments states, or None; raise if they differ."""
+    """Return the covariance that either of two experiments states, None if neither does."""
     covariances = [
         first.covariance[str(second.name)]
         for first, second in ((a, b), (b, a))
@@ -422,7 +422,7 @@ def covariance_between(a: Experiment, b: Experiment) -> float | None:
 
 
 def correlated(tests: Iterable[Experiment]) -> tuple[tuple[Experiment, ...], ...]:
-    """Group experiments that covariances tie together, each group by name; most are alone."""
+    """Group experiments whose errors covary, sorted by name; most groups have one member."""
     groups: list[list[Experiment]] = []
     for test in sorted(tests, key=lambda t: str(t.name)):
         matches = [g for g in groups if any(covariance_between(test, member) for member in g)]
@@ -433,7 +433,7 @@ def correlated(tests: Iterable[Experiment]) -> tuple[tuple[Experiment, ...], ...
 
 
 def error_covariance(tests: Sequence[Experiment], sds: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the covariance matrix of the errors: stated off the diagonal, ``sds^2`` on it."""
+    """Return the covariance matrix of the errors, with ``sds^2`` on the diagonal."""
     matrix = np.diag(np.square(sds))
     for i, a in enumerate(tests):
         for j, b in enumerate(tests[:i]):

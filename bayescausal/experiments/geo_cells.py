@@ -145,7 +145,7 @@ def geo_cells(
 def arm_correlation(
     sales: np.ndarray, arms: list[np.ndarray], controls: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Correlation of the errors of the lifts of arms whose counterfactuals share control units.
+    """Return the correlation of the errors of the lifts of arms that share control units.
 
         gap_a = mean_{i in a} y_i - sum_j w_aj x_j,       errors of units independent, variance v
         Cov(gap_a, gap_b) = sum_j w_aj w_bj v_j
@@ -198,7 +198,7 @@ def arm_correlation(
 
 
 def unit_variances(sales: np.ndarray, controls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of each unit's error if it is treated, and of the controls; `arm_correlation`."""
+    """Return the error variance of each unit as if treated, and of the controls as controls."""
     m = len(controls)
     if m < 3:
         return np.ones(len(sales)), np.ones(m)

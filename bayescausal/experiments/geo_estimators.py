@@ -1,4 +1,4 @@
-"""What the treated units would have done: three estimators and their errors, in plain numpy.
+"""Estimators of what treated units would have done, with their errors, in plain numpy.
 
 Every estimator writes the counterfactual of the average treated unit as ``a + sum_j w_j x_jt``
 over the control units j, fitted to the periods before the test. They differ in what is free.
@@ -64,7 +64,7 @@ def estimator(method: Method, intercept: bool = True) -> Estimator:
 
 
 def difference_in_differences(y: np.ndarray, x: np.ndarray, pre_periods: int) -> Counterfactual:
-    """Equal weights that sum to one, free intercept: the two-way fixed-effects estimate.
+    """Fit equal weights and a free intercept: the two-way fixed-effects estimate.
 
         y0_t = mean_j x_jt + mean_{s before} (y_s - mean_j x_js)
 
@@ -84,7 +84,7 @@ def difference_in_differences(y: np.ndarray, x: np.ndarray, pre_periods: int) ->
 def synthetic_control(
     y: np.ndarray, x: np.ndarray, pre_periods: int, *, intercept: bool = True
 ) -> Counterfactual:
-    """Weights that are not negative and sum to one, closest before the test; exact, not iterative.
+    """Fit weights that are nonnegative and sum to one to the periods before the test, exactly.
 
         min_w sum_{t before} (y_t - a - sum_j w_j x_jt)^2,   w >= 0,  sum_j w_j = 1
 
@@ -108,7 +108,7 @@ def synthetic_control(
     level = float(y[:pre_periods].mean()) if intercept else 0.0
     deviations = x - shift[:, None]
     gap = (deviations - (y - level))[:, :pre_periods].T
-    scale = np.sqrt((gap**2).mean()) or 1.0
+    scale = np.sqrt((gap**2).mean()) or 1.0  # any scale gives these weights; this one is accurate
     system = np.vstack([gap / scale, np.ones(len(x))])
     v, _ = nnls(system, np.append(np.zeros(pre_periods), 1.0), maxiter=100 * len(x))
     weights = v / v.sum()
@@ -118,7 +118,7 @@ def synthetic_control(
 
 
 def time_based_regression(y: np.ndarray, x: np.ndarray, pre_periods: int) -> Counterfactual:
-    """Least squares of the treated series on the mean of the controls, before the test.
+    """Regress the treated series on the mean of the controls, by least squares before the test.
 
         y_t = a + b mean_j x_jt + e_t
 
@@ -143,12 +143,15 @@ def time_based_regression(y: np.ndarray, x: np.ndarray, pre_periods: int) -> Cou
 
 
 def rmse(y: np.ndarray, path: np.ndarray, pre_periods: int) -> float:
-    """Root of the mean squared difference before the test."""
+    """Return the root mean squared error before the test."""
     return float(np.sqrt(((y - path)[:pre_periods] ** 2).mean()))
 
 
 def leverage(fit: Counterfactual, pre_periods: int) -> np.ndarray:
-    """How errors before the test enter the sum after it: ``D_pre (D_pre' D_pre)^-1 D_post' 1``.
+    """Return the weights of errors before the test in the sum after it.
+
+        D_pre (D_pre' D_pre)^-1 D_post' 1
+
 
     The error of the cumulative effect is ``sum_{t after} e_t - sum_{s before} leverage_s e_s``.
     """
@@ -157,7 +160,7 @@ def leverage(fit: Counterfactual, pre_periods: int) -> np.ndarray:
 
 
 def regression_error(y: np.ndarray, fit: Counterfactual, pre_periods: int) -> float:
-    """Posterior predictive scale of the cumulative effect with independent errors.
+    """Return the posterior predictive scale of the cumulative effect with independent errors.
 
         s sqrt(h + leverage' leverage),   s^2 = sum_{before} e^2 / (n - parameters)
 
@@ -171,14 +174,14 @@ def regression_error(y: np.ndarray, fit: Counterfactual, pre_periods: int) -> fl
 
 
 def autocorrelation(residual: np.ndarray) -> float:
-    """First autocorrelation, zero for a series without variation."""
+    """Return the first autocorrelation, zero for a series without variation."""
     centered = residual - residual.mean()
     power = float(centered @ centered)
     return float(centered[1:] @ centered[:-1]) / power if power else 0.0
 
 
 def block_rule(n: int, r: float) -> int:
-    """Length of blocks for the mean of ``n`` periods with first autocorrelation ``r``.
+    """Return the block length for the mean of ``n`` periods with autocorrelation ``r``.
 
         (sqrt(6) r / (1 - r^2))^(2/3) n^(1/3),  at least n^(1/3),  rounded up
 
@@ -191,11 +194,11 @@ def block_rule(n: int, r: float) -> int:
     """
     r = min(max(r, 0.0), 0.97)
     longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
-    return math.ceil(longer * n ** (1 / 3) - 1e-9)
+    return math.ceil(longer * n ** (1 / 3) - 1e-9)  # a root that rounds up is not one more
 
 
 def block_size(residual: np.ndarray, periods: int) -> int:
-    """Length of the blocks: the window's, so that sums over it keep their autocorrelation.
+    """Return the block length: the window's, so that sums over it keep their autocorrelation.
 
     At least what `block_rule` asks for; at most ``n / 3``.
     """
@@ -206,7 +209,7 @@ def block_size(residual: np.ndarray, periods: int) -> int:
 def block_bootstrap(
     y: np.ndarray, fit: Counterfactual, pre_periods: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Draws of the error of the cumulative effect by a moving-block bootstrap, and their freedom.
+    """Return moving-block bootstrap draws of the error of the cumulative effect, and their dof.
 
     Residuals before the test are resampled in blocks for the periods before and after; what is
     bootstrapped is ``sum_after e - leverage' e_before``. The variance is corrected for what
@@ -273,7 +276,7 @@ def _sets(count: int, size: int, rng: np.random.Generator) -> Iterator[tuple[int
 
 
 def drift(gap: np.ndarray) -> tuple[float, float]:
-    """Slope of a gap over time, a period, and its t value, allowing for AR(1) errors.
+    """Return the slope of a gap per period and its t value, allowing for AR(1) errors.
 
     The variance of least squares is multiplied by ``(1 + r) / (1 - r)``, r the first
     autocorrelation of what the slope leaves.
@@ -289,7 +292,7 @@ def drift(gap: np.ndarray) -> tuple[float, float]:
 
 
 class StandardError(NamedTuple):
-    """Error of a cumulative effect on the average treated unit, and where it comes from.
+    """The error of a cumulative effect on the average treated unit, and its source.
 
     Attributes
     ----------
@@ -316,7 +319,7 @@ def standard_error(
     count: int,
     rng: np.random.Generator,
 ) -> StandardError:
-    """Error of the effect on the mean of `count` treated units, as the data allow.
+    """Return the error of the effect on the mean of `count` treated units.
 
     ``did`` and ``synthetic-control``: placebos in space with `ENOUGH_CONTROLS` units or more, in
     sets of `count` (at most half of the controls); else the block bootstrap of residuals before

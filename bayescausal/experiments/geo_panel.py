@@ -1,4 +1,4 @@
-"""From the raw panel of a geo test to a `GeoTest`: a lift, its standard error, the evidence."""
+"""Estimation of a `GeoTest` from a raw panel: a lift, its standard error, the evidence."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any
 
 
 def unit_names(value: Any) -> tuple[str, ...]:
-    """Return the names of units, each once and sorted, of one name or several."""
+    """Return one name of a unit or several, sorted and without duplicates."""
     names = (value,) if isinstance(value, str | int) else value
     if isinstance(names, Mapping) or not isinstance(names, Iterable):
         raise SpecError(f"treated is one unit or a sequence of units; got {value!r}.")
@@ -254,7 +254,7 @@ def _test_estimand(
     dark: bool,
     tail: int,
 ) -> Estimand:
-    """Return the estimand with the test's window, units, outcome and tail; raise if it has others.
+    """Return the estimand with the test's window, units, outcome and tail, or raise if they differ.
 
     The treated units lived in one world of the estimand: active, or control if `dark`.
     """
@@ -296,7 +296,7 @@ def _test_estimand(
 
 
 def _span(data: Dataset, estimand: Estimand, tail: int) -> tuple[int, int]:
-    """Periods before the window, and periods up to the last that is counted."""
+    """Return the number of periods before the window, and up to the last that is counted."""
     start, end = estimand.window or (data.time[0], data.time[-1])
     time = data.time
     extent = f"The panel runs {time[0].date()}..{time[-1].date()}, {data.frequency}."
@@ -337,7 +337,7 @@ def _span(data: Dataset, estimand: Estimand, tail: int) -> tuple[int, int]:
 def _check_dark(
     frame: pd.DataFrame, estimand: Estimand, units: pd.Series, window: range, dark: bool
 ) -> None:
-    """Raise when a column of the frame shows that a treatment was off that the test 'added'."""
+    """Raise when a treatment that the test is said to add is zero in the frame."""
     place = units.groupby(units).cumcount()  # each unit has every period, in order
     tested = units.isin(estimand.units or ()) & place.isin(window)
     for name in estimand.treatments:

@@ -1,4 +1,4 @@
-"""`GeoTest`: what the raw panel of a geo test says, with the evidence for it."""
+"""`GeoTest`: an estimate from the raw panel of a geo test, with the evidence for it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class GeoTest:
             object.__setattr__(self, label, values)
 
     def factors(self, spend: float | None = None) -> tuple[float, float]:
-        """Return what lift and standard error are multiplied by, to be on the estimand's scale.
+        """Return the factors that put the lift and its standard error on the estimand's scale.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A table of test results, one row a test, as `Experiment` values."""
+"""Reader of `Experiment` values from a table with one row for each test."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ AGREE = 0.05
 def experiments_from_frame(
     frame: pd.DataFrame, *, design: str | None = None
 ) -> tuple[Experiment, ...]:
-    """Read experiments from a table, one row a test; nothing in it is left unread.
+    """Read experiments from a table with one row for each test; unknown columns raise.
 
     A row of ``treatment, start, end, lift, std_error`` measures ``incremental(treatment)`` in the
     window. With ``low, high, prob`` in place of ``std_error`` it is ``(high - low) / (2 z)``, z the
@@ -127,6 +127,7 @@ def _check_columns(frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
 
 
 def _is_blank(cell: Any) -> bool:
+    # NaN is the one value that differs from itself.
     return cell is None or cell is pd.NaT or cell != cell or str(cell).strip() in ("", "<NA>")
 
 
@@ -180,7 +181,7 @@ def _split(row: Mapping[str, Any], column: str, separator: str) -> tuple[str, ..
 
 
 def _carryover(cell: Any) -> bool | int:
-    """Read a cell: a column with an empty cell holds floats, one from a file may hold text."""
+    """Read a cell that may be a float, where other cells are empty, or text from a file."""
     word = str(cell).strip().lower()
     if word in ("true", "false", "yes", "no"):
         return word in ("true", "yes")
@@ -231,7 +232,7 @@ def _std_error(row: Mapping[str, Any], lift: float) -> float:
 
 
 def _with_unique_names(tests: list[Experiment], stated: list[bool]) -> tuple[Experiment, ...]:
-    """Number the tests that share a name that was made for them; refuse two of one stated name."""
+    """Number the tests that share a default name, and raise for a name that is stated twice."""
     name_counts = Counter(t.name for t, is_stated in zip(tests, stated, strict=True) if is_stated)
     if name_counts and (twice := name_counts.most_common(1)[0])[1] > 1:
         raise SpecError(f"{twice[1]} rows of the experiments are called '{twice[0]}'.")

@@ -119,7 +119,7 @@ def svg(
 
 
 def _layers(order: Sequence[str], forward: set[_Pair]) -> dict[str, int]:
-    """Longest path from a root; a root itself stands just before its first effect."""
+    """Return the layer of each node: the longest path from a root, roots next to an effect."""
     layers: dict[str, int] = {}
     for v in order:
         layers[v] = max((layers[a] + 1 for a, b in forward if b == v), default=0)
@@ -129,7 +129,7 @@ def _layers(order: Sequence[str], forward: set[_Pair]) -> dict[str, int]:
 
 
 def _columns(layers: dict[str, int], forward: list[_Pair]) -> list[list[_Key]]:
-    """Nodes and bends by layer, each at the mean of its neighbors, swept until crossings settle."""
+    """Return nodes and bends by layer, swept to the means of their neighbors to avoid crossings."""
     columns: list[list[_Key]] = [[] for _ in range(max(layers.values()) + 1)]
     neighbors: dict[_Key, list[_Key]] = {v: [] for v in layers}
     for v, layer in layers.items():
@@ -187,7 +187,7 @@ def _loop(box: _Box) -> list[_Point]:
 
 
 class _Roads:
-    """Curves between two boxes that pass behind no third one.
+    """A router of curves between two boxes, which pass behind no third box.
 
     Of bows on one side of both, quarter turns, and detours through the gaps between columns: the
     shortest that runs along few other curves. A detour meets no box, whatever the graph.
@@ -235,7 +235,7 @@ class _Roads:
             yield from self._detours(a, b, p, q, (_SIDES[s][0], _SIDES[t][0]))
 
     def _bows(self, p: _Point, q: _Point, side: str) -> Iterator[list[_Point]]:
-        """Curves whose middle is beyond both ends, beyond all boxes between them, or all boxes."""
+        """Yield curves that bow beyond both ends, beyond the boxes between, or beyond all."""
         i = 0 if side in _FLANKS else 1
         sign = _SIDES[side][i]
         low, high = sorted((p[1 - i], q[1 - i]))
@@ -251,7 +251,7 @@ class _Roads:
     def _detours(
         self, a: _Box, b: _Box, p: _Point, q: _Point, signs: tuple[int, int]
     ) -> Iterator[list[_Point]]:
-        """Through the gap beside each end, and above or below everything between them."""
+        """Yield paths through the gap next to each end, above or below all boxes between them."""
         gap = 20 + 7 * (self.port_counts.total() % 5)
         x, z = (
             end.x + sign * (gap + max(c.width for c in self.boxes if c.x == end.x) / 2)
@@ -263,15 +263,16 @@ class _Roads:
             yield _rounded([p, (x, p[1]), (x, lane), (z, lane), (z, q[1]), q])
 
     def _port(self, box: _Box, partner: _Box, side: str) -> _Point:
-        """Where the next curve leaves a side: the middle, or beside those that are there."""
+        """Return where the next curve leaves a side: in the middle, or next to other curves."""
         (dx, dy), edges = _SIDES[side], _edges(box)
+        # Curves on one side spread around its middle, so that arrowheads do not overlap.
         step = (0, 9, -9, 13, -13)[min(self.port_counts[box, side], 4)]
         if dx:
             return edges[1 + dx], box.y + (step if partner.y > box.y else -step)
         return box.x + (step if partner.x > box.x else -step), edges[2 + dy]
 
     def _cost(self, points: list[_Point], a: _Box, b: _Box, mixed: bool) -> tuple[int, float]:
-        """Boxes that are hit; then the length, what of it runs along other curves, odd sides."""
+        """Return the boxes hit, then the length with penalties for overlap and mixed sides."""
         way = _samples(points)
         xs, ys = zip(*way, strict=True)
         reach = min(xs), min(ys), max(xs), max(ys)
@@ -292,7 +293,7 @@ class _Roads:
 
 
 def _edges(box: _Box) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom; the caption counts."""
+    """Return the left, top, right and bottom of a box with its caption."""
     x, y, half = box.x, box.y, _HEIGHT / 2
     return x - box.width / 2, y - half, x + box.width / 2, y + half + box.foot
 
@@ -302,7 +303,7 @@ def _cell(point: _Point) -> _Cell:
 
 
 def _rounded(corners: list[_Point]) -> list[_Point]:
-    """A path of straight pieces with round corners, as Bezier pieces."""
+    """Return a path of straight pieces with round corners, as Bezier pieces."""
     start = corners[0]
     points = [start]
     for previous, corner, following in zip(corners, corners[1:], corners[2:], strict=False):
@@ -324,7 +325,7 @@ def _straight(p: _Point, q: _Point) -> list[_Point]:
 
 
 def _samples(points: list[_Point]) -> list[_Point]:
-    """Points along a curve, some eight units apart."""
+    """Return points along a curve, about eight units between them."""
     samples = [points[0]]
     for piece in _pieces(points):
         size = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(piece))

@@ -1,4 +1,4 @@
-"""`Edge`: a direct effect, and the checks of what a user gives for one."""
+"""`Edge`: a direct effect, with checks of the names, pairs and edges that users write."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def as_tuple(role: str, values: Any) -> tuple[Any, ...]:
 
 
 def names(role: str, values: Any) -> tuple[str, ...]:
-    """Return one name, or several, as a tuple."""
+    """Return one name or several as a tuple, each of them checked."""
     if not isinstance(values, str | Iterable):
         raise GraphError(f"{role} is one name of a node, or several; got {shown(values)}.")
     return tuple(checked_name(name) for name in as_tuple(role, values))
@@ -74,7 +74,7 @@ def checked_pair(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 def checked_edge(edge: Any) -> Edge:
-    """Return an `Edge`, or raise when it is none."""
+    """Return an `Edge`, or raise when the value is not a valid edge."""
     if not isinstance(edge, tuple | list) or len(edge) not in (2, 3):
         raise GraphError(f"{shown(edge)} is not an edge: write Edge('tv', 'sales'), or Edge.parse.")
     source, target, lag = Edge(*edge)

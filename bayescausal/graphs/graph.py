@@ -188,7 +188,7 @@ class Graph:
 
     @property
     def outcome(self) -> str:
-        """The outcome, when there is exactly one; else a GraphError."""
+        """The only outcome; a GraphError unless there is exactly one."""
         if len(self.outcomes) != 1:
             raise GraphError(
                 f"One outcome is needed; the graph has {', '.join(self.outcomes) or 'none'}. Name "
@@ -220,7 +220,7 @@ class Graph:
         return tuple(sorted({v for p in self.bidirected if node in p for v in p if v != node}))
 
     def ancestors(self, *nodes: str) -> tuple[str, ...]:
-        """Return what has a directed path of one edge or more to one of `nodes`, at any lag.
+        """Return the nodes with a directed path of one edge or more to `nodes`, at any lag.
 
         The convention is strict: a node is its own ancestor only in a feedback cycle, and one of
         `nodes` is returned only when it is an ancestor of another.
@@ -234,12 +234,12 @@ class Graph:
         return tuple(sorted(reach(self._node_set(nodes), self.parents)))
 
     def descendants(self, *nodes: str) -> tuple[str, ...]:
-        """Return what has a directed path from one of `nodes`; strict, as in `ancestors`."""
+        """Return the nodes with a directed path of one edge or more from `nodes`, at any lag."""
         return tuple(sorted(reach(self._node_set(nodes), self.children)))
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Causes before effects at every lag, and by name where the graph leaves a choice.
+        """The nodes with causes before effects at every lag, and by name where there is a choice.
 
         Within a feedback cycle only edges without lag count.
         """
@@ -311,7 +311,7 @@ class Graph:
 
     @cached_property
     def mixed(self) -> Mixed:
-        """The graph of whole series: lags merged, own memory left out; no cycle allowed."""
+        """The graph of whole series: lags merged, self-loops dropped; a cycle is an error."""
         pairs = (e[:2] for e in self.edges if e.source != e.target)
         return Mixed.of(self.nodes, pairs, self.bidirected)
 
@@ -370,7 +370,7 @@ class Graph:
         )
 
     def unchecked(self, nodes: tuple[str, ...], **changes: object) -> Graph:
-        """Return a graph with other fields, known to be valid and sorted, and with these nodes."""
+        """Return a graph with changed fields, which the caller knows to be valid and sorted."""
         graph = object.__new__(Graph)
         vars(graph).update({f.name: getattr(self, f.name) for f in fields(self)}, **changes)
         vars(graph)["nodes"] = nodes

@@ -1,4 +1,4 @@
-"""Graphs as text: our own grammar, Graphviz DOT and dagitty, read and written.
+"""Readers and writers of graphs as text: our own grammar, Graphviz DOT and dagitty.
 
 Everything here works on `Claims`, plain lists of what a text says; `Graph` turns them into a
 checked value. No token is dropped in silence: what cannot be read is an error that names the
@@ -45,7 +45,7 @@ _ROLES = {
 
 @dataclass
 class Claims:
-    """What a text says, before it is checked: the fields of a `Graph` as plain lists."""
+    """The unchecked content of a text: the fields of a `Graph` as plain lists."""
 
     edges: list[tuple[str, str, int]] = field(default_factory=list)
     bidirected: list[tuple[str, str]] = field(default_factory=list)
@@ -129,7 +129,7 @@ class _Reader:
         return self.tokens[0]
 
     def fail(self, expected: str, token: _Token | None = None) -> GraphError:
-        """Return the error for `token`, by default the one at hand."""
+        """Return the error for `token`, by default for the current token."""
         token = token or self.token
         label = token.text if token.kind == "end" else shown(token.text)
         advice = _advice(token.text) if token.kind == "bad" else ""
@@ -138,7 +138,7 @@ class _Reader:
         return GraphError(f"{place}{expected}{advice}\n    {line}")
 
     def take(self, *texts: str) -> _Token | None:
-        """Consume and return the token at hand if it is one of `texts`, unquoted."""
+        """Consume and return the current token if it is one of `texts`, unquoted."""
         if self.token.kind in ("quoted", "end") or self.token.text not in texts:
             return None
         return self.tokens.pop(0)
@@ -175,7 +175,7 @@ def a_kind(value: object) -> str:
 
 
 def _checked_text(text: object) -> str:
-    """Return text, or raise with the way in for what is something else."""
+    """Return the text, or raise an error that says how to read another type of value."""
     if isinstance(text, str):
         return text
     if hasattr(text, "is_directed"):

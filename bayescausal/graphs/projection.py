@@ -1,4 +1,4 @@
-"""What latent nodes leave behind: the latent projection, and the groups that share a cause."""
+"""The latent projection, and the groups of observed nodes that share a latent cause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ type Pair = tuple[str, str]
 
 
 def reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
-    """Return what one step or more from `start` lead to."""
+    """Return the nodes that one step or more from `start` reach."""
     reached: set[str] = set()
     waiting = list(start)
     while waiting:
@@ -25,7 +25,7 @@ def reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str
 def eliminate(
     edges: Collection[Edge], arcs: Collection[Pair], hidden: Collection[str]
 ) -> tuple[set[Edge], set[Pair]]:
-    """Return the edges and the bidirected pairs that stay when `hidden` nodes go."""
+    """Return the edges and the bidirected pairs after `hidden` nodes are marginalized."""
     _check_lags_end(edges, hidden)
     edges, arcs = set(edges), set(arcs)
     for node in sorted(hidden):  # one at a time: elimination commutes

@@ -38,7 +38,7 @@ def union(masks: Sequence[int], selection: int) -> int:
 
 
 def closure(start: int, step: Sequence[int], region: int = -1) -> int:
-    """Return `start` and all that steps inside `region` lead to."""
+    """Return `start` and all nodes that steps inside `region` reach from it."""
     reached = frontier = start & region
     while frontier:
         frontier = union(step, frontier) & region & ~reached
@@ -73,7 +73,7 @@ class Mixed:
         edges: Iterable[tuple[str, str]],
         arcs: Iterable[tuple[str, str]] = (),
     ) -> Mixed:
-        """Compile names, directed edges and bidirected ones; a cycle is a GraphError."""
+        """Compile names, directed edges and bidirected edges; a cycle is a GraphError."""
         graph = cls.of_series(names, edges, arcs)
         graph._check_acyclic()
         return graph
@@ -120,7 +120,7 @@ class Mixed:
 
     @cached_property
     def children(self) -> tuple[int, ...]:
-        """For each node the mask of its direct effects."""
+        """The mask of the direct effects of each node."""
         children = [0] * len(self.names)
         for i, parents in enumerate(self.parents):
             for j in bits(parents):
@@ -190,7 +190,7 @@ class Mixed:
         )
 
     def connected(self, start: int, z: int) -> int:
-        """Return what is m-connected to `start` given `z`, `start` included.
+        """Return the nodes that are m-connected to `start` given `z`, `start` included.
 
         A walk is followed by where it arrives: with an arrowhead or with a tail.
         """
@@ -245,7 +245,7 @@ class Mixed:
 
 
 def join(neighbors: list[int], clique: int) -> None:
-    """Make neighbors of all nodes of a clique, in place."""
+    """Make all nodes of a clique neighbors of each other, in place."""
     for i in bits(clique):
         neighbors[i] |= clique & ~(1 << i)
 

@@ -1,1 +1,1 @@
-"""Which effects the graph lets data tell, and how: verdicts before any fit."""
+"""Identification: which effects the graph identifies from data, and how, before any fit."""

@@ -27,7 +27,7 @@ def proper_causal(graph: Mixed, x: int, y: int) -> int:
 
 
 def backdoor_graph(graph: Mixed, x: int, y: int) -> Mixed:
-    """Return the proper backdoor graph: without the first edges of the causal paths.
+    """Return the proper backdoor graph, which lacks the first edges of the causal paths.
 
     References
     ----------
@@ -39,7 +39,7 @@ def backdoor_graph(graph: Mixed, x: int, y: int) -> Mixed:
 
 @dataclass(frozen=True)
 class Question:
-    """The joint effect of `treatments` on `outcome`, with the plan of `held` set too.
+    """A question about the joint effect of `treatments` on `outcome`, with `held` nodes fixed too.
 
     A node, in masks and in sets to adjust for, is its whole series.
     """
@@ -51,12 +51,12 @@ class Question:
 
     @cached_property
     def x(self) -> int:
-        """What is set."""
+        """The mask of the nodes that are set, held ones included."""
         return self.compiled.bits((*self.treatments, *self.held))
 
     @cached_property
     def y(self) -> int:
-        """The outcome."""
+        """The mask of the outcome."""
         return self.compiled.bits([self.outcome])
 
     @cached_property
@@ -87,7 +87,7 @@ class Question:
 
     @cached_property
     def ends(self) -> int:
-        """What is set, and the outcome."""
+        """The mask of the nodes that are set and of the outcome."""
         return self.x | self.y
 
     @cached_property
@@ -96,11 +96,11 @@ class Question:
         return self.compiled.projection.everything & ~self.forbidden & ~self.ends
 
     def separates(self, z: int) -> bool:
-        """Return whether some nodes close every path that is not causal."""
+        """Return whether the nodes `z` close every path that is not causal."""
         return self.backdoor.separated(self.x, self.y, z)
 
     def is_valid(self, z: int) -> bool:
-        """Return whether some nodes are an adjustment set."""
+        """Return whether the nodes `z` are a valid adjustment set."""
         return not z & ~self.allowed and self.separates(z)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A graph ready for questions: whole series, and epochs of them where lagged edges feed back."""
+"""Graphs compiled for questions: whole series, and epochs of them where lagged edges feed back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EARLIER = " (earlier)"
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph as bit masks: a node is its whole series, all lags merged.
+    """A graph as bit masks, in which a node is its whole series with all lags merged.
 
     With feedback the graph of whole series has cycles. It stands for the graph unrolled over
     periods, with as many as it takes, in which ``a -> b @ k`` joins ``a[s]`` to ``b[t]`` for every
@@ -31,7 +31,7 @@ class Compiled:
 
     @cached_property
     def feeds_back(self) -> bool:
-        """Whether lagged edges close a cycle of two nodes or more, so that epochs are told apart.
+        """Whether lagged edges close a cycle of two or more nodes, so that epochs are needed.
 
         Examples
         --------
@@ -50,7 +50,7 @@ class Compiled:
 
     @cached_property
     def projection(self) -> Mixed:
-        """The latent projection of `full`."""
+        """The latent projection of `series` onto the observed nodes."""
         return self.series.project(self.series.mask(self.graph.latent))
 
     @property
@@ -60,18 +60,18 @@ class Compiled:
 
     @cached_property
     def window(self) -> Mixed:
-        """The window of an intervention, which is long, after a history of observed periods."""
+        """The graph of a long window of intervention that follows a history of observed periods."""
         return self._epochs(self.edges) if self.feeds_back else self.projection
 
     @cached_property
     def period(self) -> Mixed:
-        """One period, in which only edges without lag act, after all that came before."""
+        """The graph of one period, in which only edges without lag act, given the past."""
         if not self.feeds_back:
             return self.projection
         return self._epochs([edge for edge in self.edges if not edge.lag])
 
     def _epochs(self, later_edges: Iterable[Edge]) -> Mixed:
-        """Return both epochs: all edges within the earlier one and out of it."""
+        """Return the graph of both epochs, with all edges that start in the earlier one."""
         projection, count = self.projection, len(self.names)
         siblings = [sides | sides << count for sides in projection.siblings]
         persistence = [1 << count + i for i in range(count)]  # noise may last
@@ -100,15 +100,15 @@ class Compiled:
         return self.projection.labels(mask)
 
     def both_epochs(self, mask: int) -> int:
-        """Return both epochs of some nodes."""
+        """Return the mask of both epochs of some nodes."""
         return mask | mask << len(self.names) if self.feeds_back else mask
 
     def nodes_of(self, mask: int) -> int:
-        """Return the nodes with an epoch in a mask over epochs."""
+        """Return the mask of the nodes that have an epoch in a mask over epochs."""
         return (mask | mask >> len(self.names)) & self.projection.everything
 
     def labels(self, mask: int) -> tuple[str, ...]:
-        """Return names for a mask over epochs: plain where both epochs of a node are in it."""
+        """Return the names in a mask over epochs, with a suffix where only one epoch is in it."""
         complete_nodes = (
             mask & mask >> len(self.names) & self.projection.everything if self.feeds_back else mask
         )
@@ -118,12 +118,12 @@ class Compiled:
         return (*self.words(complete_nodes), *current, *(v + EARLIER for v in self.words(earlier)))
 
     def has_latent_cause(self, name: str) -> bool:
-        """Return whether something unobserved besides its own noise acts on a node."""
+        """Return whether a latent node is a direct cause of a node."""
         return any(v in self.graph.latent for v in self.graph.parents(name))
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
-        """The direct effects among observed nodes, lags kept."""
+        """The direct effects among observed nodes, with their lags."""
         if not self.graph.latent:
             return self.graph.edges
         direct_edges = (

@@ -1,4 +1,4 @@
-"""A verdict for every edge: whether the mechanism behind it is identified."""
+"""Verdicts on edges: whether the mechanism behind each edge is identified."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def weakest(statuses: Iterable[str]) -> str:
 
 
 def composite(statuses: Collection[str]) -> str:
-    """Return the status of an effect along edges: additivity composes it where they are several.
+    """Return the status of an effect along edges; several edges are composed by additivity.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def composite(statuses: Collection[str]) -> str:
 
 @dataclass(frozen=True)
 class EdgeVerdict:
-    """What the graph says of one edge.
+    """The verdict of the graph on one edge.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def edge_verdicts(
 
 @dataclass(frozen=True)
 class _Target:
-    """What edges into one node share: its ancestors, and neighbors outside its own district."""
+    """A target node with what all edges into it share: its ancestors, district and neighbors."""
 
     name: str
     mask: int
@@ -109,7 +109,7 @@ class _Target:
         return cls(name, mask, ancestors, district, period.moral(ancestors, but=mask))
 
     def doors(self, cut: Mixed, sources: int, allowed: int) -> list[int]:
-        """Return minimal sets that close all ways but the edges, which are `cut`."""
+        """Return the minimal sets that close all paths except the edges, which `cut` lacks."""
         if not cut.separated(sources, self.mask, self.ancestors & allowed):
             return []
         neighbors = list(self.neighbors)
@@ -151,7 +151,7 @@ def _verdict(compiled: Compiled, a: str, target: _Target) -> EdgeVerdict:
 
 
 def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Iterator[int]:
-    """Yield sets of causes that, acted on together, leave the edge as the only way from `a`.
+    """Yield sets of causes whose joint intervention leaves the edge as the only path from `a`.
 
     All causes of the target but its own past (its memory is carry-over); else `a` and the causes
     that `a` moves; else that without what is confounded with the target, if `a` does not move it.
@@ -170,7 +170,7 @@ def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Ite
 def _by_difference(
     compiled: Compiled, pairs: dict[Pair, EdgeVerdict], tested_pairs: Collection[Pair]
 ) -> None:
-    """Lift edges whose total effect is known and whose other paths are, until nothing changes."""
+    """Identify edges by difference: a known total effect less the known effects of other paths."""
     descendants = {v: {v, *compiled.graph.descendants(v)} for v in compiled.names}
     changed = True
     while changed:

@@ -1,4 +1,4 @@
-"""The grades as data: when each is given, and what a report must then say, with its source."""
+"""The grades as data: the condition for each, what a report must say with it, and its source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADDITIVE = (
 
 
 class Rung(NamedTuple):
-    """A grade: when it is given, what a report must say with it, where that comes from."""
+    """A grade: its condition, what a report must say with it, and the source for that."""
 
     title: str
     condition: str

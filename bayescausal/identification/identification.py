@@ -82,12 +82,12 @@ class Identification:
 
     @cached_property
     def question(self) -> Question:
-        """The question, compiled."""
+        """The question on the compiled graph."""
         return ask(self.graph, self.estimand, self.held)
 
     @cached_property
     def implications(self) -> tuple[Implication, ...]:
-        """Separations that data can contradict: one minimal separator a pair of nodes."""
+        """The separations that data can contradict, one minimal separator for each pair."""
         return tuple(implications(self.question.compiled))
 
     def check_adjustment(self, nodes: str | Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the graph says of data: separations that can turn out wrong."""
+"""Implications of the graph for data: separations that data can contradict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ladder of evidence: what a number rests on, and what a report must then say.
+"""The ladder of evidence: the support of each number, and what a report must say with it.
 
 A grade belongs to one effect of one treatment in one window and set of units, never to a model.
 """
@@ -24,7 +24,7 @@ _OTHER = {"direct": "indirect", "indirect": "direct"}
 
 @dataclass(frozen=True)
 class Grade:
-    """What one number rests on.
+    """The grade of one number, with its source and reasons.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Grade:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """What a report must say with this number."""
+        """The sentences that a report must print with this number."""
         added = (ADDITIVE,) if self.status == "additive" and self.letter in "FG" else ()
         return (*GRADES[self.letter].statements, *added)
 
@@ -72,7 +72,7 @@ class Grade:
 
 
 def weaker(*letters: str) -> str:
-    """Return the weakest grade: a derived effect is as good as the worst part of its path.
+    """Return the weakest grade: a derived effect is only as good as the worst part of its path.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def grade(
     z: Mapping[str, float] | None = None,
     first_stage: float | None = None,
 ) -> Grade:
-    """Grade one effect.
+    """Return the grade of the evidence for one effect.
 
     Not a quality of the model: another treatment of the same model has its own grade, and a test
     never lifts a treatment that it did not move.
@@ -117,7 +117,7 @@ def grade(
 
     Notes
     -----
-    Source: MODEL.md section 8; the statements are data, `rungs.GRADES`.
+    Source: MODEL.md section 8; the statements are data, `grades.GRADES`.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def _part_status(verdict: Identification, part: str) -> tuple[str, str]:
 def _tests(
     experiments: Sequence[Experiment], verdict: Identification, part: str
 ) -> list[Experiment]:
-    """Return the tests of an effect; of several treatments those of each, if all were tested."""
+    """Return the tests of an effect, or of each of its treatments if every one was tested."""
     if part != "total":
         return []
 

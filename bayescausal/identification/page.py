@@ -1,4 +1,4 @@
-"""A verdict as a page, as a plain dict and as a picture; each takes an `Identification`."""
+"""Views of an `Identification`: a page in Markdown, a plain dict and a picture."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _sections(verdict: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]
 
 
 def fate(verdict: Any, path: Path) -> str:
-    """Say what becomes of a backdoor path: closed, gone around, or open."""
+    """Say whether a backdoor path is closed, bypassed or open."""
     inner = {*path.nodes[1:-1]}
     if verdict.adjustment_sets:
         closing = inner & verdict.adjustment_sets[0]

@@ -1,4 +1,4 @@
-"""Paths in words and arrows: what moves treatment and outcome together, and what opens a path."""
+"""Paths in words and arrows: those that confound, and those that an adjustment opens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_STEPS = 20_000
 
 @dataclass(frozen=True)
 class Path:
-    """Nodes joined by arrows.
+    """A path: nodes that are joined by arrows.
 
     Examples
     --------
@@ -36,13 +36,13 @@ class Path:
 
     @property
     def colliders(self) -> tuple[str, ...]:
-        """Inner nodes at which two arrowheads meet."""
+        """The inner nodes at which two arrowheads meet."""
         pairs = zip(self.nodes[1:], self.arrows, self.arrows[1:], strict=False)
         return tuple(v for v, arrival, departure in pairs if arrival != "<-" and departure != "->")
 
     @property
     def words(self) -> str:
-        """What a path without collider says."""
+        """A clause that says how a path without colliders confounds."""
         start, end = self.nodes[0], self.nodes[-1]
         if "<->" in self.arrows:
             k = self.arrows.index("<->")
@@ -115,7 +115,7 @@ def _sorted(paths: list[Path]) -> list[Path]:
 
 
 def path_given(question: Question, conditioning: int, opened: bool = False) -> Path | None:
-    """Return a shortest path that is not causal and is open given some nodes, latents shown.
+    """Return a shortest noncausal path that is open given some nodes, with latents shown.
 
     With `opened`, only a path that is open because of `conditioning`: with a collider.
     """
@@ -145,6 +145,7 @@ def shortest_open(
     waiting: deque[tuple[int, bool, bool]] = deque((i, False, False) for i in bits(x & ~z))
     predecessors: dict[tuple[int, bool, bool], tuple[tuple[int, bool, bool], str] | None]
     predecessors = dict.fromkeys(waiting)
+    # All of x counts as reached: a path that comes back to x is not proper.
     reached = {(head, passed): x for head in (False, True) for passed in (False, True)}
     while waiting:
         state = waiting.popleft()
@@ -171,7 +172,7 @@ def shortest_open(
 def _simple_opened(
     graph: Mixed, x: int, y: int, z: int, colliders: int
 ) -> tuple[tuple[int, ...], tuple[str, ...]] | None:
-    """Return a shortest m-connecting path with a collider, all paths tried in `MOST_STEPS` steps.
+    """Return a shortest m-connecting path with a collider, in at most `MOST_STEPS` steps.
 
     For where the shortest such walk repeats a node, and so is none.
     """
@@ -196,7 +197,7 @@ def _simple_opened(
 def _moves(
     graph: Mixed, node: int, head: bool, z: int, colliders: int
 ) -> Iterator[tuple[str, bool, int]]:
-    """Yield the arrows that may follow, whether each is a head at its end, and the nodes there."""
+    """Yield each arrow that may follow, whether its end is an arrowhead, and the nodes there."""
     chain = not z >> node & 1
     if colliders >> node & 1 if head else chain:
         yield "<-", False, graph.parents[node]
@@ -206,7 +207,7 @@ def _moves(
 
 
 def _tree(starts: int, step: Sequence[int]) -> dict[int, int]:
-    """Return for each node that steps lead to the one before it, -1 for a start; shortest first."""
+    """Return the predecessor of each reachable node in a breadth-first tree, -1 for a start."""
     predecessors = dict.fromkeys(bits(starts), -1)
     waiting = deque(predecessors)
     while waiting:
@@ -219,7 +220,7 @@ def _tree(starts: int, step: Sequence[int]) -> dict[int, int]:
 
 
 def _way_back(tree: dict[int, int], node: int) -> list[int]:
-    """Return the way in a tree from a node to its start."""
+    """Return the path in a tree from a node back to its start."""
     way = [node]
     while (node := tree[node]) >= 0:
         way.append(node)
@@ -233,7 +234,7 @@ def _directed(question: Question, nodes: Sequence[int]) -> Path:
 
 
 def forbidden(question: Question) -> dict[str, str]:
-    """Return the nodes that must not be adjusted for, each with the path that says why.
+    """Return the nodes that must not be adjusted for, each with a reason that shows a path.
 
     Mediators; what else descends from them or from the outcome; and colliders, which are in no
     minimal adjustment set and spoil each of these. Where no set adjusts, a collider is a node that
@@ -261,7 +262,7 @@ def forbidden(question: Question) -> dict[str, str]:
 
 
 def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
-    """Yield the nodes that open a path and serve no set, each with the path."""
+    """Yield each node that opens a path and is in no adjustment set, with the path."""
     compiled, sets = question.compiled, question.minimal_sets
     useful = 0
     for z in sets:
@@ -278,7 +279,7 @@ def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
 
 
 def _on_open_paths(question: Question) -> int:
-    """Return the nodes on backdoor paths that are open as it is; on walks, if those are many."""
+    """Return the nodes on open backdoor paths, or on open walks where the paths are too many."""
     compiled = question.compiled
     paths, has_more = open_paths(question)
     if not has_more:

@@ -1,4 +1,4 @@
-"""From what a user asks to a checked `Question`; errors that name what does not fit."""
+"""Checks that turn what a user asks into a `Question`, with errors that name the problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bayescausal.identification.paths import forbidden, path_given
 
 
 def as_graph(verb: str, graph: Any) -> Graph:
-    """Return a graph, or raise for what is none with the way from it to one."""
+    """Return the graph, or raise an error that says how to get a graph from the value."""
     if isinstance(graph, Graph):
         return graph
     advice = "Write Graph.parse('tv -> sales', outcome='sales')."
@@ -88,7 +88,7 @@ def asked_edges(question: Question, estimand: Estimand) -> tuple[Edge, ...]:
 
 
 def as_estimand(estimand: Estimand | str) -> Estimand:
-    """Return an estimand; a name is short for what that treatment added."""
+    """Return an estimand; the name of a treatment stands for ``incremental(name)``."""
     if isinstance(estimand, str):
         return incremental(estimand)
     if isinstance(estimand, Estimand):
@@ -100,7 +100,7 @@ def as_estimand(estimand: Estimand | str) -> Estimand:
 
 
 def check_experiments(graph: Graph, experiments: Any) -> None:
-    """Raise when an experiment is none, or speaks of nodes that the graph lacks."""
+    """Raise unless each value is an Experiment whose nodes are all in the graph."""
     if isinstance(experiments, str | Mapping) or not isinstance(experiments, Iterable):
         raise GraphError(f"experiments is a list of Experiment values; got {shown(experiments)}.")
     for test in experiments:

@@ -1,4 +1,4 @@
-"""What would settle a question: each remedy is checked on the mended graph before it is named."""
+"""Remedies for effects that are not identified, each verified on the changed graph."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_MENDED = 30
 
 @dataclass(frozen=True)
 class Remedy:
-    """Something that would identify what is not.
+    """An action that would identify an effect that is not identified.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def for_total(question: Question, estimand: Estimand) -> tuple[Remedy, ...]:
 def _observations(
     question: Question, verdict: Callable[[Question], str], settles: str
 ) -> Iterator[Remedy]:
-    """Yield what to observe, alone or, when nothing alone will do, together."""
+    """Yield the causes to observe: single ones if any is enough, else pairs, else all together."""
     graph = question.compiled.graph
     hidden: list[tuple[str, str, tuple[str, str] | None]] = [
         (v, v, None) for v in sorted(graph.latent)

@@ -1,4 +1,4 @@
-"""Ways beyond adjustment: the ID algorithm, the front door, instruments."""
+"""Strategies beyond adjustment: the ID algorithm, the front door, instruments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_DOORS = 3000
 
 
 def find_hedge(graph: Mixed, x: int, y: int, region: int = -1) -> tuple[int, int] | None:
-    """Return the hedge (F, F') that shows P(y | do(x)) is not identified, None if it is.
+    """Return a hedge (F, F'), which proves that P(y | do(x)) is not identified, else None.
 
     The ID algorithm without its formula, which makes it sound and complete for "is it
     identified?". The hedge is two districts, F' without treatment inside F with some: the two
@@ -94,7 +94,7 @@ def find_instruments(question: Question) -> tuple[Instrument, ...]:
 
 
 def edge_instruments(compiled: Compiled, source: str, target: str) -> tuple[Instrument, ...]:
-    """Return every instrument for one edge: as above, with only this edge cut.
+    """Return every instrument for one edge: as `find_instruments`, with only this edge cut.
 
     Not searched for in a graph with feedback.
     """
@@ -111,7 +111,7 @@ def edge_instruments(compiled: Compiled, source: str, target: str) -> tuple[Inst
 def _instruments(
     compiled: Compiled, cut: Mixed, x: int, y: int, descendants: int
 ) -> Iterator[Instrument]:
-    """Yield instruments; what comes `descendants` is none."""
+    """Yield the instruments among the nodes that are not in `descendants`."""
     nodes = compiled.projection.everything & ~descendants & ~x & ~y
     neighbors = cut.collided(y, cut.ancestors(y))  # what no set separates from the outcome
     for i in bits(nodes & ~neighbors):
@@ -187,7 +187,7 @@ def _mediators(projection: Mixed, x: int, y: int, way: int) -> Iterator[int]:
 def _covariates(
     projection: Mixed, without_x: Mixed, without_m: Mixed, x: int, m: int, y: int, clear: int
 ) -> list[int]:
-    """Return candidates for W, smallest first: what separates each pair, and their unions."""
+    """Return candidates for W, smallest first: separators of each pair, and their unions."""
     first = minimal_separators(without_x, x, m, clear, 20)
     second = [w & ~x for w in minimal_separators(without_m, m, y, clear | x, 20)]
     ancestors = projection.ancestors(x | m | y) & clear

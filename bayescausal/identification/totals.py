@@ -22,7 +22,7 @@ type Hedge = tuple[frozenset[str], frozenset[str]]
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to the effect.
+    """A strategy that identifies the effect.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Total:
-    """What identifies an effect: strategies, strongest first, the hedge if nothing in data does."""
+    """The strategies for an effect, strongest first, and the hedge if data alone do not suffice."""
 
     strategies: tuple[Strategy, ...]
     hedge: Hedge | None
@@ -58,7 +58,7 @@ class Total:
 
 
 def same_question(test: Experiment, estimand: Estimand, outcome: str) -> bool:
-    """Return whether a test measured the very estimand that is asked: worlds, window, units."""
+    """Return whether a test measured exactly this estimand: the same worlds, window and units."""
 
     def plain(contrast: Estimand) -> Estimand:
         return replace(contrast, name=None, scale="total", outcome=contrast.outcome or outcome)
@@ -69,7 +69,7 @@ def same_question(test: Experiment, estimand: Estimand, outcome: str) -> bool:
 def measurements(
     estimand: Estimand, outcome: str, default: str | None, experiments: Sequence[Experiment]
 ) -> list[Experiment]:
-    """Return the experiments on the same treatments and outcome; a prior belief is none."""
+    """Return the experiments on the same treatments and outcome, prior beliefs excluded."""
     return [
         test
         for test in experiments
@@ -114,7 +114,10 @@ def total(question: Question, estimand: Estimand, tests: Sequence[Experiment] = 
 def _simulated(
     question: Question, period_set: tuple[str, ...] | None, g_computation: bool
 ) -> Strategy:
-    """Return what the ID algorithm amounts to; `period_set` adjusts for each period by itself."""
+    """Return the strategy for an effect that only the ID algorithm identifies.
+
+    `period_set` adjusts for each period by itself; None without such a set.
+    """
     if period_set is not None:
         clause = (
             f"adjusted for {', '.join(period_set)} up to it"
@@ -133,7 +136,7 @@ def _simulated(
 
 
 def _with_short_errors(question: Question) -> Mixed:
-    """Return one period after the past, in which the outcome's own errors do not last."""
+    """Return the graph of one period, without autocorrelation in the errors of the outcome."""
     compiled, graph = question.compiled, question.compiled.period
     if not compiled.feeds_back or compiled.has_latent_cause(question.outcome):
         return graph
@@ -145,7 +148,7 @@ def _with_short_errors(question: Question) -> Mixed:
 
 
 def by_period(question: Question) -> tuple[str, ...] | None:
-    """Return what to adjust for when the outcome of one period is asked, None if nothing will do.
+    """Return an adjustment set for the outcome of one period, None if there is none.
 
     Where the past of the outcome moves the treatment, no set adjusts for all periods at once: the
     earlier outcome is an effect and a cause. One period by itself, with all of the treatment up to
@@ -181,7 +184,7 @@ def by_period(question: Question) -> tuple[str, ...] | None:
 
 
 def _affected_confounding(question: Question) -> bool:
-    """Return whether what a treatment moves acts on a treatment again, and on the outcome.
+    """Return whether a confounder of a later treatment is affected by an earlier treatment.
 
     An unobserved cause that it shares with the outcome serves in place of acting.
     """
@@ -206,7 +209,7 @@ def path_edges(question: Question) -> tuple[Edge, ...]:
 
 
 def edge_by_edge(kind: str, statuses: Mapping[Edge, str]) -> Strategy:
-    """Return the strategy that composes an effect of its edges."""
+    """Return the strategy that composes an effect from its edges."""
     assumption = ", under additivity" if kind == "additive" else ""
     listing = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
     return Strategy(kind, f"edge by edge{assumption}: {listing}", edges=tuple(statuses))
@@ -215,7 +218,7 @@ def edge_by_edge(kind: str, statuses: Mapping[Edge, str]) -> Strategy:
 def composed(
     question: Question, total_effect: Total, path_edges: Mapping[Edge, EdgeVerdict]
 ) -> Total:
-    """Add the composition of the edges where it says more than the other strategies.
+    """Add the composition of the edges where it is stronger than the other strategies.
 
     With additive equations, ``g(v) = sum of r_pv(p) + error``, a contrast of two worlds follows
     from the data and the responses ``r`` of the edges on its way: each node on it changes by the
@@ -239,7 +242,7 @@ def composed(
 
 
 def feeds_back(question: Question) -> bool:
-    """Return whether nodes on the way from treatment to outcome move each other both ways."""
+    """Return whether two nodes on the causal paths affect each other in both directions."""
     graph = question.compiled.graph
     way = sorted({*question.treatments, *question.mediators, question.outcome})
     descendants = {v: {*graph.descendants(v)} for v in way}
@@ -247,7 +250,7 @@ def feeds_back(question: Question) -> bool:
 
 
 def assumptions(question: Question, status: str, total_effect: Total) -> tuple[str, ...]:
-    """Return what a verdict rests on, in sentences."""
+    """Return the assumptions of a verdict as sentences."""
     t, y = ", ".join(question.treatments), question.outcome
     sentences = [
         "The graph is right: each arrow or <-> that it leaves out is a claim, and part of what "

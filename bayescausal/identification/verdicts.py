@@ -1,4 +1,4 @@
-"""`identify`: whether, and how, the graph lets data tell an effect."""
+"""`identify`: whether the graph identifies an effect from data, and how."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _tested_pairs(tests: Sequence[Experiment], default: str | None) -> list[tupl
 
 
 def _passed(question: Question, target_edges: Sequence[Edge]) -> set[Edge]:
-    """Return the edges that an effect along edges passes."""
+    """Return the edges on the paths of an effect along edges."""
     passed = set(target_edges)
     for edge in target_edges:
         if edge.target != question.outcome:
@@ -187,7 +187,7 @@ def _remedies(
 
 
 def _beyond_the_graph(question: Question, status: str, split: str) -> Iterator[str]:
-    """Yield a sentence where every edge is identified and the effect is not."""
+    """Yield a note where every edge is identified and the effect is not."""
     if status == "not identified" and split not in WEAK and feeds_back(question):
         yield (
             "Each edge on the way is identified, and the way feeds back: the fitted additive "
@@ -196,7 +196,7 @@ def _beyond_the_graph(question: Question, status: str, split: str) -> Iterator[s
 
 
 def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
-    """Return the open paths that no allowed node lies on; else one open given all of them."""
+    """Return the open paths without an allowed node, else one that is open given all of them."""
     allowed = {*question.compiled.words(question.allowed)}
     labels = [str(path) for path in paths if not allowed.intersection(path.nodes[1:-1])]
     if labels or question.minimal_sets:
@@ -241,7 +241,7 @@ def _unused(
     pairs: set[tuple[str, str]],
     default: str | None,
 ) -> Iterator[str]:
-    """Yield a sentence for the experiments that play no part."""
+    """Yield a sentence for each experiment that is not used, with the reason."""
     for test in tests:
         tested_pairs = _tested_pairs([test], default)
         if test.design == "prior-belief":
