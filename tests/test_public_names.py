@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mypy import api as mypy
 
 import bayescausal
 
@@ -17,11 +18,23 @@ BUDGET = 0.5
 
 
 def promised():
-    """Names as they are written in ``__init__``, read without importing it."""
-    source = ast.parse(Path(bayescausal.__file__).read_text())
-    call = next(n for n in ast.walk(source) if isinstance(n, ast.Call) and n.keywords)
-    table = next(k.value for k in call.keywords if k.arg == "submod_attrs")
-    return ast.literal_eval(table)
+    """Names by module, as they are written in ``__init__.pyi``, read without importing them."""
+    page = ast.parse(Path(bayescausal.__file__).with_suffix(".pyi").read_text())
+    imports = [n for n in page.body if isinstance(n, ast.ImportFrom) and n.module]
+    assert all(alias.asname == alias.name for n in imports for alias in n.names), "re-exported"
+    return {n.module: [alias.name for alias in n.names] for n in imports}
+
+
+@pytest.mark.slow
+def test_type_checkers_know_the_names(tmp_path):
+    """A verb is a function to mypy, and a name that does not exist is an error."""
+    script = tmp_path / "script.py"
+    script.write_text("import bayescausal as bc\nreveal_type(bc.identify)\nbc.ffit()\n")
+    where = ["--config-file", str(Path(bayescausal.__file__).parents[1] / "pyproject.toml")]
+    page, _, status = mypy.run([*where, "--follow-imports=silent", str(script)])
+    assert status == 1
+    assert "def (graph" in page
+    assert '"ffit"' in page
 
 
 def test_the_page_lists_what_it_promises_once():

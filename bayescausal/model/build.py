@@ -95,7 +95,7 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
             return pt.concatenate([before, variable], axis=-1) if start else variable
 
         inputs = {v: path[v] for v in spec.inputs}
-        forward(scm, theta, inputs, edges, pt, settle=settle, guess=path)
+        forward(scm, theta, inputs, edges, settle, pt, guess=path)
         add_lifts(scm, theta, path, edges)
         if spec.augmentation and spec.augmentation.weight:
             add_augmented(scm, theta, mix, edges, shapes)

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayescausal._types import Array, Intervention, Node, Theta
 from bayescausal.data.dataset import Dataset
-from bayescausal.data.periods import covered, held, inside, is_whole, written
+from bayescausal.data.periods import covered, covered_days, is_whole, period_mask, window_text
 from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
@@ -79,7 +79,7 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
 def _inside(data: Dataset, estimand: Estimand) -> np.ndarray:
     if estimand.window is None:
         return np.ones(len(data.time), bool)
-    return inside(data.time, estimand.window)
+    return period_mask(data.time, estimand.window)
 
 
 def window_in_words(data: Dataset, estimand: Estimand) -> str:
@@ -91,13 +91,15 @@ def window_in_words(data: Dataset, estimand: Estimand) -> str:
     if estimand.off_panel:
         return "off the panel"
     if estimand.window is None:
-        return written(reach)
+        return window_text(reach)
     start, end = estimand.window
-    counted = held(data.time, (max(start, reach[0]), end))
+    counted = covered_days(data.time, (max(start, reach[0]), end))
     if counted is None:
-        return f"none of {written(estimand.window)}"
+        return f"none of {window_text(estimand.window)}"
     same = start >= reach[0] and is_whole(data.time, estimand.window)
-    return written(counted) + ("" if same else f", where {written(estimand.window)} was asked")
+    return window_text(counted) + (
+        "" if same else f", where {window_text(estimand.window)} was asked"
+    )
 
 
 def _units(data: Dataset, estimand: Estimand) -> np.ndarray:
@@ -219,7 +221,7 @@ def outcomes(
     """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
 
     Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
-    the data, and `forward` evaluates it.
+    the data, and `evolve` evaluates it.
     """
     where = scope(scm, estimand)
     if estimand.off_panel:
@@ -340,7 +342,8 @@ def split(
         if edge.source in estimand.treatments
     }
     below = evolve(scm, theta, x, edges, xp, do=control, periods=where.span)
-    still: dict[Node | Edge, Array] = {v: path for v, path in below.items() if v != outcome}
+    set_or_follows = {*control, *scm.spec.modelled} - {outcome}
+    still: dict[Node | Edge, Array] = {v: below[v] for v in below if v in set_or_follows}
     mixed = evolve(scm, theta, x, edges, xp, do=still | direct, periods=where.span)[outcome]
     both, neither = world[outcome], below[outcome]
     parts = {"total": both - neither, "direct": mixed - neither, "indirect": both - mixed}

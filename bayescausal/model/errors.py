@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bayescausal._types import Array, Node, Theta
+from bayescausal.model.innovations import innovations
 from bayescausal.model.scm import SCM
 from bayescausal.specs.transform import widen
 
@@ -174,12 +175,7 @@ def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generat
     shocks: dict[Node, np.ndarray] = {}
     out: Theta = {}
     for node in scm.spec.modelled:
-        nu = theta.get(f"{node}:nu")
-        if nu is None:
-            shocks[node] = rng.standard_normal(shape)
-        else:
-            degrees = np.broadcast_to(widen(np.asarray(nu), scm.depth), shape)
-            shocks[node] = rng.standard_t(degrees)
+        shocks[node] = innovations(theta, node, scm.depth).draws(rng, shape)
         row = _row(scm, theta, mix, node, shape[-1], np) if node in mix else {node: 1.0}
         mixed = sum(value * shocks[u] for u, value in row.items())
         error = scm.sigma(node, theta) * mixed

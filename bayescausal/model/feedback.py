@@ -1,4 +1,4 @@
-"""Worlds, causes first: `evolve` repeats `forward` where one feeds back on itself."""
+"""Worlds, causes first: `evolve` repeats equations where a node feeds back on itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytensor
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.scm import SCM, Mechanism, forward
+from bayescausal.model.scm import SCM, Mechanism, forward, intervene
 
 
 def evolve(
@@ -27,7 +27,7 @@ def evolve(
 ) -> dict[Node, Array]:
     """Evaluate a world: causes before effects, feedback cycles until they agree with themselves.
 
-    Nodes are evaluated in the groups of `SCM.groups`. One pass of `forward` is exact for a group
+    Nodes are evaluated in the groups of `SCM.groups`. One pass is exact for a group
     without a cycle. In a cycle each pass settles at least ``back`` more periods, since what is
     read too early is read that much later; ``periods / back`` passes, rounded up, are exact, and
     numbers stop as soon as a pass changes nothing.
@@ -51,20 +51,29 @@ def evolve(
     """
     do, span = do or {}, periods or len(scm.data.time)
     world = {**x, **(guess or {})} | {v: p for v, p in do.items() if not isinstance(v, Edge)}
+    changed: frozenset[Node] = frozenset()
     for nodes, back in scm.groups(do, everything=settle is not None):
 
-        def once(world: Mapping[Node, Array], nodes: tuple[Node, ...] = nodes) -> dict:
-            return forward(scm, theta, x, edges, xp, do=do, settle=settle, guess=world, nodes=nodes)
+        def once(
+            world: Mapping[Node, Array], changed: frozenset[Node], nodes: tuple[Node, ...] = nodes
+        ) -> tuple[dict[Node, Array], frozenset[Node]]:
+            if settle is None:
+                return intervene(
+                    scm, theta, x, edges, xp, do=do, changed=changed, guess=world, nodes=nodes
+                )
+            path = forward(scm, theta, x, edges, settle, xp, do=do, guess=world, nodes=nodes)
+            return path, changed
 
-        world = once(world)
-        if not back or (settle is None and all(world[v] is x[v] for v in nodes)):
+        world, changed = once(world, changed)
+        if not back or (settle is None and not changed & {*nodes}):
             continue  # there is no cycle, or none was moved
         passes = -(-span // back) - 1
         if xp is not np:
             world |= _repeated(scm, theta, x, edges, xp, do, world, nodes, passes)
+            changed |= {*nodes}
             continue
         for _ in range(passes):
-            last, world = world, once(world)
+            last, (world, changed) = world, once(world, changed)
             if all(np.array_equal(world[v], last[v]) for v in nodes):
                 break
     return world
@@ -81,7 +90,7 @@ def _repeated(
     nodes: tuple[Node, ...],
     passes: int,
 ) -> dict[Node, Array]:
-    """Repeat `forward` as a symbolic loop: one pass is compiled, however many are run.
+    """Repeat `intervene` as a symbolic loop: one pass is compiled, however many are run.
 
     Everything that a pass reads is handed in: what it would only close over, PyMC could not
     replace by values.
@@ -108,7 +117,11 @@ def _repeated(
         along: dict[Node | Edge, Array] = {e: next(rest) for e in fed}
         ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in into}
         guess = around | paths
-        made = forward(scm, values, factual, ways, xp, do=along, guess=guess, nodes=nodes)
+        # a node that is still at its factual path adds nothing: all may count as changed
+        moved = {*around, *nodes}
+        made, _ = intervene(
+            scm, values, factual, ways, xp, do=along, changed=moved, guess=guess, nodes=nodes
+        )
         return [made[v] for v in nodes]
 
     paths = pytensor.scan(

@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
 from bayescausal.model.errors import Law
+from bayescausal.model.innovations import innovations
 from bayescausal.model.mechanisms import Stack, unit_coefficient
 from bayescausal.model.scm import SCM, Parameter
 from bayescausal.specs.prior import Prior
@@ -154,19 +155,8 @@ def observe(
 
     ``made`` is on the link scale; it and ``observed`` cover the training periods.
     """
-    scale, nu = scm.scale[node], theta.get(f"{node}:nu")
-    where = {"observed": observed, "dims": scm.data.dims}
-    mu, sigma = made.location, made.spread
+    scale, settings = scm.scale[node], {"observed": observed, "dims": scm.data.dims}
+    kind, mu, sigma = innovations(theta, node, scm.depth), made.location, made.spread
     if scm.spec.link(node) == "log":
-        if nu is None:
-            return pm.LogNormal(node, mu=mu + np.log(scale), sigma=sigma, **where)
-        return pm.CustomDist(node, nu, mu + np.log(scale), sigma, dist=_log_student_t, **where)
-    if nu is None:
-        return pm.Normal(node, mu=scale * mu, sigma=scale * sigma, **where)
-    return pm.StudentT(node, nu=nu, mu=scale * mu, sigma=scale * sigma, **where)
-
-
-def _log_student_t(
-    nu: TensorVariable, mu: TensorVariable, sigma: TensorVariable, size: TensorVariable
-) -> TensorVariable:
-    return pt.exp(pm.StudentT.dist(nu=nu, mu=mu, sigma=sigma, size=size))
+        return kind.log_variable(node, mu + np.log(scale), sigma, **settings)
+    return kind.variable(node, scale * mu, scale * sigma, **settings)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Law, fresh, law, mixing
 from bayescausal.model.feedback import evolve
+from bayescausal.model.innovations import innovations
 from bayescausal.model.scm import SCM, Mechanism, forward
-from bayescausal.specs.transform import widen
 
 
 def replicate(
@@ -32,17 +30,10 @@ def replicate(
 
     def draw(node: Node, made: Law, eta: Array) -> Array:
         draws = np.shape(theta[f"{node}:sigma"])
-        noise = _unit(scm, theta, node, (*draws, *eta.shape), rng)
+        noise = innovations(theta, node, scm.depth).draws(rng, (*draws, *eta.shape))
         return scm.inverse(node, made.location + made.spread * noise)
 
     return _given_observed(scm, theta, edges, draw)
-
-
-def _unit(scm: SCM, theta: Theta, node: Node, shape: tuple, rng: np.random.Generator) -> Array:
-    nu = theta.get(f"{node}:nu")
-    if nu is None:
-        return rng.standard_normal(shape)
-    return rng.standard_t(np.broadcast_to(widen(np.asarray(nu), scm.depth), shape))
 
 
 def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:
@@ -55,8 +46,8 @@ def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[N
     """
 
     def density(node: Node, made: Law, eta: Array) -> Array:
-        z, nu = (eta - made.location) / made.spread, theta.get(f"{node}:nu")
-        unit = norm.logpdf(z) if nu is None else student.logpdf(z, widen(nu, scm.depth))
+        z = (eta - made.location) / made.spread
+        unit = innovations(theta, node, scm.depth).log_density(z)
         logs = scm.spec.link(node) == "log"
         size = eta + np.log(scm.scale[node]) if logs else np.log(scm.scale[node])
         return unit - np.log(made.spread) - size
@@ -85,7 +76,7 @@ def _given_observed(
         shocks[node], out[node] = made.shock, read(node, made, eta)
         return x[node]
 
-    forward(scm, theta, x, edges, settle=settle)
+    forward(scm, theta, x, edges, settle)
     return out
 
 

@@ -1,4 +1,4 @@
-"""The structural causal model, and `forward`, the one function that evaluates it.
+"""The structural causal model: `mean` is its equation, `forward` and `intervene` evaluate it.
 
 Everything here is written once over an array namespace ``xp``: ``pytensor.tensor`` for the
 sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(time,)`` or
@@ -286,30 +286,56 @@ class Mechanism(NamedTuple):
     center: Array
     factual: Array
 
+    def response(self, f: Array) -> Array:
+        """What a curve ``f`` adds to the mean of the target: ``beta (f - center)``."""
+        return self.beta * (f - self.center)
+
+
+def mean(
+    scm: SCM,
+    theta: Theta,
+    edges: Mapping[Edge, Mechanism],
+    node: Node,
+    paths: Mapping[Edge, Array | None],
+    xp: Any = np,
+) -> Array:
+    """The structural equation of a node, on the scale of its link.
+
+        mu_v = baseline_v + sum_{p -> v} beta_pv (f_pv(x_p) - center_pv)
+
+    Parameters
+    ----------
+    scm, theta, edges, xp
+        As `forward`.
+    node : str
+    paths : mapping of Edge to array or None
+        What comes in along each edge; None stands for the factual path, whose curve is known.
+    """
+    mu = scm.baseline(node, theta, xp)
+    for edge, path in paths.items():
+        f = edges[edge].factual if path is None else scm.curve(edge, theta, path, xp)
+        mu = mu + edges[edge].response(f)
+    return mu
+
 
 def forward(
     scm: SCM,
     theta: Theta,
     x: Mapping[Node, Array],
     edges: Mapping[Edge, Mechanism],
+    settle: Callable[[Node, Array], Array],
     xp: Any = np,
     *,
     do: Mapping[Node | Edge, Array] | None = None,
-    settle: Callable[[Node, Array], Array] | None = None,
     guess: Mapping[Node, Array] | None = None,
     nodes: Sequence[Node] | None = None,
 ) -> dict[Node, Array]:
-    """Evaluate the structural equations once, causes first.
+    """Evaluate the structural equations once, causes first, with errors of the caller's making.
 
-        g_v(x_v) = mu_v + e_v,    mu_v = baseline_v + sum_{p -> v} beta_pv (f_pv(x_p) - center_pv)
+        g_v(x_v) = mean_v + e_v
 
-    Three uses differ only in who supplies ``e_v``:
-
-    * ``settle=None``: each node keeps the error it had in ``x`` (abduction, action, prediction):
-      counterfactuals and lift tests. Only what an intervention reaches is evaluated; a node that
-      it does not reach keeps its observed value exactly.
-    * ``settle(v, mu_v)`` returns the value of ``v``: the likelihood returns an observed random
-      variable, the simulator adds fresh errors.
+    ``settle(v, mean_v)`` returns the value of ``v``: the likelihood returns an observed random
+    variable, the simulator adds fresh errors. `intervene` keeps the errors of the data instead.
 
     It is pure: nothing is drawn, cached or changed here. An edge may read a node before it is
     evaluated: then its path in ``guess``, or in ``x``, is used. `evolve` chooses the order of each
@@ -321,16 +347,16 @@ def forward(
     theta : dict of str to array
         Parameters by name, with leading draw dims or none.
     x : mapping of node to array
-        Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; with ``settle``
-        those of the input nodes are enough.
+        Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; those of the input
+        nodes are enough.
     edges : mapping of Edge to Mechanism
         From `bayescausal.model.mechanisms.calibrate`.
+    settle : callable
+        ``(node, mean) -> value``, called for modelled nodes in causal order.
     xp : module
         ``numpy`` or ``pytensor.tensor``.
     do : mapping of node or Edge to array
         Whole paths that replace a node's value, or that are fed along one edge only.
-    settle : callable, optional
-        ``(node, mu) -> value``, called for modelled nodes in causal order.
     guess : mapping of node to array, optional
         Paths that are read until their nodes are evaluated.
     nodes : sequence of str, optional
@@ -346,25 +372,71 @@ def forward(
     Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
     """
     do = do or {}
-    set_to = {v: path for v, path in do.items() if not isinstance(v, Edge)}
-    world = {**x, **(guess or {}), **set_to}
-    graph = scm.spec.reduced if settle is None else scm.spec.structure
+    world = _start(x, do, guess)
     for node in scm.spec.modelled if nodes is None else nodes:
         if node in do:
             continue
-        incoming = graph.incoming(node)
-        fed = {e: do.get(e, world[e.source]) for e in incoming}
-        if settle is None:
-            moved = [e for e in incoming if fed[e] is not x[e.source]]
-            steps = [
-                edges[e].beta * (scm.curve(e, theta, fed[e], xp) - edges[e].factual) for e in moved
-            ]
-            world[node] = scm.move(node, x[node], sum(steps), xp) if steps else x[node]
-        else:
-            mu = scm.baseline(node, theta, xp)
-            for e in incoming:
-                same = fed[e] is x.get(e.source)
-                f = edges[e].factual if same else scm.curve(e, theta, fed[e], xp)
-                mu = mu + edges[e].beta * (f - edges[e].center)
-            world[node] = settle(node, mu)
+        incoming = scm.spec.structure.incoming(node)
+        paths = {e: do.get(e, world[e.source]) for e in incoming}
+        # the very path that edges were calibrated at: its curve is known
+        known = {e: None if path is x.get(e.source) else path for e, path in paths.items()}
+        world[node] = settle(node, mean(scm, theta, edges, node, known, xp))
     return world
+
+
+def intervene(
+    scm: SCM,
+    theta: Theta,
+    x: Mapping[Node, Array],
+    edges: Mapping[Edge, Mechanism],
+    xp: Any = np,
+    *,
+    do: Mapping[Node | Edge, Array],
+    changed: Collection[Node] = (),
+    guess: Mapping[Node, Array] | None = None,
+    nodes: Sequence[Node] | None = None,
+) -> tuple[dict[Node, Array], frozenset[Node]]:
+    """Evaluate a counterfactual world once: each node keeps the error that it had in the data.
+
+        g_v(x'_v) = g_v(x_v) + mean_v(x') - mean_v(x)
+
+    Abduction, action, prediction. Only edges whose source has changed are evaluated, so a node
+    that the intervention does not reach keeps its observed value exactly. Treatments that are held
+    do not react (`Spec.reduced`).
+
+    Parameters
+    ----------
+    scm, theta, x, edges, xp, do, guess, nodes
+        As `forward`; ``x`` has the factual path of every node.
+    changed : collection of str
+        Nodes whose path in ``guess`` is no longer the factual one.
+
+    Returns
+    -------
+    world : dict of node to array
+    changed : frozenset of str
+        The nodes that are not at their factual path in it.
+    """
+    world = _start(x, do, guess)
+    moved = {*changed, *(v for v in do if not isinstance(v, Edge))}
+    for node in scm.spec.modelled if nodes is None else nodes:
+        if node in do:
+            continue
+        steps = [
+            edges[e].beta * (scm.curve(e, theta, do.get(e, world[e.source]), xp) - edges[e].factual)
+            for e in scm.spec.reduced.incoming(node)
+            if e in do or e.source in moved
+        ]
+        world[node] = scm.move(node, x[node], sum(steps), xp) if steps else x[node]
+        moved = moved | {node} if steps else moved - {node}
+    return world, frozenset(moved)
+
+
+def _start(
+    x: Mapping[Node, Array],
+    do: Mapping[Node | Edge, Array],
+    guess: Mapping[Node, Array] | None,
+) -> dict[Node, Array]:
+    """Paths before any equation is evaluated: set by the intervention, guessed, or factual."""
+    levels = {v: path for v, path in do.items() if not isinstance(v, Edge)}
+    return {**x, **(guess or {}), **levels}

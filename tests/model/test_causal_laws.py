@@ -11,7 +11,7 @@ import pytest
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, on_scale, resolve, scope, split
 from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm, forward
+from bayescausal.model.scm import compile_scm, intervene
 
 START = pd.Timestamp("2024-01-01")
 PERIODS = 30
@@ -63,7 +63,7 @@ def parts(scm, theta, estimand):
 
 
 def world(scm, theta, do):
-    return forward(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), do=do)
+    return intervene(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), do=do)[0]
 
 
 def with_coefficients(scm, theta, natural):

@@ -187,7 +187,7 @@ def residuals(scm, theta, edges, world):
 
     x = {v: scm.factual[v] for v in scm.spec.inputs} | world
     own = {e: m._replace(factual=scm.curve(e, theta, x[e.source])) for e, m in edges.items()}
-    forward(scm, theta, x, own, settle=settle)
+    forward(scm, theta, x, own, settle)
     return out
 
 
@@ -309,7 +309,7 @@ def test_the_mean_given_a_confounded_cause_has_the_control_function_term(rho):
         shocks[node] = laws[node][0].shock
         return seen
 
-    forward(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), settle=settle)
+    forward(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), settle)
     (made, mu), (first, _) = laws["y"], laws["x"]
     assert np.allclose(made.location, mu + rho * sy / sx * e["x"], rtol=1e-12)
     assert np.allclose(made.spread, sy * np.sqrt(1 - rho**2), rtol=1e-12)

@@ -554,7 +554,7 @@ def means(scm, theta, edges):
         out[node] = mu
         return scm.factual[node]
 
-    forward(scm, theta, scm.factual, edges, settle=settle)
+    forward(scm, theta, scm.factual, edges, settle)
     return out
 
 

@@ -1,0 +1,196 @@
+# ruff: noqa: I001 (in the order of use, not of the alphabet)
+"""The public names, by the module that they are loaded from on first use."""
+
+from . import errors as errors
+
+# what is claimed
+from .data.dataset import Dataset as Dataset
+from .graphs.edge import Edge as Edge
+from .graphs.graph import Graph as Graph
+from .specs.prior import Prior as Prior
+from .specs.response import (
+    Coefficient as Coefficient,
+    MeanContribution as MeanContribution,
+    MediaContribution as MediaContribution,
+    RangeContribution as RangeContribution,
+    Response as Response,
+    ReturnOnSpend as ReturnOnSpend,
+)
+from .specs.adstock import (
+    BinomialAdstock as BinomialAdstock,
+    DelayedAdstock as DelayedAdstock,
+    GeometricAdstock as GeometricAdstock,
+    NoAdstock as NoAdstock,
+    WeibullCDFAdstock as WeibullCDFAdstock,
+    WeibullPDFAdstock as WeibullPDFAdstock,
+)
+from .specs.saturation import (
+    ExponentialSaturation as ExponentialSaturation,
+    HillSaturation as HillSaturation,
+    LogisticSaturation as LogisticSaturation,
+    MichaelisMentenSaturation as MichaelisMentenSaturation,
+    NoSaturation as NoSaturation,
+    RootSaturation as RootSaturation,
+    TanhSaturation as TanhSaturation,
+)
+from .specs.baseline import (
+    HSGPTrend as HSGPTrend,
+    Intercept as Intercept,
+    LinearTrend as LinearTrend,
+    MonthlySeasonality as MonthlySeasonality,
+    PiecewiseTrend as PiecewiseTrend,
+    WeeklySeasonality as WeeklySeasonality,
+    YearlySeasonality as YearlySeasonality,
+)
+from .specs.events import (
+    Event as Event,
+    Holidays as Holidays,
+)
+from .specs.noise import (
+    AR1Noise as AR1Noise,
+    NormalNoise as NormalNoise,
+    StudentTNoise as StudentTNoise,
+)
+from .experiments.estimand import (
+    Estimand as Estimand,
+    Plus as Plus,
+    Times as Times,
+    incremental as incremental,
+    steady_state as steady_state,
+)
+from .experiments.experiment import Experiment as Experiment
+from .experiments.geo_cells import GeoCell as GeoCell
+from .experiments.geo_panel import geo_test as geo_test
+from .experiments.geo_test import GeoTest as GeoTest
+from .experiments.table import experiments_from_frame as experiments_from_frame
+from .specs.augmentation import Augmentation as Augmentation
+from .specs.spec import Spec as Spec
+
+# may I ask?
+from .identification.identification import Identification as Identification
+from .identification.verdicts import identify as identify
+from .identification.ladder import (
+    Grade as Grade,
+    grade as grade,
+)
+from .validation.second_opinion import (
+    SecondOpinion as SecondOpinion,
+    compare as compare,
+    second_opinion as second_opinion,
+)
+
+# recombine rows first?
+from .augmentation.augment import (
+    Augmented as Augmented,
+    augment as augment,
+)
+from .augmentation.conditionals import (
+    KNearest as KNearest,
+    NadarayaWatson as NadarayaWatson,
+    ResidualBootstrap as ResidualBootstrap,
+)
+from .augmentation.local_linear import LocalLinear as LocalLinear
+from .augmentation.forest import Forest as Forest
+from .augmentation.donors import (
+    Conditional as Conditional,
+    Donors as Donors,
+    Given as Given,
+)
+from .augmentation.diagnostics import (
+    AugmentationDiagnostics as AugmentationDiagnostics,
+    diagnose_augmentation as diagnose_augmentation,
+)
+
+# learn
+from .model.build import build as build
+from .inference.fit import (
+    Fit as Fit,
+    fit as fit,
+)
+from .inference.storage import load as load
+from .validation.eta_calibration import (
+    EtaCalibration as EtaCalibration,
+    calibrate_eta as calibrate_eta,
+)
+from .validation.diagnostics import (
+    Diagnostics as Diagnostics,
+    diagnose as diagnose,
+)
+
+# ask
+from .queries.worlds import (
+    counterfactual as counterfactual,
+    do as do,
+)
+from .queries.effects import (
+    contributions as contributions,
+    decompose as decompose,
+    effect as effect,
+    mroas as mroas,
+    roas as roas,
+)
+from .queries.curves import (
+    adstock_curve as adstock_curve,
+    response_curve as response_curve,
+)
+from .queries.summary import summarize as summarize
+from .validation.experiment_checks import (
+    Conflict as Conflict,
+    Reconciliation as Reconciliation,
+    check_experiments as check_experiments,
+    conflicts as conflicts,
+    reconcile as reconcile,
+)
+from .validation.augmentation_effect import compare_augmentation as compare_augmentation
+from .validation.leave_one_out import (
+    LeaveOneOut as LeaveOneOut,
+    leave_one_out as leave_one_out,
+)
+from .validation.refits import (
+    evidence as evidence,
+    leave_out as leave_out,
+)
+from .decisions.experiment_ranking import (
+    Candidate as Candidate,
+    rank_experiments as rank_experiments,
+)
+from .decisions.decision import (
+    Decision as Decision,
+    payoffs as payoffs,
+)
+from .decisions.budget_plans import budget_plans as budget_plans
+
+# show
+from .presentation.geo_plots import plot_geo_test as plot_geo_test
+from .presentation.plots import (
+    plot_adstock as plot_adstock,
+    plot_contributions as plot_contributions,
+    plot_curves as plot_curves,
+    plot_diagnostics as plot_diagnostics,
+    plot_fit as plot_fit,
+    plot_roas as plot_roas,
+)
+from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
+from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
+from .presentation.experiment_plots import (
+    plot_evidence as plot_evidence,
+    plot_reconciliation as plot_reconciliation,
+)
+from .presentation.report import (
+    effects_table as effects_table,
+    report as report,
+)
+from .presentation.workshop import workshop as workshop
+from .presentation.config import Config as Config
+
+# worlds with known effects
+from .truth.examples import (
+    Example as Example,
+    load_example as load_example,
+)
+from .truth.simulate import (
+    World as World,
+    simulate as simulate,
+)
+
+__version__: str
