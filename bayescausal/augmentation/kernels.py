@@ -119,7 +119,7 @@ def nearest_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.nd
     Examples
     --------
     >>> x = Block("x", ("x",), np.array([[0.0], [2.0], [9.0]]))
-    >>> nearest([x], [np.array([[1.0], [100.0]])])
+    >>> nearest_rows([x], [np.array([[1.0], [100.0]])])
     array([[ True,  True, False],
            [False, False,  True]])
     """

@@ -11,14 +11,14 @@ import networkx as nx
 import numpy as np
 
 
-def naive_pillow(node, before, directed, bidirected):
+def naive_pillow(node, predecessors, directed, bidirected):
     """District of the node and its parents, among the node and all before it, less itself."""
-    inside = {*before, node}
+    scope = {*predecessors, node}
     shared = nx.Graph()
-    shared.add_nodes_from(inside)
-    shared.add_edges_from((a, b) for a, b in bidirected if a in inside and b in inside)
+    shared.add_nodes_from(scope)
+    shared.add_edges_from((a, b) for a, b in bidirected if a in scope and b in scope)
     district = nx.node_connected_component(shared, node)
-    parents = {a for a, b in directed if b in district and a in inside}
+    parents = {a for a, b in directed if b in district and a in scope}
     return frozenset((district | parents) - {node})
 
 
@@ -80,14 +80,14 @@ def naive_law(columns, pillows, names, factor=1.0, identity=()):
     for node in names:
         parents = sorted(pillows[node])
         donors = naive_kernel(columns, parents, factor, identity)
-        known = {}
+        cache = {}
         for index in itertools.product(range(n), repeat=len(names)):
-            at = dict(zip(names, index, strict=True))
-            z = {p: columns[p][at[p]] for p in parents}
+            rows = dict(zip(names, index, strict=True))
+            z = {p: columns[p][rows[p]] for p in parents}
             key = tuple(z.values())
-            if key not in known:
-                known[key] = donors(z)
-            law[index] *= known[key][at[node]]
+            if key not in cache:
+                cache[key] = donors(z)
+            law[index] *= cache[key][rows[node]]
     return law
 
 

@@ -9,7 +9,7 @@ from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.graphs.graph import Graph
 
 
-def attenuation(how, replications, budget, rows=104):
+def attenuation(conditional, replications, budget, rows=104):
     """Relative change of three slopes, by replication: augmented against observed regression."""
     graph, truth = Graph.parse("a, b, c -> y"), np.array([1.0, 0.7, 0.5])
     changes = []
@@ -18,12 +18,14 @@ def attenuation(how, replications, budget, rows=104):
         x = rng.normal(size=(rows, 3))
         y = x @ truth + 0.5 * rng.normal(size=rows)
         frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
-        made = augment(frame, graph, conditional={"y": how}, budget=budget, seed=seed).values
-        new = np.column_stack([np.ones(budget), made["a"], made["b"], made["c"]])
-        old = np.column_stack([np.ones(rows), x])
-        after = np.linalg.lstsq(new, made["y"][:, 0], rcond=None)[0]
-        before = np.linalg.lstsq(old, y, rcond=None)[0]
-        changes.append(after[1:] / before[1:] - 1)
+        values = augment(
+            frame, graph, conditional={"y": conditional}, budget=budget, seed=seed
+        ).values
+        augmented_design = np.column_stack([np.ones(budget), values["a"], values["b"], values["c"]])
+        observed_design = np.column_stack([np.ones(rows), x])
+        augmented_slopes = np.linalg.lstsq(augmented_design, values["y"][:, 0], rcond=None)[0]
+        observed_slopes = np.linalg.lstsq(observed_design, y, rcond=None)[0]
+        changes.append(augmented_slopes[1:] / observed_slopes[1:] - 1)
     return np.array(changes)
 
 

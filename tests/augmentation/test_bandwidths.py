@@ -43,9 +43,9 @@ def test_the_gradient_is_that_of_finite_differences(case):
     search = Search.from_blocks(*CASES[case](*world(25)))
     rng = np.random.default_rng(1)
     for _ in range(3):
-        at = search.start + rng.uniform(-1.5, 1.5, len(search.start))
-        exact = search.loss(at)[1]
-        rough = approx_fprime(at, lambda h: search.loss(h)[0], 1e-6)
+        point = search.start + rng.uniform(-1.5, 1.5, len(search.start))
+        exact = search.loss(point)[1]
+        rough = approx_fprime(point, lambda h: search.loss(h)[0], 1e-6)
         np.testing.assert_allclose(exact, rough, rtol=1e-4, atol=1e-3)
 
 
@@ -55,9 +55,9 @@ def test_the_likelihood_is_its_formula():
     h, b = 0.4, 0.6
     expected = 0.0
     for t in range(12):
-        others = [k for k in range(12) if k != t and promo.values[k] == promo.values[t]]
-        kernel = norm.pdf((x.values[t] - x.values[others]) / h)
-        target = norm.pdf(y.values[t], y.values[others], b)
+        rows = [k for k in range(12) if k != t and promo.values[k] == promo.values[t]]
+        kernel = norm.pdf((x.values[t] - x.values[rows]) / h)
+        target = norm.pdf(y.values[t], y.values[rows], b)
         expected += np.log((kernel * target).sum() / kernel.sum())
     constant = 12 * np.log(np.sqrt(2 * np.pi))
     assert -search.loss(np.log([h, b]))[0] == pytest.approx(expected + constant, rel=1e-10)
@@ -79,16 +79,16 @@ def test_a_parent_that_tells_nothing_gets_a_wide_bandwidth():
 
 def test_the_best_is_no_worse_than_the_rule():
     search = Search.from_blocks(*CASES["numbers"](*world(60, seed=4)))
-    found = np.log(search.best())
-    assert search.loss(found)[0] < search.loss(search.start)[0]
-    assert (abs(found - search.start) <= [6, 6, 2 + 1e-9]).all()
+    optimum = np.log(search.best())
+    assert search.loss(optimum)[0] < search.loss(search.start)[0]
+    assert (abs(optimum - search.start) <= [6, 6, 2 + 1e-9]).all()
 
 
 def test_ties_do_not_draw_a_bandwidth_to_zero():
     x, _, _, y = world(60, seed=5)
     rounded = replace(y, values=y.values.round())
-    (found,) = likelihood_bandwidths([x], rounded)
-    assert found[0] >= 0.99 * np.exp(-2) * rule_of_thumb(x.values, "scott")[0]
+    (bandwidth,) = likelihood_bandwidths([x], rounded)
+    assert bandwidth[0] >= 0.99 * np.exp(-2) * rule_of_thumb(x.values, "scott")[0]
 
 
 def test_of_many_rows_a_part_is_used_and_the_rate_kept(monkeypatch):
@@ -96,9 +96,9 @@ def test_of_many_rows_a_part_is_used_and_the_rate_kept(monkeypatch):
     monkeypatch.setattr(bandwidths, "MOST_ROWS", 100)
     (part,) = likelihood_bandwidths([x], y)
     quarter = replace(x, values=x.values[np.unique(np.linspace(0, 399, 100).astype(int))])
-    own = replace(y, values=y.values[np.unique(np.linspace(0, 399, 100).astype(int))])
-    (alone,) = likelihood_bandwidths([quarter], own)
-    assert part[0] == pytest.approx(alone[0] * 4**-0.2, rel=1e-10)
+    child = replace(y, values=y.values[np.unique(np.linspace(0, 399, 100).astype(int))])
+    (bandwidth,) = likelihood_bandwidths([quarter], child)
+    assert part[0] == pytest.approx(bandwidth[0] * 4**-0.2, rel=1e-10)
 
 
 def test_categories_alone_have_no_bandwidth_to_choose():

@@ -58,9 +58,9 @@ def test_a_category_keeps_its_values(kind):
     assert not block.scalar
     assert block.levels == levels
     assert [levels[int(code)] for code in block.values[:, 0]] == column.to_list()
-    made = augment(data, graph, budget=50, seed=0).to_frame()["promo"]
-    assert set(made) == set(levels)
-    assert {type(value) for value in made.to_list()} == {type(value) for value in levels}
+    values = augment(data, graph, budget=50, seed=0).to_frame()["promo"]
+    assert set(values) == set(levels)
+    assert {type(value) for value in values.to_list()} == {type(value) for value in levels}
 
 
 def test_whole_numbers_are_continuous_unless_declared():
@@ -97,15 +97,15 @@ def test_a_column_of_labels_that_repeats_evenly_is_noted():
     assert note in repr(rows)
     assert note in diagnose_augmentation(rows).advice
     assert augment(odd.drop(columns="geo"), CHAIN, budget=50, seed=0).notes == ()
-    inside = odd.rename(columns={"geo": "unit"})
-    assert read_table(inside, Graph.parse("tv, unit -> sales")).notes == ()
+    frame_with_unit = odd.rename(columns={"geo": "unit"})
+    assert read_table(frame_with_unit, Graph.parse("tv, unit -> sales")).notes == ()
 
 
 def test_dates_that_repeat_are_no_panel_where_the_unit_is_in_the_graph():
     dated = frame().assign(unit=["n", "s"] * 15, week=pd.date_range("2024", periods=15).repeat(2))
     assert len(read_table(dated, Graph.parse("tv, unit -> sales"))) == 30
-    once = frame().set_index(pd.date_range("2024", periods=30, freq="7D"))
-    assert len(read_table(once, CHAIN)) == 30
+    unique_dates = frame().set_index(pd.date_range("2024", periods=30, freq="7D"))
+    assert len(read_table(unique_dates, CHAIN)) == 30
 
 
 def test_ties_point_to_the_first_row_with_the_same_values():
@@ -143,7 +143,7 @@ class Anyone(Conditional):
 
 
 @pytest.mark.parametrize(
-    "how",
+    "conditional",
     [
         None,
         NadarayaWatson(mismatch=None),
@@ -158,15 +158,17 @@ class Anyone(Conditional):
     ids=repr,
 )
 @pytest.mark.parametrize("method", ["ancestral", "reduce"])
-def test_rows_of_a_panel_never_recombine_across_units(how, method):
-    rows = augment(panel(), Graph.parse("tv -> sales"), method, conditional=how, budget=300, seed=2)
+def test_rows_of_a_panel_never_recombine_across_units(conditional, method):
+    rows = augment(
+        panel(), Graph.parse("tv -> sales"), method, conditional=conditional, budget=300, seed=2
+    )
     unit = np.repeat(np.arange(3), 20)[rows.indices]  # of the row that each block was taken from
     assert (unit == unit[:, :1]).all()
     assert set(unit[:, 0]) == {0, 1, 2}
-    if how is None:
-        drawn, at = rows.values["tv"], rows.order.index("tv")
+    if conditional is None:
+        values, column = rows.values["tv"], rows.order.index("tv")
         observed = rows.plan.table.blocks["tv"].values
-        assert (drawn == observed[rows.indices[:, at]]).all()  # a root is taken as it is
+        assert (values == observed[rows.indices[:, column]]).all()  # a root is taken as it is
 
 
 def test_a_unit_without_any_donor_of_its_own_lends_all_its_rows():
@@ -194,8 +196,8 @@ def test_groups_are_moved_together():
     assert table.graph.nodes == ("sales", "trend+season", "tv")
     assert table.graph.parents("sales") == ("trend+season", "tv")
     rows = augment(table, graph, budget=100, seed=0)
-    made = rows.to_frame()
-    assert np.allclose(made["season"], np.sin(made["trend"]))
+    table_of_rows = rows.to_frame()
+    assert np.allclose(table_of_rows["season"], np.sin(table_of_rows["trend"]))
 
 
 def test_a_latent_needs_no_column():
@@ -203,29 +205,33 @@ def test_a_latent_needs_no_column():
     assert read_table(frame(), graph).graph.bidirected == (("sales", "tv"),)
 
 
-def bad(name, value, **more):
+def bad_data(name, value, **settings):
     data = frame()
     data[name] = value
-    return data, CHAIN, more
+    return data, CHAIN, settings
 
 
 WRONG = {
     "no column": (lambda: (frame(), Graph.parse("tv -> sale"), {}), DataError, "'sales'"),
-    "missing": (lambda: bad("tv", [np.nan, *range(29)]), DataError, "'tv' has 1 missing"),
-    "infinite": (lambda: bad("tv", [np.inf, *range(29)]), DataError, "infinite"),
+    "missing": (lambda: bad_data("tv", [np.nan, *range(29)]), DataError, "'tv' has 1 missing"),
+    "infinite": (lambda: bad_data("tv", [np.inf, *range(29)]), DataError, "infinite"),
     "infinite category": (
-        lambda: bad("tv", [np.inf, *range(29)], discrete=["tv"]),
+        lambda: bad_data("tv", [np.inf, *range(29)], discrete=["tv"]),
         DataError,
         "infinite",
     ),
-    "one value": (lambda: bad("tv", 3.0), DataError, "'tv' has one value in all 30 rows"),
-    "one category": (lambda: bad("tv", "a"), DataError, "'tv' has one value"),
+    "one value": (lambda: bad_data("tv", 3.0), DataError, "'tv' has one value in all 30 rows"),
+    "one category": (lambda: bad_data("tv", "a"), DataError, "'tv' has one value"),
     "few rows": (lambda: (frame(4), CHAIN, {}), DataError, "There are 4 rows; 5 are"),
-    "dates": (lambda: bad("tv", pd.date_range("2024", periods=30)), DataError, "datetime64"),
-    "complex": (lambda: bad("tv", 1j * np.arange(30)), DataError, "complex128"),
-    "lists": (lambda: bad("tv", pd.Series([[1]] * 30)), DataError, "neither a number nor a cat"),
+    "dates": (lambda: bad_data("tv", pd.date_range("2024", periods=30)), DataError, "datetime64"),
+    "complex": (lambda: bad_data("tv", 1j * np.arange(30)), DataError, "complex128"),
+    "lists": (
+        lambda: bad_data("tv", pd.Series([[1]] * 30)),
+        DataError,
+        "neither a number nor a cat",
+    ),
     "numbers as objects": (
-        lambda: bad("tv", pd.Series(range(30), dtype=object)),
+        lambda: bad_data("tv", pd.Series(range(30), dtype=object)),
         DataError,
         r"frame\['tv'\].astype\(float\)",
     ),
@@ -235,7 +241,7 @@ WRONG = {
         "2 columns 'tv'",
     ),
     "array": (lambda: (frame().to_numpy(), CHAIN, {}), DataError, r"pd.DataFrame\(array"),
-    "units in a column": (lambda: bad("unit", ["a", "b"] * 15), DataError, "across units"),
+    "units in a column": (lambda: bad_data("unit", ["a", "b"] * 15), DataError, "across units"),
     "units in the index": (
         lambda: (frame().set_index([["a"] * 15 + ["b"] * 15, [*range(15)] * 2]), CHAIN, {}),
         DataError,
@@ -252,27 +258,27 @@ WRONG = {
         "across units",
     ),
     "dates that repeat in a column": (
-        lambda: bad("week", pd.date_range("2024", periods=15).repeat(2)),
+        lambda: bad_data("week", pd.date_range("2024", periods=15).repeat(2)),
         DataError,
         r"Column 'week' has dates that repeat.*frame.drop\(columns='week'\)",
     ),
     "numbers as text": (
-        lambda: bad("tv", [f"{k}.25" for k in range(30)]),
+        lambda: bad_data("tv", [f"{k}.25" for k in range(30)]),
         DataError,
         r"'tv' is a category of 30 levels in 30 rows.*look like numbers: frame\['tv'\].astype",
     ),
     "rounded numbers as text": (
-        lambda: bad("tv", [f"{k % 13}.5" for k in range(30)]),
+        lambda: bad_data("tv", [f"{k % 13}.5" for k in range(30)]),
         DataError,
         r"13 levels.*astype\(float\). If they are labels: .astype\('category'\)",
     ),
     "a label for every row": (
-        lambda: bad("tv", [f"campaign {k % 16}" for k in range(30)]),
+        lambda: bad_data("tv", [f"campaign {k % 16}" for k in range(30)]),
         DataError,
         "'tv' is a category of 16 levels in 30 rows.*group its levels",
     ),
     "a number declared a category": (
-        lambda: bad("tv", np.linspace(0, 1, 30), discrete=["tv"]),
+        lambda: bad_data("tv", np.linspace(0, 1, 30), discrete=["tv"]),
         DataError,
         r"It is a number: leave it out of discrete=",
     ),
@@ -301,7 +307,7 @@ WRONG = {
         "'sales' acts with a lag",
     ),
     "window of a category": (
-        lambda: bad("tv", ["a", "b"] * 15, windows={"tv": 1}),
+        lambda: bad_data("tv", ["a", "b"] * 15, windows={"tv": 1}),
         DataError,
         "is a category and acts with a lag",
     ),
@@ -350,8 +356,8 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_bad_data_are_refused_with_advice(case):
-    given, error, message = WRONG[case]
-    data, graph, settings = given()
+    arguments, error, message = WRONG[case]
+    data, graph, settings = arguments()
     with pytest.raises(error, match=message):
         read_table(data, graph, **settings)
 

@@ -43,7 +43,7 @@ def category(codes, levels, name="c"):
     return Block(name, (name,), np.asarray(codes, float)[:, None], tuple(levels))
 
 
-def at(*values):
+def one_row(*values):
     """One given row."""
     return [Given(np.atleast_2d(np.asarray(v, float))) for v in values]
 
@@ -57,60 +57,65 @@ def mixed(rows=40, seed=0):
     return (c, window, x), number(y, "y")
 
 
-@pytest.mark.parametrize("how", EVERY, ids=repr)
-def test_probabilities_are_probabilities_of_observed_and_of_far_values(how):
-    parents, own = mixed()
-    fitted = how.fit(parents, own)
+@pytest.mark.parametrize("conditional", EVERY, ids=repr)
+def test_probabilities_are_probabilities_of_observed_and_of_far_values(conditional):
+    parents, child = mixed()
+    fitted = conditional.fit(parents, child)
     rows = np.array([0, 7, 7, 39])
-    seen = [Given(p.values[rows], rows) for p in parents]
-    made = [Given(g.values) for g in seen]
-    far = at([2.0], [1e5, -1e5, 0], [1e9])
-    for given in (seen, made, far):
-        chosen = fitted.probabilities(given)
-        assert chosen.shape == (len(given[0].values), 40)
+    observed = [Given(p.values[rows], rows) for p in parents]
+    synthetic = [Given(g.values) for g in observed]
+    outliers = one_row([2.0], [1e5, -1e5, 0], [1e9])
+    for points in (observed, synthetic, outliers):
+        chosen = fitted.probabilities(points)
+        assert chosen.shape == (len(points[0].values), 40)
         assert (chosen >= 0).all()
         np.testing.assert_allclose(chosen.sum(axis=1), 1, rtol=1e-12)
-        assert np.isfinite(fitted.donate(chosen.argmax(axis=1), given)).all()
+        assert np.isfinite(fitted.donate(chosen.argmax(axis=1), points)).all()
     np.testing.assert_allclose(
-        fitted.probabilities(seen), fitted.probabilities(made), rtol=1e-9, atol=1e-300
+        fitted.probabilities(observed), fitted.probabilities(synthetic), rtol=1e-9, atol=1e-300
     )
 
 
-@pytest.mark.parametrize("how", EVERY, ids=repr)
-def test_units_of_measurement_do_not_matter(how):
-    parents, own = mixed()
+@pytest.mark.parametrize("conditional", EVERY, ids=repr)
+def test_units_of_measurement_do_not_matter(conditional):
+    parents, child = mixed()
     c, window, x = parents
     scaled = c, number(window.values * 1e4, "w"), number(x.values / 256 + 5, "x")
     rows = np.arange(40)
-    before = how.fit(parents, own).probabilities([Given(p.values, rows) for p in parents])
-    after = how.fit(scaled, own).probabilities([Given(p.values, rows) for p in scaled])
-    np.testing.assert_allclose(before, after, rtol=1e-3, atol=1e-5)  # L-BFGS stops a little apart
+    original_odds = conditional.fit(parents, child).probabilities(
+        [Given(p.values, rows) for p in parents]
+    )
+    scaled_odds = conditional.fit(scaled, child).probabilities(
+        [Given(p.values, rows) for p in scaled]
+    )
+    # L-BFGS stops a little apart
+    np.testing.assert_allclose(original_odds, scaled_odds, rtol=1e-3, atol=1e-5)
 
 
 def test_nadaraya_watson_is_its_formula():
-    parents, own = mixed(12)
+    parents, child = mixed(12)
     c, window, x = parents
-    how = NadarayaWatson(0.5, mismatch=0.2)
-    given = at([1.0], window.values[3] + 0.1, [0.3])
+    conditional = NadarayaWatson(0.5, mismatch=0.2)
+    points = one_row([1.0], window.values[3] + 0.1, [0.3])
     expected = np.ones(12)
     for k in range(12):
-        for parent, z in ((window, given[1].values[0]), (x, given[2].values[0])):
+        for parent, z in ((window, points[1].values[0]), (x, points[2].values[0])):
             h = 0.5 * parent.values.std(axis=0, ddof=1)
             expected[k] *= np.exp(-(((z - parent.values[k]) / h) ** 2).sum() / 2)
         expected[k] *= 1 if c.values[k] == 1 else 0.2
-    found = how.fit(parents, own).probabilities(given)[0]
-    np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-10)
+    probability = conditional.fit(parents, child).probabilities(points)[0]
+    np.testing.assert_allclose(probability, expected / expected.sum(), rtol=1e-10)
 
 
 def test_tables_and_direct_evaluation_agree(monkeypatch):
-    parents, own = mixed()
+    parents, child = mixed()
     rows = np.arange(40)
-    given = [Given(p.values, rows) for p in parents]
-    for how in (NadarayaWatson(), NadarayaWatson(mismatch=None)):
-        tabulated = how.fit(parents, own).probabilities(given)
+    points = [Given(p.values, rows) for p in parents]
+    for conditional in (NadarayaWatson(), NadarayaWatson(mismatch=None)):
+        tabulated = conditional.fit(parents, child).probabilities(points)
         with monkeypatch.context() as patch:
             patch.setattr(conditionals, "TABLE_CELLS", 0)
-            direct = how.fit(parents, own).probabilities(given)
+            direct = conditional.fit(parents, child).probabilities(points)
         np.testing.assert_allclose(tabulated, direct, rtol=1e-12, atol=1e-300)
 
 
@@ -118,26 +123,26 @@ def test_tables_and_direct_evaluation_agree(monkeypatch):
 def test_out_of_reach_of_a_kernel_the_nearest_row_donates(kernel):
     x = number([0.0, 1.0, 1.0, 9.0])
     fitted = NadarayaWatson(0.01, kernel=kernel).fit([x], x)
-    assert fitted.probabilities(at([0.7])).tolist() == [[0, 0.5, 0.5, 0]]
-    assert fitted.probabilities(at([1e12])).tolist() == [[0, 0, 0, 1]]
-    assert fitted.probabilities(at([9.0])).tolist() == [[0, 0, 0, 1]]
+    assert fitted.probabilities(one_row([0.7])).tolist() == [[0, 0.5, 0.5, 0]]
+    assert fitted.probabilities(one_row([1e12])).tolist() == [[0, 0, 0, 1]]
+    assert fitted.probabilities(one_row([9.0])).tolist() == [[0, 0, 0, 1]]
 
 
 def test_far_from_all_rows_the_nearest_donates_and_nothing_is_lost():
     x = number(np.arange(10.0))
-    chosen = NadarayaWatson().fit([x], x).probabilities(at([1e7]))
+    chosen = NadarayaWatson().fit([x], x).probabilities(one_row([1e7]))
     assert chosen[0, 9] == pytest.approx(1)
 
 
 def test_a_pair_of_categories_that_was_not_seen_has_the_most_similar_donors():
     a, b = category([0, 0, 1, 1], "pq", "a"), category([0, 0, 1, 2], "rst", "b")
     x = number([0.0, 1.0, 5.0, 0.0])
-    chosen = NadarayaWatson().fit([a, b], x).probabilities(at([1.0], [0.0]))
+    chosen = NadarayaWatson().fit([a, b], x).probabilities(one_row([1.0], [0.0]))
     assert chosen.tolist() == [[0.25] * 4]  # one category of two, each of them
     with_number = NadarayaWatson(0.5).fit([a, b, x], x)
-    given = at([0.0], [1.0], [0.9])  # a as in rows 0 and 1, b as in row 2
-    near = np.exp(-0.5 * ((0.9 - np.array([0, 1.0, 5])) / (0.5 * x.values.std(ddof=1))) ** 2)
-    np.testing.assert_allclose(with_number.probabilities(given)[0, :3], near / near.sum())
+    points = one_row([0.0], [1.0], [0.9])  # a as in rows 0 and 1, b as in row 2
+    weights = np.exp(-0.5 * ((0.9 - np.array([0, 1.0, 5])) / (0.5 * x.values.std(ddof=1))) ** 2)
+    np.testing.assert_allclose(with_number.probabilities(points)[0, :3], weights / weights.sum())
 
 
 def test_identity_kernel_gives_conditional_frequencies():
@@ -148,7 +153,7 @@ def test_identity_kernel_gives_conditional_frequencies():
     for i in range(2):
         for j in range(3):
             cell = (a.values[:, 0] == i) & (b.values[:, 0] == j)
-            chosen = fitted.probabilities(at([i], [j]))[0]
+            chosen = fitted.probabilities(one_row([i], [j]))[0]
             for level in range(4):
                 frequency = (y.values[cell, 0] == level).mean()
                 assert chosen[y.values[:, 0] == level].sum() == pytest.approx(frequency)
@@ -166,29 +171,30 @@ def test_a_small_temperature_copies_rows():
 
 def test_k_nearest_shares_among_ties_and_counts_categories():
     x = number([0.0, 1.0, 1.0, 1.0, 9.0])
-    chosen = KNearest(k=2).fit([x], x).probabilities(at([0.0]))
+    chosen = KNearest(k=2).fit([x], x).probabilities(one_row([0.0]))
     np.testing.assert_allclose(chosen, [[1 / 2, 1 / 6, 1 / 6, 1 / 6, 0]])
     sd = x.values.std(ddof=1)
     c = category([0, 1, 0, 1, 0], "pq")
     # row 4, of the same category, is 8 / sd > 1 away; the others' category costs a distance of one
     assert 8 / sd > np.sqrt(1 + (7 / sd) ** 2) or 8 / sd > 1
-    far = ((1.0 - x.values[:, 0]) / sd) ** 2 + (c.values[:, 0] != 0)
-    chosen = KNearest(k=3).fit([x, c], x).probabilities(at([1.0], [0.0]))[0]
-    assert set(np.flatnonzero(chosen)) == set(np.flatnonzero(far <= np.sort(far)[2]))
-    assert np.flatnonzero(KNearest().fit([x], x).probabilities(at([9.0]))).size == 4  # k = 2, ties
+    distance = ((1.0 - x.values[:, 0]) / sd) ** 2 + (c.values[:, 0] != 0)
+    chosen = KNearest(k=3).fit([x, c], x).probabilities(one_row([1.0], [0.0]))[0]
+    assert set(np.flatnonzero(chosen)) == set(np.flatnonzero(distance <= np.sort(distance)[2]))
+    chosen = KNearest().fit([x], x).probabilities(one_row([9.0]))
+    assert np.flatnonzero(chosen).size == 4  # k = 2, ties
 
 
 # --- residual bootstrap -------------------------------------------------------------------------
 
 
 def test_least_squares_and_the_scale_of_its_residuals():
-    parents, own = mixed(60)
-    mean = fit_mean(parents, own)
+    parents, child = mixed(60)
+    mean = fit_mean(parents, child)
     c, window, x = parents
     design = np.column_stack(
         [np.ones(60), c.values == 1, c.values == 2, window.values, x.values]
     ).astype(float)
-    slopes, rss, *_ = np.linalg.lstsq(design, own.values[:, 0], rcond=None)
+    slopes, rss, *_ = np.linalg.lstsq(design, child.values[:, 0], rcond=None)
     np.testing.assert_allclose(mean.predict([p.values for p in parents]), design @ slopes)
     assert mean.residuals.mean() == pytest.approx(0, abs=1e-12)
     assert (mean.residuals**2).mean() == pytest.approx(rss[0] / (60 - 7))
@@ -236,14 +242,15 @@ def test_the_spline_bends_inside_and_is_straight_beyond_the_data():
     x = number(rng.uniform(-2, 2, size=300))
     y = number(np.sin(2 * x.values[:, 0]) + 0.1 * rng.normal(size=300), "y")
     mean = fit_mean([x], y, knots=5)
-    inside = np.linspace(-1.7, 1.7, 50)[:, None]
-    assert abs(mean.predict([inside]) - np.sin(2 * inside[:, 0])).max() < 0.15
-    for beyond in (np.linspace(2, 2.2, 20), np.linspace(-2.2, -2, 20)):
-        bend = np.diff(mean.predict([beyond[:, None]]), 2)
-        assert abs(bend).max() < 1e-8
+    interior = np.linspace(-1.7, 1.7, 50)[:, None]
+    assert abs(mean.predict([interior]) - np.sin(2 * interior[:, 0])).max() < 0.15
+    for exterior in (np.linspace(2, 2.2, 20), np.linspace(-2.2, -2, 20)):
+        curvature = np.diff(mean.predict([exterior[:, None]]), 2)
+        assert abs(curvature).max() < 1e-8
     slope = mean.coefficients[1] / mean.scale[0]
-    far = mean.predict([np.array([[50.0], [60.0]])])
-    assert np.diff(far) == pytest.approx(10 * slope)  # what bends adds no more than near the rows
+    outlier_means = mean.predict([np.array([[50.0], [60.0]])])
+    # the nonlinear part adds no more than near the rows
+    assert np.diff(outlier_means) == pytest.approx(10 * slope)
     assert (mean.residuals**2).mean() == pytest.approx(0.01, rel=0.3)
 
 
@@ -269,22 +276,22 @@ def test_causes_that_reinforce_each_other_have_a_product():
     errors = [np.sqrt(((m.predict(values) - mean) ** 2).mean()) for m in (straight, bent)]
     assert errors[0] > 0.6
     assert errors[1] < 0.2
-    at = [np.full((1, 1), x) for x in (1.5, -1.5, 0.0)]  # not among the rows
-    assert bent.predict(at)[0] == pytest.approx(1.5 - 0.75 - 0.8 * 2.25, abs=0.35)
+    points = [np.full((1, 1), x) for x in (1.5, -1.5, 0.0)]  # not among the rows
+    assert bent.predict(points)[0] == pytest.approx(1.5 - 0.75 - 0.8 * 2.25, abs=0.35)
 
 
 def test_where_nothing_bends_the_mean_stays_nearly_linear():
     """Over worlds: half bend not at all, and the mean is little worse than the linear one."""
-    worse, bends = [], []
+    worse, freedoms = [], []
     for seed in range(40):
         parents, y, mean = planned(100, seed)
         values = [p.values for p in parents]
-        made = [fit_mean(parents, y), fit_mean(parents, y, knots=3, products=True)]
-        worse.append([((m.predict(values) - mean) ** 2).mean() for m in made])
-        bends.append(len(y.values) * (1 - 1 / _inflation(made[1], y, values)))
+        means = [fit_mean(parents, y), fit_mean(parents, y, knots=3, products=True)]
+        worse.append([((m.predict(values) - mean) ** 2).mean() for m in means])
+        freedoms.append(len(y.values) * (1 - 1 / _inflation(means[1], y, values)))
     straight, bent = np.mean(worse, axis=0)
     assert straight < bent < 1.5 * straight
-    assert np.median(bends) < 1 + 4 + 1
+    assert np.median(freedoms) < 1 + 4 + 1
 
 
 def _inflation(mean, y, values):
@@ -296,8 +303,8 @@ def _inflation(mean, y, values):
 def test_a_window_bends_along_its_contribution():
     """One index for the four weeks of a window: a product with another cause is one column."""
     rng = np.random.default_rng(12)
-    window, other = rng.normal(size=(2, 200, 4))
-    reach, drive = window @ [1.0, 0.6, 0.3, 0.1], other[:, 0]
+    window, noise = rng.normal(size=(2, 200, 4))
+    reach, drive = window @ [1.0, 0.6, 0.3, 0.1], noise[:, 0]
     parents = [number(window, "window"), number(drive, "drive")]
     y = number(reach + drive + 0.7 * reach * drive + 0.3 * rng.normal(size=200), "y")
     mean = fit_mean(parents, y, products=True)
@@ -320,21 +327,21 @@ def test_nothing_bends_where_rows_are_few_for_the_linear_part():
     assert fit_mean(parents, y, knots=3, products=True).nonlinear_part is None
 
 
-@pytest.mark.parametrize(("rows", "on"), [(30, 0.15), (52, 0.15), (104, 0.1)])
-def test_channels_that_are_seldom_on_together_have_no_product(rows, on):
+@pytest.mark.parametrize(("rows", "share"), [(30, 0.15), (52, 0.15), (104, 0.1)])
+def test_channels_that_are_seldom_on_together_have_no_product(rows, share):
     """Linear truth; recombined weeks have channels on together: a product would be a guess."""
     worst = []
     for seed in range(60):
         rng = np.random.default_rng([rows, seed])
-        x = np.exp(rng.normal(size=(rows, 3))) * (rng.random((rows, 3)) < on)
+        x = np.exp(rng.normal(size=(rows, 3))) * (rng.random((rows, 3)) < share)
         if not x.std(axis=0).all():
             continue
         y = number(x.sum(axis=1) + rng.normal(size=rows), "y")
         parents = [number(column) for column in x.T]
         mixed_up = [rng.permutation(column)[:, None] for column in x.T]
         truth = sum(mixed_up)[:, 0]
-        made = (fit_mean(parents, y), fit_mean(parents, y, knots=3, products=True))
-        worst.append([np.sqrt(((m.predict(mixed_up) - truth) ** 2).mean()) for m in made])
+        means = (fit_mean(parents, y), fit_mean(parents, y, knots=3, products=True))
+        worst.append([np.sqrt(((m.predict(mixed_up) - truth) ** 2).mean()) for m in means])
     straight, bent = np.array(worst).T
     assert bent.max() < 1.5 * straight.max()
     assert np.median(bent) < 1.1 * np.median(straight)
@@ -346,10 +353,10 @@ def test_causes_that_are_nearly_copies_do_not_blow_up(gap):
     a = rng.normal(size=104)
     b = a + gap * rng.normal(size=104)
     y = number(a + b + rng.normal(size=104), "y")
-    for given in ({}, {"knots": 3, "products": True}):
-        mean = fit_mean([number(a, "a"), number(b, "b")], y, **given)
-        apart = mean.predict([np.array([[1.0]]), np.array([[-1.0]])])
-        assert abs(apart) < 10
+    for settings in ({}, {"knots": 3, "products": True}):
+        mean = fit_mean([number(a, "a"), number(b, "b")], y, **settings)
+        prediction = mean.predict([np.array([[1.0]]), np.array([[-1.0]])])
+        assert abs(prediction) < 10
 
 
 def test_a_category_of_one_level_has_no_feature():
@@ -364,11 +371,11 @@ def test_local_residuals_follow_the_spread_and_global_ones_do_not():
     frame = pd.DataFrame({"x": x, "y": x + (0.1 + 2 * x) * rng.normal(size=400)})
 
     def ratio(local):
-        how = {"y": ResidualBootstrap(local=local)}
-        rows = augment(frame, Graph.parse("x -> y"), conditional=how, budget=4000, seed=0)
-        drawn, made = rows.values["x"][:, 0], rows.values["y"][:, 0]
-        errors = made - np.polyval(np.polyfit(drawn, made, 1), drawn)
-        return errors[drawn > 0.75].std() / errors[drawn < 0.25].std()
+        conditional = {"y": ResidualBootstrap(local=local)}
+        rows = augment(frame, Graph.parse("x -> y"), conditional=conditional, budget=4000, seed=0)
+        x_values, y_values = rows.values["x"][:, 0], rows.values["y"][:, 0]
+        errors = y_values - np.polyval(np.polyfit(x_values, y_values, 1), x_values)
+        return errors[x_values > 0.75].std() / errors[x_values < 0.25].std()
 
     assert 0.9 < ratio(local=False) < 1.1
     assert ratio(local=True) > 3  # 1.85 / 0.36 = 5.1 in truth, smoothed over a bandwidth
@@ -378,24 +385,24 @@ def test_local_residuals_follow_the_spread_and_global_ones_do_not():
 
 
 def test_local_slopes_are_their_formula():
-    parents, own = mixed(30)
+    parents, child = mixed(30)
     _, window, x = parents
-    fitted = LocalLinear(NadarayaWatson("scott", mismatch=0.3)).fit(parents, own)
-    given = at([1.0], [0.2, -0.1, 0.4], [0.5])
-    p = fitted.kernels.probabilities(given)[0]
+    fitted = LocalLinear(NadarayaWatson("scott", mismatch=0.3)).fit(parents, child)
+    points = one_row([1.0], [0.2, -0.1, 0.4], [0.5])
+    p = fitted.kernels.probabilities(points)[0]
     columns = np.c_[window.values, x.values]
     sd = columns.std(axis=0, ddof=1)
-    z, y = (columns - columns.mean(axis=0)) / sd, own.values[:, 0]
+    z, y = (columns - columns.mean(axis=0)) / sd, child.values[:, 0]
     zc, yc = z - p @ z, y - p @ y
     h = np.concatenate([fitted.kernels.bandwidths[1], fitted.kernels.bandwidths[2]]) / sd
     penalty = np.diag(4 * (p**2).sum() * np.minimum(h, 1) ** 2)
     squares, products = (zc * p[:, None]).T @ zc, (zc * p[:, None]).T @ yc
-    coefficients = fit_mean(parents, own)
+    coefficients = fit_mean(parents, child)
     everywhere = (coefficients.coefficients[1:] / coefficients.scale)[2:] * sd
     expected = everywhere + np.linalg.solve(squares + penalty, products - squares @ everywhere)
-    np.testing.assert_allclose(fitted.slopes(given)[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(fitted.slopes(points)[0], expected, rtol=1e-6)
     move = (np.r_[0.2, -0.1, 0.4, 0.5] - columns[7]) / sd
-    donated = fitted.donate(np.array([7]), given)[0, 0]
+    donated = fitted.donate(np.array([7]), points)[0, 0]
     assert donated == pytest.approx(y[7] + move @ expected, rel=1e-6)
 
 
@@ -403,8 +410,8 @@ def test_local_linear_is_exact_on_a_line_however_far():
     x = number(np.random.default_rng(0).normal(size=(50, 2)))
     y = number(x.values @ [2.0, -1.0] + 3, "y")
     fitted = LocalLinear().fit([x], y)
-    given = [Given(np.array([[0.0, 0.0], [30.0, -40.0]]))]
-    np.testing.assert_allclose(fitted.donate(np.array([3, 8]), given)[:, 0], [3, 103], rtol=1e-7)
+    points = [Given(np.array([[0.0, 0.0], [30.0, -40.0]]))]
+    np.testing.assert_allclose(fitted.donate(np.array([3, 8]), points)[:, 0], [3, 103], rtol=1e-7)
 
 
 def test_local_linear_follows_a_curve_that_one_slope_does_not():
@@ -413,20 +420,20 @@ def test_local_linear_follows_a_curve_that_one_slope_does_not():
     y = number(x.values[:, 0] ** 2, "y")  # no noise: what is left is bias
     z = np.linspace(-1.8, 1.8, 40)
 
-    def bias(how):
-        fitted = how.fit([x], y)
-        given = [Given(z[:, None])]
-        p = fitted.probabilities(given)
+    def bias(conditional):
+        fitted = conditional.fit([x], y)
+        points = [Given(z[:, None])]
+        p = fitted.probabilities(points)
         # 100 donors at even places of each distribution
-        heap = np.cumsum(p, axis=1)
-        donors = [np.searchsorted(h, (np.arange(100) + 0.5) / 100) for h in heap]
-        made = np.array(
+        cumulative = np.cumsum(p, axis=1)
+        donors = [np.searchsorted(h, (np.arange(100) + 0.5) / 100) for h in cumulative]
+        means = np.array(
             [
                 fitted.donate(np.minimum(d, 299), [Given(np.full((100, 1), v))]).mean()
                 for d, v in zip(donors, z, strict=True)
             ]
         )
-        return np.sqrt(((made - z**2) ** 2).mean())
+        return np.sqrt(((means - z**2) ** 2).mean())
 
     straight = bias(ResidualBootstrap(knots=0, products=False))
     assert bias(LocalLinear()) < bias(NadarayaWatson()) < straight
@@ -438,7 +445,7 @@ def test_local_linear_with_categories_only_is_a_kernel_estimate():
     c, y = category([0, 1] * 10, "ab"), number(np.arange(20.0), "y")
     fitted = LocalLinear(NadarayaWatson()).fit([c], y)
     assert not fitted.moves
-    assert fitted.donate(np.array([4]), at([0.0])).tolist() == [[4.0]]
+    assert fitted.donate(np.array([4]), one_row([0.0])).tolist() == [[4.0]]
 
 
 def test_a_column_that_repeats_another_makes_no_singular_slope():
@@ -447,9 +454,9 @@ def test_a_column_that_repeats_another_makes_no_singular_slope():
     x = number(np.c_[a, a, a])
     y = number(2 * a + 0.1 * rng.normal(size=60), "y")
     slopes = LocalLinear().fit([x], y).slopes([Given(x.values, np.arange(60))])
-    together = slopes.sum(axis=1) / a.std(ddof=1)
-    assert together.mean() == pytest.approx(2, abs=0.05)
-    assert abs(together - 2).max() < 0.5  # noise of few neighbors, not of a singular design
+    total_slope = slopes.sum(axis=1) / a.std(ddof=1)
+    assert total_slope.mean() == pytest.approx(2, abs=0.05)
+    assert abs(total_slope - 2).max() < 0.5  # noise of few neighbors, not of a singular design
     np.testing.assert_allclose(slopes[:, 0], slopes[:, 1], rtol=1e-6)
 
 
@@ -459,28 +466,28 @@ def test_a_column_that_repeats_another_makes_no_singular_slope():
 @pytest.mark.parametrize("kind", ["number", "category", "window"])
 def test_forest_weights_are_shares_of_leaves(kind):
     parents, y = mixed(30)
-    own = {"number": y, "category": parents[0], "window": parents[1]}[kind]
-    parents = [p for p in parents if p is not own]
-    fitted = Forest(trees=7, smallest=3).fit(parents, own)
-    given = [Given(p.values[[2, 11]] + (0 if p.discrete else 0.05)) for p in parents]
+    child = {"number": y, "category": parents[0], "window": parents[1]}[kind]
+    parents = [p for p in parents if p is not child]
+    fitted = Forest(trees=7, smallest=3).fit(parents, child)
+    points = [Given(p.values[[2, 11]] + (0 if p.discrete else 0.05)) for p in parents]
     train = fitted.forest.apply(features(parents, [p.values for p in parents]))
-    at_given = fitted.forest.apply(features(parents, [g.values for g in given]))
+    point_leaves = fitted.forest.apply(features(parents, [g.values for g in points]))
     expected = np.zeros((2, 30))
     for row in range(2):
         for tree in range(7):
-            inside = train[:, tree] == at_given[row, tree]
-            expected[row] += inside / inside.sum() / 7
-    np.testing.assert_allclose(fitted.probabilities(given), expected, atol=1e-12)
+            is_member = train[:, tree] == point_leaves[row, tree]
+            expected[row] += is_member / is_member.sum() / 7
+    np.testing.assert_allclose(fitted.probabilities(points), expected, atol=1e-12)
 
 
 def test_a_forest_is_the_same_for_the_same_seed():
-    parents, own = mixed(30)
-    given = [Given(p.values, np.arange(30)) for p in parents]
-    one, two, other = (
-        Forest(trees=5, seed=seed).fit(parents, own).probabilities(given) for seed in (1, 1, 2)
+    parents, child = mixed(30)
+    points = [Given(p.values, np.arange(30)) for p in parents]
+    first, second, third = (
+        Forest(trees=5, seed=seed).fit(parents, child).probabilities(points) for seed in (1, 1, 2)
     )
-    assert (one == two).all()
-    assert (one != other).any()
+    assert (first == second).all()
+    assert (first != third).any()
 
 
 def test_a_forest_without_scikit_learn_says_how_to_get_it(monkeypatch):

@@ -71,28 +71,28 @@ def test_scores_that_would_underflow_keep_their_mass():
 )
 def test_a_draw_is_the_inverse_of_the_distribution_function(counts, u):
     probability = np.array(counts, float) / sum(counts)
-    before, after = np.cumsum(probability) - probability, np.cumsum(probability)
-    found = int(draw(probability[None], np.zeros(1, int), np.array([u]))[0])
-    assert probability[found] > 0
-    assert before[found] - 1e-12 <= u <= after[found] + 1e-12
+    lower, upper = np.cumsum(probability) - probability, np.cumsum(probability)
+    donor = int(draw(probability[None], np.zeros(1, int), np.array([u]))[0])
+    assert probability[donor] > 0
+    assert lower[donor] - 1e-12 <= u <= upper[donor] + 1e-12
 
 
 def test_rows_are_drawn_each_from_its_own_probabilities():
     probability = np.array([[1.0, 0, 0], [0, 0.5, 0.5]])
-    which = np.array([1, 0, 1, 0])
-    assert draw(probability, which, np.array([0.2, 0.9, 0.7, 0.0])).tolist() == [1, 0, 2, 0]
+    rows = np.array([1, 0, 1, 0])
+    assert draw(probability, rows, np.array([0.2, 0.9, 0.7, 0.0])).tolist() == [1, 0, 2, 0]
 
 
 @pytest.mark.parametrize("parents", [1, 3])
 def test_the_loop_over_many_rows_draws_the_same_donors(parents):
     """Far points too: the nearest row donates, as no weight underflows."""
     rng = np.random.default_rng(2)
-    seen, given = rng.normal(size=(300, parents)) / 0.2, rng.normal(size=(500, parents)) / 0.2
-    given[:5] *= 50
+    data, points = rng.normal(size=(300, parents)) / 0.2, rng.normal(size=(500, parents)) / 0.2
+    points[:5] *= 50
     u = rng.random(500)
-    score = -0.5 * ((given[:, None] - seen) ** 2).sum(axis=-1)
+    score = -0.5 * ((points[:, None] - data) ** 2).sum(axis=-1)
     expected = draw(softmax(score), np.arange(500), u)
-    assert np.array_equal(draw_nearby(given, seen, u), expected)
+    assert np.array_equal(draw_nearby(points, data, u), expected)
 
 
 def test_many_rows_and_tables_give_the_same_draws(monkeypatch):
@@ -100,7 +100,7 @@ def test_many_rows_and_tables_give_the_same_draws(monkeypatch):
     frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=list("abc"))
     frame["c"] += frame["a"] + frame["b"]
     graph = Graph.parse("a, b -> c", outcome="c")
-    first = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    tabulated = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
     monkeypatch.setattr("bayescausal.augmentation.conditionals.TABLE_CELLS", 0)
-    again = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
-    assert np.array_equal(first.indices, again.indices)
+    looped = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    assert np.array_equal(tabulated.indices, looped.indices)

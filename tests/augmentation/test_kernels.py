@@ -37,19 +37,21 @@ def test_a_kernel_is_its_formula_and_a_product_over_columns(kind):
     assert set(FORMULAS) == set(KERNELS)
     rng = np.random.default_rng(0)
     block = number(rng.normal(size=(8, 2)))
-    given, widths = rng.normal(size=(5, 2)), np.array([0.7, 1.9])
-    u = (given[:, None] - block.values) / widths
+    points, widths = rng.normal(size=(5, 2)), np.array([0.7, 1.9])
+    u = (points[:, None] - block.values) / widths
     expected = FORMULAS[kind](u).prod(axis=2)
-    found = np.exp(log_kernel(block, given, widths, kind, 0.0))
+    kernel = np.exp(log_kernel(block, points, widths, kind, 0.0))
     assert (expected == 0).any() == (kind != "gaussian")
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_the_gaussian_keeps_apart_values_that_are_far_from_all_others():
-    found = log_kernel(number([0.0, 1.0]), np.array([[1e6]]), np.array([0.01]), "gaussian", 0.0)
+    log_kernels = log_kernel(
+        number([0.0, 1.0]), np.array([[1e6]]), np.array([0.01]), "gaussian", 0.0
+    )
     # (1e8^2 - (1e8 - 100)^2) / 2, which a difference of squares would lose
-    assert found[0, 1] - found[0, 0] == pytest.approx(1e10 - 5000, rel=1e-5)
-    assert softmax(found).tolist() == [[0.0, 1.0]]
+    assert log_kernels[0, 1] - log_kernels[0, 0] == pytest.approx(1e10 - 5000, rel=1e-5)
+    assert softmax(log_kernels).tolist() == [[0.0, 1.0]]
 
 
 def test_the_rules_are_the_published_ones():
@@ -74,9 +76,9 @@ def test_the_rules_fall_back_to_the_standard_deviation_and_follow_units():
 def test_aitchison_aitken_adds_up_to_one_over_the_categories(levels):
     rows = 50
     smooth = (levels - 1) / levels * rows**-0.4
-    same, other = 1 - smooth, smooth / (levels - 1)
-    assert same + (levels - 1) * other == pytest.approx(1, rel=1e-14)
-    assert aitchison_aitken(levels, rows) == pytest.approx(other / same, rel=1e-14)
+    match, mismatch = 1 - smooth, smooth / (levels - 1)
+    assert match + (levels - 1) * mismatch == pytest.approx(1, rel=1e-14)
+    assert aitchison_aitken(levels, rows) == pytest.approx(mismatch / match, rel=1e-14)
     assert 0 < aitchison_aitken(levels, rows) < 1
 
 
@@ -88,25 +90,26 @@ def test_aitchison_aitken_tends_to_identity_and_is_uniform_at_its_limit():
 
 def test_the_identity_kernel_and_a_partial_mismatch():
     block = category([0, 1, 2, 1], "abc")
-    given = np.array([[1.0]])
-    same = log_kernel(block, given, np.ones(1), "gaussian", 0.0)
-    assert np.exp(same).tolist() == [[0, 1, 0, 1]]
-    part = log_kernel(block, given, np.ones(1), "gaussian", 0.25)
+    point = np.array([[1.0]])
+    identity = log_kernel(block, point, np.ones(1), "gaussian", 0.0)
+    assert np.exp(identity).tolist() == [[0, 1, 0, 1]]
+    part = log_kernel(block, point, np.ones(1), "gaussian", 0.25)
     np.testing.assert_allclose(np.exp(part), [[0.25, 1, 0.25, 1]])
 
 
 def test_most_alike_counts_categories_and_puts_the_unit_first():
     a, b = category([0, 0, 1], "xy", "a"), category([0, 1, 1], "xy", "b")
     unit = category([0, 1, 1], "uv", UNIT)
-    given = [np.array([[1.0]]), np.array([[0.0]]), np.array([[0.0]])]
-    assert most_alike_rows([a, b], given[:2]).tolist() == [[True, False, True]]
-    assert most_alike_rows([a, b, unit], given).tolist() == [[True, False, False]]
-    other = [np.array([[0.0]]), np.array([[0.0]]), np.array([[1.0]])]  # (0, 0) was seen in unit u
-    assert most_alike_rows([a, b, unit], other).tolist() == [[False, True, False]]
+    points = [np.array([[1.0]]), np.array([[0.0]]), np.array([[0.0]])]
+    assert most_alike_rows([a, b], points[:2]).tolist() == [[True, False, True]]
+    assert most_alike_rows([a, b, unit], points).tolist() == [[True, False, False]]
+    # (0, 0) was seen in unit u
+    unseen_pair = [np.array([[0.0]]), np.array([[0.0]]), np.array([[1.0]])]
+    assert most_alike_rows([a, b, unit], unseen_pair).tolist() == [[False, True, False]]
 
 
 def test_nearest_is_scale_free_and_prefers_equal_categories():
     x, c = number([0.0, 1.0, 10.0]), category([0, 1, 0], "pq")
-    given = [np.array([[0.9]]), np.array([[0.0]])]
-    assert nearest_rows([x], given[:1]).tolist() == [[False, True, False]]
-    assert nearest_rows([x, c], given).tolist() == [[True, False, False]]
+    points = [np.array([[0.9]]), np.array([[0.0]])]
+    assert nearest_rows([x], points[:1]).tolist() == [[False, True, False]]
+    assert nearest_rows([x, c], points).tolist() == [[True, False, False]]

@@ -42,19 +42,19 @@ EDGELESS = Graph(isolated=("a", "b", "c"))
 TINY, WIDE = NadarayaWatson(1e-6), NadarayaWatson(1e9)
 
 
-@pytest.mark.parametrize("how", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(METHODS))
 @settings(max_examples=8, deadline=None)
 @given(graph=mixed_graphs(), seed=SEEDS)
-def test_every_value_was_observed_and_weights_are_probabilities(how, graph, seed):
+def test_every_value_was_observed_and_weights_are_probabilities(method, graph, seed):
     frame = frame_of(graph.nodes, 9, seed)
-    rows = augment(frame, graph, conditional=SCOTT, seed=seed, **METHODS[how])
+    rows = augment(frame, graph, conditional=SCOTT, seed=seed, **METHODS[method])
     table = rows.to_frame()
     assert len(table) == len(rows) > 0
     for node in graph.nodes:
         assert {*table[node]} <= {*frame[node]}
     assert (rows.weights >= 0).all()
     assert rows.mass <= 1 + 1e-12
-    if how != "threshold":
+    if method != "threshold":
         assert rows.mass == pytest.approx(1, abs=1e-12)
 
 
@@ -65,8 +65,8 @@ def test_a_root_has_its_empirical_margin(graph, seed):
     law = law_of(plan)
     for axis, node in enumerate(graph.nodes):
         if node in plan.factorization.roots:
-            others = tuple(k for k in range(law.ndim) if k != axis)
-            np.testing.assert_allclose(law.sum(axis=others), 1 / 6, rtol=1e-12)
+            axes = tuple(k for k in range(law.ndim) if k != axis)
+            np.testing.assert_allclose(law.sum(axis=axes), 1 / 6, rtol=1e-12)
     assert plan.factorization.roots
 
 
@@ -88,8 +88,8 @@ def test_a_bandwidth_of_nothing_gives_the_observed_rows(text):
     indices, weights, _ = threshold(plan, 0.5)
     assert np.array_equal(indices, np.repeat(np.arange(20)[:, None], 3, axis=1))
     np.testing.assert_allclose(weights, 1 / 20, rtol=1e-12)
-    drawn = ancestral(plan, 200, "latin", np.random.default_rng(0))
-    assert (drawn == drawn[:, :1]).all()
+    draws = ancestral(plan, 200, "latin", np.random.default_rng(0))
+    assert (draws == draws[:, :1]).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -106,7 +106,7 @@ def test_categories_have_the_probabilities_of_the_bayes_net(graph, seed):
     frame = pd.DataFrame(x, columns=list(graph.nodes))
     plan = plan_of(frame, graph, NadarayaWatson(), discrete=graph.nodes)
     pillows = plan.factorization.pillows
-    found = merged_of(plan, *threshold(plan, 1e-9)[:2])
+    merged = merged_of(plan, *threshold(plan, 1e-9)[:2])
     total = 0.0
     for values in itertools.product((0, 1), repeat=len(graph.nodes)):
         row = dict(zip(graph.nodes, values, strict=True))
@@ -117,10 +117,10 @@ def test_categories_have_the_probabilities_of_the_bayes_net(graph, seed):
                 alike = alike[alike[parent] == row[parent]]
             probability *= (alike[node] == row[node]).mean() if len(alike) else np.nan
         if np.isfinite(probability):
-            assert found.get(values, 0.0) == pytest.approx(probability, rel=1e-9, abs=1e-15)
+            assert merged.get(values, 0.0) == pytest.approx(probability, rel=1e-9, abs=1e-15)
             total += probability
     assert total > 0.5
-    assert sum(found.values()) == pytest.approx(1, abs=1e-12)
+    assert sum(merged.values()) == pytest.approx(1, abs=1e-12)
 
 
 @settings(max_examples=15, deadline=None)
@@ -153,21 +153,21 @@ def test_units_do_not_matter(graph, seed, scale, shift, rule):
     changed["a"] = scale * frame["a"] + shift
     laws = [law_of(plan_of(data, graph, NadarayaWatson(rule))) for data in (frame, changed)]
     np.testing.assert_allclose(laws[0], laws[1], rtol=1e-6)
-    made = [
+    tables = [
         augment(data, graph, budget=16, seed=1, conditional=ResidualBootstrap()).to_frame()
         for data in (frame, changed)
     ]
-    made[0]["a"] = scale * made[0]["a"] + shift
-    pd.testing.assert_frame_equal(made[0], made[1], rtol=1e-6, atol=1e-6 * (1 + abs(shift)))
+    tables[0]["a"] = scale * tables[0]["a"] + shift
+    pd.testing.assert_frame_equal(tables[0], tables[1], rtol=1e-6, atol=1e-6 * (1 + abs(shift)))
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "tricube"])
-@pytest.mark.parametrize("far", [30.0, 1e6, -1e9])
-def test_a_parent_far_from_all_data_has_the_nearest_row_as_donor(kernel, far):
+@pytest.mark.parametrize("outlier", [30.0, 1e6, -1e9])
+def test_a_parent_far_from_all_data_has_the_nearest_row_as_donor(kernel, outlier):
     frame = pd.DataFrame({"a": np.arange(10.0), "b": np.arange(10.0) ** 2})
     plan = plan_of(frame, Graph.parse("a -> b"), NadarayaWatson(0.01, kernel=kernel))
-    p = plan.donors["b"].probabilities([Given(np.array([[far], [3.2]]))])
-    nearest = 9 if far > 0 else 0
+    p = plan.donors["b"].probabilities([Given(np.array([[outlier], [3.2]]))])
+    nearest = 9 if outlier > 0 else 0
     np.testing.assert_allclose(p, np.eye(10)[[nearest, 3]], atol=1e-12)
 
 
@@ -181,9 +181,9 @@ def test_a_district_of_all_is_the_complete_graph(count, seed):
     np.testing.assert_allclose(laws[0], laws[1], rtol=1e-12)
 
 
-@pytest.mark.parametrize("how", ["latin", "sobol", "independent", "reduce"])
+@pytest.mark.parametrize("method", ["latin", "sobol", "independent", "reduce"])
 @pytest.mark.parametrize("text", ["a -> b -> c", "a -> c <- b", "a -> b <-> c", "a <-> b <-> c"])
-def test_weighted_means_are_unbiased(how, text):
+def test_weighted_means_are_unbiased(method, text):
     """Seven functions, 150 seeds, 16 cases: 112 comparisons with |z| < 5, each off by 6e-7."""
     frame = frame_of("abc", 8, 4)
     plan = plan_of(frame, Graph.parse(text))
@@ -199,82 +199,82 @@ def test_weighted_means_are_unbiased(how, text):
     estimates = []
     for seed in range(150):
         rng = np.random.default_rng([seed, 7])
-        if how == "reduce":
+        if method == "reduce":
             indices, weights = reduce(plan, 32, rng)
         else:
-            indices, weights = ancestral(plan, 32, how, rng), np.full(32, 1 / 32)
+            indices, weights = ancestral(plan, 32, method, rng), np.full(32, 1 / 32)
         values = plan.values(indices)
         x = np.concatenate([values[v] for v in names], axis=1)
         estimates.append(weights @ functions(x))
-    off = np.mean(estimates, axis=0) - truth
+    bias = np.mean(estimates, axis=0) - truth
     error = np.std(estimates, axis=0, ddof=1) / np.sqrt(150)
-    assert (np.abs(off) <= 5 * error + 1e-9).all(), off / error
+    assert (np.abs(bias) <= 5 * error + 1e-9).all(), bias / error
     assert (np.std(estimates, axis=0)[3:] > 1e-4).all()  # products do vary
 
 
-@pytest.mark.parametrize("how", ["latin", "sobol"])
-def test_even_uniforms_leave_roots_independent(how):
+@pytest.mark.parametrize("kind", ["latin", "sobol"])
+def test_even_uniforms_leave_roots_independent(kind):
     """Two roots that are strongly correlated as observed: 4 standard errors of a correlation."""
     frame = frame_of("ab", 50, 5)
     assert frame.corr().iloc[0, 1] > 0.3
-    rows = augment(frame, Graph(isolated=("a", "b")), budget=4096, uniforms=how, seed=2).to_frame()
+    rows = augment(frame, Graph(isolated=("a", "b")), budget=4096, uniforms=kind, seed=2).to_frame()
     assert abs(rows["a"].corr(rows["b"])) < 4 / np.sqrt(4096)
     shares = rows["a"].value_counts(normalize=True)
     assert len(shares) == 50
     assert np.abs(shares - 0.02).max() < 0.001  # strata: a value has 81 or 82 of 4,096, or near
 
 
-@pytest.mark.parametrize("how", sorted(METHODS))
-def test_nothing_of_rows_held_out_enters(how):
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_nothing_of_rows_held_out_enters(method):
     """Values that are not in the training rows cannot come out; and they change nothing."""
     frame = frame_of("abc", 30, 6)
     graph = Graph.parse("a -> b -> c\na <-> c")
-    other = frame.copy()
-    other.iloc[20:] += 100.0
-    rows, same = (
-        augment(data.iloc[:20], graph, conditional=SCOTT, seed=3, **METHODS[how])
-        for data in (frame, other)
+    altered = frame.copy()
+    altered.iloc[20:] += 100.0
+    rows, rows_of_altered = (
+        augment(data.iloc[:20], graph, conditional=SCOTT, seed=3, **METHODS[method])
+        for data in (frame, altered)
     )
     assert list(rows.plan.table.rows) == list(range(20))
     assert rows.indices.max() < 20
-    assert np.array_equal(rows.indices, same.indices)
-    assert np.array_equal(rows.weights, same.weights)
+    assert np.array_equal(rows.indices, rows_of_altered.indices)
+    assert np.array_equal(rows.weights, rows_of_altered.weights)
 
 
 def test_a_seed_that_was_not_given_can_be_read_and_used_again():
     frame, graph = frame_of("abc", 30, 7), Graph.parse("a -> b -> c")
     first = augment(frame, graph, budget=100)
-    again = augment(frame, graph, budget=100, seed=first.seed)
-    assert np.array_equal(first.indices, again.indices)
-    other = augment(frame, graph, budget=100, seed=first.seed + 1)
-    assert not np.array_equal(first.indices, other.indices)
+    repeat = augment(frame, graph, budget=100, seed=first.seed)
+    assert np.array_equal(first.indices, repeat.indices)
+    variant = augment(frame, graph, budget=100, seed=first.seed + 1)
+    assert not np.array_equal(first.indices, variant.indices)
 
 
 def digest():
     """Fingerprint of the bits of every method on a mixed graph with ties and residuals."""
     graph = Graph.parse("tv -> web -> sales\nsearch <-> web\nsearch -> sales\nprice <-> sales")
     frame = frame_of(graph.nodes, 25, 8, levels=9)
-    found = hashlib.sha256()
-    for how in METHODS.values():
-        conditional = SCOTT if how["method"] == "threshold" else None
-        rows = augment(frame, graph, conditional=conditional, seed=4, **how)
-        found.update(repr(rows.order).encode())
-        found.update(rows.indices.tobytes(order="C"))
-        found.update(rows.weights.tobytes())
-        found.update(rows.to_frame().to_numpy().tobytes(order="C"))
-    return found.hexdigest()
+    fingerprint = hashlib.sha256()
+    for arguments in METHODS.values():
+        conditional = SCOTT if arguments["method"] == "threshold" else None
+        rows = augment(frame, graph, conditional=conditional, seed=4, **arguments)
+        fingerprint.update(repr(rows.order).encode())
+        fingerprint.update(rows.indices.tobytes(order="C"))
+        fingerprint.update(rows.weights.tobytes())
+        fingerprint.update(rows.to_frame().to_numpy().tobytes(order="C"))
+    return fingerprint.hexdigest()
 
 
 def test_hash_seeds_do_not_matter():
     code = "import sys; sys.path.insert(0, sys.argv[1])\n"
     code += "from augmentation.test_laws import digest; print(digest())"
     tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    told = subprocess.run(
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    output = subprocess.run(
         [sys.executable, "-c", code, tests],
-        env={**os.environ, "PYTHONHASHSEED": other},
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert told.strip() == digest()
+    assert output.strip() == digest()

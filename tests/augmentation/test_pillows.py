@@ -15,44 +15,44 @@ def claims(graph):
     return [e[:2] for e in graph.edges], list(graph.bidirected)
 
 
-@given(mixed_graphs(most=5, siblings=False))
+@given(mixed_graphs(max_nodes=5, siblings=False))
 def test_without_bidirected_edges_the_pillow_is_the_parents(graph):
-    found = factorize(graph)
-    assert found.pillows == {v: graph.parents(v) for v in graph.nodes}
+    factorization = factorize(graph)
+    assert factorization.pillows == {v: graph.parents(v) for v in graph.nodes}
 
 
-@given(mixed_graphs(most=5))
+@given(mixed_graphs(max_nodes=5))
 def test_the_order_is_one_that_draws_pillows_first(graph):
-    found = factorize(graph)
-    assert sorted(found.order) == sorted(graph.nodes)
-    for k, node in enumerate(found.order):
-        assert {*found.pillows[node]} <= {*found.order[:k]}
+    factorization = factorize(graph)
+    assert sorted(factorization.order) == sorted(graph.nodes)
+    for k, node in enumerate(factorization.order):
+        assert {*factorization.pillows[node]} <= {*factorization.order[:k]}
 
 
 @settings(max_examples=30)
-@given(mixed_graphs(most=6))
+@given(mixed_graphs(max_nodes=6))
 def test_the_pillows_are_those_of_an_order_and_no_order_has_smaller_ones(graph):
     """Brute force over all linear extensions; with 6 nodes there are up to 720."""
     directed, bidirected = claims(graph)
     every = [
         naive_pillows(order, directed, bidirected) for order in naive_orders(graph.nodes, directed)
     ]
-    found = factorize(graph)
-    assert {v: frozenset(p) for v, p in found.pillows.items()} in every
-    assert found.size == min(sum(map(len, p.values())) for p in every)
+    factorization = factorize(graph)
+    assert {v: frozenset(p) for v, p in factorization.pillows.items()} in every
+    assert factorization.size == min(sum(map(len, p.values())) for p in every)
 
 
 @settings(max_examples=30)
-@given(graph=mixed_graphs(most=6))
+@given(graph=mixed_graphs(max_nodes=6))
 def test_without_the_exact_search_the_pillows_are_still_those_of_an_order(graph):
     directed, bidirected = claims(graph)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pillows, "_PILLOWS", -1)
-        found = factorize(graph)
+        factorization = factorize(graph)
     every = [
         naive_pillows(order, directed, bidirected) for order in naive_orders(graph.nodes, directed)
     ]
-    assert {v: frozenset(p) for v, p in found.pillows.items()} in every
+    assert {v: frozenset(p) for v, p in factorization.pillows.items()} in every
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,13 @@ def test_many_nodes_are_no_burden():
     names = [f"v{k:04d}" for k in range(1500)]
     chain = factorize(Graph(tuple(itertools.pairwise(names))))
     assert chain.order == tuple(names)
-    few = names[:30]
-    district = factorize(Graph((), tuple(itertools.pairwise(few))))
+    district_names = names[:30]
+    district = factorize(Graph((), tuple(itertools.pairwise(district_names))))
     assert 29 <= district.size < sum(range(30)) / 2
-    one = factorize(Graph((), ((few[0], few[1]),), isolated=tuple(few)))
-    assert one.size == 1
+    pair = factorize(
+        Graph((), ((district_names[0], district_names[1]),), isolated=tuple(district_names))
+    )
+    assert pair.size == 1
 
 
 def test_the_order_of_the_claims_does_not_matter():
@@ -107,9 +109,11 @@ def test_the_order_of_the_claims_does_not_matter():
         [("a", "d"), ("c", "d"), ("b", "c")],
         [("a", "b"), ("c", "e"), ("b", "e")],
     )
-    found = factorize(Graph(tuple(directed), tuple(bidirected)))
-    other = factorize(Graph(tuple(directed[::-1]), tuple((b, a) for a, b in bidirected[::-1])))
-    assert found == other
+    factorization = factorize(Graph(tuple(directed), tuple(bidirected)))
+    reversed_claims = factorize(
+        Graph(tuple(directed[::-1]), tuple((b, a) for a, b in bidirected[::-1]))
+    )
+    assert factorization == reversed_claims
     assert nx.is_directed_acyclic_graph(
-        nx.DiGraph((p, v) for v in found.pillows for p in found.pillows[v])
+        nx.DiGraph((p, v) for v in factorization.pillows for p in factorization.pillows[v])
     )

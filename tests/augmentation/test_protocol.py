@@ -20,14 +20,14 @@ def load():
     """Import files of the benchmark, as its scripts do, and forget them afterwards."""
     if not FOLDER.exists():
         pytest.skip("installed without the benchmarks")
-    before = {name: sys.modules.pop(name, None) for name in NAMES}
+    modules = {name: sys.modules.pop(name, None) for name in NAMES}
     sys.path.insert(0, str(FOLDER))
     yield importlib.import_module
     sys.path.remove(str(FOLDER))
     for name in NAMES:
         sys.modules.pop(name, None)
-        if before[name] is not None:
-            sys.modules[name] = before[name]
+        if modules[name] is not None:
+            sys.modules[name] = modules[name]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_kl_adds_the_weights_of_tied_rows(metrics):
     rng = np.random.default_rng(3)
     truth, rows, weights = rng.normal(size=(200, 2)), rng.normal(size=(100, 2)), rng.random(100)
     twice, halves = np.tile(rows, (2, 1)), np.tile(weights / 2, 2)
-    once = metrics.kl_divergence(truth, rows, weights)
-    assert metrics.kl_divergence(truth, twice, halves) == pytest.approx(once, rel=1e-9)
+    divergence = metrics.kl_divergence(truth, rows, weights)
+    assert metrics.kl_divergence(truth, twice, halves) == pytest.approx(divergence, rel=1e-9)
 
 
 def test_sliced_wasserstein_of_one_column_is_the_wasserstein_distance(metrics):
@@ -73,17 +73,17 @@ def test_sliced_wasserstein_of_one_column_is_the_wasserstein_distance(metrics):
 def test_exact_wasserstein_is_zero_for_the_same_rows_in_another_order(metrics):
     rng = np.random.default_rng(5)
     a = rng.normal(size=(80, 3))
-    moved = rng.permutation(a) + np.array([0, 1, 0])
+    shifted_rows = rng.permutation(a) + np.array([0, 1, 0])
     assert metrics.exact_wasserstein(a, rng.permutation(a), np.ones(80), 80, rng) == pytest.approx(
         0
     )
-    assert metrics.exact_wasserstein(a, moved, np.ones(80), 80, rng) == pytest.approx(1.0)
+    assert metrics.exact_wasserstein(a, shifted_rows, np.ones(80), 80, rng) == pytest.approx(1.0)
 
 
 def test_systematic_resampling_keeps_expected_numbers(metrics):
     rng = np.random.default_rng(6)
-    drawn = metrics.systematic(np.array([1.0, 2.0, 3.0, 4.0]), 100, rng)
-    assert np.bincount(drawn).tolist() == [10, 20, 30, 40]
+    draws = metrics.systematic(np.array([1.0, 2.0, 3.0, 4.0]), 100, rng)
+    assert np.bincount(draws).tolist() == [10, 20, 30, 40]
 
 
 def test_relative_variance_difference_is_weighted(metrics):
@@ -92,22 +92,22 @@ def test_relative_variance_difference_is_weighted(metrics):
     assert metrics.relative_variance_difference(observed, rows, np.ones(3)) > 10
 
 
-@pytest.mark.parametrize("how", ["refit", "index"])
-def test_no_held_out_value_is_in_the_rows_that_a_fold_trains_on(load, how):
+@pytest.mark.parametrize("scheme", ["refit", "index"])
+def test_no_held_out_value_is_in_the_rows_that_a_fold_trains_on(load, scheme):
     """Kernel estimates lend observed values, so a leak would show as a value."""
     rows, worlds, metrics = load("rows"), load("random_worlds"), load("metrics")
     world = worlds.make_world(worlds.Setting(n=120, d=4), 3)
     train, fold = world.train, metrics.folds(len(world.train), 3, np.random.default_rng(0))
-    whole = rows.augmented(world.train, world, "kernels", 0.01, 1)
-    splits = list(rows.held_out(world, "kernels", whole, fold, how, 0.01))
+    augmented = rows.augmented(world.train, world, "kernels", 0.01, 1)
+    splits = list(rows.held_out(world, "kernels", augmented, fold, scheme, 0.01))
     assert len(splits) >= 3
-    targets = train.shape[1] if how == "index" else 1
-    for at, (target, split) in enumerate(splits):
-        held = train[fold == at // targets]
+    targets = train.shape[1] if scheme == "index" else 1
+    for k, (target, split) in enumerate(splits):
+        holdout = train[fold == k // targets]
         for j, name in enumerate(train.columns):
-            assert not np.isin(split.train.values[:, j], held[name]).any()
+            assert not np.isin(split.train.values[:, j], holdout[name]).any()
         if target is not None:
-            assert np.isin(split.judge.values[:, target], held[train.columns[target]]).all()
+            assert np.isin(split.judge.values[:, target], holdout[train.columns[target]]).all()
 
 
 def test_dealing_rows_at_random_leaks(load):
@@ -115,21 +115,21 @@ def test_dealing_rows_at_random_leaks(load):
     rows, worlds, metrics = load("rows"), load("random_worlds"), load("metrics")
     world = worlds.make_world(worlds.Setting(n=120, d=4), 3)
     fold = metrics.folds(len(world.train), 3, np.random.default_rng(0))
-    whole = rows.augmented(world.train, world, "kernels", 0.01, 1)
-    _, split = next(rows.held_out(world, "kernels", whole, fold, "leaky", 0.01))
+    augmented = rows.augmented(world.train, world, "kernels", 0.01, 1)
+    _, split = next(rows.held_out(world, "kernels", augmented, fold, "leaky", 0.01))
     assert np.isin(split.train.values[:, 0], split.judge.values[:, 0]).any()
 
 
 def test_random_worlds_are_scaled_by_training_rows_and_repeat(load):
     worlds = load("random_worlds")
-    one, other = (worlds.make_world(worlds.Setting(n=100, outliers=0.05), 5) for _ in range(2))
-    pd.testing.assert_frame_equal(one.truth, other.truth)
-    assert one.graph == other.graph
-    assert (len(one.train), len(one.test)) == (70, 30)
-    np.testing.assert_allclose(one.train.mean(), 0, atol=1e-12)
-    np.testing.assert_allclose(one.train.std(ddof=0), 1)
+    world, repeat = (worlds.make_world(worlds.Setting(n=100, outliers=0.05), 5) for _ in range(2))
+    pd.testing.assert_frame_equal(world.truth, repeat.truth)
+    assert world.graph == repeat.graph
+    assert (len(world.train), len(world.test)) == (70, 30)
+    np.testing.assert_allclose(world.train.mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(world.train.std(ddof=0), 1)
     clean = worlds.make_world(worlds.Setting(n=100), 5)
-    assert clean.graph == one.graph
+    assert clean.graph == world.graph
     assert (clean.test.std() < 2).all()
 
 
@@ -139,12 +139,12 @@ def test_weights_of_two_are_two_rows(load):
     frame = pd.DataFrame({"x": rng.normal(size=30), "z": rng.normal(size=30)})
     frame["y"] = frame["x"] - frame["x"] * frame["z"] + rng.normal(size=30)
     weights = np.repeat([1.0, 2.0], 15)
-    one = regression.fit(frame, weights, "y", ["x", "z", "x*z"])
+    weighted_fit = regression.fit(frame, weights, "y", ["x", "z", "x*z"])
     rows = pd.concat([frame, frame.iloc[15:]], ignore_index=True)
-    other = regression.fit(rows, np.ones(45), "y", ["x", "z", "x*z"])
-    np.testing.assert_allclose(one.mean, other.mean)
-    np.testing.assert_allclose(one.scale, other.scale)
-    assert one.freedom == other.freedom
+    repeated_fit = regression.fit(rows, np.ones(45), "y", ["x", "z", "x*z"])
+    np.testing.assert_allclose(weighted_fit.mean, repeated_fit.mean)
+    np.testing.assert_allclose(weighted_fit.scale, repeated_fit.scale)
+    assert weighted_fit.freedom == repeated_fit.freedom
 
 
 @pytest.mark.parametrize("kind", ["additive", "mediator", "interaction"])

@@ -32,10 +32,10 @@ def test_a_budget_for_every_row_gives_the_law_itself(text):
     plan = plan_of(frame_of("abc", 7, 2), Graph.parse(text))
     indices, weights = reduce(plan, 7**3, np.random.default_rng(0))
     every, law, _ = threshold(plan, 0)
-    found = dict(zip(map(tuple, indices.tolist()), weights, strict=True))
+    reduced = dict(zip(map(tuple, indices.tolist()), weights, strict=True))
     expected = dict(zip(map(tuple, every.tolist()), law, strict=True))
     for row, weight in expected.items():
-        assert found.get(row, 0.0) == pytest.approx(weight, rel=1e-9, abs=1e-300)
+        assert reduced.get(row, 0.0) == pytest.approx(weight, rel=1e-9, abs=1e-300)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_heavy_rows_are_kept_exactly():
     plan = plan_of(frame_of("abc", 12, 5), CHAIN, NadarayaWatson("scott", temperature=0.05))
     indices, weights, _ = threshold(plan, 1e-3)
     exact = dict(zip(map(tuple, indices.tolist()), weights, strict=True))
-    found = reduce(plan, 60, np.random.default_rng(1))
-    drawn = dict(zip(map(tuple, found[0].tolist()), found[1], strict=True))
+    sample = reduce(plan, 60, np.random.default_rng(1))
+    weight_by_row = dict(zip(map(tuple, sample[0].tolist()), sample[1], strict=True))
     heavy = [row for row, weight in exact.items() if weight > 0.04]
     assert len(heavy) > 5
     for row in heavy:
-        assert drawn[row] == pytest.approx(exact[row], rel=1e-9)
+        assert weight_by_row[row] == pytest.approx(exact[row], rel=1e-9)
 
 
 def test_equal_weights_do_not_all_take_the_same_donor():
@@ -117,14 +117,14 @@ def test_it_is_more_precise_than_independent_draws(text):
     """Means of the outcome over 200 seeds; their standard deviation is known to 5 percent."""
     plan = plan_of(frame_of("abc", 12, 7), Graph.parse(text))
     c = plan.table.blocks["c"].values[:, 0]
-    at = plan.order.index("c")
+    column = plan.order.index("c")
     means = []
     for seed in range(200):
         indices, weights = reduce(plan, 100, np.random.default_rng(seed))
-        means.append(weights @ c[indices[:, at]])
+        means.append(weights @ c[indices[:, column]])
     indices, law, _ = threshold(plan, 0)
-    truth = law @ c[indices[:, at]]
-    independent = np.sqrt((law @ c[indices[:, at]] ** 2 - truth**2) / 100)
+    truth = law @ c[indices[:, column]]
+    independent = np.sqrt((law @ c[indices[:, column]] ** 2 - truth**2) / 100)
     assert np.std(means) < 0.8 * independent
     assert abs(np.mean(means) - truth) < 4.5 * np.std(means) / np.sqrt(200)
 
@@ -132,21 +132,21 @@ def test_it_is_more_precise_than_independent_draws(text):
 def test_chunks_do_not_matter(monkeypatch):
     graph = Graph.parse("a -> b -> c\na, c -> d")
     plan = plan_of(frame_of("abcd", 30, 8), graph, {"b": ResidualBootstrap(), "d": SCOTT})
-    whole = reduce(plan, 200, np.random.default_rng(2))
+    reference = reduce(plan, 200, np.random.default_rng(2))
     monkeypatch.setattr(module, "_CACHE_CELLS", 0)
-    held = module.parts
-    monkeypatch.setattr(module, "parts", lambda count, width: held(count, width, 30 * 7))
+    split = module.parts
+    monkeypatch.setattr(module, "parts", lambda count, width: split(count, width, 30 * 7))
     parts = reduce(plan, 200, np.random.default_rng(2))
-    assert np.array_equal(whole[0], parts[0])
-    np.testing.assert_allclose(whole[1], parts[1], rtol=1e-9)
+    assert np.array_equal(reference[0], parts[0])
+    np.testing.assert_allclose(reference[1], parts[1], rtol=1e-9)
 
 
 def test_it_is_reached_through_augment():
     frame = frame_of("abc", 40, 9)
     rows = augment(frame, CHAIN, "reduce", budget=500, seed=3)
-    again = augment(frame, CHAIN, "reduce", budget=500, seed=3)
+    repeat = augment(frame, CHAIN, "reduce", budget=500, seed=3)
     assert len(rows) == 500
     assert rows.mass == pytest.approx(1, abs=1e-12)
-    assert np.array_equal(rows.indices, again.indices)
-    assert np.array_equal(rows.weights, again.weights)
+    assert np.array_equal(rows.indices, repeat.indices)
+    assert np.array_equal(rows.weights, repeat.weights)
     assert not np.array_equal(rows.indices, augment(frame, CHAIN, "reduce", budget=500).indices)

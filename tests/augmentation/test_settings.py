@@ -17,7 +17,7 @@ FRAME = frame_of("abc", 20, 1)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("settings", "message"),
     [
         ({"uniforms": "lattin"}, "latin, sobol, independent; got 'lattin'. Did you mean 'latin'"),
         ({"uniforms": None}, "got None"),
@@ -31,24 +31,24 @@ FRAME = frame_of("abc", 20, 1)
         ({"budget": True}, "got True"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(given, says):
-    with pytest.raises(SpecError, match=says):
-        augment(FRAME, CHAIN, **given)
+def test_settings_that_mean_nothing_are_refused(settings, message):
+    with pytest.raises(SpecError, match=message):
+        augment(FRAME, CHAIN, **settings)
 
 
 @pytest.mark.parametrize("method", ["ancestral", "threshold", "reduce"])
 def test_whole_numbers_of_numpy_are_whole_numbers(method):
-    one = augment(FRAME, CHAIN, method, budget=np.int64(30), seed=np.int64(3))
-    other = augment(FRAME, CHAIN, method, budget=30, seed=3)
-    assert np.array_equal(one.indices, other.indices)
-    assert type(one.seed) is int
+    numpy_rows = augment(FRAME, CHAIN, method, budget=np.int64(30), seed=np.int64(3))
+    python_rows = augment(FRAME, CHAIN, method, budget=30, seed=3)
+    assert np.array_equal(numpy_rows.indices, python_rows.indices)
+    assert type(numpy_rows.seed) is int
     wide = augment(FRAME, CHAIN, windows={"a": np.int64(2)}, budget=30, seed=3)
     assert wide.plan.table.blocks["a"].columns == ("a", "a@1", "a@2")
 
 
 def test_a_graph_may_be_given_as_its_text():
-    one = augment(FRAME, "a -> b -> c", budget=30, seed=3)
-    assert one.plan.table.graph == augment(FRAME, CHAIN, budget=30, seed=3).plan.table.graph
+    rows = augment(FRAME, "a -> b -> c", budget=30, seed=3)
+    assert rows.plan.table.graph == augment(FRAME, CHAIN, budget=30, seed=3).plan.table.graph
     with pytest.raises(GraphError):
         augment(FRAME, "a -> ", budget=30)
 

@@ -66,10 +66,10 @@ def test_the_rows_are_those_whose_weight_reaches_theta_over_n(graph, seed, theta
         warnings.simplefilter("ignore", EmptyAugmentation)
         indices, weights, _ = threshold(plan, theta)
     heavy = {k: w for k, w in np.ndenumerate(law) if w >= theta / 7}
-    at = [plan.order.index(v) for v in graph.nodes]
-    found = dict(zip(map(tuple, indices[:, at].tolist()), weights, strict=True))
-    assert found.keys() == heavy.keys()
-    assert all(found[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
+    columns = [plan.order.index(v) for v in graph.nodes]
+    listed = dict(zip(map(tuple, indices[:, columns].tolist()), weights, strict=True))
+    assert listed.keys() == heavy.keys()
+    assert all(listed[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
     assert weights.sum() <= 1 + 1e-12
     assert len(weights) <= 7 / theta
 
@@ -87,15 +87,15 @@ def test_ties_are_merged_before_anything_is_cut(graph, seed, discrete):
         warnings.simplefilter("ignore", EmptyAugmentation)
         indices, weights, _ = threshold(plan, theta)
     levels = {v: plan.table.blocks[v].levels for v in graph.nodes}
-    found = {
+    listed = {
         tuple(
             levels[v][int(x)] if discrete else x for v, x in zip(graph.nodes, key, strict=True)
         ): w
         for key, w in merged_of(plan, indices, weights).items()
     }
     heavy = {k: w for k, w in expected.items() if w >= theta / 8 * (1 - 1e-10)}
-    assert found.keys() == heavy.keys()
-    assert all(found[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
+    assert listed.keys() == heavy.keys()
+    assert all(listed[k] == pytest.approx(heavy[k], rel=1e-9) for k in heavy)
 
 
 def test_duplicates_add_up():
@@ -132,9 +132,9 @@ def test_sets_are_nested_in_theta(text):
 
 def test_the_literal_rule_is_strict_and_not_divided_by_n():
     frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0, 4.0, 4.0]})
-    one = Graph(isolated=("a",))
-    assert len(augment(frame, one, "threshold", theta=0.17, absolute=True)) == 1
-    plan = plan_of(frame, one)
+    root = Graph(isolated=("a",))
+    assert len(augment(frame, root, "threshold", theta=0.17, absolute=True)) == 1
+    plan = plan_of(frame, root)
     assert len(threshold(plan, 1 / 6, absolute=True)[1]) == 1  # 1/6 is not above 1/6
     assert len(threshold(plan, 1.0)[1]) == 5  # relative to 1/6: reached
 
@@ -146,9 +146,9 @@ def test_roots_alone_can_forbid_every_row_and_it_is_said_before_any_work(roots, 
     graph = Graph(tuple((v, "y") for v in names))
     frame = frame_of([*names, "y"], 10, 3)
     assert theta > 10.0 ** (1 - roots)
-    with pytest.warns(EmptyAugmentation, match=f"{roots} roots") as told:
+    with pytest.warns(EmptyAugmentation, match=f"{roots} roots") as record:
         rows = augment(frame, graph, "threshold", theta=theta)
-    assert told[0].filename == __file__
+    assert record[0].filename == __file__
     assert len(rows) == 0
     assert rows.mass == 0
     assert rows.effective_rows == 0
@@ -176,10 +176,10 @@ def test_residuals_have_no_heavy_rows_and_it_is_said():
 
 def test_an_empty_search_names_a_theta_that_is_not_empty():
     frame = frame_of("abc", 40, 14)
-    with pytest.warns(EmptyAugmentation, match="the likeliest reaches theta=") as told:
+    with pytest.warns(EmptyAugmentation, match="the likeliest reaches theta=") as record:
         rows = augment(frame, CHAIN, "threshold", theta=0.9)
     advised = float(rows.notes[0].split("reaches theta=")[2].split(":")[0])
-    assert str(told[0].message) == rows.notes[0]
+    assert str(record[0].message) == rows.notes[0]
     assert 0 < advised < 0.9
     assert len(augment(frame, CHAIN, "threshold", theta=advised)) > 0
 
@@ -212,14 +212,14 @@ def test_bounds_lose_nothing_where_several_pillows_are_complete_at_once(text, th
 def test_what_is_held_at_once_does_not_matter(chunk, monkeypatch):
     graph = Graph.parse("a -> b\nb, d -> c\nb, d -> f\nd, a -> g\nc <-> f")
     plan = plan_of(frame_of("abcdfg", 12, 6), graph, NadarayaWatson("scott", temperature=0.2))
-    whole = threshold(plan, 3e-3)
+    reference = threshold(plan, 3e-3)
     monkeypatch.setattr(search, "_CHUNK", chunk)
     monkeypatch.setattr(search, "_CELLS", 12 * chunk)
     monkeypatch.setattr(search, "_TABLE", 0 if chunk == 7 else 10**6)
     parts = threshold(plan, 3e-3)
-    assert len(whole[1]) > 200
-    assert np.array_equal(whole[0], parts[0])
-    np.testing.assert_allclose(whole[1], parts[1], rtol=1e-12)
+    assert len(reference[1]) > 200
+    assert np.array_equal(reference[0], parts[0])
+    np.testing.assert_allclose(reference[1], parts[1], rtol=1e-12)
 
 
 def test_bounds_cut_early():
@@ -227,15 +227,15 @@ def test_bounds_cut_early():
     graph = Graph.parse("a -> b -> c -> d\na -> e\nb -> f\nc -> g\na, b -> h\na, b -> i")
     frame = frame_of("abcdefghi", 30, 7)
     plan = plan_of(frame, graph)
-    looked, sizes = search.Search(plan), []
-    added = looked._extend
-    looked._extend = lambda *args: sizes.append(len(x := added(*args))) or x
-    kept = sum(len(w) for _, w in looked.rows(np.log(1e-4 / 30)))
+    searcher, sizes = search.Search(plan), []
+    extend = searcher._extend
+    searcher._extend = lambda *args: sizes.append(len(x := extend(*args))) or x
+    count = sum(len(w) for _, w in searcher.rows(np.log(1e-4 / 30)))
     begun = 0
     for k in range(1, 10):
         beginning = plan_of(frame, graph.restrict(plan.order[:k]))
         begun += len(threshold(beginning, 1e-4)[1])
-    assert 0 < kept < sum(sizes) < begun / 3
+    assert 0 < count < sum(sizes) < begun / 3
 
 
 @pytest.mark.parametrize("budget", [1, 10, 137, 2000])
@@ -283,9 +283,9 @@ def test_a_request_beyond_memory_is_refused_with_one_that_fits(monkeypatch):
     graph = Graph.parse("a -> b -> c -> d")
     with pytest.raises(DataError, match=r"theta=1e-06 gives about .* rows, .* GB") as refused:
         augment(frame, graph, "threshold", theta=1e-6)
-    told = str(refused.value)
-    theta = float(told.split("Ask for theta=")[1].split(",")[0])
-    budget = int(told.split("budget=")[1].split(",")[0])
+    message = str(refused.value)
+    theta = float(message.split("Ask for theta=")[1].split(",")[0])
+    budget = int(message.split("budget=")[1].split(",")[0])
     assert len(augment(frame, graph, "threshold", theta=theta)) > 100
     assert len(augment(frame, graph, "threshold", theta=1e-6, budget=budget)) == budget
 
@@ -303,22 +303,22 @@ def test_the_number_of_rows_is_foreseen(monkeypatch):
 CHANNELS = Graph.parse("a, b, c, d -> y")
 
 
-@pytest.mark.parametrize("asked", [{"theta": 1e-9, "budget": 500}, {"theta": 8e-7}])
-def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(asked, monkeypatch):
+@pytest.mark.parametrize("request", [{"theta": 1e-9, "budget": 500}, {"theta": 8e-7}])
+def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(request, monkeypatch):
     """Four channels of 104 weeks begin 10^8 rows before the first weight is known."""
     monkeypatch.setattr(rule, "_WORK", 3e7)  # a third of a second; five times that, and a busy core
     frame = frame_of("abcdy", 104, 18)
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"given up.*rows begun.*'y'.* 4 causes") as refused:
-        augment(frame, CHANNELS, "threshold", seed=1, **asked)
+        augment(frame, CHANNELS, "threshold", seed=1, **request)
     assert time.perf_counter() - start < 10
     budget = int(str(refused.value).split("method='reduce' with budget=")[1].split(",")[0])
-    assert budget == asked.get("budget", 10_000)
+    assert budget == request.get("budget", 10_000)
     assert "Ask for theta" not in str(refused.value)  # a larger one has no rows
     assert len(augment(frame, CHANNELS, "reduce", budget=min(budget, 500), seed=1)) <= 500
-    with pytest.raises(DataError) as again:
-        augment(frame, CHANNELS, "threshold", seed=2, **asked)
-    assert str(again.value) == str(refused.value)
+    with pytest.raises(DataError) as repeat:
+        augment(frame, CHANNELS, "threshold", seed=2, **request)
+    assert str(repeat.value) == str(refused.value)
 
 
 def test_a_search_given_up_names_a_theta_that_is_found(monkeypatch):
@@ -346,10 +346,10 @@ def test_the_work_is_foreseen(text):
     graph = Graph.parse(text)
     plan = plan_of(frame_of(graph.nodes, 40, 20), graph)
     for level in np.log(np.array([1e-5, 1e-3]) / 40):
-        done = search.Search(plan)
-        assert sum(len(logs) for _, logs in done.rows(level)) > 10
+        searcher = search.Search(plan)
+        assert sum(len(logs) for _, logs in searcher.rows(level)) > 10
         foreseen = search.Search(plan).expected_work(rule._trial_rows(plan, 1000, True)[0])(level)
-        assert done.cells_spent / 2 < foreseen < 2 * done.cells_spent
+        assert searcher.cells_spent / 2 < foreseen < 2 * searcher.cells_spent
 
 
 def test_rows_that_are_all_as_unlikely_are_not_advised():

@@ -14,9 +14,9 @@ SCOTT = NadarayaWatson("scott")
 
 
 @st.composite
-def mixed_graphs(draw, most=4, siblings=True):
+def mixed_graphs(draw, max_nodes=4, siblings=True):
     """Directed edges along a random order of the names, and bidirected edges anywhere."""
-    count = draw(st.integers(2, most))
+    count = draw(st.integers(2, max_nodes))
     names = draw(st.permutations("abcdef"[:count]))
     pairs = [(names[i], names[j]) for i in range(count) for j in range(i + 1, count)]
     directed = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=2 * count))
@@ -58,6 +58,6 @@ def merged_of(plan, indices, weights):
     names = sorted(plan.order)
     values = plan.values(indices)
     rows = zip(*(values[v][:, 0].tolist() for v in names), strict=True)
-    found = dict(zip(rows, weights.tolist(), strict=True))
-    assert len(found) == len(weights)
-    return found
+    merged = dict(zip(rows, weights.tolist(), strict=True))
+    assert len(merged) == len(weights)
+    return merged
