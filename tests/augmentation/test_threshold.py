@@ -303,21 +303,21 @@ def test_the_number_of_rows_is_foreseen(monkeypatch):
 CHANNELS = Graph.parse("a, b, c, d -> y")
 
 
-@pytest.mark.parametrize("request", [{"theta": 1e-9, "budget": 500}, {"theta": 8e-7}])
-def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(request, monkeypatch):
+@pytest.mark.parametrize("arguments", [{"theta": 1e-9, "budget": 500}, {"theta": 8e-7}])
+def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(arguments, monkeypatch):
     """Four channels of 104 weeks begin 10^8 rows before the first weight is known."""
     monkeypatch.setattr(rule, "_WORK", 3e7)  # a third of a second; five times that, and a busy core
     frame = frame_of("abcdy", 104, 18)
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"given up.*rows begun.*'y'.* 4 causes") as refused:
-        augment(frame, CHANNELS, "threshold", seed=1, **request)
+        augment(frame, CHANNELS, "threshold", seed=1, **arguments)
     assert time.perf_counter() - start < 10
     budget = int(str(refused.value).split("method='reduce' with budget=")[1].split(",")[0])
-    assert budget == request.get("budget", 10_000)
+    assert budget == arguments.get("budget", 10_000)
     assert "Ask for theta" not in str(refused.value)  # a larger one has no rows
     assert len(augment(frame, CHANNELS, "reduce", budget=min(budget, 500), seed=1)) <= 500
     with pytest.raises(DataError) as repeat:
-        augment(frame, CHANNELS, "threshold", seed=2, **request)
+        augment(frame, CHANNELS, "threshold", seed=2, **arguments)
     assert str(repeat.value) == str(refused.value)
 
 
