@@ -1,4 +1,4 @@
-"""What a call may be given: one guard for each kind of value, whatever the noun or verb.
+"""Guards check the arguments of calls, one for each kind of value.
 
 Each takes the name of the argument and its value, and returns the value in its plain Python type
 or raises a SpecError that says what was wrong with it and what to write.
@@ -21,99 +21,99 @@ MEMORY = 2e9
 _SEEDS = 2**128
 
 
-def number(what: str, value: Any) -> float:
-    """Return a finite number as a float, whichever library it is of."""
+def number(label: str, value: Any) -> float:
+    """Return a finite number of any library as a float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise SpecError(f"{what} must be a number; got {shown(value)}.{_text_hint(value)}")
+        raise SpecError(f"{label} must be a number; got {shown(value)}.{_text_hint(value)}")
     if not math.isfinite(value):
-        raise SpecError(f"{what} must be finite; got {shown(value)}.")
+        raise SpecError(f"{label} must be finite; got {shown(value)}.")
     try:
         return float(value)
     except OverflowError:
-        raise SpecError(f"{what} is too large: {shown(value)}.") from None
+        raise SpecError(f"{label} is too large: {shown(value)}.") from None
 
 
 def _text_hint(value: Any) -> str:
-    """Say which number a text would be."""
+    """Say which number a text looks like."""
     text = value.strip() if isinstance(value, str) else ""
     point = text.replace(",", ".", 1)
     try:
-        meant = float(point)
+        parsed = float(point)
     except ValueError:
         return ""
-    if not math.isfinite(meant) or "_" in text:
+    if not math.isfinite(parsed) or "_" in text:
         return ""
-    why = "A comma is no decimal point." if point != text else "This is text, no number."
-    return f" {why} Write {int(meant) if meant.is_integer() else meant}."
+    reason = "A comma is no decimal point." if point != text else "This is text, no number."
+    return f" {reason} Write {int(parsed) if parsed.is_integer() else parsed}."
 
 
-def count(what: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Return a whole number from ``least`` to ``most`` as an int, whichever library it is of."""
+def count(label: str, value: Any, least: int = 0, maximum: int | None = None) -> int:
+    """Return a whole number of any library, from ``least`` to ``most``, as an int."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or int(value) < least:
         raise SpecError(
-            f"{what} is a whole number, {least} or more; got {shown(value)}.{_text_hint(value)}"
+            f"{label} is a whole number, {least} or more; got {shown(value)}.{_text_hint(value)}"
         )
-    if most is not None and int(value) > most:
-        raise SpecError(f"{what} is at most {most:,}; got {shown(int(value))}.")
+    if maximum is not None and int(value) > maximum:
+        raise SpecError(f"{label} is at most {maximum:,}; got {shown(int(value))}.")
     return int(value)
 
 
-def affordable(what: str, value: int, each: float) -> None:
+def affordable(label: str, value: int, size: float) -> None:
     """Raise when ``value`` things of ``each`` bytes take more than `MEMORY`."""
-    if value * each > MEMORY:
+    if value * size > MEMORY:
         raise SpecError(
-            f"{what}={shown(value)} would take about {value * each / 1e9:,.3g} GB of memory; "
-            f"requests above {MEMORY / 1e9:g} GB are refused. At most {int(MEMORY / each):,} "
+            f"{label}={shown(value)} would take about {value * size / 1e9:,.3g} GB of memory; "
+            f"requests above {MEMORY / 1e9:g} GB are refused. At most {int(MEMORY / size):,} "
             "would do."
         )
 
 
-def seed(what: str, value: Any) -> int:
+def seed(label: str, value: Any) -> int:
     """Return a seed as an int."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or int(value) < 0:
         raise SpecError(
-            f"{what} is a whole number, 0 or more, from which a generator is made, so that the "
-            f"same draws come again; got {shown(value)}. Try {what.split()[-1]}=1."
+            f"{label} is a whole number, 0 or more, from which a generator is made, so that the "
+            f"same draws come again; got {shown(value)}. Try {label.split()[-1]}=1."
         )
     if int(value) >= _SEEDS:
-        raise SpecError(f"{what} has at most 128 bits; got {shown(int(value))}. Try 1.")
+        raise SpecError(f"{label} has at most 128 bits; got {shown(int(value))}. Try 1.")
     return int(value)
 
 
-def seed_or_drawn(what: str, value: Any) -> int:
+def seed_or_drawn(label: str, value: Any) -> int:
     """Return a seed as an int, a fresh one for None."""
-    return int(np.random.default_rng().integers(2**31)) if value is None else seed(what, value)
+    return int(np.random.default_rng().integers(2**31)) if value is None else seed(label, value)
 
 
-def probability(what: str, value: Any) -> float:
+def probability(label: str, value: Any) -> float:
     """Return a number between 0 and 1, both excluded."""
-    chance = number(what, value)
+    chance = number(label, value)
     if not 0 < chance < 1:
         percent = f" Write {chance / 100:g} for {chance:g} percent." if 1 < chance < 100 else ""
-        raise SpecError(f"{what} lies between 0 and 1; got {shown(value)}.{percent}")
+        raise SpecError(f"{label} lies between 0 and 1; got {shown(value)}.{percent}")
     return chance
 
 
-def flag(what: str, value: Any) -> bool:
-    """Return a truth value; the text "false" is none."""
+def flag(label: str, value: Any) -> bool:
+    """Return a truth value; raise for a text such as "false"."""
     if not isinstance(value, bool | np.bool_):
-        raise SpecError(f"{what} is True or False; got {shown(value)}.")
+        raise SpecError(f"{label} is True or False; got {shown(value)}.")
     return bool(value)
 
 
-def name(what: str, value: Any, known: Iterable[str] | None = None) -> str:
-    """Return a name, if need be one of those that are there."""
+def name(label: str, value: Any, choices: Iterable[str] | None = None) -> str:
+    """Return a name; raise unless it is one of the known ones, when these are stated."""
     if not isinstance(value, str):
-        raise SpecError(f"{what} is a name, which is text; got {shown(value)}.{_there(known)}")
-    if known is not None and value not in (known := list(known)):
+        raise SpecError(f"{label} is a name, which is text; got {shown(value)}.{_there(choices)}")
+    if choices is not None and value not in (choices := list(choices)):
         raise SpecError(
-            f"{what}: there is no {shown(value)}.{_there(known)}{did_you_mean(value, known)}"
+            f"{label}: there is no {shown(value)}.{_there(choices)}{did_you_mean(value, choices)}"
         )
     return str(value)
 
 
-def unit_name(what: str, value: Any) -> str:
-    """Return the name of a unit as text; a number that was read from another text is refused."""
+def unit_name(label: str, value: Any) -> str:
+    """Return the name of a unit as text; raise for a number that was read from another text."""
     if isinstance(value, str) and value.strip():
         return str(value)
     if isinstance(value, Integral) and not isinstance(value, bool | np.bool_):
@@ -121,53 +121,53 @@ def unit_name(what: str, value: Any) -> str:
     if isinstance(value, Real) and not (isinstance(value, bool) or float(value).is_integer()):
         return str(value)
     value = value.item() if isinstance(value, np.generic) else value
-    held = "truth values" if isinstance(value, bool | np.bool_) else shown(value)
+    content = "truth values" if isinstance(value, bool | np.bool_) else shown(value)
     raise SpecError(
-        f"{what} holds {held}, and the names of units are text: 'NO', '01' and '1e5' are lost when "
-        "they are read as something else. Write them in quotes, or read the column as text: "
+        f"{label} holds {content}, and the names of units are text: 'NO', '01' and '1e5' are lost "
+        "when they are read as something else. Write them in quotes, or read the column as text: "
         "pd.read_csv(path, dtype={'geo': str})."
     )
 
 
-def names(what: str, value: Any, known: Iterable[str] | None = None) -> list[str]:
-    """Return one name or a sequence of names as a list; a name that stands twice is refused."""
+def names(label: str, value: Any, choices: Iterable[str] | None = None) -> list[str]:
+    """Return one name or a sequence of names as a list; raise for a name that stands twice."""
     if isinstance(value, str):
-        return [name(what, value, known)]
+        return [name(label, value, choices)]
     if isinstance(value, Mapping) or not isinstance(value, Iterable):
         raise SpecError(
-            f"{what} is one name or a list of names; got {shown(value)}.{_there(known)}"
+            f"{label} is one name or a list of names; got {shown(value)}.{_there(choices)}"
         )
-    known = None if known is None else list(known)
-    several = [name(what, each, known) for each in value]
-    for each in several:
-        if several.count(each) > 1:
-            raise SpecError(f"{what} names '{each}' twice: name it once.")
-    return several
+    choices = None if choices is None else list(choices)
+    items = [name(label, item, choices) for item in value]
+    for item in items:
+        if items.count(item) > 1:
+            raise SpecError(f"{label} names '{item}' twice: name it once.")
+    return items
 
 
-def _there(known: Iterable[str] | None) -> str:
-    if known is None:
+def _there(choices: Iterable[str] | None) -> str:
+    if choices is None:
         return ""
-    first = sorted(known)
-    more = f" and {len(first) - 20} more" if len(first) > 20 else ""
-    return f" There is {', '.join(first[:20]) or 'none'}{more}."
+    first = sorted(choices)
+    suffix = f" and {len(first) - 20} more" if len(first) > 20 else ""
+    return f" There is {', '.join(first[:20]) or 'none'}{suffix}."
 
 
 def instance(verb: str, value: Any, kind: type, advice: str) -> None:
-    """Raise for a value of another kind, with what gives one of the right kind."""
+    """Raise for a value of another kind, and say how to get one of the right kind."""
     if not isinstance(value, kind):
         raise SpecError(f"{verb} takes a {kind.__name__}; got {shown(value)}. {advice}")
 
 
-def check_keys(given: Any, known: Iterable[str], where: str) -> None:
-    """Raise for what is no mapping, and for a key that nothing reads, with a suggestion."""
-    known = list(known)
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{where} must be a mapping; got {shown(given)}.")
-    for key in given:
-        if key not in known:
+def check_keys(mapping: Any, keys: Iterable[str], label: str) -> None:
+    """Raise for a value that is no mapping, or an unknown key, and suggest a known one."""
+    keys = list(keys)
+    if not isinstance(mapping, Mapping):
+        raise SpecError(f"{label} must be a mapping; got {shown(mapping)}.")
+    for key in mapping:
+        if key not in keys:
             word = key if isinstance(key, str) and len(key) < 80 else shown(key)
             raise SpecError(
-                f"{where}: unknown key '{word}'. Known: {', '.join(known)}."
-                f"{did_you_mean(str(word), known)}"
+                f"{label}: unknown key '{word}'. Known: {', '.join(keys)}."
+                f"{did_you_mean(str(word), keys)}"
             )

@@ -1,4 +1,4 @@
-"""Ways to spend one budget: a finite, repeatable set of reallocations."""
+"""Propose ways to spend one budget: a finite, repeatable set of reallocations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def budget_plans(
     outcome: Node | None = None,
     value: float | None = None,
 ) -> Decision:
-    """Ways to spend one budget: each channel's spend path times a factor, the same total.
+    """Propose ways to spend one budget: each channel's spend path times a factor, the same total.
 
     The status quo; for each pair of channels as much as the bounds allow moved from one to the
     other; and ``mixtures`` of all channels, spread evenly and the same in every call. No factor
@@ -93,18 +93,18 @@ def budget_plans(
     mixtures = checks.count("mixtures", mixtures)
     checks.affordable("mixtures", mixtures, _PLAN + 3 * 8 * chains * draws)  # of draws, `payoffs`
     place: dict[str, Any] = {"outcome": outcome, "window": window or _year(fit, names, outcome)}
-    names, spent = _running(fit, names, place)
-    budget = _budget(total, shift, spent)
-    first, base = ("status quo", 1.0) if total is None else ("in proportion", budget / spent.sum())
+    names, spend = _running(fit, names, place)
+    budget = _budget(total, shift, spend)
+    first, base = ("status quo", 1.0) if total is None else ("in proportion", budget / spend.sum())
     plans = {first: np.full(len(names), base)}
     for a, giver in enumerate(names):
         for b, taker in enumerate(names):
             if a != b:
-                room = min((base - 1 + shift) * spent[a], (1 + shift - base) * spent[b])
+                room = min((base - 1 + shift) * spend[a], (1 + shift - base) * spend[b])
                 factors = np.full(len(names), base)
-                factors[[a, b]] += np.array([-room, room]) / spent[[a, b]]
+                factors[[a, b]] += np.array([-room, room]) / spend[[a, b]]
                 plans[f"{giver} to {taker}"] = factors
-    for k, factors in enumerate(_mixtures(mixtures, shift, base, spent)):
+    for k, factors in enumerate(_mixtures(mixtures, shift, base, spend)):
         plans[f"mix {k + 1}"] = factors
     worlds = [
         Estimand(dict(zip(names, map(Times, f), strict=True)), name=name, **place)
@@ -128,9 +128,9 @@ def _channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[
                 f"{did_you_mean(name, paid)}"
             )
     if len(names) < 2:
-        found = ", ".join(names) or f"none that reaches '{outcome}'"
+        listed = ", ".join(names) or f"none that reaches '{outcome}'"
         raise DataError(
-            f"A budget is moved between two channels or more; there is {found}. Channels with a "
+            f"A budget is moved between two channels or more; there is {listed}. Channels with a "
             f"spend: {', '.join(paid) or 'none'}. Name them in channels=, or give "
             "Dataset.from_frame(spend=...); for one channel write Decision([...]) with plans of "
             "different spend."
@@ -148,30 +148,30 @@ def _bounds(shift: float) -> float:
     return size
 
 
-def _budget(total: float | None, shift: float, spent: np.ndarray) -> float:
-    now = float(spent.sum())
+def _budget(total: float | None, shift: float, spend: np.ndarray) -> float:
+    current = float(spend.sum())
     if total is None:
-        return now
+        return current
     budget = checks.number("total", total)
-    low, high = (1 - shift) * now, (1 + shift) * now
+    low, high = (1 - shift) * current, (1 + shift) * current
     if budget <= 0 or not low < budget < high:
         raise SpecError(
             f"total={budget:g} cannot be spent: with shift={shift:g} the budget lies between "
-            f"{low:g} and {high:g}; {now:g} was spent in the window. Give another total, or a "
+            f"{low:g} and {high:g}; {current:g} was spent in the window. Give another total, or a "
             "larger shift."
         )
     return budget
 
 
 def _running(fit: Fit, names: list[Node], place: dict[str, Any]) -> tuple[list[Node], np.ndarray]:
-    """Return the channels with spend in the window, which a factor acts on, and their spend."""
-    spent = {}
+    """Return the channels with spend in the window, which a factor can change, and their spend."""
+    spend = {}
     for name in names:
-        off = incremental(name, **place)
-        fit.spec.check_estimand(off)
-        spent[name] = spend_change(fit.scm, off)
-    running = [name for name in names if spent[name] > 0]
-    paused = [name for name in names if spent[name] <= 0]
+        removal = incremental(name, **place)
+        fit.spec.check_estimand(removal)
+        spend[name] = spend_change(fit.scm, removal)
+    running = [name for name in names if spend[name] > 0]
+    paused = [name for name in names if spend[name] <= 0]
     if len(running) < 2:
         raise DataError(
             f"Of {', '.join(names)} {len(running)} {'has' if len(running) == 1 else 'have'} spend "
@@ -184,7 +184,7 @@ def _running(fit: Fit, names: list[Node], place: dict[str, Any]) -> tuple[list[N
             "nothing is nothing; give another window= to plan with them.",
             stacklevel=3,
         )
-    return running, np.array([spent[name] for name in running])
+    return running, np.array([spend[name] for name in running])
 
 
 def _year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -196,15 +196,16 @@ def _year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.
     return time[max(0, last - year + 1)], time[last]
 
 
-def _mixtures(count: int, shift: float, base: float, spent: np.ndarray) -> np.ndarray:
-    """Factors in the bounds, scaled to the total and mirrored at the bounds where they leave."""
+def _mixtures(count: int, shift: float, base: float, spend: np.ndarray) -> np.ndarray:
+    """Return factors scaled to the total, and mirrored at the bounds where they leave them."""
     if not count:
-        return np.empty((0, len(spent)))
-    points = qmc.Sobol(len(spent), scramble=False)
-    even = points.random_base2(math.ceil(math.log2(count)))[:count]  # it asks for powers of two
-    turned = (even + _GOLDEN * np.arange(len(spent))) % 1
+        return np.empty((0, len(spend)))
+    sampler = qmc.Sobol(len(spend), scramble=False)
+    points = sampler.random_base2(math.ceil(math.log2(count)))[:count]  # it asks for powers of two
+    turned = (points + _GOLDEN * np.arange(len(spend))) % 1
     factors = 1 - shift + 2 * shift * turned
-    move = factors * base * spent.sum() / (factors @ spent)[:, None] - base
+    move = factors * base * spend.sum() / (factors @ spend)[:, None] - base
     room = np.where(move > 0, 1 + shift - base, base - 1 + shift)
-    over = np.max(np.abs(move) / room, axis=1, keepdims=True)
-    return base + move * np.where(over > 1, 1 / np.maximum(over, 1.0) ** 2, 1.0)
+    excess = np.max(np.abs(move) / room, axis=1, keepdims=True)
+    # Over the square: e times the bound becomes 1/e of it, so that plans do not pile up there.
+    return base + move * np.where(excess > 1, 1 / np.maximum(excess, 1.0) ** 2, 1.0)

@@ -1,4 +1,4 @@
-"""What a budget is for: plans to choose among, and what each pays."""
+"""A decision is a choice among plans; `payoffs` says what each pays."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ class Decision:
     value: float | None = None
 
     def __post_init__(self) -> None:
-        given = self.plans
-        if isinstance(given, Estimand | str | Mapping) or not isinstance(given, Sequence):
+        plans = self.plans
+        if isinstance(plans, Estimand | str | Mapping) or not isinstance(plans, Sequence):
             raise SpecError(
-                f"A Decision is among several plans, a list of Estimand; got {given!r}."
+                f"A Decision is among several plans, a list of Estimand; got {plans!r}."
             )
-        for plan in given:
+        for plan in plans:
             _check_plan(plan)
-        object.__setattr__(self, "plans", tuple(given))
-        if len(given) < 2:
+        object.__setattr__(self, "plans", tuple(plans))
+        if len(plans) < 2:
             raise SpecError(
-                f"A decision needs two plans or more; got {len(given)}. What was is one: "
+                f"A decision needs two plans or more; got {len(plans)}. What was is one: "
                 "Estimand({'tv': Times(1.0)}, name='status quo')."
             )
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
@@ -92,7 +92,7 @@ class Decision:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the plans, in their order."""
+        """The names of the plans, in their order."""
         return tuple(plan.label for plan in self.plans)
 
     @property
@@ -101,7 +101,7 @@ class Decision:
         return tuple(sorted({t for plan in self.plans for t in plan.treatments}))
 
     def table(self) -> pd.DataFrame:
-        """What each plan sets: a factor of the factual path, or the value itself."""
+        """Return what each plan sets: a factor of the factual path, or the value itself."""
         rows = [
             {t: v.factor if isinstance(v, Times) else v for t, v in plan.active.items()}
             for plan in self.plans
@@ -117,7 +117,7 @@ class Decision:
 
 @verb
 def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
-    """Posterior draws of what each plan pays, against what was.
+    """Return posterior draws of what each plan pays, compared with what was.
 
         u(a) = sum value * (Y_a - Y) - (spend_a - spend)
 
@@ -155,13 +155,13 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
             f"Payoffs are of a Decision; got {decision!r}. Write Decision([plan, ...]) or "
             "budget_plans(fit)."
         )
-    counted = sorted({fit.spec.outcome_of(plan) for plan in decision.plans})
-    if len(counted) > 1:
+    outcomes = sorted({fit.spec.outcome_of(plan) for plan in decision.plans})
+    if len(outcomes) > 1:
         raise SpecError(
-            f"The plans count different outcomes ({', '.join(counted)}), of which a unit is not "
+            f"The plans count different outcomes ({', '.join(outcomes)}), of which a unit is not "
             "worth the same. Give all plans one outcome."
         )
-    outcome = counted[0]
+    outcome = outcomes[0]
     if outcome not in fit.spec.graph.outcomes:
         raise SpecError(
             f"The plans count '{outcome}', which is no outcome of the graph and has no value in "
@@ -169,15 +169,15 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         )
     plans = [_feasible(fit, plan.on(outcome)) for plan in decision.plans]
     worth = fit.data.value_of_outcome() if decision.value is None else np.array(decision.value)
-    kept = _kept(fit.shape, draws)
-    thin = _thinned(fit, kept)
+    indices = _draw_indices(fit.shape, draws)
+    thin = _thinned(fit, indices)
     scm = thin.scm
     weights = [_weights(thin, plan, worth) for plan in plans]
-    moved = [spend_change(scm, plan) for plan in plans]
+    costs = [spend_change(scm, plan) for plan in plans]
 
     def pays(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
         size = (len(next(iter(theta.values()))),)
-        rows = zip(plans, weights, moved, strict=True)
+        rows = zip(plans, weights, costs, strict=True)
         gains = [_gain(scm, theta, edges, plan, weight) - cost for plan, weight, cost in rows]
         return np.stack([np.broadcast_to(gain, size) for gain in gains], axis=1)
 
@@ -185,7 +185,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     grades = [graded(fit.spec, plan, learned=fit.evidence) for plan in plans]
     letter = weaker(*(grade.letter for grade in grades))
     weak = next(grade for grade in grades if grade.letter == letter)
-    about: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "outcome": outcome,
         "scale": "currency",
         "best_first": 1,
@@ -195,22 +195,24 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         "statements": list(weak.statements),
     }
     if weak.letter == "X":
-        about["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)], fit.evidence))
+        attributes["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)], fit.evidence))
     names = {"plan": list(decision.names)}
-    out = label(thin, values, ("plan",), names, "payoff", grades={"plan": grades}, **about)
-    return out.assign_coords(draw=kept, **_outlay(scm, plans, decision.treatments))
+    draws_by_plan = label(
+        thin, values, ("plan",), names, "payoff", grades={"plan": grades}, **attributes
+    )
+    return draws_by_plan.assign_coords(draw=indices, **_outlay(scm, plans, decision.treatments))
 
 
 def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> dict[str, Any]:
-    """What each plan spends on each channel over what was spent, and on all of them, by plan."""
-    was, planned = np.zeros((2, len(plans), len(channels)))
+    """Return each plan's spend by channel, relative to what was spent, and its total spend."""
+    factual, planned = np.zeros((2, len(plans), len(channels)))
     for k, plan in enumerate(plans):
         for c, name in enumerate(channels):
-            off = replace(plan, active={}, control={name: 0.0})
-            was[k, c] = planned[k, c] = spend_change(scm, off)
+            removal = replace(plan, active={}, control={name: 0.0})
+            factual[k, c] = planned[k, c] = spend_change(scm, removal)
             if name in plan.active:
                 planned[k, c] += spend_change(scm, replace(plan, active={name: plan.active[name]}))
-    factors = np.divide(planned, was, out=np.full(was.shape, np.nan), where=was != 0)
+    factors = np.divide(planned, factual, out=np.full(factual.shape, np.nan), where=factual != 0)
     columns = {f"{name} factor": factors[:, c] for c, name in enumerate(channels)}
     return {
         name: ("plan", values) for name, values in (*columns.items(), ("spend", planned.sum(1)))
@@ -233,9 +235,9 @@ def _gain(
 
 
 def _weights(fit: Fit, plan: Estimand, worth: Array) -> dict[Node, Array]:
-    """Currency per unit of each node that reacts: the outcome's value, a paid mediator's price."""
-    below = {*fit.spec.reduced.do(plan.treatments).descendants(*plan.treatments)}
-    costly = [v for v in fit.spec.mediators if v in below and v in fit.data.spend]
+    """Return the value of a unit of the outcome, and minus the price of one of paid mediators."""
+    descendants = {*fit.spec.reduced.do(plan.treatments).descendants(*plan.treatments)}
+    costly = [v for v in fit.spec.mediators if v in descendants and v in fit.data.spend]
     prices = {v: -unit_cost(fit.data, v) for v in costly}
     return {str(plan.outcome): worth, **prices}
 
@@ -260,11 +262,11 @@ def _check_plan(plan: Any) -> None:
             f"{plan!r}: a plan acts in the periods of the data. Leave off_panel out and give the "
             "window that is most like the time to come."
         )
-    along = [key for key in plan.keys if "->" in key]
-    if along:
+    edge_keys = [key for key in plan.keys if "->" in key]
+    if edge_keys:
         raise SpecError(
-            f"{plan!r}: money is spent on a treatment, not along one edge ('{along[0]}'). Set "
-            f"'{along[0].split('->')[0]}'."
+            f"{plan!r}: money is spent on a treatment, not along one edge ('{edge_keys[0]}'). Set "
+            f"'{edge_keys[0].split('->')[0]}'."
         )
 
 
@@ -280,16 +282,18 @@ def _feasible(fit: Fit, plan: Estimand) -> Estimand:
     return plan
 
 
-def _kept(shape: tuple[int, int], draws: int | None) -> np.ndarray:
-    """Places of the draws that are used, the same in each chain."""
-    chains, each = shape
+def _draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
+    """Return the indices of the draws to use, the same in each chain."""
+    chains, length = shape
     if draws is None:
-        return np.arange(each)
+        return np.arange(length)
     draws = checks.count("payoffs: draws, one a chain at the least,", draws, chains)
-    return np.linspace(0, each - 1, min(each, draws // chains)).round().astype(int)
+    return np.linspace(0, length - 1, min(length, draws // chains)).round().astype(int)
 
 
-def _thinned(fit: Fit, kept: np.ndarray) -> Fit:
-    tree = xr.DataTree.from_dict({"posterior": fit.tree["posterior"].to_dataset().isel(draw=kept)})
+def _thinned(fit: Fit, indices: np.ndarray) -> Fit:
+    tree = xr.DataTree.from_dict(
+        {"posterior": fit.tree["posterior"].to_dataset().isel(draw=indices)}
+    )
     tree.attrs = fit.tree.attrs
     return Fit(fit.spec, fit.data, tree)

@@ -1,4 +1,4 @@
-"""Which test next: what a planned test is expected to tell about an effect or to be worth.
+"""Rank planned tests by what they are expected to tell about an effect, or to be worth.
 
 The table is a diagnostic, as those of `experiments`: it reduces draws to compare plans. Nothing is
 refitted and no lift is simulated; the draws of the posterior stand for what is known before a test.
@@ -31,7 +31,7 @@ from bayescausal.inference.fit import Fit, effect_draws, touched
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
 from bayescausal.model.scm import Mechanism
-from bayescausal.queries.questions import asked_of, require_defined, require_variance
+from bayescausal.queries.questions import checked_estimand, require_defined, require_variance
 
 COMPARED = ("did", "geo-rct", "switchback", "synthetic-control")
 """Designs whose error the residuals can tell: they set one sum of the outcome against another."""
@@ -43,7 +43,7 @@ _SAID = ("value", "outcome", "tail_truncated", "rests_on", "statements", "advice
 
 @dataclass(frozen=True)
 class Candidate:
-    """A test that could be run: an `Experiment` without its lift.
+    """A test that could be run, which is an `Experiment` without its lift.
 
     It acts in the periods of the data, as if it had been run in its window: spend, response and
     noise of a test to come are taken to be like those. It is not a forecast of next season.
@@ -90,8 +90,8 @@ class Candidate:
                 f"{self.estimand!r}: a candidate acts in the periods of the data. Leave off_panel "
                 "out and give the window of the data that is most like the test to come."
             )
-        given = 1.0 if self.std_error is None else self.std_error
-        checked = Experiment(self.estimand, 0.0, given, self.design, name=self.name)
+        std_error = 1.0 if self.std_error is None else self.std_error
+        checked = Experiment(self.estimand, 0.0, std_error, self.design, name=self.name)
         object.__setattr__(self, "name", checked.name)
         if self.std_error is not None:
             object.__setattr__(self, "std_error", checked.std_error)
@@ -190,18 +190,18 @@ def rank_experiments(
     pays = None if utility is None else payoffs(fit, utility, draws=_PAYOFF_DRAWS)
     rows = [_row(fit, test, target, prob, pays) for test in tests]
     table = pd.DataFrame(rows, index=pd.Index([str(t.name) for t in tests], name="candidate"))
-    by = ["eig_nats"] if pays is None else ["net_value", "evsi"]
-    table = table.sort_index().sort_values(by, ascending=False, kind="stable")
+    keys = ["eig_nats"] if pays is None else ["net_value", "evsi"]
+    table = table.sort_index().sort_values(keys, ascending=False, kind="stable")
     table.attrs = {"prob": prob, "power": _POWER}
     return table if pays is None else _headed(table, pays)
 
 
 class Information(NamedTuple):
-    """What a test tells about a target: nats, nats by ranks, and the share of variance left."""
+    """The information of a test about a target, and the share of variance that remains."""
 
     nats: float
     by_ranks: float
-    left: float
+    remaining: float
 
 
 def information(tested: np.ndarray, target: np.ndarray, sd: float) -> Information:
@@ -217,14 +217,14 @@ def information(tested: np.ndarray, target: np.ndarray, sd: float) -> Informatio
     Examples
     --------
     >>> t = ndtri((np.arange(1000) + 0.5) / 1000)
-    >>> round(information(t, t, 1.0).left, 2)
+    >>> round(information(t, t, 1.0).remaining, 2)
     0.5
     """
-    told = _correlation(tested, target) ** 2 * _signal(float(tested.std(ddof=1)), sd)
+    share = _correlation(tested, target) ** 2 * _signal(float(tested.std(ddof=1)), sd)
     low, high = np.quantile(tested, [0.05, 0.95])
     width = float((high - low) / (2 * ndtri(0.95)))
     ranked = _correlation(_scores(tested), _scores(target)) ** 2 * _signal(width, sd)
-    return Information(-0.5 * math.log1p(-told), -0.5 * math.log1p(-ranked), 1 - told)
+    return Information(-0.5 * math.log1p(-share), -0.5 * math.log1p(-ranked), 1 - share)
 
 
 def expected_std_error(fit: Fit, estimand: Estimand) -> float:
@@ -257,6 +257,8 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
     if (nu := theta.get(f"{outcome}:nu")) is not None:
         variance = variance * np.where(nu > 2, nu / np.maximum(nu - 2, 1e-12), np.inf)[:, None]
     phi, lags = theta.get(f"{outcome}:phi", np.zeros(1))[:, None], np.arange(weight.shape[1])
+    # The variance of a weighted sum of AR(1) errors, by lag: phi^k sigma^2 / (1 - phi^2) times
+    # the overlap of the weights with themselves k periods later, which counts twice for k > 0.
     overlap = [(weight[:, k:] * weight[:, : len(lags) - k]).sum(axis=1) for k in lags]
     doubled = np.where(lags > 0, 2.0, 1.0)[:, None] * overlap
     summed = phi**lags @ doubled / (1 - phi**2)
@@ -273,56 +275,56 @@ def expected_std_error(fit: Fit, estimand: Estimand) -> float:
 def _row(
     fit: Fit, test: Candidate, target: Estimand | None, prob: float, pays: Draws | None
 ) -> dict[str, Any]:
-    asked = asked_of(fit, test.estimand)
-    aim = asked_of(fit, target or _own_target(fit, asked))
-    measured = require_defined(effect_draws(fit, asked), asked)
-    tested, wanted = measured.ravel(), require_defined(effect_draws(fit, aim), aim).ravel()
-    error = test.std_error or expected_std_error(fit, asked)
-    sd = Experiment(asked, 0.0, error, test.design).sd
-    told = information(tested, wanted, sd)
+    estimand = checked_estimand(fit, test.estimand)
+    aim = checked_estimand(fit, target or _own_target(fit, estimand))
+    effects = require_defined(effect_draws(fit, estimand), estimand)
+    tested, targets = effects.ravel(), require_defined(effect_draws(fit, aim), aim).ravel()
+    error = test.std_error or expected_std_error(fit, estimand)
+    sd = Experiment(estimand, 0.0, error, test.design).sd
+    gain = information(tested, targets, sd)
     z = ndtri((1 + prob) / 2)
-    where = scope(fit.scm, asked)
-    units, acting = np.atleast_2d(where.acts).any(axis=1), np.atleast_2d(where.acts).any(axis=0)
+    masks = scope(fit.scm, estimand)
+    units, acting = np.atleast_2d(masks.acts).any(axis=1), np.atleast_2d(masks.acts).any(axis=0)
     cost = math.nan if test.cost is None else test.cost
-    target_sd = float(wanted.std(ddof=1))
+    target_sd = float(targets.std(ddof=1))
     last = int(np.flatnonzero(acting)[-1])
     row = {
         "design": test.design,
         "periods": int(acting.sum()),
-        "tail": int(np.atleast_2d(where.counts).any(axis=0)[last + 1 :].sum()),
+        "tail": int(np.atleast_2d(masks.counts).any(axis=0)[last + 1 :].sum()),
         "units": int(units.sum()),
-        "moved_spend": _spend(fit, asked),
+        "moved_spend": _spend(fit, estimand),
         "std_error": error,
         "sd": sd,
         "target": repr(aim),
         "target_sd": target_sd,
-        "target_sd_after": target_sd * math.sqrt(told.left),
-        "eig_nats": told.nats,
-        "eig_ranks": told.by_ranks,
+        "target_sd_after": target_sd * math.sqrt(gain.remaining),
+        "eig_nats": gain.nats,
+        "eig_ranks": gain.by_ranks,
         "power": float((ndtr(tested / sd - z) + ndtr(-tested / sd - z)).mean()),
         "mde": float(z + ndtri(_POWER)) * sd,
         "cost": cost,
-        "eig_per_cost": told.nats / cost,
+        "eig_per_cost": gain.nats / cost,
     }
-    return row if pays is None else row | _worth(pays, measured, sd, cost)
+    return row if pays is None else row | _worth(pays, effects, sd, cost)
 
 
-def _worth(pays: Draws, measured: np.ndarray, sd: float, cost: float) -> dict[str, Any]:
-    """What a test is worth to the choice whose payoffs are given."""
+def _worth(pays: Draws, effects: np.ndarray, sd: float, cost: float) -> dict[str, Any]:
+    """Return what a test is worth to a choice with these payoffs."""
     flat = pays.to_numpy().reshape(-1, pays.sizes["plan"])
-    told = sample_information(flat, measured[:, pays["draw"].to_numpy()].ravel(), sd)
+    value = sample_information(flat, effects[:, pays["draw"].to_numpy()].ravel(), sd)
     return {
-        "evsi": told.evsi,
-        "evsi_se": told.error,
-        "evsi_ess": told.ess,
-        "evpi": told.evpi,
-        "net_value": told.evsi - cost,
+        "evsi": value.evsi,
+        "evsi_se": value.error,
+        "evsi_ess": value.ess,
+        "evpi": value.evpi,
+        "net_value": value.evsi - cost,
         "best_plan_now": str(pays["plan"].to_numpy()[flat.mean(axis=0).argmax()]),
     }
 
 
 def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
-    """Say over the columns, as `summarize` does, when payoffs are not yet to be believed."""
+    """Head the columns with a warning, as `summarize` does, when payoffs cannot be trusted."""
     table.attrs |= {key: pays.attrs[key] for key in _SAID if key in pays.attrs}
     if (pays["status"] == "not identified").any():
         table.columns.name = "NOT IDENTIFIED"
@@ -332,10 +334,10 @@ def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
 
 
 def _several(candidates: Candidate | Iterable[Candidate]) -> list[Candidate]:
-    given = [candidates] if isinstance(candidates, Candidate) else candidates
-    if not isinstance(given, Iterable) or isinstance(given, str):
-        raise SpecError(f"Rank Candidates; got {given!r}. Write [Candidate(incremental('tv'))].")
-    tests = list(given)
+    values = [candidates] if isinstance(candidates, Candidate) else candidates
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise SpecError(f"Rank Candidates; got {values!r}. Write [Candidate(incremental('tv'))].")
+    tests = list(values)
     if not tests:
         raise SpecError("There are no candidates to rank. Write [Candidate(incremental('tv'))].")
     for test in tests:
@@ -347,34 +349,36 @@ def _several(candidates: Candidate | Iterable[Candidate]) -> list[Candidate]:
     return tests
 
 
-def _finite_variance(what: str, estimand: Estimand) -> None:
+def _finite_variance(subject: str, estimand: Estimand) -> None:
     if not isinstance(estimand, Estimand):
-        raise SpecError(f"{what} is of an Estimand, such as incremental('tv'); got {estimand!r}.")
-    require_variance(what, estimand)
+        raise SpecError(
+            f"{subject} is of an Estimand, such as incremental('tv'); got {estimand!r}."
+        )
+    require_variance(subject, estimand)
 
 
-def _own_target(fit: Fit, asked: Estimand) -> Estimand:
-    """Total effect of a test's treatments on what it measures, or on the outcome if it is one."""
-    known = asked.outcome in fit.spec.graph.outcomes
-    return incremental(asked.treatments, outcome=asked.outcome if known else None)
+def _own_target(fit: Fit, estimand: Estimand) -> Estimand:
+    """Return the total effect of a test's treatments, on what it measures if that is an outcome."""
+    is_outcome = estimand.outcome in fit.spec.graph.outcomes
+    return incremental(estimand.treatments, outcome=estimand.outcome if is_outcome else None)
 
 
-def _spend(fit: Fit, asked: Estimand) -> float:
-    """Spend that a test moves; NaN where a treatment has none, 0 where the test moves none."""
-    paid = set(asked.treatments) <= set(fit.data.spend)
-    return spend_change(fit.scm, asked) if paid else math.nan
+def _spend(fit: Fit, estimand: Estimand) -> float:
+    """Return the spend that a test moves; NaN when a treatment has no spend."""
+    paid = set(estimand.treatments) <= set(fit.data.spend)
+    return spend_change(fit.scm, estimand) if paid else math.nan
 
 
-def _level(fit: Fit, asked: Estimand) -> np.ndarray:
-    """Draws of the outcome of the control world, summed over what is counted."""
+def _level(fit: Fit, estimand: Estimand) -> np.ndarray:
+    """Draw the outcome of the control world, summed over the units and periods that count."""
     scm, x = fit.scm, fit.scm.factual
 
     def summed(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        _, control, counts = outcomes(scm, theta, x, edges, asked)
+        _, control, counts = outcomes(scm, theta, x, edges, estimand)
         total = np.where(counts, control, 0.0).sum(axis=tuple(range(-scm.depth, 0)))
         return np.broadcast_to(total, (len(next(iter(theta.values()))),))
 
-    return fit.evaluate(summed, only=touched(fit.spec, asked.treatments))
+    return fit.evaluate(summed, only=touched(fit.spec, estimand.treatments))
 
 
 def _signal(spread: float, sd: float) -> float:
@@ -388,5 +392,5 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _scores(draws: np.ndarray) -> np.ndarray:
-    """Normal scores of the ranks (van der Waerden)."""
+    """Return the normal scores of the ranks (van der Waerden)."""
     return ndtri(rankdata(draws) / (len(draws) + 1))

@@ -1,4 +1,4 @@
-"""What it is worth to know more before a choice: expected value of sample information.
+"""Estimate what it is worth to know more before a choice: the value of sample information.
 
 Preposterior analysis on draws: each draw of a posterior says what every plan would pay and what a
 test would measure, so nothing is refitted.
@@ -27,7 +27,7 @@ class SampleInformation(NamedTuple):
     """Monte-Carlo standard error of ``evsi``, given the choices."""
     evpi: float
     ess: float
-    """Median effective number of draws that a plan is chosen with."""
+    """Median effective number of draws behind the choice of a plan."""
 
 
 def sample_information(payoffs: np.ndarray, tested: np.ndarray, sd: float) -> SampleInformation:
@@ -64,8 +64,8 @@ def sample_information(payoffs: np.ndarray, tested: np.ndarray, sd: float) -> Sa
     Examples
     --------
     >>> t = ndtri((np.random.default_rng(1).permutation(4000) + 0.5) / 4000)
-    >>> told = sample_information(np.stack([0 * t, t], axis=1), t, 1.0)
-    >>> abs(told.evsi - (0.5 / np.pi) ** 0.5 / 2 ** 0.5) < 0.02  # closed form
+    >>> value = sample_information(np.stack([0 * t, t], axis=1), t, 1.0)
+    >>> abs(value.evsi - (0.5 / np.pi) ** 0.5 / 2 ** 0.5) < 0.02  # closed form
     True
     """
     n = len(tested)
@@ -76,34 +76,35 @@ def sample_information(payoffs: np.ndarray, tested: np.ndarray, sd: float) -> Sa
         )
     fold = np.arange(n) * _FOLDS // n  # of four chains each is one
     noise = sd * ndtri((np.arange(_NODES) + 0.5) / _NODES)
-    seen = np.quantile(tested[:, None] + noise, (np.arange(_CELLS) + 0.5) / _CELLS)
-    edges = np.concatenate([[-np.inf], (seen[1:] + seen[:-1]) / 2, [np.inf]])
-    gained, missed, ess = np.empty(n), np.empty(n), []
+    results = np.quantile(tested[:, None] + noise, (np.arange(_CELLS) + 0.5) / _CELLS)
+    edges = np.concatenate([[-np.inf], (results[1:] + results[:-1]) / 2, [np.inf]])
+    gains, losses, ess = np.empty(n), np.empty(n), []
     for k in range(_FOLDS):
         judges = fold == k
-        now, then, effective = _choices(payoffs[~judges], tested[~judges], sd, seen)
-        more = payoffs[judges] - payoffs[judges][:, [now]]
+        current, choices, effective = _choices(payoffs[~judges], tested[~judges], sd, results)
+        advantage = payoffs[judges] - payoffs[judges][:, [current]]
         chance = np.diff(ndtr((edges - tested[judges][:, None]) / sd), axis=1)
-        gained[judges] = (chance * more[:, then]).sum(axis=1)
-        missed[judges] = more.max(axis=1)
+        gains[judges] = (chance * advantage[:, choices]).sum(axis=1)
+        losses[judges] = advantage.max(axis=1)
         ess.append(effective)
     return SampleInformation(
-        evsi=float(gained.mean()),
-        error=float(gained.std(ddof=1)) / math.sqrt(n),
-        evpi=float(missed.mean()),
+        evsi=float(gains.mean()),
+        error=float(gains.std(ddof=1)) / math.sqrt(n),
+        evpi=float(losses.mean()),
         ess=float(np.median(np.concatenate(ess))),
     )
 
 
 def _choices(
-    payoffs: np.ndarray, tested: np.ndarray, sd: float, seen: np.ndarray
+    payoffs: np.ndarray, tested: np.ndarray, sd: float, results: np.ndarray
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Best plan now, best plan after each result, and the effective draws behind the latter."""
+    """Choose the best plan now and after each result, and count the effective draws behind each."""
     width = max(sd, 1.06 * float(tested.std()) * len(tested) ** -0.2)
-    log = -0.5 * ((seen[:, None] - tested) / width) ** 2
+    log = -0.5 * ((results[:, None] - tested) / width) ** 2
     weight = np.exp(log - log.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    now = int(payoffs.mean(axis=0).argmax())
-    better = weight @ (payoffs - payoffs[:, [now]])
-    then = np.where(better.max(axis=1) > 0, better.argmax(axis=1), now)  # a tie changes nothing
-    return now, then, 1 / (weight**2).sum(axis=1)
+    current = int(payoffs.mean(axis=0).argmax())
+    better = weight @ (payoffs - payoffs[:, [current]])
+    # A result that only ties with the current plan does not change it.
+    choices = np.where(better.max(axis=1) > 0, better.argmax(axis=1), current)
+    return current, choices, 1 / (weight**2).sum(axis=1)

@@ -1,1 +1,1 @@
-"""A `Fit` in, draws out; only `summarize` reduces them."""
+"""Questions to a `Fit` return draws; only `summarize` reduces them."""

@@ -1,4 +1,4 @@
-"""Curves of single edges: the steady response to exposure, and how an effect is spread in time."""
+"""Draw curves of single edges: the steady response to exposure, and the carry-over by lag."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bayescausal.queries.worlds import label
 
 @verb
 def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float = 1.2) -> Draws:
-    """Steady response along one edge to constant exposure, with its uncertainty.
+    """Return draws of the steady response along one edge to constant exposure.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
     size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
 
     def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        parameters = {name: theta[f"{edge}:{name}"] for name in response.priors}
         beta = edges[edge].beta.reshape(-1, 1)
         steady = np.repeat(share[:, None], response.reach + 1, axis=1)
-        ends = [response.curve(np, level, own)[..., -1] for level in steady]
+        ends = [response.curve(np, level, parameters)[..., -1] for level in steady]
         f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
-        each = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
-        return np.mean(size * each, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
+        factors = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
+        return np.mean(size * factors, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
 
     values = fit.evaluate(curve, only=[edge])
     exposure = share * float(scm.scale[edge.source].mean())
@@ -61,7 +61,7 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
 
 @verb
 def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
-    """Share of an edge's effect by lag, with its uncertainty.
+    """Return draws of the share of an edge's effect at each lag.
 
     It is the response of the edge's adstock alone to one period of exposure, summing to one.
 
@@ -83,10 +83,10 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
     pulse[0] = 1.0
 
     def weights(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        own = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        parameters = {name: theta[f"{edge}:{name}"] for name in response.priors}
         path = pulse
         for step in steps:
-            path = step.apply(np, path, {name: own[name] for name in step.priors})
+            path = step.apply(np, path, {name: parameters[name] for name in step.priors})
         path = np.broadcast_to(path, (len(edges[edge].beta), len(pulse)))
         return path / path.sum(axis=-1, keepdims=True)
 

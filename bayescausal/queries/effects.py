@@ -1,4 +1,4 @@
-"""Effects: draws of causal quantities, from the one definition in `model.contrast`."""
+"""Effects are draws of causal quantities, from the one definition in `model.contrast`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from bayescausal.model.contrast import (
 )
 from bayescausal.model.scm import Mechanism
 from bayescausal.queries.questions import (
-    about,
-    asked_of,
+    attributes_of,
     channels_for,
+    checked_estimand,
     grade_of,
     paid,
     ratio_coords,
@@ -42,7 +42,7 @@ _STEP = 1e-4
 
 @verb
 def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws:
-    """Posterior draws of a causal effect.
+    """Return posterior draws of a causal effect.
 
         sum over the window, its tail and units of (Y_active - Y_control), on the estimand's scale
 
@@ -85,13 +85,13 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
     >>> import bayescausal as bc
     >>> bc.summarize(bc.effect(fit, bc.incremental("tv")))  # doctest: +SKIP
     """
-    estimand = asked_of(fit, estimand)
+    estimand = checked_estimand(fit, estimand)
     grade = grade_of(fit, estimand, strict)
     values = effect_draws(fit, estimand)
     prior = effect_draws(fit, estimand, "prior") if fit.has_prior else None
     coords = ratio_coords(values, (), estimand.scale)
-    said = about(fit, estimand, grade)
-    return label(fit, values, (), coords, estimand.label, grades=grade, prior=prior, **said)
+    attributes = attributes_of(fit, estimand, grade)
+    return label(fit, values, (), coords, estimand.label, grades=grade, prior=prior, **attributes)
 
 
 @verb
@@ -103,7 +103,7 @@ def contributions(
     total: bool = False,
     strict: bool = False,
 ) -> Draws:
-    """What each channel added: factual against ``do(channel = 0)``, one channel at a time.
+    """Return what each channel added: factual against ``do(channel = 0)``, one at a time.
 
     With saturating mediators contributions of single channels need not add up to that of all
     channels together, and contributions of a channel and of its mediator overlap.
@@ -132,7 +132,7 @@ def contributions(
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
     values, grades, prior = [], [], []
     for name in names:
-        estimand = asked_of(fit, incremental(name, outcome=outcome))
+        estimand = checked_estimand(fit, incremental(name, outcome=outcome))
         grades.append(grade_of(fit, estimand, strict))
 
         def added(
@@ -141,10 +141,10 @@ def contributions(
             path = contrast(scm, theta, x, edges, estimand)
             return path.sum(axis=axes) if total else path[..., start:]
 
-        only = touched(fit.spec, [name])
-        values.append(fit.evaluate(added, only))
+        moving_edges = touched(fit.spec, [name])
+        values.append(fit.evaluate(added, moving_edges))
         if total and fit.has_prior:
-            prior.append(fit.evaluate(added, only, "prior"))
+            prior.append(fit.evaluate(added, moving_edges, "prior"))
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
     return label(
         fit,
@@ -171,7 +171,7 @@ def roas(
     by_unit: bool = False,
     strict: bool = False,
 ) -> Draws:
-    """Return on ad spend: incremental value of the outcome per unit of incremental spend.
+    """Return the ROAS: incremental value of the outcome per unit of incremental spend.
 
         ROAS = sum value (Y - Y_{do(x=0)}) / sum spend moved
 
@@ -210,10 +210,10 @@ def roas(
         With ``strict``.
     """
 
-    def off(name: Node) -> Estimand:
+    def removal(name: Node) -> Estimand:
         return incremental(name, window=window, units=units)
 
-    return _returns(fit, channels, outcome, spend, off, "roas", by_unit, strict)
+    return _returns(fit, channels, outcome, spend, removal, "roas", by_unit, strict)
 
 
 @verb
@@ -228,7 +228,7 @@ def mroas(
     by_unit: bool = False,
     strict: bool = False,
 ) -> Draws:
-    """Marginal return: of the next unit of spend, in proportion to the spend that there was.
+    """Return the marginal ROAS: that of the next unit of spend, spread as spend was.
 
         mROAS = d/ds sum value Y(s x) / d/ds spend(s),   at s = 1
 
@@ -268,47 +268,51 @@ def _returns(
     scm, data = fit.scm, fit.data
     if by_unit and not data.is_panel:
         raise DataError("by_unit: the data are national. Give a panel, or leave by_unit out.")
-    names = channels_for(fit, channels, outcome, among=paid(fit, outcome))
+    names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
     worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
     x = scm.factual
     values, prior, grades, kinds = [], [], [], []
     for channel in names:
-        question = asked_of(fit, ask(channel).on(outcome))
-        induces = spend == "induced" and bool(_paid_below(fit, channel))
-        asked = [question.within(u) for u in question.units or data.units] if by_unit else []
-        each = [grade_of(fit, one, strict) for one in asked or [question]]
-        grades.append(max(each, key=lambda grade: grade.letter))  # the weakest
-        own = net(spend_path(scm, question), axes)
-        own = np.where(own == 0, np.nan, own)
+        question = checked_estimand(fit, ask(channel).on(outcome))
+        induces = spend == "induced" and bool(_paid_mediators(fit, channel))
+        unit_questions = (
+            [question.within(u) for u in question.units or data.units] if by_unit else []
+        )
+        unit_grades = [
+            grade_of(fit, unit_question, strict) for unit_question in unit_questions or [question]
+        ]
+        grades.append(max(unit_grades, key=lambda grade: grade.letter))  # the weakest
+        own_spend = net(spend_path(scm, question), axes)
+        own_spend = np.where(own_spend == 0, np.nan, own_spend)
 
-        def gained(
+        def return_draws(
             theta: Theta,
             edges: dict[Edge, Mechanism],
             question: Estimand = question,
-            own: Array = own,
+            own_spend: Array = own_spend,
             induces: bool = induces,
         ) -> Array:
             gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
             return ratio(
-                gain, own + (_induced(fit, theta, edges, question, axes) if induces else 0)
+                gain, own_spend + (_induced(fit, theta, edges, question, axes) if induces else 0)
             )
 
-        only = touched(fit.spec, [channel])
-        values.append(fit.evaluate(gained, only))
+        moving_edges = touched(fit.spec, [channel])
+        values.append(fit.evaluate(return_draws, moving_edges))
         if fit.has_prior:
-            prior.append(fit.evaluate(gained, only, "prior"))
-        kinds.append(np.where(np.isnan(own) | (not induces), "own", "induced"))
-    dims, found = ("channel", *(["unit"] if by_unit else [])), np.stack(values, axis=2)
-    divisors = np.stack([np.broadcast_to(kind, found.shape[3:]) for kind in kinds])
-    counted = list(question.units or data.units)
-    made = label(
+            prior.append(fit.evaluate(return_draws, moving_edges, "prior"))
+        kinds.append(np.where(np.isnan(own_spend) | (not induces), "own", "induced"))
+    dims, draws = ("channel", *(["unit"] if by_unit else [])), np.stack(values, axis=2)
+    divisors = np.stack([np.broadcast_to(kind, draws.shape[3:]) for kind in kinds])
+    labels = list(question.units or data.units)
+    returns = label(
         fit,
-        found,
+        draws,
         dims,
         {
             "channel": names,
             **({"unit": list(data.units)} if by_unit else {}),
-            **ratio_coords(found, dims, divisors),
+            **ratio_coords(draws, dims, divisors),
         },
         name,
         grades={"channel": grades},
@@ -316,28 +320,28 @@ def _returns(
         outcome=outcome,
         spend=spend,
         window=window_in_words(data, question),
-        **({"units": ", ".join(counted)} if data.is_panel else {}),
+        **({"units": ", ".join(labels)} if data.is_panel else {}),
         value=worth_in_words(fit, outcome),
     )
-    return made.sel(unit=counted) if by_unit else made
+    return returns.sel(unit=labels) if by_unit else returns
 
 
 def _induced(
     fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand, axes: Any
 ) -> Array:
-    """Spend that the intervention moves in paid mediators."""
+    """Return the spend that the intervention moves in paid mediators."""
     total = np.zeros(1)
     x = fit.scm.factual
-    for node in _paid_below(fit, *question.treatments):
-        moved = contrast(fit.scm, theta, x, edges, question.on(node))
-        total = total + (moved * unit_cost(fit.data, node)).sum(axis=axes)
+    for node in _paid_mediators(fit, *question.treatments):
+        change = contrast(fit.scm, theta, x, edges, question.on(node))
+        total = total + (change * unit_cost(fit.data, node)).sum(axis=axes)
     return total
 
 
-def _paid_below(fit: Fit, *treatments: Node) -> list[Node]:
-    """Mediators with a spend that react to these treatments."""
-    below = {*fit.spec.reduced.descendants(*treatments)} - {*treatments}
-    return [node for node in fit.spec.mediators if node in fit.data.spend and node in below]
+def _paid_mediators(fit: Fit, *treatments: Node) -> list[Node]:
+    """Return the mediators with a spend that react to these treatments."""
+    descendants = {*fit.spec.reduced.descendants(*treatments)} - {*treatments}
+    return [node for node in fit.spec.mediators if node in fit.data.spend and node in descendants]
 
 
 @verb
@@ -369,7 +373,7 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
     -----
     Source: Pearl (2001), Direct and indirect effects.
     """
-    estimand = asked_of(fit, estimand)
+    estimand = checked_estimand(fit, estimand)
     scm, x = fit.scm, fit.scm.factual
     axes = tuple(range(-scm.depth, 0))
 
@@ -380,19 +384,19 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
         )
 
     def parts(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        found = split(scm, theta, x, edges, estimand)
+        components = split(scm, theta, x, edges, estimand)
         size, level = len(next(iter(theta.values()))), None
         if estimand.scale == "percent":
             _, control, counts = outcomes(scm, theta, x, edges, estimand)
             level = np.where(counts, control, 0.0).sum(axis=axes)
-        sums = [on_scale(scm, estimand, p.sum(axis=axes), level) for p in found.values()]
+        sums = [on_scale(scm, estimand, p.sum(axis=axes), level) for p in components.values()]
         return np.stack([np.broadcast_to(part, (size,)) for part in sums], axis=1)
 
     paths = ["total", "direct", "indirect"]
     grades = [grade_of(fit, estimand, strict, part) for part in paths]
-    only = touched(fit.spec, estimand.treatments)
-    values = fit.evaluate(parts, only)
-    prior = fit.evaluate(parts, only, "prior") if fit.has_prior else None
+    moving_edges = touched(fit.spec, estimand.treatments)
+    values = fit.evaluate(parts, moving_edges)
+    prior = fit.evaluate(parts, moving_edges, "prior") if fit.has_prior else None
     weak = next((g for g in grades if g.letter == "X"), grades[0])
     return label(
         fit,
@@ -402,5 +406,5 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
         estimand.label,
         grades={"path": grades},
         prior=prior,
-        **about(fit, estimand, weak, paths[grades.index(weak)]),
+        **attributes_of(fit, estimand, weak, paths[grades.index(weak)]),
     )

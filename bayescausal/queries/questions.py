@@ -1,4 +1,4 @@
-"""Questions put to a fit: read, checked, graded."""
+"""Read, check and grade the questions that a fit is asked."""
 
 from __future__ import annotations
 
@@ -19,35 +19,38 @@ from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import scope, window_in_words
 
 
-def asked_of(fit: Fit, estimand: Estimand | str) -> Estimand:
-    """Return a question with its outcome named, or raise when the fit cannot answer it.
+def checked_estimand(fit: Fit, estimand: Estimand | str) -> Estimand:
+    """Return the estimand with its outcome named; raise when the fit cannot answer it.
 
     The name of a treatment is short for what it added, as in `identify`.
     """
-    asked = as_estimand(estimand)
-    asked = asked.on(fit.spec.outcome_of(asked))
-    fit.spec.check_estimand(asked)
-    scope(fit.scm, asked)  # raises for a window or units that are not in the data
-    return asked
+    question = as_estimand(estimand)
+    question = question.on(fit.spec.outcome_of(question))
+    fit.spec.check_estimand(question)
+    scope(fit.scm, question)  # raises for a window or units that are not in the data
+    return question
 
 
 def edge_of(fit: Fit, edge: str | Edge) -> Edge:
     """Return a modelled edge, or raise a SpecError that names those of this fit."""
-    known = sorted(map(str, fit.spec.mechanisms))
+    edges = sorted(map(str, fit.spec.mechanisms))
     try:
-        found = Edge.parse(str(edge))
+        candidate = Edge.parse(str(edge))
     except GraphError:
-        found = None
-    if found in fit.spec.mechanisms:
-        return found
-    if found is None:
-        own = [e for e in fit.spec.mechanisms if e.source == edge]
-        last = sorted(own, key=lambda e: e.target not in fit.spec.graph.outcomes)
-        near = f" Did you mean '{last[0]}'?" if last else did_you_mean(str(edge), known)
+        candidate = None
+    if candidate in fit.spec.mechanisms:
+        return candidate
+    if candidate is None:
+        outgoing = [e for e in fit.spec.mechanisms if e.source == edge]
+        last = sorted(outgoing, key=lambda e: e.target not in fit.spec.graph.outcomes)
+        hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(str(edge), edges)
         problem = f"{shown(edge)} is not an edge"
     else:
-        near, problem = did_you_mean(str(found), known), f"There is no modelled edge {found}"
-    raise SpecError(f"{problem}. Edges of this fit: {', '.join(known)}.{near}")
+        hint, problem = (
+            did_you_mean(str(candidate), edges),
+            f"There is no modelled edge {candidate}",
+        )
+    raise SpecError(f"{problem}. Edges of this fit: {', '.join(edges)}.{hint}")
 
 
 def grade_of(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") -> Grade:
@@ -57,11 +60,11 @@ def grade_of(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") ->
     return graded(fit.spec, estimand, part, fit.evidence)
 
 
-def require_variance(what: str, estimand: Estimand) -> None:
-    """Raise a SpecError for a cost, whose pole at no effect leaves it without a variance."""
+def require_variance(subject: str, estimand: Estimand) -> None:
+    """Raise a SpecError for a cost, which has no variance: it has a pole at an effect of zero."""
     if estimand.scale == "cost":
         raise SpecError(
-            f"{what} has scale='cost', which has a pole where the effect is zero, and so no "
+            f"{subject} has scale='cost', which has a pole where the effect is zero, and so no "
             "variance. Ask scale='per_spend', its inverse."
         )
 
@@ -87,7 +90,7 @@ _RANDOM = {
 def ratio_coords(
     draws: np.ndarray, dims: tuple[str, ...], scale: str | np.ndarray
 ) -> dict[str, Any]:
-    """Return the coords of draws of an effect that say where it has no value, and no moments.
+    """Return coords that say where draws of an effect have no value, or no moments.
 
     ``note`` says in how many draws a ratio is not finite, and why. ``denominator`` is there when
     one is random; mean and standard deviation of such a ratio need not exist.
@@ -112,9 +115,11 @@ def ratio_coords(
     return coords
 
 
-def about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> dict[str, Any]:
-    """Return what the attributes of an effect say."""
-    said = {
+def attributes_of(
+    fit: Fit, estimand: Estimand, grade: Grade, part: str = "total"
+) -> dict[str, Any]:
+    """Return the attributes of an effect's draws."""
+    attributes = {
         "estimand": repr(estimand),
         "outcome": estimand.outcome,
         "scale": estimand.scale,
@@ -123,40 +128,40 @@ def about(fit: Fit, estimand: Estimand, grade: Grade, part: str = "total") -> di
         "rests_on": str(grade),
     }
     if grade.letter == "X":
-        said["advice"] = advice(verdict(fit.spec, estimand, fit.evidence), part)
-    return said
+        attributes["advice"] = advice(verdict(fit.spec, estimand, fit.evidence), part)
+    return attributes
 
 
 def paid(fit: Fit, outcome: Node) -> tuple[Node, ...]:
     """Return the nodes with spend that reach an outcome."""
-    above = fit.spec.reduced.ancestors(outcome)
-    return tuple(c for c in sorted(fit.data.spend) if c in above)
+    ancestors = fit.spec.reduced.ancestors(outcome)
+    return tuple(c for c in sorted(fit.data.spend) if c in ancestors)
 
 
-def worth_in_words(fit: Fit, outcome: Node, given: float | None = None) -> str:
-    """Say what a unit of the outcome counts: the value that was given, or that of the data."""
-    value = fit.data.value if given is None else given
+def worth_in_words(fit: Fit, outcome: Node, stated: float | None = None) -> str:
+    """Say what a unit of the outcome counts: the stated value, or that of the data."""
+    value = fit.data.value if stated is None else stated
     if isinstance(value, str):
         return f"a unit of '{outcome}' counts what column '{value}' says"
     text = f"a unit of '{outcome}' counts {value:g}"
-    plain = given is None and value == 1
+    plain = stated is None and value == 1
     return text + (": the Dataset's value, which is 1 unless given" if plain else "")
 
 
 def channels_for(
-    fit: Fit, channels: Sequence[Node] | None, outcome: Node, among: Sequence[Node] | None = None
+    fit: Fit, channels: Sequence[Node] | None, outcome: Node, default: Sequence[Node] | None = None
 ) -> list[Node]:
-    """Return the channels that were named; by default those `among`, or all that reach it."""
+    """Return the channels that were named; by default those of `default`, or all that reach it."""
     if channels is None:
-        found = list(reachable(fit.spec, outcome) if among is None else among)
-        if not found and among is None:
+        names = list(reachable(fit.spec, outcome) if default is None else default)
+        if not names and default is None:
             raise SpecError(f"No treatment reaches '{outcome}': nothing contributes to it.")
-        if not found:
+        if not names:
             raise DataError(
                 "No channel has spend: give Dataset.from_frame(spend={'tv': 'tv_cost'})."
             )
-        return found
-    names = checks.names("channels", channels)
-    if not names:
+        return names
+    listed = checks.names("channels", channels)
+    if not listed:
         raise SpecError("channels is empty: name at least one channel, or leave it out for all.")
-    return names
+    return listed

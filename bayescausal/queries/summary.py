@@ -75,26 +75,30 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         draws = draws.to_dataarray("node")
         draws.attrs = attrs
     if not isinstance(draws, xr.DataArray) or not {"chain", "draw"} <= set(draws.dims):
-        what = f"dims {draws.dims}" if isinstance(draws, xr.DataArray) else shown(draws)
+        kind = f"dims {draws.dims}" if isinstance(draws, xr.DataArray) else shown(draws)
         raise SpecError(
-            f"summarize takes draws with dims (chain, draw, ...); got {what}. "
+            f"summarize takes draws with dims (chain, draw, ...); got {kind}. "
             "Give it what effect(fit, ...), contributions, roas, ... return."
         )
-    rest = [str(d) for d in draws.dims if d not in ("chain", "draw")]
-    stacked = draws.transpose("chain", "draw", *rest)
+    dims = [str(d) for d in draws.dims if d not in ("chain", "draw")]
+    stacked = draws.transpose("chain", "draw", *dims)
     values = stacked.to_numpy().reshape(-1, *stacked.shape[2:])
     columns = _columns(values, prob)
-    table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, rest))
-    one = stacked[{"chain": 0, "draw": 0}]
-    others = [k for k, c in stacked.coords.items() if c.dims and k not in (*stacked.dims, *_SAID)]
-    keys = [*(k for k in _SAID if k in stacked.coords), *others]
-    said = {str(key): np.ravel(stacked.coords[key].broadcast_like(one)) for key in keys}
-    beside = said.pop(PRIOR_BESIDE, None)
-    if beside is None or not np.allclose(beside, table["median"], 1e-9, 0, equal_nan=True):
-        said = {key: values for key, values in said.items() if key not in PRIOR}
-    table.loc[said.pop("denominator", np.full(len(table), "")) == "random", ["mean", "sd"]] = np.nan
-    note = said.pop("note", np.array([""]))
-    table = table.assign(**said, **({"note": note} if (note != "").any() else {}))
+    table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, dims))
+    template = stacked[{"chain": 0, "draw": 0}]
+    extra = [k for k, c in stacked.coords.items() if c.dims and k not in (*stacked.dims, *_SAID)]
+    keys = [*(k for k in _SAID if k in stacked.coords), *extra]
+    metadata = {str(key): np.ravel(stacked.coords[key].broadcast_like(template)) for key in keys}
+    prior_median = metadata.pop(PRIOR_BESIDE, None)
+    if prior_median is None or not np.allclose(
+        prior_median, table["median"], 1e-9, 0, equal_nan=True
+    ):
+        metadata = {key: values for key, values in metadata.items() if key not in PRIOR}
+    table.loc[metadata.pop("denominator", np.full(len(table), "")) == "random", ["mean", "sd"]] = (
+        np.nan
+    )
+    note = metadata.pop("note", np.array([""]))
+    table = table.assign(**metadata, **({"note": note} if (note != "").any() else {}))
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
@@ -113,11 +117,11 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
 
 
 def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
-    """The numbers of a table, from draws of shape ``(n, ...)``."""
-    finite, lost = np.isfinite(values), np.isnan(values)
+    """Compute the numbers of a table from draws of shape ``(n, ...)``."""
+    finite, undefined = np.isfinite(values), np.isnan(values)
     low, high = interval(values, prob)
-    few = lost.mean(axis=0) < (1 - prob) / 2
-    median = np.where(few, _quantile(np.where(lost & ~few, 0.0, values), 0.5), np.nan)
+    rare = undefined.mean(axis=0) < (1 - prob) / 2
+    median = np.where(rare, _quantile(np.where(undefined & ~rare, 0.0, values), 0.5), np.nan)
     with np.errstate(invalid="ignore"):  # infinite draws have no moments
         mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
     every = finite.all(axis=0)
@@ -136,7 +140,7 @@ def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
 def prior_coords(
     posterior: np.ndarray, prior: np.ndarray, dims: tuple[str, ...]
 ) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    """Coords of draws ``(chain, draw, ...)`` that say what the prior alone would have said."""
+    """Return coords of draws ``(chain, draw, ...)`` that hold the interval of the prior alone."""
     low, high = interval(prior.reshape(-1, *prior.shape[2:]), 0.9)
     median = _columns(posterior.reshape(-1, *posterior.shape[2:]), 0.9)["median"]
     ends = zip(PRIOR_COORDS, (low, high, median), strict=True)
@@ -144,31 +148,31 @@ def prior_coords(
 
 
 def interval(values: np.ndarray, prob: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the equal-tailed interval of draws ``(n, ...)``; NaN counts as beyond both ends."""
+    """Return the equal-tailed interval of draws ``(n, ...)``; a NaN counts as beyond both ends."""
     low, high = (1 - prob) / 2, (1 + prob) / 2
-    lost = np.isnan(values)
-    if not lost.any() and np.isfinite(values).all():
+    undefined = np.isnan(values)
+    if not undefined.any() and np.isfinite(values).all():
         return tuple(np.quantile(values, [low, high], axis=0))
     return (
-        _quantile(np.where(lost, -np.inf, values), low),
-        _quantile(np.where(lost, np.inf, values), high),
+        _quantile(np.where(undefined, -np.inf, values), low),
+        _quantile(np.where(undefined, np.inf, values), high),
     )
 
 
 def _quantile(values: np.ndarray, level: float) -> np.ndarray:
-    """Quantiles of draws of which some are infinite, or NaN and left out."""
+    """Return quantiles of draws, some of which may be infinite; leave out NaN."""
     ends = [np.nanquantile(values, level, axis=0, method=end) for end in ("lower", "higher")]
     with np.errstate(invalid="ignore"):  # numpy interpolates between infinite draws to NaN
-        between = np.nanquantile(values, level, axis=0)
+        interpolated = np.nanquantile(values, level, axis=0)
     outer = np.where(np.isfinite(ends[0]), ends[1], ends[0])
     inner = np.isfinite(ends[0]) & np.isfinite(ends[1]) & (ends[0] != ends[1])
-    return np.where(inner, between, outer)
+    return np.where(inner, interpolated, outer)
 
 
-def _index(draws: xr.DataArray, rest: list[str]) -> pd.Index:
-    if not rest:
+def _index(draws: xr.DataArray, dims: list[str]) -> pd.Index:
+    if not dims:
         return pd.Index([draws.name or "effect"], name="estimand")
-    labels = [draws.indexes.get(d, pd.RangeIndex(draws.sizes[d], name=d)) for d in rest]
-    if len(rest) == 1:
-        return pd.Index(labels[0], name=rest[0])
-    return pd.MultiIndex.from_product(labels, names=rest)
+    labels = [draws.indexes.get(d, pd.RangeIndex(draws.sizes[d], name=d)) for d in dims]
+    if len(dims) == 1:
+        return pd.Index(labels[0], name=dims[0])
+    return pd.MultiIndex.from_product(labels, names=dims)

@@ -1,4 +1,4 @@
-"""Worlds: what would have happened (`counterfactual`), and what would happen (`do`)."""
+"""Compute worlds that would have happened (`counterfactual`) or would happen (`do`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def label(
     prior: np.ndarray | None = None,
     **attrs: Any,
 ) -> Draws:
-    """Name the dims of draws and bind to them what they rest on, and whether the fit converged.
+    """Label draws with dims, the grade of what they rest on, and whether the fit converged.
 
     Carry-over that runs into the end of its window is said too (`carry_over`), and so are errors
     that do not look as the model says (`misfit`).
@@ -45,32 +45,32 @@ def label(
     """
     chains, draws = fit.shape
     state = fit.convergence
-    out = xr.DataArray(
+    array = xr.DataArray(
         values,
         dims=("chain", "draw", *dims),
         coords={"chain": np.arange(chains), "draw": np.arange(draws), **coords},
         name=name,
     )
     if isinstance(grades, Grade):
-        out = out.assign_coords(status=grades.status, grade=grades.letter)
+        array = array.assign_coords(status=grades.status, grade=grades.letter)
     for dim, several in grades.items() if isinstance(grades, Mapping) else ():
-        out = out.assign_coords(
+        array = array.assign_coords(
             status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
         )
     if prior is not None:
-        out = out.assign_coords(prior_coords(values, prior, dims))
-    out.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
+        array = array.assign_coords(prior_coords(values, prior, dims))
+    array.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
     if cut := cut_in_words(fit):
-        out.attrs["carry_over"] = cut
+        array.attrs["carry_over"] = cut
     if fit.misfit:
-        out.attrs["misfit"] = fit.misfit
+        array.attrs["misfit"] = fit.misfit
     if kind := labeled(fit.spec):
-        out.attrs["posterior"] = kind
-    return out
+        array.attrs["posterior"] = kind
+    return array
 
 
 def data_coords(fit: Fit) -> dict[str, Any]:
-    """Coords of the data dims, training periods only."""
+    """Return the coords of the data dims, training periods only."""
     units = {"unit": list(fit.data.units)} if fit.data.is_panel else {}
     return {**units, "time": fit.data.training}
 
@@ -99,7 +99,7 @@ def counterfactual(
     window: tuple[Any, Any] | None = None,
     units: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """What every modelled node would have been, in the weeks that were, had something differed.
+    """Return what every modelled node would have been, had something differed in the past.
 
     Each draw keeps the errors it finds in the data (abduction), the intervention replaces values
     (action), and descendants are computed again (prediction). Not a forecast, and it adds no
@@ -139,9 +139,9 @@ def counterfactual(
 
     def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
         draws = len(next(iter(theta.values())))
-        made = evolve(scm, theta, x, edges, do=paths)
-        full = [np.broadcast_to(made[v], (draws, *x[v].shape))[..., start:] for v in nodes]
-        return np.stack(full, axis=1)
+        evolved = evolve(scm, theta, x, edges, do=paths)
+        training = [np.broadcast_to(evolved[v], (draws, *x[v].shape))[..., start:] for v in nodes]
+        return np.stack(training, axis=1)
 
     values = fit.evaluate(world, only=touched(fit.spec, question.treatments))
     attrs: dict[str, Any] = {"world": repr(question), "kind": "counterfactual"}
@@ -163,7 +163,7 @@ def do(
     window: tuple[Any, Any] | None = None,
     units: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """What a new run of the same weeks would show under an intervention: fresh errors.
+    """Simulate a new run of the same weeks under an intervention, with fresh errors.
 
     Not a counterfactual: the errors of the data are forgotten, so a contrast of two calls carries
     their noise unless both use one seed. Without ``do`` it is the observational prediction, with
@@ -197,10 +197,10 @@ def do(
     start, nodes = fit.data.history, fit.spec.modelled
 
     def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        made = generate(scm, theta, edges, rng, do=paths, acts=acts)
+        evolved = generate(scm, theta, edges, rng, do=paths, acts=acts)
         draws = len(next(iter(theta.values())))
-        full = [np.broadcast_to(made[v], (draws, *x[v].shape))[..., start:] for v in nodes]
-        return np.stack(full, axis=1)
+        training = [np.broadcast_to(evolved[v], (draws, *x[v].shape))[..., start:] for v in nodes]
+        return np.stack(training, axis=1)
 
     values = fit.evaluate(world)
     return xr.Dataset(
@@ -213,5 +213,5 @@ def do(
 
 def _policy(fit: Fit) -> str:
     reacts = ", ".join(fit.spec.mediators) or "none"
-    held = f" ({', '.join(sorted(fit.spec.held))} too)" if fit.spec.held else ""
-    return f"treatments held at their factual path{held}; mediators react ({reacts})"
+    suffix = f" ({', '.join(sorted(fit.spec.held))} too)" if fit.spec.held else ""
+    return f"treatments held at their factual path{suffix}; mediators react ({reacts})"

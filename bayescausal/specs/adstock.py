@@ -58,7 +58,7 @@ class Adstock(Transform):
         kind = type(self).__name__
         if self.l_max is not None:
             label = f"{kind}: l_max, a number of periods,"
-            object.__setattr__(self, "l_max", checks.count(label, self.l_max, most=LONGEST))
+            object.__setattr__(self, "l_max", checks.count(label, self.l_max, maximum=LONGEST))
         object.__setattr__(self, "normalize", checks.flag(f"{kind}: normalize", self.normalize))
 
     @property

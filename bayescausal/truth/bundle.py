@@ -1,4 +1,4 @@
-"""The world behind `load_example`, and the command that writes it to the package.
+"""Simulate the world behind `load_example`, and write it to the package.
 
 python -m bayescausal.truth.bundle
 """
@@ -64,7 +64,7 @@ THETA: dict[str, Any] = {
 
 
 def bundled_inputs(rng: np.random.Generator, weeks: int = 156) -> pd.DataFrame:
-    """Demand, price and media plans; TV is bought when demand is high, which confounds it."""
+    """Draw demand, price and media plans; TV is bought when demand is high, which confounds it."""
     week = pd.date_range("2023-01-02", periods=weeks, freq="7D", name="week")
     season = np.cos(2 * np.pi * (week.day_of_year.to_numpy() - 340) / 365.25)
     shock = np.zeros(weeks)
@@ -72,8 +72,8 @@ def bundled_inputs(rng: np.random.Generator, weeks: int = 156) -> pd.DataFrame:
         shock[t] = 0.6 * shock[max(t - 1, 0)] * (t > 0) + rng.normal(0, 9)
     demand = np.clip(100 + 14 * season + shock, 40, None)
     flights = np.repeat(rng.random(weeks // 3 + 1) < 0.6, 3)[:weeks]
-    wanted = 55 + 4.5 * (demand - 100) + rng.gamma(3, 14, weeks)
-    tv = np.where(flights, np.clip(wanted, 0, None), 0)
+    demand_driven = 55 + 4.5 * (demand - 100) + rng.gamma(3, 14, weeks)
+    tv = np.where(flights, np.clip(demand_driven, 0, None), 0)
     social = np.clip(900 * rng.gamma(4, 0.25, weeks) * (1 + 0.25 * season), 0, None)
     price = np.round(
         9.9
@@ -162,7 +162,7 @@ def write(folder: Path = DATA) -> None:
 
 
 def exact(world: World, frame: pd.DataFrame) -> dict[str, Any]:
-    """Exact effects of the world, for the errors that it drew."""
+    """Return the exact effects of the world, for the errors that it drew."""
     channels = ("tv", "social", "search")
     spend = {c: float(frame[SPEND[c]].sum()) for c in channels}
     step = 1e-4

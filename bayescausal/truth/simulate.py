@@ -42,24 +42,24 @@ class World:
 
     @property
     def data(self) -> Dataset:
-        """What an analyst sees."""
+        """The data set that an analyst would see."""
         return self.scm.data
 
     def effect(self, estimand: Estimand) -> float:
-        """The exact total effect for the errors of this world, on the estimand's scale."""
+        """Return the exact total effect for the errors of this world, on the estimand's scale."""
         x = self.scm.factual
         edges = calibrate(self.scm, self.theta, x)
         return float(measure(self.scm, self.theta, x, edges, estimand))
 
     def paths(self, estimand: Estimand) -> dict[str, float]:
-        """Exact total, natural direct and natural indirect effect."""
+        """Return the exact total, natural direct and natural indirect effects."""
         x = self.scm.factual
         edges = calibrate(self.scm, self.theta, x)
         parts = split(self.scm, self.theta, x, edges, estimand)
         return {name: float(path.sum()) for name, path in parts.items()}
 
     def roas(self, estimand: Estimand) -> float:
-        """Exact incremental outcome per own spend."""
+        """Return the exact incremental outcome per own spend."""
         return self.effect(replace(estimand, scale="per_spend"))
 
 
@@ -96,15 +96,15 @@ def simulate(
     scm = compile_scm(spec, replace(data, table=blank))
     scm = replace(scm, scale={**scm.scale, **dict.fromkeys(spec.modelled, np.ones(1))})
     theta = {name: np.asarray(value, dtype=float) for name, value in theta.items()}
-    known = {p.name for p in scm.parameters}
-    if known != set(theta):
+    names = {p.name for p in scm.parameters}
+    if names != set(theta):
         raise ValueError(
-            f"theta must name every parameter. Missing: {sorted(known - set(theta))}; "
-            f"unknown: {sorted(set(theta) - known)}."
+            f"theta must name every parameter. Missing: {sorted(names - set(theta))}; "
+            f"unknown: {sorted(set(theta) - names)}."
         )
     uncentered = {
-        edge: made._replace(beta=widen(theta[str(edge)], scm.depth), center=np.zeros(1))
-        for edge, made in calibrate(scm, theta, scm.factual).items()
+        edge: mechanism._replace(beta=widen(theta[str(edge)], scm.depth), center=np.zeros(1))
+        for edge, mechanism in calibrate(scm, theta, scm.factual).items()
     }
     paths = generate(scm, theta, uncentered, rng)
     table = scm.data.table.assign(
@@ -113,11 +113,11 @@ def simulate(
             for v, path in paths.items()
         }
     )
-    made = replace(scm, data=replace(scm.data, table=table))
-    one = {str(edge): np.ones(()) for edge in scm.spec.mechanisms}
-    per_unit = calibrate(made, theta | one, made.factual)
+    simulated = replace(scm, data=replace(scm.data, table=table))
+    units = {str(edge): np.ones(()) for edge in scm.spec.mechanisms}
+    per_unit = calibrate(simulated, theta | units, simulated.factual)
     views = {str(edge): theta[str(edge)] / way.beta.item() for edge, way in per_unit.items()}
-    return World(made, theta | views)
+    return World(simulated, theta | views)
 
 
 def _placeholder(data: Dataset) -> Any:

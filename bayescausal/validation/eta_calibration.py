@@ -106,7 +106,7 @@ def calibrate_eta(
     >>> import bayescausal as bc
     >>> print(bc.calibrate_eta(fit, worlds=20, seed=1))  # doctest: +SKIP
     """
-    worlds = checks.count("worlds", worlds, 2, most=10_000)
+    worlds = checks.count("worlds", worlds, 2, maximum=10_000)
     if fit.plain is None:
         raise SpecError(
             "The fit has no augmentation, so there is no eta. Give the spec one: "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal.data.dataset import Dataset
-from bayescausal.data.periods import inside
+from bayescausal.data.periods import period_mask
 from bayescausal.errors import DataError, GraphError, did_you_mean
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.graph import Graph
@@ -217,7 +217,7 @@ def _masks(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:
                 "The estimand has a window, but the frame has no dates. Give it dates as its "
                 "index (frame.set_index('week')), or a Dataset."
             )
-        acting = trained & inside(table.time, estimand.window)
+        acting = trained & period_mask(table.time, estimand.window)
         if not acting.any():
             raise DataError(
                 f"{estimand!r}: no period of the data lies in its window. The data run "

@@ -18,7 +18,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
-from bayescausal.queries.questions import asked_of, require_defined, require_variance
+from bayescausal.queries.questions import checked_estimand, require_defined, require_variance
 from bayescausal.validation.compiled_refits import Refits
 from bayescausal.validation.importance_sampling import required
 
@@ -104,7 +104,7 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     >>> import bayescausal as bc
     >>> bc.evidence(fit, bc.incremental("tv"), seed=1)  # doctest: +SKIP
     """
-    names, estimand = [str(test.name) for test in required(fit)], asked_of(fit, estimand)
+    names, estimand = [str(test.name) for test in required(fit)], checked_estimand(fit, estimand)
     require_variance("The effect", estimand)
     posterior = effect(fit, estimand)
     prior = require_defined(effect_draws(fit, estimand, "prior"), estimand, "prior")

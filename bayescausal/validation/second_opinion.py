@@ -253,7 +253,7 @@ def _check_settings(method: str, prob: float, bootstrap: int, block: int | None,
         )
     checks.probability("prob", prob)
     checks.seed("seed", seed)
-    checks.count("bootstrap", bootstrap, most=100_000)
+    checks.count("bootstrap", bootstrap, maximum=100_000)
     if block is not None:
         checks.count("block, a number of periods,", block, 1)
     least = max(20, round(4 / (1 - prob)))
