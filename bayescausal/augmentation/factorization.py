@@ -97,7 +97,7 @@ def make_plan(
     ----------
     table : Table
     conditional : Conditional, or mapping of node to one, optional
-        By default, and for nodes that are not named, `by_default`.
+        By default, and for nodes that are not named, `default_conditional`.
     """
     factorization = factorize(table.graph)
     strategies = conditional if isinstance(conditional, Mapping) else {}
