@@ -18,7 +18,7 @@ from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice, graded, verdict
-from bayescausal.inference.fit import Fit, touched
+from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
 from bayescausal.model.scm import SCM, Mechanism
@@ -181,7 +181,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         gains = [_gain(scm, theta, edges, plan, weight) - cost for plan, weight, cost in rows]
         return np.stack([np.broadcast_to(gain, size) for gain in gains], axis=1)
 
-    values = thin.evaluate(pays, only=touched(fit.spec, decision.treatments))
+    values = thin.evaluate(pays, only=edges_below(fit.spec, decision.treatments))
     grades = [graded(fit.spec, plan, learned=fit.evidence) for plan in plans]
     letter = weaker(*(grade.letter for grade in grades))
     weak = next(grade for grade in grades if grade.letter == letter)

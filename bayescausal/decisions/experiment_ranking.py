@@ -27,7 +27,7 @@ from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.question import as_estimand
-from bayescausal.inference.fit import Fit, effect_draws, touched
+from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
 from bayescausal.model.scm import Mechanism
@@ -378,7 +378,7 @@ def _level(fit: Fit, estimand: Estimand) -> np.ndarray:
         total = np.where(counts, control, 0.0).sum(axis=tuple(range(-scm.depth, 0)))
         return np.broadcast_to(total, (len(next(iter(theta.values()))),))
 
-    return fit.evaluate(summed, only=touched(fit.spec, estimand.treatments))
+    return fit.evaluate(summed, only=edges_below(fit.spec, estimand.treatments))
 
 
 def _signal(spread: float, sd: float) -> float:

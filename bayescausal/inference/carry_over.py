@@ -52,13 +52,13 @@ def cuts(fit: Fit) -> list[Cut]:
 
 def cut_in_words(fit: Fit) -> str:
     """Say which carry-over is cut, and what to do; empty if none is."""
-    said = [
+    sentences = [
         f"The carry-over of {cut.edge} runs into the end of its window: lag {cut.last}, the last, "
         f"has {cut.weight:.0%} of the largest weight, and some {cut.share:.0%} of the effect comes "
         f"later and is not counted: returns are too low. Write {cut.adstock}(l_max={cut.enough})."
         for cut in cuts(fit)
     ]
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _each(fit: Fit) -> Iterator[Cut]:

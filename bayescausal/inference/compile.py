@@ -91,7 +91,7 @@ class Density:
     density: Callable[..., tuple[jax.Array, jax.Array]]
     parameters: Callable[..., dict[str, jax.Array]]
 
-    def given(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
+    def at_data(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
         """Return the log density and its gradient as a function of the parameters alone."""
         values = self._put(data)
 
@@ -131,7 +131,7 @@ class Density:
         Compiled
             ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
         """
-        evaluate, values = self.given(data), self._put(data)
+        evaluate, values = self.at_data(data), self._put(data)
         if draws is None or len(draws) < 10 * len(self.start):
             center, scale = laplace(evaluate, self.start)
         else:
@@ -145,8 +145,8 @@ class Density:
             return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(center))
 
         def restore(z: np.ndarray) -> dict[str, np.ndarray]:
-            made = self.parameters(center + z.reshape(-1, len(center)) @ scale.T, values)
-            arrays = {k: np.asarray(v) for k, v in made.items()}
+            parameters = self.parameters(center + z.reshape(-1, len(center)) @ scale.T, values)
+            arrays = {k: np.asarray(v) for k, v in parameters.items()}
             return {k: v.reshape(*z.shape[:2], *v.shape[1:]) for k, v in arrays.items()}
 
         sampler_model = from_pyfunc(
@@ -164,9 +164,9 @@ class Density:
 
     def _put(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
         """Return all arguments in their order, on the device: moved once, not at every call."""
-        both = {**self.data, **(data or {})}
-        assert both.keys() == self.data.keys(), sorted(both.keys() - self.data.keys())
-        return [jax.device_put(np.asarray(both[k], self.data[k].dtype)) for k in self.data]
+        arguments = {**self.data, **(data or {})}
+        assert arguments.keys() == self.data.keys(), sorted(arguments.keys() - self.data.keys())
+        return [jax.device_put(np.asarray(arguments[k], self.data[k].dtype)) for k in self.data]
 
 
 def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
@@ -244,8 +244,8 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
             return 1e300, np.zeros_like(x)
         return -value, -gradient
 
-    found = minimize(descend, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
-    mode = found.x if found.fun < 1e299 else start
+    optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    mode = optimum.x if optimum.fun < 1e299 else start
     steps = _STEP * np.eye(len(mode))
     columns = [(evaluate(mode + h)[1] - evaluate(mode - h)[1]) / (2 * _STEP) for h in steps]
     curvature = -np.array(columns)

@@ -64,15 +64,15 @@ def ess(draws: np.ndarray, kind: str) -> float:
 
 def scalars(posterior: xr.Dataset) -> dict[str, np.ndarray]:
     """Every scalar parameter with shape ``(chain, draw)``, by name and label."""
-    out = {}
+    series = {}
     for name, variable in posterior.data_vars.items():
         values = variable.transpose("chain", "draw", ...)
         flat = values.to_numpy().reshape(*values.shape[:2], -1)
         rest = [d for d in values.dims if d not in ("chain", "draw")]
         labels = [str(v) for v in values[rest[0]].values] if rest else [""]
         for k, label in enumerate(labels):
-            out[f"{name}[{label}]" if label else str(name)] = flat[..., k]
-    return out
+            series[f"{name}[{label}]" if label else str(name)] = flat[..., k]
+    return series
 
 
 def assess(
@@ -81,19 +81,19 @@ def assess(
     """Judge a run from its parameters, its total effects and the sampler's own statistics."""
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     if posterior.sizes["draw"] < 4:
-        why = f"only {draws} draws; ask for more"
-        return Convergence(False, np.inf, "all", 0, 0, run["divergences"], draws, (why,))
+        reason = f"only {draws} draws; ask for more"
+        return Convergence(False, np.inf, "all", 0, 0, run["divergences"], draws, (reason,))
     nuisance = {name: rhat(values) for name, values in scalars(posterior).items()}
-    asked = {f"the effect of {name}": rhat(values) for name, values in effects.items()}
-    hats = nuisance | asked
+    effect_hats = {f"the effect of {name}": rhat(values) for name, values in effects.items()}
+    hats = nuisance | effect_hats
     worst = max(hats, key=lambda name: hats[name])
     bulk = {k: ess(v, "bulk") for k, v in effects.items()}
     tail = {k: ess(v, "tail") for k, v in effects.items()}
     problems = []
-    for found, limit in ((asked, MAX_RHAT), (nuisance, MAX_RHAT_NUISANCE)):
-        name = max(found, key=lambda k: found[k])
-        if found[name] > limit:
-            problems.append(f"R-hat of {name} is {found[name]:.3f} (above {limit})")
+    for group, limit in ((effect_hats, MAX_RHAT), (nuisance, MAX_RHAT_NUISANCE)):
+        name = max(group, key=lambda k: group[k])
+        if group[name] > limit:
+            problems.append(f"R-hat of {name} is {group[name]:.3f} (above {limit})")
     for kind, values in (("bulk", bulk), ("tail", tail)):
         least = min(values, key=lambda name: values[name])
         if values[least] < MIN_ESS:

@@ -36,15 +36,15 @@ def verdict(spec: Spec, estimand: Estimand, learned: Learned | None = None) -> I
     """Return the verdict on an effect in the worlds of a spec: its tests, its policy.
 
     Treatments that are held keep their plan, unless they are asked about. Of a fit only tests
-    count that say something: see `heard`.
+    count that say something: see `informative`.
     """
     held = spec.held.difference(estimand.treatments)
     if estimand.outcome is None:
         estimand = estimand.on(spec.graph.outcomes[0])
-    return _verdict(spec.graph, estimand, heard(spec, learned), tuple(sorted(held)))
+    return _verdict(spec.graph, estimand, informative(spec, learned), tuple(sorted(held)))
 
 
-def heard(spec: Spec, learned: Learned | None = None) -> tuple[Experiment, ...]:
+def informative(spec: Spec, learned: Learned | None = None) -> tuple[Experiment, ...]:
     """Return the tests that say something of their effect: all, as long as there is no fit.
 
         share = Var(effect | everything) / Var(error of the test)   at least 0.1
@@ -73,14 +73,14 @@ def graded(
     known = [share for share in shares if share is not None]
     made = grade(
         found,
-        heard(spec, learned),
+        informative(spec, learned),
         part=part,
         contraction=min(known) if len(known) == len(names) else None,
         z=given.get("z"),
         first_stage=given.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
     )
     keys = set(found.estimand.keys)
-    faint = [t for t in spec.experiments if t not in heard(spec, learned)]
+    faint = [t for t in spec.experiments if t not in informative(spec, learned)]
     silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
     if not silent:
         return made
@@ -100,13 +100,13 @@ def require_identified(
 def advice(found: Identification, part: str = "total") -> str:
     """Say that an effect is not identified, why, and what would settle it."""
     effect = f"the {part} effect of {', '.join(found.treatments)} on {found.outcome}"
-    why = f" Not closed: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
+    reason = f" Not closed: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
     if part != "total":
-        why = f" {found.split_reason[:1].upper()}{found.split_reason[1:]}."
+        reason = f" {found.split_reason[:1].upper()}{found.split_reason[1:]}."
     remedies = " ".join(remedy.words for remedy in found.remedies)
     return (
         f"{effect[:1].upper()}{effect[1:]} is not identified by your graph: the priors, not the "
-        f"data, set its interval.{why} {remedies or 'Ask for another effect.'}"
+        f"data, set its interval.{reason} {remedies or 'Ask for another effect.'}"
     )
 
 
@@ -171,12 +171,12 @@ def first_stage(
     (treatment,) = found.treatments
     if treatment not in spec.modelled:
         return None
-    graph, known = spec.structure, {*spec.inputs, *spec.modelled}
-    back = {str(e): Plus(0.0) for e in graph.outgoing(treatment) if e in spec.mechanisms}
+    graph, adjusted = spec.structure, {*spec.inputs, *spec.modelled}
+    budget = {str(e): Plus(0.0) for e in graph.outgoing(treatment) if e in spec.mechanisms}
     strengths = []
-    for node in (i.node for i in found.instruments if i.node in known):
+    for node in (i.node for i in found.instruments if i.node in adjusted):
         if treatment in graph.descendants(node):
-            asked = Estimand({node: Plus(1.0), **back}, outcome=treatment)
+            asked = Estimand({node: Plus(1.0), **budget}, outcome=treatment)
             draws = effect_draws(spec.reacting, asked)
             strengths.append(float((draws.mean() / draws.std()) ** 2) if draws.std() else 0.0)
     return max(strengths, default=None)

@@ -111,8 +111,8 @@ class Fit:
     def grades(self) -> dict[str, Grade]:
         """The grade of each effect of `totals`, over all periods and units."""
         return {
-            name: graded(self.spec, asked, learned=self.evidence)
-            for name, asked in totals(self.spec, self.data).items()
+            name: graded(self.spec, estimand, learned=self.evidence)
+            for name, estimand in totals(self.spec, self.data).items()
         }
 
     @cached_property
@@ -177,8 +177,8 @@ class Fit:
             part = {name: value[start : start + step] for name, value in theta.items()}
             parts.append(function(part, calibrate(self.scm, part, x, only=only)))
         sizes = self.tree[group].sizes
-        out = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        return out.reshape(sizes["chain"], sizes["draw"], *out.shape[1:])
+        values = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return values.reshape(sizes["chain"], sizes["draw"], *values.shape[1:])
 
     def save(self, path: str | Path) -> Path:
         """Write one netCDF file, whole or not at all: draws, data, spec, seed, versions.
@@ -286,16 +286,16 @@ def fit(
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
     seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
-    scm, tied = compile_scm(spec, data), bool(spec.confounders)
+    scm, has_confounders = compile_scm(spec, data), bool(spec.confounders)
     spec = scm.spec  # what data decide is written out
     if strict:
         require_all(spec)
     header(spec, data)  # refuses what could not be saved, before it samples
-    long = tied or bool(scm.apart)
+    is_hard = has_confounders or bool(scm.unit_specific)
     rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
-    draws = draws if draws is not None else (1000 if long else 500)
-    tune = tune if tune is not None else (400 if long else 200)
-    accept = target_accept if target_accept is not None else (0.95 if tied else 0.85)
+    draws = draws if draws is not None else (1000 if is_hard else 500)
+    tune = tune if tune is not None else (400 if is_hard else 200)
+    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
     settings = Settings(
         sampler, backend, mass_matrix, draws, tune, chains, accept, rounds, progress
     )
@@ -306,10 +306,10 @@ def fit(
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
-    made = sampled(spec, data, prepare(model, settings), prior, settings, seed)
+    result = sampled(spec, data, prepare(model, settings), prior, settings, seed)
     if plain is not None:
-        made.tree[PLAIN] = plain.tree
-    return made
+        result.tree[PLAIN] = plain.tree
+    return result
 
 
 def seeds(seed: int) -> list[int]:
@@ -367,26 +367,26 @@ def sampled(
 
 
 def _effects(part: Fit) -> dict[str, np.ndarray]:
-    asked = totals(part.spec, part.data)
-    return {name: total_effect(part, estimand) for name, estimand in asked.items()}
+    estimands = totals(part.spec, part.data)
+    return {name: total_effect(part, estimand) for name, estimand in estimands.items()}
 
 
-def _evidence(made: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
+def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
     """What the data added to the prior of each effect, and what each test adds and says."""
-    asked = totals(made.spec, made.data)
-    prior = {name: total_effect(made, asked[name], group="prior") for name in effects}
+    estimands = totals(fit.spec, fit.data)
+    prior = {name: total_effect(fit, estimands[name], group="prior") for name in effects}
     z, share = {}, {}
-    for test in made.spec.experiments:
-        draws, error = lift_draws(made, test), error_sd(test, made.data)
+    for test in fit.spec.experiments:
+        draws, error = lift_draws(fit, test), error_sd(test, fit.data)
         draws = draws[np.isfinite(draws)]
-        off = entered(test).lift - draws.mean()
-        z[str(test.name)] = float(off / np.hypot(error, draws.std()))
+        deviation = entered(test).lift - draws.mean()
+        z[str(test.name)] = float(deviation / np.hypot(error, draws.std()))
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
 
     def moved(spec: Spec, estimand: Estimand) -> np.ndarray:
-        return total_effect(replace(made, spec=spec), estimand)
+        return total_effect(replace(fit, spec=spec), estimand)
 
-    stages = {name: first_stage(made.spec, one, moved) for name, one in asked.items()}
+    stages = {name: first_stage(fit.spec, one, moved) for name, one in estimands.items()}
     return {
         "contraction": {k: contraction(draws, prior[k]) for k, draws in effects.items()},
         "first_stage": {name: f for name, f in stages.items() if f is not None},
@@ -413,7 +413,7 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
         size = len(next(iter(theta.values())))
         return np.broadcast_to(measure(scm, theta, x, edges, estimand), (size,))
 
-    return fit.evaluate(measured, only=touched(fit.spec, estimand.treatments), group=group)
+    return fit.evaluate(measured, only=edges_below(fit.spec, estimand.treatments), group=group)
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:
@@ -421,7 +421,7 @@ def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarr
     return test.share * effect_draws(fit, entered(test).estimand, group)
 
 
-def touched(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:
+def edges_below(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:
     """Edges whose source an intervention on these treatments can change."""
-    below = {*treatments, *spec.reduced.descendants(*treatments)}
-    return frozenset(e for e in spec.mechanisms if e.source in below)
+    descendants = {*treatments, *spec.reduced.descendants(*treatments)}
+    return frozenset(e for e in spec.mechanisms if e.source in descendants)

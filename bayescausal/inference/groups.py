@@ -49,12 +49,12 @@ def replicas(scm: SCM, drawn: xr.Dataset, seed: int) -> xr.Dataset:
     """Predictive draws of each node given its observed parents, thinned."""
     chains, draws = drawn.sizes["chain"], drawn.sizes["draw"]
     per_chain = min(draws, max(1, _REPLICATES // chains))
-    kept = np.linspace(0, draws - 1, per_chain).round().astype(int)
-    thin = drawn.isel(draw=kept)
+    thinned = np.linspace(0, draws - 1, per_chain).round().astype(int)
+    thin = drawn.isel(draw=thinned)
     theta = {p.name: joined(thin[p.name]) for p in scm.parameters}
     paths = replicate(scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed))
     dims = ("chain", "draw", *scm.data.dims)
     return xr.Dataset(
         {v: (dims, y.reshape(chains, per_chain, *y.shape[1:])) for v, y in paths.items()},
-        coords={**observed(scm).coords, "draw": kept},
+        coords={**observed(scm).coords, "draw": thinned},
     )

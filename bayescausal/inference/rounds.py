@@ -80,8 +80,8 @@ def sample_in_rounds(
 
 
 def _record(settings: Settings) -> dict[str, Any]:
-    kept = {key: getattr(settings, key) for key in ("tune", "draws", "target_accept")}
-    return {**kept, "problems": [], "kept": True}
+    lengths = {key: getattr(settings, key) for key in ("tune", "draws", "target_accept")}
+    return {**lengths, "problems": [], "kept": True}
 
 
 def _stricter(settings: Settings, state: Convergence) -> Settings:

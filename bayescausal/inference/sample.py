@@ -28,8 +28,8 @@ def draw_prior(
     model: pm.Model, names: Sequence[str], draws: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Draws of parameters from their prior, by name; draws first."""
-    wanted = [model[name] for name in names]
-    values = pm.draw(wanted, draws=draws, random_seed=seed, mode="FAST_COMPILE")
+    variables = [model[name] for name in names]
+    values = pm.draw(variables, draws=draws, random_seed=seed, mode="FAST_COMPILE")
     return dict(zip(names, map(np.asarray, values), strict=True))
 
 
@@ -75,8 +75,8 @@ def whitened(
         settings: Settings, seed: int, earlier: xr.DataTree | None = None
     ) -> tuple[xr.DataTree, dict[str, Any]]:
         start = time.perf_counter()
-        known = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
-        compiled = density.precondition(data, draws=known)
+        vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
+        compiled = density.precondition(data, draws=vectors)
         ready = time.perf_counter() - start + (compiling if earlier is None else 0.0)
         tree, seconds, steps = _sampled(compiled.sampler_model, settings, seed)
         z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
@@ -196,14 +196,14 @@ def _finish(
     posterior = tree["posterior"].to_dataset()
     stats = tree["sample_stats"].to_dataset()
     posterior, stats = _complete(posterior, stats)
-    kept = int(posterior.sizes["draw"])
+    length = int(posterior.sizes["draw"])
     steps = next((stats[k] for k in ("n_steps", "tree_size") if k in stats), None)
     run = {
         "compile_seconds": compiling,
         "sample_seconds": sampling,
         "leapfrogs": warmup + (0 if steps is None else int(np.nansum(steps))),
         "divergences": int(np.nansum(stats["diverging"])) if "diverging" in stats else 0,
-        "interrupted": kept < settings.draws or posterior.sizes["chain"] < settings.chains,
+        "interrupted": length < settings.draws or posterior.sizes["chain"] < settings.chains,
     }
     groups = {"posterior": posterior, "sample_stats": stats}
     return xr.DataTree.from_dict(groups), run
@@ -211,7 +211,7 @@ def _finish(
 
 def _complete(posterior: xr.Dataset, stats: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """Cut to the draws that every started chain has finished."""
-    done = np.stack(
+    is_complete = np.stack(
         [
             np.isfinite(v.transpose("chain", "draw", ...).to_numpy().reshape(*_sizes(v), -1)).all(
                 -1
@@ -219,10 +219,14 @@ def _complete(posterior: xr.Dataset, stats: xr.Dataset) -> tuple[xr.Dataset, xr.
             for v in posterior.data_vars.values()
         ]
     ).all(0)
-    started = np.flatnonzero(done.any(axis=1))
+    started = np.flatnonzero(is_complete.any(axis=1))
     if len(started) == 0:
         raise KeyboardInterrupt(_TOO_EARLY)
-    length = int(np.where(done[started].all(1), done.shape[1], done[started].argmin(1)).min())
+    length = int(
+        np.where(
+            is_complete[started].all(1), is_complete.shape[1], is_complete[started].argmin(1)
+        ).min()
+    )
     cut = {"chain": started, "draw": slice(0, length)}
     stats = stats.isel({k: v for k, v in cut.items() if k in stats.dims})
     return posterior.isel(cut), stats

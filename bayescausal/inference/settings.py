@@ -50,20 +50,20 @@ class Settings:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for label, known in (
+        for label, choices in (
             ("sampler", SAMPLERS),
             ("backend", BACKENDS),
             ("mass_matrix", MASS_MATRICES),
         ):
             value = getattr(self, label)
-            if not isinstance(value, str) or value not in known:
+            if not isinstance(value, str) or value not in choices:
                 raise SpecError(
-                    f"{label} is one of {', '.join(known)}; got {shown(value)}."
-                    f"{did_you_mean(value, known) if isinstance(value, str) else ''}"
+                    f"{label} is one of {', '.join(choices)}; got {shown(value)}."
+                    f"{did_you_mean(value, choices) if isinstance(value, str) else ''}"
                 )
-        most = {"draws": LONGEST, "tune": LONGEST, "chains": CHAINS, "rounds": ROUNDS}
-        for label in most:
-            value = checks.count(label, getattr(self, label), 1, most[label])
+        limits = {"draws": LONGEST, "tune": LONGEST, "chains": CHAINS, "rounds": ROUNDS}
+        for label in limits:
+            value = checks.count(label, getattr(self, label), 1, limits[label])
             object.__setattr__(self, label, value)
         accept = checks.probability("target_accept", self.target_accept)
         if accept < 0.5:
@@ -73,8 +73,8 @@ class Settings:
 
     def require_memory(self, parameters: int) -> None:
         """Raise when so many draws of so many numbers do not fit into memory."""
-        each = self.chains * 8 * (_COPIES * parameters + _STATISTICS)
-        checks.affordable(f"{self.chains} chains of draws", self.draws, each)
+        bytes_per_draw = self.chains * 8 * (_COPIES * parameters + _STATISTICS)
+        checks.affordable(f"{self.chains} chains of draws", self.draws, bytes_per_draw)
 
     @property
     def engine(self) -> str:

@@ -55,17 +55,17 @@ def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
 def _bound(
     title: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> inspect.BoundArguments:
-    known = list(signature.parameters)
+    parameters = list(signature.parameters)
     for name in kwargs:
-        if name not in known:
+        if name not in parameters:
             raise SpecError(
-                f"{title} has no argument '{name}'. It takes {', '.join(known)}."
-                f"{did_you_mean(name, known)}"
+                f"{title} has no argument '{name}'. It takes {', '.join(parameters)}."
+                f"{did_you_mean(name, parameters)}"
             )
     try:
         return signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise SpecError(f"{title}: {error}. It takes {', '.join(known)}.") from None
+        raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
 
 
 def _require_fit(title: str, value: Any) -> None:

@@ -86,13 +86,13 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
         shocks: Theta = {}
 
         def settle(node: Node, mu: TensorVariable) -> TensorVariable:
-            seen = path[node][..., start:]
-            eta = scm.link(node, seen, pt)
-            made = law(scm, theta, mix, shocks, node, mu[..., start:], eta, pt)
-            shocks[node] = made.shock
-            variable = observe(scm, node, made, theta, seen)
-            before = path[node][..., :start]
-            return pt.concatenate([before, variable], axis=-1) if start else variable
+            observed = path[node][..., start:]
+            eta = scm.link(node, observed, pt)
+            law_of_node = law(scm, theta, mix, shocks, node, mu[..., start:], eta, pt)
+            shocks[node] = law_of_node.shock
+            variable = observe(scm, node, law_of_node, theta, observed)
+            history = path[node][..., :start]
+            return pt.concatenate([history, variable], axis=-1) if start else variable
 
         inputs = {v: path[v] for v in spec.inputs}
         forward(scm, theta, inputs, edges, settle, pt, guess=path)
@@ -109,20 +109,20 @@ def _parameters(scm: SCM, path: Mapping[Node, TensorVariable]) -> tuple[Theta, M
     causes = {name for cause in spec.confounders for name in cause.priors}
     theta |= {p.name: correlation(p) for p in scm.parameters if p.name in causes}
     mix = mixing(scm, theta, pt)
-    tied = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
+    correlated = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
     media = [s for s in stacks(scm) if spec.mechanisms[s[0]].transforms]
     follow = {str(e) for stack in media for e in stack}
-    for given in (p for p in scm.parameters if p.name not in causes | follow):
-        if given.name in tied:
-            node = tied[given.name]
-            theta[given.name] = spread(node, given, mix[node][node])
+    for free in (p for p in scm.parameters if p.name not in causes | follow):
+        if free.name in correlated:
+            node = correlated[free.name]
+            theta[free.name] = spread(node, free, mix[node][node])
         else:
-            theta[given.name] = parameter(given, theta)
+            theta[free.name] = parameter(free, theta)
     priors = {p.name: p.prior for p in scm.parameters}
     for stack in media:  # their swings need the shapes of the curves
         f = stacked_curves(scm, stack, theta, path, pt)
-        made = strengths(scm, stack, [priors[str(e)] for e in stack], f)
-        theta |= dict(zip(map(str, stack), made, strict=True))
+        variables = strengths(scm, stack, [priors[str(e)] for e in stack], f)
+        theta |= dict(zip(map(str, stack), variables, strict=True))
     return theta, mix
 
 
@@ -130,24 +130,24 @@ def _count(scm: SCM) -> None:
     spec, rows = scm.spec, len(scm.data.training) * max(1, len(scm.data.units))
     sizes = {}
     for node in spec.modelled:
-        into = {str(e) for e in spec.structure.incoming(node)} | {node}
-        sizes[node] = sum(p.size for p in scm.parameters if p.name.split(":")[0] in into)
+        equation = {str(e) for e in spec.structure.incoming(node)} | {node}
+        sizes[node] = sum(p.size for p in scm.parameters if p.name.split(":")[0] in equation)
         if sizes[node] > rows:
             _warn(f"The equation of '{node}' has {sizes[node]} parameters for {rows} rows")
     for district in spec.structure.districts:
-        tied = [v for v in district if v in sizes]
-        own = [p for c in spec.confounders if {*c.nodes} <= {*tied} for p in c.priors]
-        total = sum(sizes[v] for v in tied) + len(own)
-        if len(tied) > 1 and total > rows and max(sizes[v] for v in tied) <= rows:
+        members = [v for v in district if v in sizes]
+        loadings = [p for c in spec.confounders if {*c.nodes} <= {*members} for p in c.priors]
+        total = sum(sizes[v] for v in members) + len(loadings)
+        if len(members) > 1 and total > rows and max(sizes[v] for v in members) <= rows:
             _warn(
-                f"Unobserved causes tie {', '.join(tied)} together: {total} parameters, "
-                f"{len(own)} of them for the causes, learn from {rows} rows"
+                f"Unobserved causes tie {', '.join(members)} together: {total} parameters, "
+                f"{len(loadings)} of them for the causes, learn from {rows} rows"
             )
 
 
-def _warn(what: str) -> None:
+def _warn(problem: str) -> None:
     warnings.warn(
-        f"{what}: the prior decides much of the answer. Use fewer baseline terms, plainer "
+        f"{problem}: the prior decides much of the answer. Use fewer baseline terms, plainer "
         "responses or fewer <->, or more data.",
         FewerRowsThanParameters,
         stacklevel=4,

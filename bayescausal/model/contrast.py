@@ -48,11 +48,11 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
     """
     data = scm.data
     if estimand.off_panel:
-        when = timeline(estimand, reach(scm, estimand))
-        place = np.arange(when.periods)
+        calendar = timeline(estimand, reach(scm, estimand))
+        place = np.arange(calendar.periods)
         units = _units(data, estimand)
-        last = when.lead + when.length
-        acts, counts = (place >= when.lead) & (place < last), place >= when.lead
+        last = calendar.lead + calendar.length
+        acts, counts = (place >= calendar.lead) & (place < last), place >= calendar.lead
         return Scope(units & acts, units & counts, int((units & acts).sum()), False)
     trained = np.arange(len(data.time)) >= data.history
     window = trained & _inside(data, estimand)
@@ -63,9 +63,9 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
         )
     last = int(np.flatnonzero(window)[-1])
     tail = reach(scm, estimand) if estimand.tail is None else estimand.tail
-    counted = window.copy()
-    counted[last : last + tail + 1] = True
-    counted[int(np.flatnonzero(window)[0]) : last] = True
+    mask = window.copy()
+    mask[last : last + tail + 1] = True
+    mask[int(np.flatnonzero(window)[0]) : last] = True
     units = _units(data, estimand)
     truncated = last + tail > len(data.time) - 1
     if truncated and estimand.tail is not None:
@@ -73,7 +73,7 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
             f"{estimand!r}: the stated tail ends after the data do ({data.time[-1].date()}). "
             "State a shorter one, or carryover=True for as far as the data last."
         )
-    return Scope(units & window, units & counted, int((units & window).sum()), truncated)
+    return Scope(units & window, units & mask, int((units & window).sum()), truncated)
 
 
 def _inside(data: Dataset, estimand: Estimand) -> np.ndarray:
@@ -113,8 +113,8 @@ def _units(data: Dataset, estimand: Estimand) -> np.ndarray:
             f"Unit '{unknown[0]}' is not in the data. Units: {', '.join(data.units)}."
             f"{did_you_mean(unknown[0], data.units)}"
         )
-    wanted = estimand.units or data.units
-    return np.isin(np.array(data.units), wanted)[:, None]
+    names = estimand.units or data.units
+    return np.isin(np.array(data.units), names)[:, None]
 
 
 def reach(scm: SCM, estimand: Estimand) -> int:
@@ -128,16 +128,16 @@ def reach(scm: SCM, estimand: Estimand) -> int:
 
 def _reach(scm: SCM, do: Mapping[str, Intervention], outcome: Node) -> int:
     """Reach of one world, against the factual one; a path ends at a node that the world sets."""
-    far: dict[Node, float] = {key.split("->")[0].strip(): 0 for key in do}
-    for nodes, back in scm.groups([key for key in do if "->" not in key]):
+    longest: dict[Node, float] = {key.split("->")[0].strip(): 0 for key in do}
+    for nodes, lag_sum in scm.groups([key for key in do if "->" not in key]):
         for node in nodes:
             for edge in scm.spec.reduced.incoming(node):
-                if edge.source in far:
-                    end = far[edge.source] + edge.lag + scm.spec.mechanisms[edge].reach
-                    far[node] = max(far.get(node, 0), end)
-        if back and any(v in far for v in nodes):
-            far |= dict.fromkeys(nodes, np.inf)
-    last = far.get(outcome, 0)
+                if edge.source in longest:
+                    end = longest[edge.source] + edge.lag + scm.spec.mechanisms[edge].reach
+                    longest[node] = max(longest.get(node, 0), end)
+        if lag_sum and any(v in longest for v in nodes):
+            longest |= dict.fromkeys(nodes, np.inf)
+    last = longest.get(outcome, 0)
     return int(last) if np.isfinite(last) else len(scm.data.time)
 
 
@@ -152,13 +152,13 @@ def resolve(
 
     Keys are nodes, or `Edge` for a value that is fed along one edge only.
     """
-    out: dict[Node | Edge, Array] = {}
+    paths: dict[Node | Edge, Array] = {}
     for key, value in do.items():
         edge = Edge.parse(key) if "->" in key else None
         path = x[edge.source if edge else key]
-        new = _applied(scm, key, value, path, acts, xp)
-        out[edge or key] = xp.where(acts, new, path)
-    return out
+        level = _applied(scm, key, value, path, acts, xp)
+        paths[edge or key] = xp.where(acts, level, path)
+    return paths
 
 
 def _applied(
@@ -173,19 +173,19 @@ def _applied(
                 f"do({key}=function) failed in the model ({error}). In an experiment a function "
                 "may only use + - * /; write Times(1.1), Plus(5) or the array of its values."
             ) from None
-    new = np.asarray(value(path.copy()) if callable(value) else value, dtype=float)
+    level = np.asarray(value(path.copy()) if callable(value) else value, dtype=float)
     shape = scm.data.array(key.split("->")[0]).shape
-    if new.shape not in ((), shape, shape[-1:]) or not np.isfinite(new).all():
+    if level.shape not in ((), shape, shape[-1:]) or not np.isfinite(level).all():
         raise DataError(
             f"do({key}=...) must give finite values in the shape of the data, {shape}; got shape "
-            f"{new.shape}."
+            f"{level.shape}."
         )
-    if ((new < 0) & acts).any() and scm.saturates(key):
+    if ((level < 0) & acts).any() and scm.saturates(key):
         raise DataError(
-            f"do({key}=...) is negative (down to {new.min():g}), but '{key}' saturates: exposure "
+            f"do({key}=...) is negative (down to {level.min():g}), but '{key}' saturates: exposure "
             "cannot be negative. Set zero or more."
         )
-    return new
+    return level
 
 
 def contrast(
@@ -223,18 +223,18 @@ def outcomes(
     Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
     the data, and `evolve` evaluates it.
     """
-    where = scope(scm, estimand)
+    window = scope(scm, estimand)
     if estimand.off_panel:
-        when = timeline(estimand, reach(scm, estimand))
-        x, edges = setting(scm, theta, edges, estimand, when, xp)
-        span, sides = when.periods, worlds(scm, estimand, when)
+        calendar = timeline(estimand, reach(scm, estimand))
+        x, edges = setting(scm, theta, edges, estimand, calendar, xp)
+        span, sides = calendar.periods, worlds(scm, estimand, calendar)
     else:
-        span = where.span
-        active = resolve(scm, x, estimand.active, where.acts, xp)
-        sides = active, resolve(scm, x, estimand.control, where.acts, xp)
+        span = window.span
+        active = resolve(scm, x, estimand.active, window.acts, xp)
+        sides = active, resolve(scm, x, estimand.control, window.acts, xp)
     outcome = scm.spec.outcome_of(estimand)
     a, b = (evolve(scm, theta, x, edges, xp, do=do, periods=span)[outcome] for do in sides)
-    return a, b, where.counts
+    return a, b, window.counts
 
 
 def measure(
@@ -280,9 +280,9 @@ def on_scale(
     if estimand.scale == "per_spend":
         return total / moved_spend(scm, estimand)
     if estimand.scale == "cost":
-        moved = moved_spend(scm, estimand)
-        gains = total * np.sign(moved) > 0
-        return xp.where(gains, moved / xp.where(gains, total, 1.0), np.inf)
+        spend = moved_spend(scm, estimand)
+        gains = total * np.sign(spend) > 0
+        return xp.where(gains, spend / xp.where(gains, total, 1.0), np.inf)
     if estimand.scale == "percent":
         _require_positive(scm, estimand, level, xp)
         return ratio(100.0 * total, level) if xp is np else 100.0 * total / level
@@ -298,15 +298,15 @@ def _require_positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> No
     """Raise when what a percentage is taken of is positive in no draw, or not in the data."""
     outcome = scm.spec.outcome_of(estimand)
     counts = scope(scm, estimand).counts
-    given = scm.factual[outcome]
+    levels = scm.factual[outcome]
     if estimand.off_panel:
-        given = means(scm, counts.shape[-1])[outcome]
-    known = float(np.where(counts, given, 0.0).sum())
+        levels = means(scm, counts.shape[-1])[outcome]
+    total = float(np.where(counts, levels, 0.0).sum())
     none = xp is np and not (level > 0).any()
-    if known <= 0 or none:
-        where = "in the data" if known <= 0 else "in the control world of every draw"
+    if total <= 0 or none:
+        place = "in the data" if total <= 0 else "in the control world of every draw"
         raise DataError(
-            f"{estimand!r}: '{outcome}' adds up to zero or less {where}, so there is nothing to "
+            f"{estimand!r}: '{outcome}' adds up to zero or less {place}, so there is nothing to "
             "take a percentage of. Ask scale='total', or count another window or outcome."
         )
 
@@ -329,25 +329,27 @@ def split(
         raise SpecError(
             f"{estimand!r}: a split is of an effect in the data. Ask without off_panel."
         )
-    where = scope(scm, estimand)
+    window = scope(scm, estimand)
     outcome = scm.spec.outcome_of(estimand)
-    active = resolve(scm, x, estimand.active, where.acts, xp)
-    control = resolve(scm, x, estimand.control, where.acts, xp)
+    active = resolve(scm, x, estimand.active, window.acts, xp)
+    control = resolve(scm, x, estimand.control, window.acts, xp)
     if any(isinstance(key, Edge) for key in (*active, *control)):
         raise SpecError("A direct/indirect split is asked of nodes; an edge is already one path.")
-    world = evolve(scm, theta, x, edges, xp, do=active, periods=where.span)
+    world = evolve(scm, theta, x, edges, xp, do=active, periods=window.span)
     direct: dict[Node | Edge, Array] = {
         edge: world[edge.source]
         for edge in scm.spec.reduced.incoming(outcome)
         if edge.source in estimand.treatments
     }
-    below = evolve(scm, theta, x, edges, xp, do=control, periods=where.span)
+    reference = evolve(scm, theta, x, edges, xp, do=control, periods=window.span)
     set_or_follows = {*control, *scm.spec.modelled} - {outcome}
-    still: dict[Node | Edge, Array] = {v: below[v] for v in below if v in set_or_follows}
-    mixed = evolve(scm, theta, x, edges, xp, do=still | direct, periods=where.span)[outcome]
-    both, neither = world[outcome], below[outcome]
-    parts = {"total": both - neither, "direct": mixed - neither, "indirect": both - mixed}
-    return {name: xp.where(where.counts, part, 0.0) for name, part in parts.items()}
+    mediators: dict[Node | Edge, Array] = {
+        v: path for v, path in reference.items() if v in set_or_follows
+    }
+    mixed = evolve(scm, theta, x, edges, xp, do=mediators | direct, periods=window.span)[outcome]
+    high, neither = world[outcome], reference[outcome]
+    parts = {"total": high - neither, "direct": mixed - neither, "indirect": high - mixed}
+    return {name: xp.where(window.counts, part, 0.0) for name, part in parts.items()}
 
 
 def moved_spend(scm: SCM, estimand: Estimand) -> float:
@@ -378,21 +380,21 @@ def spend_path(scm: SCM, estimand: Estimand) -> np.ndarray:
     Exposure is paid at the price of its own period, with its part of the spend that is booked
     where nothing ran (`unit_cost`); where there was none, and off the panel, at the mean price.
     """
-    where = scope(scm, estimand)
+    window = scope(scm, estimand)
     x: Mapping[Any, Array] = scm.factual
     if estimand.off_panel:
         active, control = worlds(scm, estimand, timeline(estimand, reach(scm, estimand)))
     else:
-        active = resolve(scm, x, estimand.active, where.acts)
-        control = resolve(scm, x, estimand.control, where.acts)
+        active = resolve(scm, x, estimand.active, window.acts)
+        control = resolve(scm, x, estimand.control, window.acts)
     total = np.zeros(1)
     for node in estimand.treatments:
-        off = bool(estimand.off_panel)  # there both worlds set it
-        factual: Array = 0.0 if off else x[node]
+        is_off_panel = bool(estimand.off_panel)  # there both worlds set it
+        factual: Array = 0.0 if is_off_panel else x[node]
         high: Array = active.get(node, factual)
         low: Array = control.get(node, factual)
-        price: Array = mean_cost(scm.data, node) if off else unit_cost(scm.data, node)
-        total = total + price * np.where(where.acts, high - low, 0.0)
+        price: Array = mean_cost(scm.data, node) if is_off_panel else unit_cost(scm.data, node)
+        total = total + price * np.where(window.acts, high - low, 0.0)
     return total
 
 

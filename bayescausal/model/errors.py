@@ -50,14 +50,14 @@ def correlations(
             total[v] = total.get(v, 1.0) + mass[v]
         for pair in pairs:
             shared[pair] = shared.get(pair, 0.0) + products[pair]
-    out = {(a, b): rho / xp.sqrt(total[a] * total[b]) for (a, b), rho in shared.items()}
+    rho_by_pair = {(a, b): rho / xp.sqrt(total[a] * total[b]) for (a, b), rho in shared.items()}
     if not first:
-        return out
+        return rho_by_pair
     phi = {v: theta.get(f"{v}:phi", 0.0) for v in total}
     lasts = {v: 1 - phi[v] ** 2 for v in total}
     return {
         (a, b): r * xp.sqrt(lasts[a] * lasts[b]) / (1 - phi[a] * phi[b])
-        for (a, b), r in out.items()
+        for (a, b), r in rho_by_pair.items()
     }
 
 
@@ -71,15 +71,15 @@ def mixing(scm: SCM, theta: Theta, xp: Any = np, first: bool = False) -> Mixing:
         are zeros.
     """
     rho = correlations(scm, theta, xp, first)
-    tied = {v for pair in rho for v in pair}
+    members = {v for pair in rho for v in pair}
     rows: Mixing = {}
-    for v in (v for v in scm.spec.modelled if v in tied):
+    for v in (v for v in scm.spec.modelled if v in members):
         row: dict[Node, Array] = {}
-        for u, above in rows.items():
-            known = sum(row[w] * above[w] for w in row if w in above)
+        for u, other_row in rows.items():
+            projection = sum(row[w] * other_row[w] for w in row if w in other_row)
             pair = (min(u, v), max(u, v))
-            if pair in rho or not isinstance(known, int):
-                row[u] = (rho.get(pair, 0.0) - known) / above[u]
+            if pair in rho or not isinstance(projection, int):
+                row[u] = (rho.get(pair, 0.0) - projection) / other_row[u]
         row[v] = xp.sqrt(1 - sum(value**2 for value in row.values()))
         rows[v] = row
     return rows
@@ -136,11 +136,11 @@ def law(
         With the node's own shock, to be handed to the nodes after it.
     """
     sigma = scm.sigma(node, theta, xp)
-    if units is not None and f"{node}:sigma" in scm.apart:
+    if units is not None and f"{node}:sigma" in scm.unit_specific:
         sigma = sigma[..., units, 0][..., None, :]
     periods = len(scm.data.training)
-    own = _row(scm, theta, mix, node, periods, xp) if node in mix else {}
-    alone = own.pop(node, 1.0)
+    loadings = _row(scm, theta, mix, node, periods, xp) if node in mix else {}
+    residual_share = loadings.pop(node, 1.0)
     stretch, phi = 1.0, theta.get(f"{node}:phi")
     location = mu
     if phi is not None:
@@ -150,9 +150,9 @@ def law(
         first = np.arange(periods) == 0
         stretch = xp.where(first, 1 / xp.sqrt(1 - phi**2), 1.0)
     scale = sigma * stretch
-    if own:
-        location = location + scale * sum(value * shocks[u] for u, value in own.items())
-    spread = scale * alone
+    if loadings:
+        location = location + scale * sum(value * shocks[u] for u, value in loadings.items())
+    spread = scale * residual_share
     shock = (eta - location) / spread if node in mix else spread
     return Law(location, spread, shock)
 
@@ -173,7 +173,7 @@ def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generat
     """
     mix = mixing(scm, theta)
     shocks: dict[Node, np.ndarray] = {}
-    out: Theta = {}
+    errors: Theta = {}
     for node in scm.spec.modelled:
         shocks[node] = innovations(theta, node, scm.depth).draws(rng, shape)
         row = _row(scm, theta, mix, node, shape[-1], np) if node in mix else {node: 1.0}
@@ -184,5 +184,5 @@ def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generat
             error[..., 0] /= np.sqrt(1 - phi**2)
             for t in range(1, shape[-1]):
                 error[..., t] += phi * error[..., t - 1]
-        out[node] = error
-    return out
+        errors[node] = error
+    return errors

@@ -52,7 +52,7 @@ def evolve(
     do, span = do or {}, periods or len(scm.data.time)
     world = {**x, **(guess or {})} | {v: p for v, p in do.items() if not isinstance(v, Edge)}
     changed: frozenset[Node] = frozenset()
-    for nodes, back in scm.groups(do, everything=settle is not None):
+    for nodes, lag in scm.groups(do, everything=settle is not None):
 
         def once(
             world: Mapping[Node, Array], changed: frozenset[Node], nodes: tuple[Node, ...] = nodes
@@ -65,9 +65,9 @@ def evolve(
             return path, changed
 
         world, changed = once(world, changed)
-        if not back or (settle is None and not changed & {*nodes}):
+        if not lag or (settle is None and not changed & {*nodes}):
             continue  # there is no cycle, or none was moved
-        passes = -(-span // back) - 1
+        passes = -(-span // lag) - 1
         if xp is not np:
             world |= _repeated(scm, theta, x, edges, xp, do, world, nodes, passes)
             changed |= {*nodes}
@@ -97,25 +97,25 @@ def _repeated(
     """
     if not passes:
         return {}
-    into = [e for v in nodes for e in scm.spec.reduced.incoming(v)]
-    sources = {e.source for e in into}
-    known = {v: path for v, path in x.items() if v in sources.union(nodes)}
-    still = {v: world[v] for v in known if v not in nodes}
-    fed = {e: do[e] for e in into if e in do}
-    constants = [part for e in into for part in edges[e]]
-    every = [*theta.values(), *known.values(), *still.values(), *fed.values(), *constants]
-    outside = [xp.as_tensor(value) for value in every]
-    distinct = list(dict.fromkeys(outside))
+    incoming = [e for v in nodes for e in scm.spec.reduced.incoming(v)]
+    sources = {e.source for e in incoming}
+    observed = {v: path for v, path in x.items() if v in sources.union(nodes)}
+    fixed = {v: world[v] for v in observed if v not in nodes}
+    fed = {e: do[e] for e in incoming if e in do}
+    constants = [part for e in incoming for part in edges[e]]
+    every = [*theta.values(), *observed.values(), *fixed.values(), *fed.values(), *constants]
+    values_outside = [xp.as_tensor(value) for value in every]
+    distinct = list(dict.fromkeys(values_outside))
 
     def step(*args: Array) -> list[Array]:
         paths = dict(zip(nodes, args[: len(nodes)], strict=True))
         inside = dict(zip(distinct, args[len(nodes) :], strict=True))
-        rest = (inside[value] for value in outside)
+        rest = (inside[value] for value in values_outside)
         values = {name: next(rest) for name in theta}
-        factual = {v: next(rest) for v in known}
-        around = {v: next(rest) for v in still}
+        factual = {v: next(rest) for v in observed}
+        around = {v: next(rest) for v in fixed}
         along: dict[Node | Edge, Array] = {e: next(rest) for e in fed}
-        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in into}
+        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in incoming}
         guess = around | paths
         # a node that is still at its factual path adds nothing: all may count as changed
         moved = {*around, *nodes}

@@ -49,11 +49,11 @@ class Term(NamedTuple):
 def terms(spec: Spec) -> tuple[Term, ...]:
     """Return the terms of a spec: ``lift:<name>``, in its order, then groups ``lift:<a>+<b>``."""
     groups = correlated(spec.experiments)
-    alone = [test for test in spec.experiments if (test,) in groups]
+    single = [test for test in spec.experiments if (test,) in groups]
     several = [group for group in groups if len(group) > 1]
     return tuple(
         Term("lift:" + "+".join(str(test.name) for test in group), group)
-        for group in [*((test,) for test in alone), *several]
+        for group in [*((test,) for test in single), *several]
     )
 
 

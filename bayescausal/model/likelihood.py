@@ -38,29 +38,29 @@ SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _FLAT = 1e-12  # a curve that saturates flat keeps a finite gradient
 
 
-def parameter(given: Parameter, made: Theta) -> TensorVariable:
+def parameter(free: Parameter, theta: Theta) -> TensorVariable:
     """Make the random variable of a parameter, inside a model context."""
-    if given.pooled:
-        mean, spread = given.pooled
+    if free.pooled:
+        mean, spread = free.pooled
         if mean is None:
-            return deviations(given, made[spread])
-        return pm.Normal(given.name, mu=made[mean], sigma=made[spread], dims=given.dim)
-    prior = PyMCPrior(given.prior.distribution, **dict(given.prior.parameters), dims=given.dim)
-    return prior.create_variable(given.name)
+            return deviations(free, theta[spread])
+        return pm.Normal(free.name, mu=theta[mean], sigma=theta[spread], dims=free.dim)
+    prior = PyMCPrior(free.prior.distribution, **dict(free.prior.parameters), dims=free.dim)
+    return prior.create_variable(free.name)
 
 
-def deviations(given: Parameter, spread: TensorVariable) -> TensorVariable:
+def deviations(free: Parameter, spread: TensorVariable) -> TensorVariable:
     """Make deviations of units, ``s ~ Normal(0, spread)`` with the sum of s zero.
 
     Many periods pin down a unit's scale of errors: it is sampled as it stands. What a channel does
     in a unit may be known well or hardly at all, so it is sampled halfway between that and units of
     the spread: ``s = sqrt(spread) z`` with ``z ~ Normal(0, sqrt(spread))``.
     """
-    if given.name.endswith(":sigma:unit"):
-        return pm.ZeroSumNormal(given.name, sigma=spread, dims=given.dim)
+    if free.name.endswith(":sigma:unit"):
+        return pm.ZeroSumNormal(free.name, sigma=spread, dims=free.dim)
     half = pt.sqrt(spread)
-    score = pm.ZeroSumNormal(f"{given.name}:score", sigma=half, dims=given.dim)
-    return pm.Deterministic(given.name, half * score, dims=given.dim)
+    score = pm.ZeroSumNormal(f"{free.name}:score", sigma=half, dims=free.dim)
+    return pm.Deterministic(free.name, half * score, dims=free.dim)
 
 
 def strengths(
@@ -78,17 +78,17 @@ def strengths(
     ``f`` are the curves at the observed path, ``(edge, time)`` or ``(edge, unit, time)``.
     """
     dims = tuple(range(-scm.depth, 0))
-    seen = f[..., scm.data.history :]
-    variance = ((seen - seen.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
+    training = f[..., scm.data.history :]
+    variance = ((training - training.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
     times = unit_coefficient(scm, stack, f) * pt.sqrt(variance + _FLAT)
-    made = []
+    variables = []
     for k, (edge, prior) in enumerate(zip(stack, priors, strict=True)):
         if prior.distribution in SCALES:
             value = _scaled(f"{edge}:swing", prior, times[k]) / times[k]
-            made.append(pm.Deterministic(str(edge), value))
+            variables.append(pm.Deterministic(str(edge), value))
         else:
-            made.append(parameter(Parameter(str(edge), prior), {}))
-    return made
+            variables.append(parameter(Parameter(str(edge), prior), {}))
+    return variables
 
 
 def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:
@@ -101,12 +101,12 @@ def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:
     return getattr(pm, prior.distribution)(name, **scaled)
 
 
-def correlation(given: Parameter) -> TensorVariable:
+def correlation(free: Parameter) -> TensorVariable:
     """Make the correlation of two errors, sampled through `Control` when all of (-1, 1) is open."""
-    bounds = dict(given.prior.parameters)
-    whole = (bounds.get("lower"), bounds.get("upper")) == (-1, 1)
-    chosen = {"default_transform": Control()} if whole else {}
-    return getattr(pm, given.prior.distribution)(given.name, **bounds, **chosen)
+    bounds = dict(free.prior.parameters)
+    is_unbounded = (bounds.get("lower"), bounds.get("upper")) == (-1, 1)
+    chosen = {"default_transform": Control()} if is_unbounded else {}
+    return getattr(pm, free.prior.distribution)(free.name, **bounds, **chosen)
 
 
 class Control(Transform):
@@ -134,7 +134,7 @@ class Control(Transform):
         return -1.5 * pt.log1p(value**2)
 
 
-def spread(node: Node, given: Parameter, alone: TensorVariable) -> TensorVariable:
+def spread(node: Node, free: Parameter, share: TensorVariable) -> TensorVariable:
     """Make the scale of a node's errors, sampled through what shared causes leave of it.
 
         tau = sigma sqrt(1 - R^2)
@@ -142,21 +142,21 @@ def spread(node: Node, given: Parameter, alone: TensorVariable) -> TensorVariabl
     The data pin down ``tau``, the spread given the nodes before it in its district, not
     ``sigma``. The prior stays on ``sigma``: of a scale family, ``tau`` has the scaled one.
     """
-    if given.prior.distribution not in SCALES:
-        return parameter(given, {})
-    left = _scaled(f"{node}:tau", given.prior, alone)
-    return pm.Deterministic(given.name, left / alone)
+    if free.prior.distribution not in SCALES:
+        return parameter(free, {})
+    tau = _scaled(f"{node}:tau", free.prior, share)
+    return pm.Deterministic(free.name, tau / share)
 
 
 def observe(
-    scm: SCM, node: Node, made: Law, theta: Theta, observed: TensorVariable
+    scm: SCM, node: Node, conditional: Law, theta: Theta, observed: TensorVariable
 ) -> TensorVariable:
     """Make the observed random variable of a node: ``g(x) ~ Noise(law)``, in original units.
 
     ``made`` is on the link scale; it and ``observed`` cover the training periods.
     """
     scale, settings = scm.scale[node], {"observed": observed, "dims": scm.data.dims}
-    kind, mu, sigma = innovations(theta, node, scm.depth), made.location, made.spread
+    kind, mu, sigma = innovations(theta, node, scm.depth), conditional.location, conditional.spread
     if scm.spec.link(node) == "log":
         return kind.log_variable(node, mu + np.log(scale), sigma, **settings)
     return kind.variable(node, scale * mu, scale * sigma, **settings)

@@ -23,8 +23,9 @@ def stacks(scm: SCM) -> tuple[Stack, ...]:
     for edge, response in scm.spec.mechanisms.items():
         steps = tuple((type(step), step.settings) for step in response.transforms)
         # a plain edge is one product: there is nothing to gain
-        alone = () if steps else (edge,)
-        key = (edge.target, edge.lag, steps, type(response.strength), str(edge) in scm.apart, alone)
+        identity = () if steps else (edge,)
+        differs = str(edge) in scm.unit_specific
+        key = (edge.target, edge.lag, steps, type(response.strength), differs, identity)
         alike.setdefault(key, []).append(edge)
     return tuple(map(tuple, alike.values()))
 
@@ -41,7 +42,7 @@ def stacked_curves(
     shape = {k: xp.stack([theta[f"{e}:{k}"] for e in stack], axis=-1) for k in response.priors}
     delayed = xp.stack([scm.delayed(e, x[e.source], xp) for e in stack], axis=0)
     f = response.curve(xp, delayed, shape, scm.depth)
-    if str(stack[0]) not in scm.apart:
+    if str(stack[0]) not in scm.unit_specific:
         return f
     return f * xp.stack([scm.factor(str(e), theta, xp) for e in stack], axis=-3)
 
@@ -72,7 +73,7 @@ def calibrate(
     dict of Edge to Mechanism
         ``beta``, ``center`` have draw dims and broadcastable data dims.
     """
-    out = {}
+    mechanisms = {}
     data = (slice(None),) * scm.depth
     dims = tuple(range(-scm.depth, 0))
     edges = scm.spec.mechanisms if only is None else [e for e in scm.spec.mechanisms if e in only]
@@ -80,8 +81,8 @@ def calibrate(
     for stack in stacks(scm) if xp is not np else [(e,) for e in edges]:
         if len(stack) == 1:
             (edge,) = stack
-            drawn = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
-            source = x[edge.source][(None,) * drawn]  # as in other worlds, to the last bit
+            draw_dims = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
+            source = x[edge.source][(None,) * draw_dims]  # as in other worlds, to the last bit
             f = scm.curve(edge, theta, source, xp)[..., None, *data]
         else:
             f = stacked_curves(scm, stack, theta, x, xp)
@@ -89,9 +90,9 @@ def calibrate(
         beta = widen(strength * unit_coefficient(scm, stack, f), scm.depth)
         center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
         for k, edge in enumerate(stack):
-            at = (..., k, *data)
-            out[edge] = Mechanism(beta[at], center[at], f[at])
-    return {edge: out[edge] for edge in edges}
+            place = (..., k, *data)
+            mechanisms[edge] = Mechanism(beta[place], center[place], f[place])
+    return {edge: mechanisms[edge] for edge in edges}
 
 
 def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:
@@ -101,15 +102,15 @@ def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:
     linear in the coefficient, so a prior on one is a prior on the others, exactly.
     """
     dims = tuple(range(-scm.depth, 0))
-    seen, strength = f[..., scm.data.history :], scm.spec.mechanisms[stack[0]].strength
+    training, strength = f[..., scm.data.history :], scm.spec.mechanisms[stack[0]].strength
     gain = np.nan
     if strength.needs_spend:
         spends = [scm.data.spend_of(e.source)[..., scm.data.history :].sum() for e in stack]
-        gain = (scm.scale[stack[0].target] * seen).sum(axis=dims) / np.array(spends)
-    width = seen.max(axis=-1) - seen.min(axis=-1)
+        gain = (scm.scale[stack[0].target] * training).sum(axis=dims) / np.array(spends)
+    width = training.max(axis=-1) - training.min(axis=-1)
     width = width.max(axis=-1) if scm.data.is_panel else width
     shares = np.array([_share(scm, e) for e in stack])
-    return strength.beta(1.0, Seen(abs(seen).mean(axis=dims), width, gain, shares))
+    return strength.beta(1.0, Seen(abs(training).mean(axis=dims), width, gain, shares))
 
 
 def _share(scm: SCM, edge: Edge) -> float:
@@ -121,7 +122,7 @@ def _share(scm: SCM, edge: Edge) -> float:
         v: float(scm.data.spend_of(v)[..., scm.data.history :].sum())
         for v in sorted({edge.source, *channels} & {*scm.data.spend})
     }
-    known = {v: spend for v, spend in paid.items() if spend > 0}
-    usual = float(np.mean([*known.values()])) if known else 1.0
-    roots = {v: known.get(v, usual) ** 0.5 for v in sorted({edge.source, *channels})}
+    positive = {v: spend for v, spend in paid.items() if spend > 0}
+    usual = float(np.mean([*positive.values()])) if positive else 1.0
+    roots = {v: positive.get(v, usual) ** 0.5 for v in sorted({edge.source, *channels})}
     return roots[edge.source] / sum(roots.values())

@@ -80,18 +80,18 @@ def _path(
     scm: SCM, estimand: Estimand, node: Node, value: Intervention, still: np.ndarray
 ) -> np.ndarray:
     """Evaluate an intervention in the test's own periods; a function gets the mean's path."""
-    new = np.asarray(value(still.copy()) if callable(value) else value, dtype=float)
-    if new.shape not in ((), still.shape, still.shape[-1:]) or not np.isfinite(new).all():
+    level = np.asarray(value(still.copy()) if callable(value) else value, dtype=float)
+    if level.shape not in ((), still.shape, still.shape[-1:]) or not np.isfinite(level).all():
         raise DataError(
             f"{estimand!r}: '{node}' must have finite values in the shape of the test, "
-            f"{still.shape}; got shape {new.shape}."
+            f"{still.shape}; got shape {level.shape}."
         )
-    if new.min() < 0 and scm.saturates(node):
+    if level.min() < 0 and scm.saturates(node):
         raise DataError(
-            f"{estimand!r}: '{node}' is negative (down to {new.min():g}), but it saturates: "
+            f"{estimand!r}: '{node}' is negative (down to {level.min():g}), but it saturates: "
             "exposure cannot be negative. Set zero or more."
         )
-    return np.broadcast_to(new, still.shape)
+    return np.broadcast_to(level, still.shape)
 
 
 def setting(
@@ -111,8 +111,8 @@ def setting(
     x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, when.periods).items()}
     for node, path in worlds(scm, estimand, when)[1].items():
         x[str(node)] = constant(path)
-    made = {
+    mechanisms = {
         e: Mechanism(m.beta, m.center, scm.curve(e, theta, x[e.source], xp))
         for e, m in edges.items()
     }
-    return x, made
+    return x, mechanisms

@@ -28,10 +28,10 @@ def replicate(
         In original units, draw dims in front, training periods only.
     """
 
-    def draw(node: Node, made: Law, eta: Array) -> Array:
+    def draw(node: Node, conditional: Law, eta: Array) -> Array:
         draws = np.shape(theta[f"{node}:sigma"])
         noise = innovations(theta, node, scm.depth).draws(rng, (*draws, *eta.shape))
-        return scm.inverse(node, made.location + made.spread * noise)
+        return scm.inverse(node, conditional.location + conditional.spread * noise)
 
     return _given_observed(scm, theta, edges, draw)
 
@@ -45,12 +45,12 @@ def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[N
         Per original unit of the node; draw dims in front, training periods only.
     """
 
-    def density(node: Node, made: Law, eta: Array) -> Array:
-        z = (eta - made.location) / made.spread
+    def density(node: Node, conditional: Law, eta: Array) -> Array:
+        z = (eta - conditional.location) / conditional.spread
         unit = innovations(theta, node, scm.depth).log_density(z)
         logs = scm.spec.link(node) == "log"
         size = eta + np.log(scm.scale[node]) if logs else np.log(scm.scale[node])
-        return unit - np.log(made.spread) - size
+        return unit - np.log(conditional.spread) - size
 
     return _given_observed(scm, theta, edges, density)
 
@@ -68,16 +68,16 @@ def _given_observed(
     x, start = scm.factual, scm.data.history
     mix = mixing(scm, theta)
     shocks: dict[Node, Array] = {}
-    out: dict[Node, Array] = {}
+    values: dict[Node, Array] = {}
 
     def settle(node: Node, mu: Array) -> Array:
         eta = scm.link(node, x[node][..., start:])
-        made = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
-        shocks[node], out[node] = made.shock, read(node, made, eta)
+        conditional = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
+        shocks[node], values[node] = conditional.shock, read(node, conditional, eta)
         return x[node]
 
     forward(scm, theta, x, edges, settle)
-    return out
+    return values
 
 
 def generate(
@@ -105,10 +105,10 @@ def generate(
     noise = fresh(scm, theta, (*draws, *size), rng)
 
     def settle(node: Node, mu: Array) -> Array:
-        drawn = scm.inverse(node, mu + noise[node])
-        return np.where(acts, do[node], drawn) if node in do else drawn
+        value = scm.inverse(node, mu + noise[node])
+        return np.where(acts, do[node], value) if node in do else value
 
-    given = {v: x[v] for v in scm.spec.inputs}
-    outside = {key: path for key, path in do.items() if key not in scm.spec.modelled}
-    world = evolve(scm, theta, given, edges, do=outside, settle=settle, guess=x)
+    inputs = {v: x[v] for v in scm.spec.inputs}
+    interventions = {key: path for key, path in do.items() if key not in scm.spec.modelled}
+    world = evolve(scm, theta, inputs, edges, do=interventions, settle=settle, guess=x)
     return {v: world[v] for v in scm.spec.modelled}

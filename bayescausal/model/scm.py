@@ -94,10 +94,10 @@ class SCM:
         return {v: self.data.array(v) for v in (*self.spec.inputs, *self.spec.modelled)}
 
     @cached_property
-    def apart(self) -> frozenset[str]:
+    def unit_specific(self) -> frozenset[str]:
         """Strengths and scales that differ between units."""
-        own = (p.name for p in self.parameters if p.pooled and p.pooled[0] is None)
-        return frozenset(name.removesuffix(":unit") for name in own)
+        names = (p.name for p in self.parameters if p.pooled and p.pooled[0] is None)
+        return frozenset(name.removesuffix(":unit") for name in names)
 
     def groups(
         self, do: Collection[Node | Edge] = (), everything: bool = False
@@ -114,16 +114,16 @@ class SCM:
         everything : bool
             By all equations, those of held treatments included, instead of those of the worlds.
         """
-        free = [v for v in self.spec.modelled if v not in do]
+        equations = [v for v in self.spec.modelled if v not in do]
         graph = self.spec.structure if everything else self.spec.reduced
-        edges = [e for e in graph.edges if {*e[:2]} <= {*free} and e not in do]
-        out = []
-        for nodes in components(free, edges):
+        edges = [e for e in graph.edges if {*e[:2]} <= {*equations} and e not in do]
+        groups = []
+        for nodes in components(equations, edges):
             place = {v: k for k, v in enumerate(nodes)}
             inner = [e for e in edges if e.source in place and e.target in place]
-            late = [e.lag for e in inner if place[e.source] >= place[e.target]]
-            out.append(Group(nodes, min(late, default=0)))
-        return tuple(out)
+            lags = [e.lag for e in inner if place[e.source] >= place[e.target]]
+            groups.append(Group(nodes, min(lags, default=0)))
+        return tuple(groups)
 
     def saturates(self, key: str) -> bool:
         """Whether a node, or an edge by name, acts through a curve that has no negative part."""
@@ -152,8 +152,8 @@ class SCM:
         level = theta[f"{node}:intercept"]
         total = level[..., None] if self.data.is_panel else widen(level, self.depth)
         for term in self.spec.terms(node)[1:]:
-            own = {suffix: theta[_name(node, term, suffix)] for suffix in term.priors}
-            path = xp.dot(term.coefficients(xp, own), self.design[node][term.key])
+            coefficients = {suffix: theta[_name(node, term, suffix)] for suffix in term.priors}
+            path = xp.dot(term.coefficients(xp, coefficients), self.design[node][term.key])
             total = total + (path[..., None, :] if self.data.is_panel else path)
         return total + np.zeros(len(self.data.time))
 
@@ -165,7 +165,7 @@ class SCM:
         """
         shape = {name: theta[f"{edge}:{name}"] for name in self.spec.mechanisms[edge].priors}
         f = self.spec.mechanisms[edge].curve(xp, self.delayed(edge, x, xp), shape, self.depth)
-        return f * self.factor(str(edge), theta, xp) if str(edge) in self.apart else f
+        return f * self.factor(str(edge), theta, xp) if str(edge) in self.unit_specific else f
 
     def delayed(self, edge: Edge, x: Array, xp: Any = np) -> Array:
         """The source of an edge as it arrives: scaled, and later by the lag."""
@@ -177,7 +177,7 @@ class SCM:
         """Scale of a node's innovations: ``(..., 1)``; of a panel ``(..., unit or 1, 1)``."""
         name = f"{node}:sigma"
         common = widen(theta[name], self.depth)
-        return common * self.factor(name, theta, xp) if name in self.apart else common
+        return common * self.factor(name, theta, xp) if name in self.unit_specific else common
 
     def factor(self, name: str, theta: Theta, xp: Any = np) -> Array:
         """What a unit's strength, or scale, is over that of all units: ``(..., unit, 1)``."""
@@ -213,9 +213,9 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
             coords[dim] = labels
             parameters += [
                 Parameter(_name(node, term, suffix), prior, dim, len(labels))
-                if each
+                if is_per_column
                 else Parameter(_name(node, term, suffix), prior)
-                for suffix, (prior, each) in term.priors.items()
+                for suffix, (prior, is_per_column) in term.priors.items()
             ]
         for edge in spec.structure.incoming(node):
             response: Response = spec.mechanisms[edge]
@@ -225,9 +225,9 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
         parameters += [Parameter(f"{node}:{k}", p) for k, p in spec.noise_of(node).priors.items()]
         parameters += _deviations(f"{node}:sigma", spec, data)
     scale = {v: _scale(spec, data, v) for v in nodes}
-    late = {e.source for e in spec.mechanisms if e.lag}
+    lagged = {e.source for e in spec.mechanisms if e.lag}
     start = data.history
-    before = {v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in late}
+    before = {v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in lagged}
     return SCM(spec, data, scale, design, tuple(parameters), coords, before)
 
 
@@ -270,8 +270,8 @@ def _deviations(name: str, spec: Spec, data: Dataset) -> list[Parameter]:
     spread = spec.spreads.get(name, COMMON)
     if len(data.units) < 2 or not isinstance(spread, Prior):
         return []
-    how = (None, f"{name}:spread")
-    unit = Parameter(f"{name}:unit", spread, "unit", len(data.units), pooled=how)
+    pooled = (None, f"{name}:spread")
+    unit = Parameter(f"{name}:unit", spread, "unit", len(data.units), pooled=pooled)
     return [Parameter(f"{name}:spread", spread), unit]
 
 
@@ -379,8 +379,8 @@ def forward(
         incoming = scm.spec.structure.incoming(node)
         paths = {e: do.get(e, world[e.source]) for e in incoming}
         # the very path that edges were calibrated at: its curve is known
-        known = {e: None if path is x.get(e.source) else path for e, path in paths.items()}
-        world[node] = settle(node, mean(scm, theta, edges, node, known, xp))
+        inputs = {e: None if path is x.get(e.source) else path for e, path in paths.items()}
+        world[node] = settle(node, mean(scm, theta, edges, node, inputs, xp))
     return world
 
 
@@ -418,18 +418,18 @@ def intervene(
         The nodes that are not at their factual path in it.
     """
     world = _start(x, do, guess)
-    moved = {*changed, *(v for v in do if not isinstance(v, Edge))}
+    reached = {*changed, *(v for v in do if not isinstance(v, Edge))}
     for node in scm.spec.modelled if nodes is None else nodes:
         if node in do:
             continue
         steps = [
             edges[e].beta * (scm.curve(e, theta, do.get(e, world[e.source]), xp) - edges[e].factual)
             for e in scm.spec.reduced.incoming(node)
-            if e in do or e.source in moved
+            if e in do or e.source in reached
         ]
         world[node] = scm.move(node, x[node], sum(steps), xp) if steps else x[node]
-        moved = moved | {node} if steps else moved - {node}
-    return world, frozenset(moved)
+        reached = reached | {node} if steps else reached - {node}
+    return world, frozenset(reached)
 
 
 def _start(

@@ -79,22 +79,22 @@ def augmented_rows(scm: SCM, shapes: Mapping[str, float] | None = None) -> Augme
     DataError
         No row is left, as the published threshold has it for most marketing graphs.
     """
-    given = scm.spec.augmentation or Augmentation()
+    settings = scm.spec.augmentation or Augmentation()
     table = blocks_of(scm, centers(scm) | dict(shapes or {}))
-    made = augment(
+    rows = augment(
         table,
         table.graph,
-        cast(Any, given.method),
-        budget=given.budget,
-        theta=given.theta,
-        conditional=conditional_from_names(given.conditional),
-        seed=given.seed,
+        cast(Any, settings.method),
+        budget=settings.budget,
+        theta=settings.theta,
+        conditional=conditional_from_names(settings.conditional),
+        seed=settings.seed,
     )
-    if not len(made) or made.mass <= 0:
+    if not len(rows) or rows.mass <= 0:
         raise DataError(
-            " ".join(["Augmentation left no row.", *made.notes, "Use method='ancestral'."])
+            " ".join(["Augmentation left no row.", *rows.notes, "Use method='ancestral'."])
         )
-    return made
+    return rows
 
 
 def centers(scm: SCM) -> dict[str, float]:
@@ -122,29 +122,29 @@ def blocks_of(scm: SCM, shapes: Mapping[str, float]) -> Table:
     nodes = {*spec.inputs, *spec.modelled}
     graph = spec.structure.project([v for v in spec.structure.nodes if v not in nodes])
     theta: Theta = {name: np.array(value) for name, value in shapes.items()}
-    theta |= {f"{name}:unit": np.zeros(len(data.units)) for name in scm.apart}
+    theta |= {f"{name}:unit": np.zeros(len(data.units)) for name in scm.unit_specific}
     blocks = {}
     for node in graph.nodes:
         columns = {}
-        whole = node in spec.inputs or not instant(scm, node)
+        is_window = node in spec.inputs or not instant(scm, node)
         if node in spec.modelled:
             columns[node] = scm.link(node, scm.factual[node])
-        if whole:
+        if is_window:
             for edge in (e for e in spec.mechanisms if e.source == node):
                 columns[str(edge)] = scm.curve(edge, theta, scm.factual[node])
         values = [x[..., start:].ravel() for x in columns.values()]
         distinct = np.unique(np.round(values, 12), axis=0, return_index=True)[1]
-        kept = sorted(distinct)
-        names = tuple(np.array([*columns])[kept])
-        matrix = np.stack([values[k] for k in kept], axis=1)
-        blocks[node] = Block(node, names, matrix, indivisible=whole)
+        columns_kept = sorted(distinct)
+        names = tuple(np.array([*columns])[columns_kept])
+        matrix = np.stack([values[k] for k in columns_kept], axis=1)
+        blocks[node] = Block(node, names, matrix, indivisible=is_window)
     edges = [Edge(e.source, e.target) for e in graph.edges]
     periods, units = len(data.training), max(1, len(data.units))
     terms = {d.tobytes(): d for v in spec.modelled for d in scm.design[v].values()}
     if terms:
-        when = np.concatenate([d[:, start:] for d in terms.values()]).T
-        labels = tuple(f"{TIME}[{k}]" for k in range(when.shape[1]))
-        blocks[TIME] = Block(TIME, labels, np.tile(when, (units, 1)))
+        calendar = np.concatenate([d[:, start:] for d in terms.values()]).T
+        labels = tuple(f"{TIME}[{k}]" for k in range(calendar.shape[1]))
+        blocks[TIME] = Block(TIME, labels, np.tile(calendar, (units, 1)))
         edges += [Edge(TIME, v) for v in spec.modelled if scm.design[v]]
     if data.is_panel:
         codes = np.repeat(np.arange(units), periods)[:, None].astype(float)
@@ -167,29 +167,29 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
     involved = {*nodes} | {e.source for v in nodes for e in spec.structure.incoming(v)}
     involved |= {UNIT} & {*augmented.order}
     involved |= {TIME} if any(scm.design[v] for v in nodes) else set()
-    told, open_ = set(involved), [v for v in involved if v in augmented.plan.synthetic_nodes]
+    relevant, open_ = set(involved), [v for v in involved if v in augmented.plan.synthetic_nodes]
     while open_:  # a made value depends on where its causes came from
-        new = {*augmented.plan.factorization.pillows[open_.pop()]} - told
-        told |= new
-        open_ += [v for v in new if v in augmented.plan.synthetic_nodes]
-    order = [k for k, v in enumerate(augmented.order) if v in told]
-    _, first, which = np.unique(
+        parents = {*augmented.plan.factorization.pillows[open_.pop()]} - relevant
+        relevant |= parents
+        open_ += [v for v in parents if v in augmented.plan.synthetic_nodes]
+    order = [k for k, v in enumerate(augmented.order) if v in relevant]
+    _, first, groups = np.unique(
         augmented.indices[:, order], axis=0, return_index=True, return_inverse=True
     )
-    share = np.bincount(which.ravel(), augmented.weights) / augmented.mass
+    share = np.bincount(groups.ravel(), augmented.weights) / augmented.mass
     size = min(count, augmented.effective_rows)
     weights = np.concatenate([size * share, -np.ones(count)])
     observed = np.arange(count)
     indices = {
         v: np.concatenate([augmented.indices[first, k], observed])
         for k, v in enumerate(augmented.order)
-        if v in told
+        if v in relevant
     }
-    made = {}
+    values = {}
     for node in involved & augmented.plan.synthetic_nodes:
-        own = augmented.plan.table.blocks[node].values[:, 0]
-        made[node] = np.concatenate([augmented.values[node][first, 0], own])
-    return Rows(nodes, indices, made, weights)
+        observations = augmented.plan.table.blocks[node].values[:, 0]
+        values[node] = np.concatenate([augmented.values[node][first, 0], observations])
+    return Rows(nodes, indices, values, weights)
 
 
 def row_density(
@@ -201,48 +201,49 @@ def row_density(
     """
     periods = len(scm.data.training)
     shocks: Theta = {}
-    out = {}
+    densities = {}
     for node in rows.nodes:
-        here = rows.indices[node]
-        place, units = rows.indices.get(TIME, here) % periods, None
+        index = rows.indices[node]
+        place, units = rows.indices.get(TIME, index) % periods, None
         if scm.data.is_panel:
             units = rows.indices[UNIT] // periods
             place = place + units * periods
         mu = _flat(scm, scm.baseline(node, theta, xp), xp)[..., place]
         for edge in scm.spec.structure.incoming(node):
-            made, way = rows.made.get(edge.source), edges[edge]
-            if made is None:
+            value, way = rows.made.get(edge.source), edges[edge]
+            if value is None:
                 path = _flat(scm, way.response(way.factual), xp)
                 mu = mu + path[..., rows.indices[edge.source]]
             else:
-                mu = mu + _at(scm, theta, edge, way, made, units, xp)
+                mu = mu + _response_at(scm, theta, edge, way, value, units, xp)
         if node in rows.made:
             eta = rows.made[node]
         else:
-            eta = _flat(scm, scm.link(node, scm.factual[node]), np)[here]
-        apart = (..., *([None] * (scm.depth - 1)), slice(None))  # the dims that parameters widen to
-        settled = law(scm, theta, mix, shocks, node, mu[apart], eta[apart], xp, units)
-        shocks[node] = settled.shock
+            eta = _flat(scm, scm.link(node, scm.factual[node]), np)[index]
+        # the dims that parameters widen to
+        widened = (..., *([None] * (scm.depth - 1)), slice(None))
+        conditional = law(scm, theta, mix, shocks, node, mu[widened], eta[widened], xp, units)
+        shocks[node] = conditional.shock
         joined = (..., *([0] * (scm.depth - 1)), slice(None))
-        out[node] = (settled.location[joined], settled.spread[joined], eta)
-    return out
+        densities[node] = (conditional.location[joined], conditional.spread[joined], eta)
+    return densities
 
 
-def _at(
+def _response_at(
     scm: SCM,
     theta: Theta,
     edge: Edge,
     way: Mechanism,
-    made: np.ndarray,
+    value: np.ndarray,
     units: np.ndarray | None,
     xp: Any,
 ) -> Array:
     """Contribution of an edge at values of its source that were not observed."""
-    scaled = np.exp(made) if scm.spec.link(edge.source) == "log" else made
+    scaled = np.exp(value) if scm.spec.link(edge.source) == "log" else value
     response = scm.spec.mechanisms[edge]
-    own = {name: theta[f"{edge}:{name}"] for name in response.priors}
-    f = response.curve(xp, scaled, own, 1)
-    if str(edge) in scm.apart:
+    shape = {name: theta[f"{edge}:{name}"] for name in response.priors}
+    f = response.curve(xp, scaled, shape, 1)
+    if str(edge) in scm.unit_specific:
         f = f * scm.factor(str(edge), theta, xp)[..., units, 0]
     beta, center = (part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in way[:2])
     return beta * (f - center)
@@ -269,8 +270,8 @@ def add_augmented(
     With the likelihood of the data, which is in the model anyway, the observed rows so have the
     weight ``1 - lambda``.
     """
-    given = scm.spec.augmentation or Augmentation()
-    weight, worth = pm.Data(WEIGHT, given.weight), pm.Data(ETA, given.eta)
+    settings = scm.spec.augmentation or Augmentation()
+    weight, worth = pm.Data(WEIGHT, settings.weight), pm.Data(ETA, settings.eta)
     augmented = augmented_rows(scm, shapes)
     count = augmented.plan.rows
     for district in scm.spec.structure.districts:
@@ -281,7 +282,7 @@ def add_augmented(
         total = 0.0
         for node, (location, spread, eta) in row_density(scm, theta, mix, edges, rows, pt).items():
             noise = innovations(theta, node, scm.depth).distribution(location, spread)
-            seen = pt.broadcast_to(pt.as_tensor(eta), location.shape)
-            terms = rows.weights * pm.logp(noise, seen)
+            values = pt.broadcast_to(pt.as_tensor(eta), location.shape)
+            terms = rows.weights * pm.logp(noise, values)
             total = total + worth * terms[:-count].sum() + terms[-count:].sum()
         pm.Potential("augmented:" + "+".join(nodes), weight * total)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from bayescausal._types import Draws, Node
-from bayescausal.inference.evidence import heard
+from bayescausal.inference.evidence import informative
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.evidence_text import judge, obstacle, proportional, remedy
 from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
@@ -58,7 +58,7 @@ def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> lis
             for e in spec.experiments
             if channel in e.estimand.treatments and e.design != "prior-belief"
         ]
-        tested = any(test in heard(spec, fit.evidence) for test in tests)
+        tested = any(test in informative(spec, fit.evidence) for test in tests)
         rows.append(
             {
                 "channel": channel,

@@ -51,7 +51,7 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
         steady = np.repeat(share[:, None], response.reach + 1, axis=1)
         ends = [response.curve(np, level, parameters)[..., -1] for level in steady]
         f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
-        factors = scm.factor(str(edge), theta) if str(edge) in scm.apart else 1.0
+        factors = scm.factor(str(edge), theta) if str(edge) in scm.unit_specific else 1.0
         return np.mean(size * factors, axis=(-2, -1)[-scm.depth :])[..., None] * beta * f
 
     values = fit.evaluate(curve, only=[edge])

@@ -12,7 +12,7 @@ from bayescausal._types import Array, Draws, Node, Theta
 from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.experiments.estimand import Estimand, Times, incremental
 from bayescausal.graphs.edge import Edge
-from bayescausal.inference.fit import Fit, effect_draws, touched
+from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import (
     contrast,
@@ -141,7 +141,7 @@ def contributions(
             path = contrast(scm, theta, x, edges, estimand)
             return path.sum(axis=axes) if total else path[..., start:]
 
-        moving_edges = touched(fit.spec, [name])
+        moving_edges = edges_below(fit.spec, [name])
         values.append(fit.evaluate(added, moving_edges))
         if total and fit.has_prior:
             prior.append(fit.evaluate(added, moving_edges, "prior"))
@@ -297,7 +297,7 @@ def _returns(
                 gain, own_spend + (_induced(fit, theta, edges, question, axes) if induces else 0)
             )
 
-        moving_edges = touched(fit.spec, [channel])
+        moving_edges = edges_below(fit.spec, [channel])
         values.append(fit.evaluate(return_draws, moving_edges))
         if fit.has_prior:
             prior.append(fit.evaluate(return_draws, moving_edges, "prior"))
@@ -394,7 +394,7 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
 
     paths = ["total", "direct", "indirect"]
     grades = [grade_of(fit, estimand, strict, part) for part in paths]
-    moving_edges = touched(fit.spec, estimand.treatments)
+    moving_edges = edges_below(fit.spec, estimand.treatments)
     values = fit.evaluate(parts, moving_edges)
     prior = fit.evaluate(parts, moving_edges, "prior") if fit.has_prior else None
     weak = next((g for g in grades if g.letter == "X"), grades[0])

@@ -121,6 +121,7 @@ def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
     finite, undefined = np.isfinite(values), np.isnan(values)
     low, high = interval(values, prob)
     rare = undefined.mean(axis=0) < (1 - prob) / 2
+    # Zeros stand in where no median is reported, as numpy warns of a column without values.
     median = np.where(rare, _quantile(np.where(undefined & ~rare, 0.0, values), 0.5), np.nan)
     with np.errstate(invalid="ignore"):  # infinite draws have no moments
         mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)

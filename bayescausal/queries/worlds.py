@@ -14,7 +14,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
-from bayescausal.inference.fit import Fit, labeled, touched
+from bayescausal.inference.fit import Fit, edges_below, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
@@ -143,7 +143,7 @@ def counterfactual(
         training = [np.broadcast_to(evolved[v], (draws, *x[v].shape))[..., start:] for v in nodes]
         return np.stack(training, axis=1)
 
-    values = fit.evaluate(world, only=touched(fit.spec, question.treatments))
+    values = fit.evaluate(world, only=edges_below(fit.spec, question.treatments))
     attrs: dict[str, Any] = {"world": repr(question), "kind": "counterfactual"}
     attrs["policy"] = _policy(fit)
     return xr.Dataset(

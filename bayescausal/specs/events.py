@@ -155,6 +155,7 @@ class Holidays(Term):
     ) -> dict[str, np.ndarray]:
         """Return the pulses over ``time`` of the holidays that fall into the training data."""
         timeline = time.union(training)
+        # A year more on either side, whose holidays can decay into the data.
         dates = self._dates(range(timeline[0].year - 1, timeline[-1].year + 2))
         titles = list(dates) if self.names is None else list(self.names)
         unknown = [n for n in titles if n not in dates]

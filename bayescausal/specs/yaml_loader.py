@@ -42,6 +42,7 @@ class _Loader(yaml.SafeLoader):
         self._levels -= 1
         if alias and id(node) not in self._sizes:
             raise SpecError(f"The alias in line {line} of the YAML stands inside itself.")
+        # An alias counts as all that it stands for: aliases of aliases grow exponentially.
         self._values += self._sizes[id(node)] if alias else 1
         self._sizes[id(node)] = self._sizes[id(node)] if alias else self._values - count
         if self._values > VALUES:

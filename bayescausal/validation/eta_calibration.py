@@ -186,6 +186,7 @@ def _generated(
     """
     edges, errors = calibrate(scm, theta, scm.factual), int(rng.integers(2**31))
 
+    # One seed for all calls: cutting a node at zero must not change the errors of the others.
     def world(do: Mapping[Node | Edge, Array]) -> dict[Node, Array]:
         replica = generate(scm, theta, edges, np.random.default_rng(errors), do=do)
         return {v: path[0] for v, path in replica.items()}

@@ -287,6 +287,7 @@ def _check(design: Design) -> None:
         via = [design.plan.via] if design.plan.via and group == "second" else []
         names += [c for c in (*design.treatments, *via) if c not in names]
         flat = design.columns[design.positions(*names)].reshape(len(names), -1).T
+        # R of a QR decomposition has on its diagonal what columns before it leave of each column.
         independence = np.abs(np.diag(np.linalg.qr(flat, mode="r"))) / np.linalg.norm(flat, axis=0)
         if (independence < 1e-8).any():
             position = int(np.argmax(independence < 1e-8))

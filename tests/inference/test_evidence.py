@@ -12,7 +12,7 @@ from bayescausal.errors import NotIdentified
 from bayescausal.inference.evidence import (
     first_stage,
     graded,
-    heard,
+    informative,
     require_all,
     require_identified,
     verdict,
@@ -85,7 +85,7 @@ def test_one_test_that_says_something_is_enough():
     tests = (measured(), measured(1e5, "useless"))
     spec = bc.Spec(BOW, treatments=("tv",), experiments=tests)
     learned = {"share": {"spring": 0.5, "useless": 0.0}}
-    assert [test.name for test in heard(spec, learned)] == ["spring"]
+    assert [test.name for test in informative(spec, learned)] == ["spring"]
     assert graded(spec, TV, learned=learned).letter == "E"
 
 

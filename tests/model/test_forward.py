@@ -781,7 +781,7 @@ def test_log_density_equals_the_oracle(name):
     # and the deviation.
     swings = {f"{e}:swing": e for e in scm.spec.mechanisms if f"{e}:swing" in names}
     taus = {f"{v}:tau": v for v in scm.spec.modelled if f"{v}:tau" in names}
-    halves = {f"{n}:unit:score": n for n in scm.apart if not n.endswith(":sigma")}
+    halves = {f"{n}:unit:score": n for n in scm.unit_specific if not n.endswith(":sigma")}
     derived = {*map(str, swings.values()), *(f"{v}:sigma" for v in taus.values())}
     derived |= {f"{n}:unit" for n in halves.values()}
     free = {*theta, *swings, *taus, *halves} - derived

@@ -55,7 +55,7 @@ def test_stacked_edges_have_the_density_and_gradient_of_edges_one_by_one(units, 
     first, second = compile_jax(together), compile_jax(apart)
     assert first.layout.keys() == second.layout.keys()
     point = {k: rng.normal(0, 0.5, shape) for k, shape in first.layout.items()}
-    values = [density.given()(_vector(density, point)) for density in (first, second)]
+    values = [density.at_data()(_vector(density, point)) for density in (first, second)]
     assert values[0][0] == pytest.approx(values[1][0], rel=1e-12)
     gradients = [_by_name(d, value[1]) for d, value in zip((first, second), values, strict=True)]
     for name, gradient in gradients[0].items():

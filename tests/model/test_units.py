@@ -194,10 +194,11 @@ def test_what_is_common_has_no_deviations():
     data, _ = panel(30)
     alike = bc.Response(*MEDIA.transforms, spread="common")
     spec = bc.Spec(GRAPH, {"tv": alike}, noise=bc.NormalNoise(spread="common"))
-    assert not compile_scm(spec, data).apart
-    assert compile_scm(bc.Spec(GRAPH, {"tv": MEDIA}), data).apart == {"tv->sales", "sales:sigma"}
+    assert not compile_scm(spec, data).unit_specific
+    usual = compile_scm(bc.Spec(GRAPH, {"tv": MEDIA}), data)
+    assert usual.unit_specific == {"tv->sales", "sales:sigma"}
     plain = bc.Spec(GRAPH, treatments=("tv",))
-    assert compile_scm(plain, data).apart == {"sales:sigma"}
+    assert compile_scm(plain, data).unit_specific == {"sales:sigma"}
 
 
 def test_what_an_unobserved_cause_ties_is_common_to_all_markets():

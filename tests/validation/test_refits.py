@@ -75,7 +75,7 @@ def at(density, data=None, seed=0):
     for name in sorted(density.layout):
         rng = np.random.default_rng([seed, *name.encode()])
         parts[name] = rng.normal(0, 0.3, density.layout[name]).ravel()
-    value, gradient = density.given(data)(np.concatenate([parts[k] for k in density.layout]))
+    value, gradient = density.at_data(data)(np.concatenate([parts[k] for k in density.layout]))
     ends = np.cumsum([len(parts[name]) for name in density.layout])
     return value, dict(zip(density.layout, np.split(gradient, ends[:-1]), strict=True))
 
