@@ -1,12 +1,15 @@
 """What the defaults are worth: bias, error, coverage and width by family of worlds.
 
     python benchmarks/truth/defaults.py [--worlds 12] [--families plain null ...] [--memory 0.5]
-        [--adstock WeibullPDFAdstock] [--against pymc-marketing --python PYTHON] [--processes 2]
+        [--adstock WeibullPDFAdstock] [--single] [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
 two yearly harmonics and the defaults of everything else. Asked is what each channel brought over
 all weeks: the posterior median and the central 90 percent interval. Errors, widths and biases are
 parts of what all media brought together. Seeds from `worlds.JUDGE` on; nothing was tuned on them.
+
+Posteriors of one family are sampled together (`batch.py`), which is many times as fast;
+``--single`` calls `bayescausal.fit` for each.
 
 ``--against pymc-marketing`` fits the same worlds in that package too, by `rival.py` in the
 environment of the interpreter PYTHON, which needs pymc-marketing and nutpie and not this package.
@@ -19,22 +22,30 @@ import json
 import subprocess
 import sys
 import time
-import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from batch import sample
 from worlds import FAMILIES, JUDGE, World, make_world
 
 import bayescausal as bc
+from bayescausal.inference.convergence import assess
+from bayescausal.inference.fit import total_effect
+from bayescausal.inference.groups import grouped
+from bayescausal.model.scm import compile_scm
 
 HERE = Path(__file__).parent
+BATCH = 25
 
 
-def fit_world(world: World, adstock: str = "WeibullPDFAdstock") -> bc.Fit:
-    """Fit a world by its graph, with every default."""
+def claims(world: World, adstock: str = "WeibullPDFAdstock") -> tuple[bc.Spec, bc.Dataset]:
+    """Return what is fitted to a world: its graph, the recommended response, every default."""
     media = bc.Response(getattr(bc, adstock)(), bc.HillSaturation())
     tests = [
         bc.Experiment(
@@ -55,34 +66,61 @@ def fit_world(world: World, adstock: str = "WeibullPDFAdstock") -> bc.Fit:
         experiments=tests,
     )
     data = bc.Dataset.from_frame(world.frame, time="week", spend=list(world.channels))
-    return bc.fit(spec, data, seed=world.seed, progress=False)
+    return spec, data
 
 
-def judge(task: tuple[str, int, float, str]) -> list[dict]:
-    """Fit one world and compare the intervals of its channels with the truth."""
-    family, seed, memory, adstock = task
-    world, start = make_world(family, seed, memory), time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fit = fit_world(world, adstock)
-        table = bc.summarize(bc.contributions(fit, total=True))
-    seconds, run = time.perf_counter() - start, fit.info["run"]
-    return [
-        {
-            "family": family,
-            "seed": seed,
-            "channel": channel,
-            "truth": world.truth[channel],
-            "all": sum(world.truth.values()),
-            "median": float(table.loc[channel, "median"]),
-            "low": float(table.loc[channel, "low"]),
-            "high": float(table.loc[channel, "high"]),
-            "converged": fit.convergence.converged,
-            "rounds": len(run["rounds"]),
-            "seconds": seconds,
-        }
-        for channel in world.channels
-    ]
+class Judged(NamedTuple):
+    """Draws of the effect of each channel, ``(chain, draw)``, and whether to trust them."""
+
+    world: World
+    effects: dict[str, np.ndarray]
+    converged: bool
+    seconds: float
+
+    def rows(self) -> list[dict]:
+        """Compare the interval of each channel with the truth."""
+        table = []
+        for channel, draws in self.effects.items():
+            low, median, high = map(float, np.quantile(draws, [0.05, 0.5, 0.95]))
+            about = {"family": self.world.family, "seed": self.world.seed, "channel": channel}
+            truth = {"truth": self.world.truth[channel], "all": sum(self.world.truth.values())}
+            numbers = {"median": median, "low": low, "high": high}
+            table.append(
+                {**about, **truth, **numbers, "converged": self.converged, "seconds": self.seconds}
+            )
+        return table
+
+
+def judge(task: tuple[str, Sequence[int], float, str]) -> list[dict]:
+    """Fit worlds one by one, by `bayescausal.fit`."""
+    family, seeds, memory, adstock = task
+    rows = []
+    for seed in seeds:
+        world, start = make_world(family, seed, memory), time.perf_counter()
+        fit = bc.fit(*claims(world, adstock), seed=seed, progress=False)
+        effects = {c: total_effect(fit, bc.incremental(c)) for c in world.channels}
+        took = time.perf_counter() - start
+        rows += Judged(world, effects, fit.convergence.converged, took).rows()
+    return rows
+
+
+def judge_together(task: tuple[str, Sequence[int], float, str]) -> list[dict]:
+    """Sample worlds of one family together: the same posteriors, see `batch.py`."""
+    family, seeds, memory, adstock = task
+    start = time.perf_counter()
+    worlds = [make_world(family, seed, memory) for seed in seeds]
+    pairs = [claims(world, adstock) for world in worlds]
+    posteriors = sample([bc.build(*pair) for pair in pairs], seeds[0])
+    judged = []
+    for world, (spec, data), values in zip(worlds, pairs, posteriors, strict=True):
+        scm = compile_scm(spec, data)
+        posterior = grouped(scm, {p.name: values[p.name] for p in scm.parameters})
+        fit = bc.Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
+        effects = {c: total_effect(fit, bc.incremental(c)) for c in world.channels}
+        state = assess(posterior, effects, {"divergences": 0, "interrupted": False})
+        judged.append(Judged(world, effects, state.converged, 0.0))
+    took = (time.perf_counter() - start) / len(worlds)
+    return [row for one in judged for row in one._replace(seconds=took).rows()]
 
 
 def judge_rival(python: str, families: list[str], seeds: range, memory: float) -> list[dict]:
@@ -127,16 +165,19 @@ def main() -> None:
     parser.add_argument("--adstock", default="WeibullPDFAdstock")
     parser.add_argument("--against", choices=["pymc-marketing"])
     parser.add_argument("--python", help="interpreter of the rival's environment")
+    parser.add_argument("--single", action="store_true", help="fit one by one, by bayescausal.fit")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write every judged effect as JSON lines")
     chosen = parser.parse_args()
     if chosen.against and not chosen.python:
         parser.error("--against needs --python, the interpreter of that package's environment")
     seeds = range(chosen.first, chosen.first + chosen.worlds)
-    tasks = [(f, s, chosen.memory, chosen.adstock) for s in seeds for f in chosen.families]
-    ours: list[dict] = []
+    size = 1 if chosen.single else BATCH
+    parts = [seeds[k : k + size] for k in range(0, len(seeds), size)]
+    tasks = [(f, part, chosen.memory, chosen.adstock) for part in parts for f in chosen.families]
+    how, ours = judge if chosen.single else judge_together, []
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-        for rows in pool.map(judge, tasks):
+        for rows in pool.map(how, tasks):
             ours += rows
             if chosen.rows:
                 with chosen.rows.open("a") as file:

@@ -601,7 +601,8 @@ def test_a_wrong_probability_is_refused_before_anything_is_written(panel_of_thre
     assert not (tmp_path / "r.html").exists()
 
 
-def test_the_tables_of_effects_and_returns_say_what_the_prior_alone_would_say(example_fit, page):
+def test_tables_of_the_report_say_what_the_prior_alone_would_say(example_fit, example_report):
+    page = example_report.read_text()
     for table in (bc.contributions(example_fit, total=True), bc.roas(example_fit)):
         line = bc.summarize(table).loc["tv"]
         assert f"{number(line['prior_5%'])} to {number(line['prior_95%'])}" in page
