@@ -342,10 +342,9 @@ def split(
         if edge.source in estimand.treatments
     }
     reference = evolve(scm, theta, x, edges, xp, do=control, periods=window.span)
-    set_or_follows = {*control, *scm.spec.modelled} - {outcome}
-    mediators: dict[Node | Edge, Array] = {
-        v: path for v, path in reference.items() if v in set_or_follows
-    }
+    # what no treatment reaches is factual in all worlds, and its edges need not be calibrated
+    reached = {*control, *scm.spec.reduced.descendants(*estimand.treatments)} - {outcome}
+    mediators: dict[Node | Edge, Array] = {v: path for v, path in reference.items() if v in reached}
     mixed = evolve(scm, theta, x, edges, xp, do=mediators | direct, periods=window.span)[outcome]
     high, neither = world[outcome], reference[outcome]
     parts = {"total": high - neither, "direct": mixed - neither, "indirect": high - mixed}
