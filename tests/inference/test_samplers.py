@@ -28,7 +28,9 @@ def line():
     sales = 500 + 3 * tv + rng.normal(0, NOISE, WEEKS)
     frame = pd.DataFrame({"week": pd.date_range("2025-01-06", periods=WEEKS, freq="7D"), "tv": tv})
     data = bc.Dataset.from_frame(frame.assign(sales=sales), time="week")
-    spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    white = bc.NormalNoise()  # least squares weighs weeks as if errors had no memory
+    spec = bc.Spec(graph, treatments=("tv",), noise=white)
     centered = tv - tv.mean()
     slope = centered @ sales / (centered @ centered)
     left = sales - sales.mean() - slope * centered

@@ -236,7 +236,7 @@ def test_national_data_and_a_panel_of_one_market_have_no_deviations():
         alone = bc.Dataset.from_frame(
             table[["time", "tv", "sales", *([unit] if unit else [])]], time="time", unit=unit
         )
-        assert not compile_scm(spec, alone).apart
+        assert not compile_scm(spec, alone).unit_specific
 
 
 @pytest.mark.parametrize(

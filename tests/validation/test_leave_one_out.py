@@ -146,7 +146,9 @@ def held_by(scm, drawn, node):
     blocks |= {TIME} if scm.design[node] else set()
     while True:
         more = blocks | {
-            p for v in blocks & drawn.plan.moved for p in drawn.plan.factorization.pillows[v]
+            p
+            for v in blocks & drawn.plan.synthetic_nodes
+            for p in drawn.plan.factorization.pillows[v]
         }
         if more == blocks:
             return [drawn.order.index(b) for b in sorted(blocks)]
