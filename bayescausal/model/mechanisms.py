@@ -35,8 +35,9 @@ def stacked_curves(
 ) -> Array:
     """Evaluate the curves of alike edges as one array, shape ``(..., edge, time)``.
 
-    The edges take the place of draws: that is why the same formula serves. A compiled model then
-    has as many operations for ten channels as for one. In a panel ``(..., edge, unit, time)``.
+    The edges take the place of draws: that is why the same formula serves. In a compiled model the
+    curves of ten channels are then as many operations as those of one; parameters and priors are
+    still made one by one. In a panel the shape is ``(..., edge, unit, time)``.
     """
     response = scm.spec.mechanisms[stack[0]]
     shape = {k: xp.stack([theta[f"{e}:{k}"] for e in stack], axis=-1) for k in response.priors}
