@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.structure import SCM, Mechanism
 from bayescausal.specs.response import Seen
 from bayescausal.specs.transform import widen
 
