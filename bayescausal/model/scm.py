@@ -116,10 +116,10 @@ def forward(
         if node in do:
             continue
         incoming = scm.spec.structure.incoming(node)
-        paths = {e: do.get(e, world[e.source]) for e in incoming}
-        # the very path that edges were calibrated at: its curve is known
-        inputs = {e: None if path is x.get(e.source) else path for e, path in paths.items()}
-        world[node] = settle(node, mean(scm, theta, edges, node, inputs, xp))
+        # an input that nothing sets is at its factual path, whose curve is known
+        factual = {e for e in incoming if e.source in scm.spec.inputs and not {e, e.source} & {*do}}
+        paths = {e: None if e in factual else do.get(e, world[e.source]) for e in incoming}
+        world[node] = settle(node, mean(scm, theta, edges, node, paths, xp))
     return world
 
 

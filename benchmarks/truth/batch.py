@@ -81,7 +81,6 @@ class Batch(NamedTuple):
     """Log densities of many models: ``density(x, numbers)``, with the numbers of each model."""
 
     names: list[str]
-    shapes: list[tuple[int, ...]]
     start: np.ndarray
     density: Any
     parameters: Any
@@ -96,13 +95,13 @@ def batch(models: Sequence[pm.Model]) -> Batch:
     functions, numbers = [], []
     for graphs in ([m.logp()] for m in models), (m.unobserved_value_vars for m in models):
         outputs = [list(graph) for graph in graphs]
-        found = [leaves(graph) for graph in outputs]
-        shapes = [[(leaf.place, leaf.value.shape) for leaf in each] for each in found]
+        numbers_of = [leaves(graph) for graph in outputs]
+        shapes = [[(leaf.place, leaf.value.shape) for leaf in model] for model in numbers_of]
         if any(other != shapes[0] for other in shapes):
             raise ValueError("These models have different structures: give a batch a structure.")
-        values = [[leaf.value for leaf in each] for each in zip(*found, strict=True)]
-        differ = [k for k, each in enumerate(values) if any((v != each[0]).any() for v in each)]
-        graph, arguments = with_arguments(outputs[0], [found[0][k].place for k in differ])
+        values = [[leaf.value for leaf in same] for same in zip(*numbers_of, strict=True)]
+        differ = [k for k, same in enumerate(values) if any((v != same[0]).any() for v in same)]
+        graph, arguments = with_arguments(outputs[0], [numbers_of[0][k].place for k in differ])
         functions.append(get_jaxified_graph([*first.value_vars, *arguments], graph))
         numbers.append([np.stack(values[k]) for k in differ])
     ends = np.cumsum([int(np.prod(s)) for s in layout.values()])
@@ -113,10 +112,9 @@ def batch(models: Sequence[pm.Model]) -> Batch:
 
     return Batch(
         [v.name for v in first.unobserved_value_vars],
-        [*layout.values()],
         np.concatenate([np.ravel(point[name]) for name in layout]).astype(float),
-        lambda x, given: functions[0](*unpack(x), *given)[0],
-        lambda x, given: functions[1](*unpack(x), *given),
+        lambda x, arguments: functions[0](*unpack(x), *arguments)[0],
+        lambda x, arguments: functions[1](*unpack(x), *arguments),
         (numbers[0], numbers[1]),
     )
 
@@ -130,28 +128,28 @@ def sample(models: Sequence[pm.Model], seed: int) -> list[dict[str, np.ndarray]]
         For each model its parameters by name, ``(chain, draw, ...)``.
     """
     jax.config.update("jax_enable_x64", True)
-    them = batch(models)
-    count, size = len(models), len(them.start)
-    gradient = jax.jit(jax.value_and_grad(them.density))
+    densities = batch(models)
+    count, size = len(models), len(densities.start)
+    gradient = jax.jit(jax.value_and_grad(densities.density))
     modes, scales = np.empty((count, size)), np.empty((count, size, size))
     for k in range(count):
-        mine = [jnp.asarray(number[k]) for number in them.numbers[0]]
+        arguments = [jnp.asarray(number[k]) for number in densities.numbers[0]]
 
-        def evaluate(x: np.ndarray, mine: list = mine) -> tuple[float, np.ndarray]:
-            value, slope = gradient(x, mine)
+        def evaluate(x: np.ndarray, arguments: list = arguments) -> tuple[float, np.ndarray]:
+            value, slope = gradient(x, arguments)
             return float(value), np.asarray(slope)
 
-        modes[k], scales[k] = laplace(evaluate, them.start)
+        modes[k], scales[k] = laplace(evaluate, densities.start)
     keys = jax.random.split(jax.random.key(seed), (count, CHAINS))
-    each_chain = jax.vmap(_chain(them.density), in_axes=(None, None, None, 0))
+    each_chain = jax.vmap(_chain(densities.density), in_axes=(None, None, None, 0))
     run = jax.jit(jax.vmap(each_chain))
-    x = run(modes, scales, them.numbers[0], keys)  # (model, chain, draw, size)
-    every = jax.jit(jax.vmap(jax.vmap(them.parameters, in_axes=(0, None))))
-    values = every(x.reshape(count, -1, size), them.numbers[1])
+    x = run(modes, scales, densities.numbers[0], keys)  # (model, chain, draw, size)
+    every = jax.jit(jax.vmap(jax.vmap(densities.parameters, in_axes=(0, None))))
+    values = every(x.reshape(count, -1, size), densities.numbers[1])
     posteriors = []
     for k in range(count):
         shaped = (np.asarray(v[k]).reshape(CHAINS, DRAWS, *v.shape[2:]) for v in values)
-        posteriors.append(dict(zip(them.names, shaped, strict=True)))
+        posteriors.append(dict(zip(densities.names, shaped, strict=True)))
     return posteriors
 
 
