@@ -452,13 +452,14 @@ class Oracle:
         return () if response is None else response.transforms
 
     def remembers(self, node, time):
-        """Whether errors have memory by default: of outcomes and of what treatments move."""
+        """Whether errors have memory by default: of all nodes but budgets that nothing moves."""
         moving = [e for e in self.edges if e.target not in self.held]
         acting = {*self.spec.treatments} & {*self.names}
         reacts = {*self.spec.graph.outcomes, *self._below(acting, moving)}
         own = any(e.source == node == e.target for e in self.edges)
         step = min(b - a for a, b in pairwise(time))
-        return node in reacts and not own and not self.spec.augmentation and step.days <= 7
+        remembers = node in reacts or node not in acting
+        return remembers and not own and not self.spec.augmentation and step.days <= 7
 
     def _mechanism(self, edge):
         """Coefficient and center of an edge, from the factual path over the training periods."""

@@ -172,6 +172,8 @@ def roles(spec: Spec) -> list[tuple[str, str]]:
         ),
         ("Mediators, which react", listed(spec.mediators)),
     ]
+    if spec.proxies:
+        groups.append(("Proxies, whose errors tell of those of the outcome", listed(spec.proxies)))
     if irrelevant:
         groups.append(("Left out, since they cause nothing that is measured", listed(irrelevant)))
     if spec.graph.latent:

@@ -37,8 +37,10 @@ class Spec:
 
     with errors that are correlated where the graph has ``<->``. Every other node is conditioned
     on. A treatment that shares an unobserved cause with the outcome so gets an equation too, its
-    budget rule, whose residual is the control function. Nodes that are no ancestor of an outcome,
-    or of a node that an experiment measures, are left out: adjusting for them could open a path.
+    budget rule, whose residual is the control function. A *proxy*, a node that causes no outcome
+    but shares an unobserved cause with one or with a mediator, has an equation: its errors tell of
+    theirs, while adjusting for it could open a path. Other nodes that cause nothing that is
+    measured are left out.
 
     Parameters
     ----------
@@ -152,11 +154,34 @@ class Spec:
     # -- what follows from the graph -----------------------------------------------------------
 
     @cached_property
+    def measured(self) -> frozenset[str]:
+        """The outcomes of the graph and of the experiments."""
+        return frozenset(
+            {*self.graph.outcomes, *(self.outcome_of(e.estimand) for e in self.experiments)}
+        )
+
+    @cached_property
     def structure(self) -> Graph:
-        """The graph of the equations: latents projected out, only ancestors of what is measured."""
+        """The graph of the equations, latents projected out: what bears on the outcomes.
+
+        These are what is measured, its ancestors, and its *proxies*: nodes that an unobserved cause
+        ties to an outcome or a mediator, with their ancestors. Nothing causes sales through a
+        proxy, and adjusting for one may bias; but its errors tell of those of sales, so the joint
+        likelihood knows more than that of the ancestors. What descends from an outcome is no
+        proxy: how it follows the outcome and what ties them cannot be told apart.
+        """
         observed = self.graph.project()
-        targets = {*observed.outcomes, *(self.outcome_of(e.estimand) for e in self.experiments)}
-        return observed.restrict({*targets, *observed.ancestors(*targets)})
+        nodes = {*self.measured, *observed.ancestors(*self.measured)}
+        below = {*observed.descendants(*self.measured)}
+        acting = [t for t in self.treatments if t in observed.nodes]
+        reacting = {*observed.descendants(*acting)} - {*acting} if acting else set()
+        while True:
+            equations = nodes & {*self.measured, *reacting}
+            proxies = {w for v in equations for w in observed.district(v)} - below
+            closure = nodes | proxies | {*observed.ancestors(*proxies)}
+            if closure == nodes:
+                return observed.restrict(nodes)
+            nodes = closure
 
     @cached_property
     def held(self) -> frozenset[str]:
@@ -240,10 +265,17 @@ class Spec:
 
     @property
     def mediators(self) -> tuple[str, ...]:
-        """The nodes between a treatment and an outcome, which react to interventions."""
+        """The nodes between a treatment and what is measured, which react to interventions."""
         graph = self.reduced
         descendants = {*graph.descendants(*(t for t in self.treatments if t in graph.nodes))}
-        return tuple(v for v in self.modelled if v in descendants and v not in graph.outcomes)
+        above = {*self.measured, *graph.ancestors(*self.measured)} - {*graph.outcomes}
+        return tuple(v for v in self.modelled if v in descendants & above)
+
+    @cached_property
+    def proxies(self) -> tuple[str, ...]:
+        """The modelled nodes through which nothing acts on what is measured."""
+        acting = {*self.measured, *self.structure.ancestors(*self.measured)}
+        return tuple(v for v in self.modelled if v not in acting)
 
     def terms(self, node: str) -> tuple[Term, ...]:
         """Return the baseline terms of a node's equation, its intercept first."""
@@ -265,14 +297,15 @@ class Spec:
     def remembers(self, node: str) -> bool:
         """Whether the errors of a node have memory unless ``noise`` says otherwise.
 
-        Those of outcomes and mediators have. Independent are those of budgets; of a node whose
-        memory is an edge of the graph (``sales -> sales @ 1``), which would compete with it; and
-        all errors under augmentation, which takes periods out of their order. Data of periods
-        longer than a week have independent errors too: see `bayescausal.specs.defaults`.
+        Independent are those of budgets; of a node whose memory is an edge of the graph (``sales ->
+        sales @ 1``), which would compete with it; and all errors under augmentation, which takes
+        periods out of their order. Others have memory. Data of periods longer than a week have
+        independent errors too: see `bayescausal.specs.defaults`.
         """
         has_memory = any(e.source == e.target == node for e in self.structure.edges)
-        acts = node in self.graph.outcomes or node in self.mediators
-        return acts and not has_memory and self.augmentation is None
+        acts = node in (*self.graph.outcomes, *self.mediators)
+        is_budget = node in self.treatments and not acts
+        return not is_budget and not has_memory and self.augmentation is None
 
     def link(self, node: str) -> str:
         """Return the link of a node's equation."""

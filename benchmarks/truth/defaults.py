@@ -1,7 +1,8 @@
 """What the defaults are worth: bias, error, coverage and width by family of worlds.
 
     python benchmarks/truth/defaults.py [--worlds 12] [--families plain null ...] [--memory 0.5]
-        [--adstock WeibullPDFAdstock] [--single] [--against pymc-marketing --python PYTHON]
+        [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--single]
+        [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
 two yearly harmonics and the defaults of everything else. Asked is what each channel brought over
@@ -44,9 +45,17 @@ HERE = Path(__file__).parent
 BATCH = 25
 
 
-def claims(world: World, adstock: str = "WeibullPDFAdstock") -> tuple[bc.Spec, bc.Dataset]:
+class Arm(NamedTuple):
+    """What is fitted to a family: memory of its errors, the adstock, and the noise if stated."""
+
+    memory: float = 0.0
+    adstock: str = "WeibullPDFAdstock"
+    noise: str | None = None
+
+
+def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noqa: B008
     """Return what is fitted to a world: its graph, the recommended response, every default."""
-    media = bc.Response(getattr(bc, adstock)(), bc.HillSaturation())
+    media = bc.Response(getattr(bc, arm.adstock)(), bc.HillSaturation())
     tests = [
         bc.Experiment(
             bc.incremental(test.channel).during(
@@ -64,8 +73,10 @@ def claims(world: World, adstock: str = "WeibullPDFAdstock") -> tuple[bc.Spec, b
         dict.fromkeys(world.channels, media),
         baseline=(bc.LinearTrend(), bc.YearlySeasonality(2)),
         experiments=tests,
+        noise=getattr(bc, arm.noise)() if arm.noise else None,
     )
-    data = bc.Dataset.from_frame(world.frame, time="week", spend=list(world.channels))
+    unit = "market" if "market" in world.frame else None
+    data = bc.Dataset.from_frame(world.frame, time="week", unit=unit, spend=list(world.channels))
     return spec, data
 
 
@@ -91,25 +102,25 @@ class Judged(NamedTuple):
         return table
 
 
-def judge(task: tuple[str, Sequence[int], float, str]) -> list[dict]:
+def judge(task: tuple[str, Sequence[int], Arm]) -> list[dict]:
     """Fit worlds one by one, by `bayescausal.fit`."""
-    family, seeds, memory, adstock = task
+    family, seeds, arm = task
     rows = []
     for seed in seeds:
-        world, start = make_world(family, seed, memory), time.perf_counter()
-        fit = bc.fit(*claims(world, adstock), seed=seed, progress=False)
+        world, start = make_world(family, seed, arm.memory), time.perf_counter()
+        fit = bc.fit(*claims(world, arm), seed=seed, progress=False)
         effects = {c: total_effect(fit, bc.incremental(c)) for c in world.channels}
         took = time.perf_counter() - start
         rows += Judged(world, effects, fit.convergence.converged, took).rows()
     return rows
 
 
-def judge_together(task: tuple[str, Sequence[int], float, str]) -> list[dict]:
+def judge_together(task: tuple[str, Sequence[int], Arm]) -> list[dict]:
     """Sample worlds of one family together: the same posteriors, see `batch.py`."""
-    family, seeds, memory, adstock = task
+    family, seeds, arm = task
     start = time.perf_counter()
-    worlds = [make_world(family, seed, memory) for seed in seeds]
-    pairs = [claims(world, adstock) for world in worlds]
+    worlds = [make_world(family, seed, arm.memory) for seed in seeds]
+    pairs = [claims(world, arm) for world in worlds]
     posteriors = sample([bc.build(*pair) for pair in pairs], seeds[0])
     judged = []
     for world, (spec, data), values in zip(worlds, pairs, posteriors, strict=True):
@@ -163,18 +174,22 @@ def main() -> None:
     parser.add_argument("--families", nargs="*", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--memory", type=float, default=0.0)
     parser.add_argument("--adstock", default="WeibullPDFAdstock")
+    parser.add_argument("--noise", help="the default of the package if not stated")
     parser.add_argument("--against", choices=["pymc-marketing"])
     parser.add_argument("--python", help="interpreter of the rival's environment")
     parser.add_argument("--single", action="store_true", help="fit one by one, by bayescausal.fit")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write every judged effect as JSON lines")
     chosen = parser.parse_args()
+    if chosen.against and "panel" in chosen.families:
+        parser.error("the rival's own defaults are national: leave the family panel out")
     if chosen.against and not chosen.python:
         parser.error("--against needs --python, the interpreter of that package's environment")
     seeds = range(chosen.first, chosen.first + chosen.worlds)
     size = 1 if chosen.single else BATCH
     parts = [seeds[k : k + size] for k in range(0, len(seeds), size)]
-    tasks = [(f, part, chosen.memory, chosen.adstock) for part in parts for f in chosen.families]
+    arm = Arm(chosen.memory, chosen.adstock, chosen.noise)
+    tasks = [(f, part, arm) for part in parts for f in chosen.families]
     how, ours = judge if chosen.single else judge_together, []
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
         for rows in pool.map(how, tasks):
@@ -182,7 +197,7 @@ def main() -> None:
             if chosen.rows:
                 with chosen.rows.open("a") as file:
                     file.writelines(json.dumps(row) + "\n" for row in rows)
-    print(f"bayescausal, memory {chosen.memory:g}\n{summary(ours).round(3).to_string()}")
+    print(f"bayescausal, {arm}\n{summary(ours).round(3).to_string()}")
     if chosen.against:
         theirs = judge_rival(chosen.python, chosen.families, seeds, chosen.memory)
         print(f"\n{chosen.against}\n{summary(theirs).round(3).to_string()}")

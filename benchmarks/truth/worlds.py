@@ -1,4 +1,4 @@
-"""Worlds of known effects in seven families, in plain numpy: no equation of any package is used.
+"""Worlds of known effects in eight families, in plain numpy: no equation of any package is used.
 
 National weekly data: a level, a trend, a yearly season, three or four channels, and errors that are
 independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
@@ -15,6 +15,7 @@ to 50,016 judged the default prior before this one, and taught what was wrong wi
               them would bias; the hidden cause of sales lasts for weeks
 `latent`      demand moves one channel and sales and is not recorded; a test measured the channel
 `instrument`  the same without a test; the price of air time moves the channel only
+`panel`       four markets of different size that respond alike per head; errors are their own
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ import pandas as pd
 WEEKS = 156
 MEMORY = 26
 JUDGE = 60_000
-FAMILIES = ("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument")
+FAMILIES = ("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel")
 ORDINARY = ("plain", "confounded", "collinear", "null")
+MARKETS = 4
 TEST_WEEKS = slice(60, 68)
 TEST_PRECISION = 0.15
 
@@ -113,6 +115,14 @@ def saturation(rng: np.random.Generator) -> Curve:
     return curves[str(kind)]
 
 
+def _errors(rng: np.random.Generator, memory: float) -> np.ndarray:
+    """Errors of variance 1, independent or four fifths of them of a cause that lasts."""
+    noise = rng.normal(size=WEEKS)
+    if memory:
+        noise = np.sqrt(0.8) * autoregressive(rng, memory) + np.sqrt(0.2) * noise
+    return noise
+
+
 def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     """Make a world of a family.
 
@@ -126,6 +136,8 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         variance of the errors; zero for independent errors.
     """
     rng = np.random.default_rng([FAMILIES.index(family), seed])
+    if family == "panel":
+        return _make_panel(rng, seed, memory)
     several = 4 if family in ("plain", "null") else 3
     channels = ("tv", "search", "social", "radio")[:several]
     t = np.arange(WEEKS)
@@ -175,9 +187,7 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         base = base + rng.uniform(0.02, 0.08) * hidden
     if family == "m-bias":
         base = base + rng.uniform(0.03, 0.08) * mood
-    noise = rng.normal(size=WEEKS)
-    if memory:
-        noise = np.sqrt(0.8) * autoregressive(rng, memory) + np.sqrt(0.2) * noise
+    noise = _errors(rng, memory)
     sales = 1000 * (base + rng.uniform(0.02, 0.06) * noise) + effects.sum(axis=0)
 
     frame = pd.DataFrame({"week": pd.date_range("2022-01-03", periods=WEEKS, freq="7D")})
@@ -212,4 +222,51 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         controls,
         tests,
         dict(zip(channels, effects.sum(axis=1).tolist(), strict=True)),
+    )
+
+
+def _make_panel(rng: np.random.Generator, seed: int, memory: float) -> World:
+    channels = ("tv", "search", "social")
+    size = np.exp(rng.normal(0, 0.7, MARKETS))
+    budget, media = rng.dirichlet(np.full(3, 2.0)), rng.uniform(0.12, 0.45)
+    share = budget**0.6 * np.exp(rng.normal(0, 0.5, 3))
+    share *= 1000 * media / share.sum()
+    effects, spend = np.zeros((3, MARKETS, WEEKS)), np.zeros((3, MARKETS, WEEKS))
+    for k in range(3):
+        lags, curve = carry_over(rng), saturation(rng)
+        for m in range(MARKETS):
+            log = rng.uniform(0.2, 0.5) * autoregressive(rng, rng.uniform(0.2, 0.8))
+            spend[k, m] = schedule(rng) * np.exp(log)
+        spend[k] *= 400 * budget[k] / spend[k].mean()
+        carried = np.stack([np.convolve(path, lags)[:WEEKS] for path in spend[k]])
+        response = curve(carried / carried.max())
+        effects[k] = share[k] * response / response.mean()
+    t = np.arange(WEEKS)
+    base = 1 - media + rng.uniform(-0.15, 0.15) * (t / WEEKS - 0.5)
+    for harmonic in (1, 2):
+        angle = 2 * np.pi * harmonic * t / 52.18
+        base = base + rng.normal(0, 0.04 / harmonic, 2) @ np.stack([np.sin(angle), np.cos(angle)])
+    level = 1 + rng.normal(0, 0.1, (MARKETS, 1))
+    noise = np.stack([_errors(rng, memory) for _ in range(MARKETS)])
+    head = 1000 * (level * base + rng.uniform(0.03, 0.1) * noise) + effects.sum(axis=0)
+    week = pd.date_range("2022-01-03", periods=WEEKS, freq="7D")
+    frame = pd.DataFrame(
+        {
+            "week": np.tile(week, MARKETS),
+            "market": np.repeat([f"market {m}" for m in range(MARKETS)], WEEKS),
+            **{c: (size[:, None] * spend[k]).ravel() for k, c in enumerate(channels)},
+            "sales": (size[:, None] * head).ravel(),
+        }
+    )
+    truth = (size[:, None] * effects).sum(axis=(1, 2))
+    graph = f"{', '.join(channels)} -> sales"
+    return World(
+        "panel",
+        seed,
+        frame,
+        graph,
+        channels,
+        (),
+        (),
+        dict(zip(channels, truth.tolist(), strict=True)),
     )

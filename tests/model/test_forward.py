@@ -346,6 +346,24 @@ def remembering():
     return spec, table(("tv", "search", "visits", "sales"), spend=("tv",), history=2, seed=12)
 
 
+def proxy():
+    """Visits cause nothing, but share hidden causes with tv and with sales: M-bias."""
+    graph = """
+    latent: taste, mood
+    taste -> tv, visits
+    mood -> visits, sales
+    price -> visits
+    tv, social -> sales
+    """
+    spec = bc.Spec(
+        bc.Graph.parse(graph, outcome="sales"),
+        {"tv": MEDIA, "social": MEDIA},
+        baseline={"visits": (bc.LinearTrend(),)},
+    )
+    columns = ("tv", "social", "price", "visits", "sales")
+    return spec, table(columns, spend=("tv", "social"), seed=21)
+
+
 def persistent():
     """Memory of normal errors in a district of units, and alone."""
     graph = "tv -> search, visits, sales\nsearch, visits -> sales\nsearch <-> sales"
@@ -493,6 +511,7 @@ QUESTIONS = {
     ),
     "common": (bc.incremental("tv", window=WINDOW), bc.incremental("tv", outcome="visits")),
     "remembering": (bc.incremental("tv", window=WINDOW),),
+    "proxy": (bc.incremental("tv", window=WINDOW), bc.incremental("social")),
     "persistent": (bc.incremental("tv", window=WINDOW, scale="mean"),),
     "feedback": (
         bc.incremental("social", window=LATE),
@@ -522,7 +541,7 @@ MAKERS = {
     f.__name__: f
     for f in (
         *(national, panel, lagged, paid, history, smooth, student, zoo),
-        *(confounded, confounded_panel, common, remembering, persistent, feedback, held),
+        *(confounded, confounded_panel, common, remembering, proxy, persistent, feedback, held),
         *(measured, arms, apart),
     )
 }

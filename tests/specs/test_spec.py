@@ -329,14 +329,43 @@ def test_a_treatment_confounded_with_the_outcome_gets_a_budget_equation():
     assert claimed.mediators == ()
 
 
+def modelled(text, outcome="sales", **settings):
+    return set(Spec(Graph.parse(text, outcome=outcome), {"tv": MEDIA}, **settings).modelled)
+
+
 def test_a_district_is_modelled_whole_and_only_if_it_touches_a_modelled_node():
-    """M-bias: a node that is no ancestor of the outcome is marginalized, not conditioned on."""
-    away = Graph.parse("tv -> sales\ntv <-> m <-> sales", outcome="sales")
-    assert Spec(away, {"tv": MEDIA}).modelled == ("sales",)
-    above = Graph.parse("m, tv -> sales\ntv <-> m <-> sales", outcome="sales")
-    assert set(Spec(above, {"tv": MEDIA}).modelled) == {"m", "tv", "sales"}
-    apart = Graph.parse("a, b, tv -> sales\na <-> b", outcome="sales")
-    assert Spec(apart, {"tv": MEDIA}).modelled == ("sales",)
+    assert modelled("m, tv -> sales\ntv <-> m <-> sales") == {"m", "tv", "sales"}
+    assert modelled("a, b, tv -> sales\na <-> b") == {"sales"}
+
+
+def test_a_proxy_of_the_errors_of_an_outcome_has_an_equation_and_is_never_a_parent():
+    """M-bias: the errors of m tell of those of sales; adjusting for m would bias."""
+    spec = Spec(
+        Graph.parse("tv -> sales\np -> m\ntv <-> m <-> sales", outcome="sales"), {"tv": MEDIA}
+    )
+    assert set(spec.modelled) == {"m", "tv", "sales"}
+    assert spec.inputs == ("p",)
+    assert spec.structure.parents("sales") == ("tv",)
+    assert spec.mediators == ()
+    assert isinstance(spec.noise_of("m"), AR1Noise)
+    assert isinstance(spec.noise_of("tv"), NormalNoise)
+
+
+def test_a_proxy_may_follow_a_treatment_but_not_the_outcome():
+    chain = "tv -> sales\ntv -> clicks -> m\nm <-> sales"
+    spec = Spec(Graph.parse(chain, outcome="sales"), {"tv": MEDIA})
+    assert set(spec.modelled) == {"clicks", "m", "sales"}
+    assert spec.mediators == ()  # nothing of tv's effect on sales passes them
+    assert modelled("tv -> sales -> m\nm <-> sales") == {"sales"}
+    assert modelled("tv -> sales -> b -> m\nm <-> sales\nm <-> a") == {"sales"}
+
+
+def test_proxies_of_mediators_and_of_proxies_count_and_those_of_inputs_do_not():
+    funnel = "tv -> search -> sales\ntv -> sales\nprice -> sales"
+    assert modelled(f"{funnel}\nsearch <-> m") == {"search", "m", "sales"}
+    assert modelled(f"{funnel}\nsales <-> m <-> n") == {"search", "sales", "m", "n"}
+    assert modelled(f"{funnel}\nprice <-> m") == {"search", "sales"}
+    assert modelled(f"{funnel}\ntv <-> m") == {"search", "sales"}
 
 
 def test_a_latent_cause_of_three_nodes_is_one_factor():
