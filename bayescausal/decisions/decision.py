@@ -11,17 +11,16 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
-from bayescausal._types import Array, Draws, Node, Theta
+from bayescausal._types import Array, Draws, Node
 from bayescausal.checks import number
 from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import Estimand, Times
-from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice, graded, verdict
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.scm import SCM, Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
 
@@ -175,11 +174,10 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     weights = [_weights(thin, plan, worth) for plan in plans]
     costs = [spend_change(scm, plan) for plan in plans]
 
-    def pays(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        size = (len(next(iter(theta.values()))),)
+    def pays(equations: Equations) -> Array:
         rows = zip(plans, weights, costs, strict=True)
-        gains = [_gain(scm, theta, edges, plan, weight) - cost for plan, weight, cost in rows]
-        return np.stack([np.broadcast_to(gain, size) for gain in gains], axis=1)
+        gains = [_gain(equations, plan, weight) - cost for plan, weight, cost in rows]
+        return np.stack([np.broadcast_to(g, (equations.draws,)) for g in gains], axis=1)
 
     values = thin.evaluate(pays, only=edges_below(fit.spec, decision.treatments))
     grades = [graded(fit.spec, plan, learned=fit.evidence) for plan in plans]
@@ -219,18 +217,9 @@ def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> di
     }
 
 
-def _gain(
-    scm: SCM,
-    theta: Theta,
-    edges: dict[Edge, Mechanism],
-    plan: Estimand,
-    weights: Mapping[Node, Array],
-) -> Array:
-    axes = tuple(range(-scm.depth, 0))
-    paths = [
-        contrast(scm, theta, scm.factual, edges, plan.on(node)) * weight
-        for node, weight in weights.items()
-    ]
+def _gain(equations: Equations, plan: Estimand, weights: Mapping[Node, Array]) -> Array:
+    axes = tuple(range(-equations.scm.depth, 0))
+    paths = [contrast(equations, plan.on(node)) * weight for node, weight in weights.items()]
     return sum(path.sum(axis=axes) for path in paths)
 
 

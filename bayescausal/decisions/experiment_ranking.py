@@ -18,19 +18,18 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from bayescausal._types import Array, Draws, Theta
+from bayescausal._types import Array, Draws
 from bayescausal.checks import number
 from bayescausal.decisions.decision import Decision, payoffs
 from bayescausal.decisions.sample_information import sample_information
 from bayescausal.errors import DataError, NotConverged, SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.graphs.edge import Edge
 from bayescausal.identification.question import as_estimand
 from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
-from bayescausal.model.scm import Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import checked_estimand, require_defined, require_variance
 
 COMPARED = ("did", "geo-rct", "switchback", "synthetic-control")
@@ -371,12 +370,12 @@ def _spend(fit: Fit, estimand: Estimand) -> float:
 
 def _level(fit: Fit, estimand: Estimand) -> np.ndarray:
     """Draw the outcome of the control world, summed over the units and periods that count."""
-    scm, x = fit.scm, fit.scm.factual
+    scm = fit.scm
 
-    def summed(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        _, control, counts = outcomes(scm, theta, x, edges, estimand)
+    def summed(equations: Equations) -> Array:
+        _, control, counts = outcomes(equations, estimand)
         total = np.where(counts, control, 0.0).sum(axis=tuple(range(-scm.depth, 0)))
-        return np.broadcast_to(total, (len(next(iter(theta.values()))),))
+        return np.broadcast_to(total, (equations.draws,))
 
     return fit.evaluate(summed, only=edges_below(fit.spec, estimand.treatments))
 

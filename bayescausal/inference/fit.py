@@ -37,8 +37,7 @@ from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
-from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import SCM, Mechanism, compile_scm
+from bayescausal.model.scm import SCM, Equations, bind, compile_scm
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.spec import Spec
 
@@ -146,16 +145,16 @@ class Fit:
 
     def evaluate(
         self,
-        function: Callable[[Theta, dict[Edge, Mechanism]], Array],
+        function: Callable[[Equations], Array],
         only: Collection[Edge] | None = None,
         group: str = "posterior",
     ) -> np.ndarray:
-        """Run a numpy function of parameters and calibrated edges over all draws, in chunks.
+        """Run a numpy function of the equations at all draws, in chunks.
 
         Parameters
         ----------
         function : callable
-            ``(theta, edges) -> array`` with one leading draw dim.
+            ``equations -> array`` with one leading draw dim.
         only : collection of Edge, optional
             Edges that the function needs; all by default.
         group : str
@@ -171,11 +170,10 @@ class Fit:
         cells = max(1, len(self.data.units)) * len(self.data.time)
         count = len(self.spec.mechanisms) if only is None else len(only)
         step = max(1, int(_CHUNK_BYTES / (8 * cells * (count + 6))))
-        x = self.scm.factual
         parts = []
         for start in range(0, size, step):
             part = {name: value[start : start + step] for name, value in theta.items()}
-            parts.append(function(part, calibrate(self.scm, part, x, only=only)))
+            parts.append(function(bind(self.scm, part, only=only)))
         sizes = self.tree[group].sizes
         values = np.concatenate(parts) if len(parts) > 1 else parts[0]
         return values.reshape(sizes["chain"], sizes["draw"], *values.shape[1:])
@@ -407,11 +405,9 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
     """
     if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
         estimand = estimand.on(fit.spec.graph.outcomes[0])
-    scm, x = fit.scm, fit.scm.factual
 
-    def measured(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        size = len(next(iter(theta.values())))
-        return np.broadcast_to(measure(scm, theta, x, edges, estimand), (size,))
+    def measured(equations: Equations) -> Array:
+        return np.broadcast_to(measure(equations, estimand), (equations.draws,))
 
     return fit.evaluate(measured, only=edges_below(fit.spec, estimand.treatments), group=group)
 

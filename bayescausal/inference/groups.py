@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import replicate
-from bayescausal.model.scm import SCM
+from bayescausal.model.scm import SCM, bind
 
 _REPLICATES = 1000
 
@@ -52,7 +51,7 @@ def replicas(scm: SCM, drawn: xr.Dataset, seed: int) -> xr.Dataset:
     thinned = np.linspace(0, draws - 1, per_chain).round().astype(int)
     thin = drawn.isel(draw=thinned)
     theta = {p.name: joined(thin[p.name]) for p in scm.parameters}
-    paths = replicate(scm, theta, calibrate(scm, theta, scm.factual), np.random.default_rng(seed))
+    paths = replicate(bind(scm, theta), np.random.default_rng(seed))
     dims = ("chain", "draw", *scm.data.dims)
     return xr.Dataset(
         {v: (dims, y.reshape(chains, per_chain, *y.shape[1:])) for v, y in paths.items()},

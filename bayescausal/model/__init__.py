@@ -1,1 +1,1 @@
-"""The only place that writes PyMC: `scm.forward` and `scm.intervene`, the likelihood, `build`."""
+"""The only place that writes PyMC: the structural `Equations`, the likelihood, `build`."""

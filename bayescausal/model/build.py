@@ -15,8 +15,8 @@ from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.errors import Mixing, law, mixing
 from bayescausal.model.lifts import add_lifts
 from bayescausal.model.likelihood import correlation, observe, parameter, spread, strengths
-from bayescausal.model.mechanisms import calibrate, stacked_curves, stacks
-from bayescausal.model.scm import SCM, compile_scm, forward
+from bayescausal.model.mechanisms import stacked_curves, stacks
+from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.model.weighted import add_augmented
 from bayescausal.specs.spec import Spec
 
@@ -82,7 +82,7 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
             for v in (*spec.inputs, *spec.modelled)
         }
         theta, mix = _parameters(scm, path)
-        edges = calibrate(scm, theta, path, pt)
+        equations = bind(scm, theta, path, pt)
         shocks: Theta = {}
 
         def settle(node: Node, mu: TensorVariable) -> TensorVariable:
@@ -94,11 +94,10 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
             history = path[node][..., :start]
             return pt.concatenate([history, variable], axis=-1) if start else variable
 
-        inputs = {v: path[v] for v in spec.inputs}
-        forward(scm, theta, inputs, edges, settle, pt, guess=path)
-        add_lifts(scm, theta, path, edges)
+        equations.forward(settle)
+        add_lifts(equations)
         if spec.augmentation and spec.augmentation.weight:
-            add_augmented(scm, theta, mix, edges, shapes)
+            add_augmented(equations, mix, shapes)
     return model
 
 

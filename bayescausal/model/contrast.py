@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayescausal._types import Array, Intervention, Node, Theta
+from bayescausal._types import Array, Intervention, Node
 from bayescausal.data.dataset import Dataset
 from bayescausal.data.periods import covered, covered_days, is_whole, period_mask, window_text
 from bayescausal.errors import DataError, SpecError, did_you_mean
@@ -20,7 +20,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.feedback import evolve
 from bayescausal.model.off_panel import means, setting, timeline, worlds
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.scm import SCM, Equations
 
 
 class Scope(NamedTuple):
@@ -188,14 +188,7 @@ def _applied(
     return level
 
 
-def contrast(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    estimand: Estimand,
-    xp: Any = np,
-) -> Array:
+def contrast(equations: Equations, estimand: Estimand) -> Array:
     """``Y_active - Y_control`` in every unit and period that the estimand counts, zero elsewhere.
 
     Each unit keeps its errors in both worlds. Summed over the data dims this is the effect on
@@ -206,45 +199,32 @@ def contrast(
     array
         Draw dims, then ``(time,)`` or ``(unit, time)``; in units of the outcome.
     """
-    active, control, counts = outcomes(scm, theta, x, edges, estimand, xp)
-    return xp.where(counts, active - control, 0.0)
+    active, control, counts = outcomes(equations, estimand)
+    return equations.xp.where(counts, active - control, 0.0)
 
 
-def outcomes(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    estimand: Estimand,
-    xp: Any = np,
-) -> tuple[Array, Array, np.ndarray]:
+def outcomes(equations: Equations, estimand: Estimand) -> tuple[Array, Array, np.ndarray]:
     """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
 
     Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
     the data, and `evolve` evaluates it.
     """
+    scm, x, xp = equations.scm, equations.x, equations.xp
     window = scope(scm, estimand)
     if estimand.off_panel:
         calendar = timeline(estimand, reach(scm, estimand))
-        x, edges = setting(scm, theta, edges, estimand, calendar, xp)
+        equations = setting(equations, estimand, calendar)
         span, sides = calendar.periods, worlds(scm, estimand, calendar)
     else:
         span = window.span
         active = resolve(scm, x, estimand.active, window.acts, xp)
         sides = active, resolve(scm, x, estimand.control, window.acts, xp)
     outcome = scm.spec.outcome_of(estimand)
-    a, b = (evolve(scm, theta, x, edges, xp, do=do, periods=span)[outcome] for do in sides)
+    a, b = (evolve(equations, do=do, periods=span)[outcome] for do in sides)
     return a, b, window.counts
 
 
-def measure(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    estimand: Estimand,
-    xp: Any = np,
-) -> Array:
+def measure(equations: Equations, estimand: Estimand) -> Array:
     """The effect as one number, on the estimand's scale; parameters as `contrast`.
 
     Returns
@@ -259,7 +239,8 @@ def measure(
         A percentage of an outcome that is zero or less in the data or in every draw; an effect
         per spend that moves none.
     """
-    active, control, counts = outcomes(scm, theta, x, edges, estimand, xp)
+    scm, xp = equations.scm, equations.xp
+    active, control, counts = outcomes(equations, estimand)
     axes = tuple(range(-scm.depth, 0))
     total = xp.where(counts, active - control, 0.0).sum(axis=axes)
     level = xp.where(counts, control, 0.0).sum(axis=axes) if estimand.scale == "percent" else None
@@ -311,14 +292,7 @@ def _require_positive(scm: SCM, estimand: Estimand, level: Array, xp: Any) -> No
         )
 
 
-def split(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    estimand: Estimand,
-    xp: Any = np,
-) -> dict[str, Array]:
+def split(equations: Equations, estimand: Estimand) -> dict[str, Array]:
     """Total, natural direct and natural indirect effect; the last two add up to the first.
 
         direct   = Y(a, M(b)) - Y(b, M(b)),    indirect = Y(a, M(a)) - Y(a, M(b))
@@ -329,23 +303,24 @@ def split(
         raise SpecError(
             f"{estimand!r}: a split is of an effect in the data. Ask without off_panel."
         )
+    scm, x, xp = equations.scm, equations.x, equations.xp
     window = scope(scm, estimand)
     outcome = scm.spec.outcome_of(estimand)
     active = resolve(scm, x, estimand.active, window.acts, xp)
     control = resolve(scm, x, estimand.control, window.acts, xp)
     if any(isinstance(key, Edge) for key in (*active, *control)):
         raise SpecError("A direct/indirect split is asked of nodes; an edge is already one path.")
-    world = evolve(scm, theta, x, edges, xp, do=active, periods=window.span)
+    world = evolve(equations, do=active, periods=window.span)
     direct: dict[Node | Edge, Array] = {
         edge: world[edge.source]
         for edge in scm.spec.reduced.incoming(outcome)
         if edge.source in estimand.treatments
     }
-    reference = evolve(scm, theta, x, edges, xp, do=control, periods=window.span)
+    reference = evolve(equations, do=control, periods=window.span)
     # what no treatment reaches is factual in all worlds, and its edges need not be calibrated
     reached = {*control, *scm.spec.reduced.descendants(*estimand.treatments)} - {outcome}
     mediators: dict[Node | Edge, Array] = {v: path for v, path in reference.items() if v in reached}
-    mixed = evolve(scm, theta, x, edges, xp, do=mediators | direct, periods=window.span)[outcome]
+    mixed = evolve(equations, do=mediators | direct, periods=window.span)[outcome]
     high, neither = world[outcome], reference[outcome]
     parts = {"total": high - neither, "direct": mixed - neither, "indirect": high - mixed}
     return {name: xp.where(window.counts, part, 0.0) for name, part in parts.items()}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytensor
 
-from bayescausal._types import Array, Node, Theta
+from bayescausal._types import Array, Node
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.scm import SCM, Mechanism, forward, intervene
+from bayescausal.model.scm import Equations, Mechanism
 
 
 def evolve(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    xp: Any = np,
+    equations: Equations,
     *,
     do: Mapping[Node | Edge, Array] | None = None,
     settle: Callable[[Node, Array], Array] | None = None,
@@ -34,23 +30,27 @@ def evolve(
 
     Parameters
     ----------
-    scm, theta, x, edges, xp, do, settle, guess
-        As `forward`; ``settle`` must give the same errors in each pass, and with it ``guess``
-        holds a path of every node on a cycle.
+    equations : Equations
+    do, settle, guess
+        As `Equations.forward`; ``settle`` must give the same errors in each pass, and with it
+        ``guess`` holds a path of every node on a cycle.
     periods : int, optional
         Periods from the first intervention to the last that is counted; all by default.
 
     Returns
     -------
     dict of node to array
-        As `forward`.
+        As `Equations.forward`.
 
     Notes
     -----
     Source: MODEL.md section 5.4, with the proof.
     """
-    do, span = do or {}, periods or len(scm.data.time)
-    world = {**x, **(guess or {})} | {v: p for v, p in do.items() if not isinstance(v, Edge)}
+    scm, do = equations.scm, do or {}
+    span = periods or len(scm.data.time)
+    world = {**equations.x, **(guess or {})} | {
+        v: p for v, p in do.items() if not isinstance(v, Edge)
+    }
     changed: frozenset[Node] = frozenset()
     for nodes, lag in scm.groups(do, everything=settle is not None):
 
@@ -58,18 +58,15 @@ def evolve(
             world: Mapping[Node, Array], changed: frozenset[Node], nodes: tuple[Node, ...] = nodes
         ) -> tuple[dict[Node, Array], frozenset[Node]]:
             if settle is None:
-                return intervene(
-                    scm, theta, x, edges, xp, do=do, changed=changed, guess=world, nodes=nodes
-                )
-            path = forward(scm, theta, x, edges, settle, xp, do=do, guess=world, nodes=nodes)
-            return path, changed
+                return equations.intervene(do=do, changed=changed, guess=world, nodes=nodes)
+            return equations.forward(settle, do=do, guess=world, nodes=nodes), changed
 
         world, changed = once(world, changed)
         if not lag or (settle is None and not changed & {*nodes}):
             continue  # there is no cycle, or none was moved
         passes = -(-span // lag) - 1
-        if xp is not np:
-            world |= _repeated(scm, theta, x, edges, xp, do, world, nodes, passes)
+        if equations.xp is not np:
+            world |= _repeated(equations, do, world, nodes, passes)
             changed |= {*nodes}
             continue
         for _ in range(passes):
@@ -80,11 +77,7 @@ def evolve(
 
 
 def _repeated(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    xp: Any,
+    equations: Equations,
     do: Mapping[Node | Edge, Array],
     world: Mapping[Node, Array],
     nodes: tuple[Node, ...],
@@ -97,14 +90,15 @@ def _repeated(
     """
     if not passes:
         return {}
-    incoming = [e for v in nodes for e in scm.spec.reduced.incoming(v)]
+    theta, x, edges = equations.theta, equations.x, equations.edges
+    incoming = [e for v in nodes for e in equations.scm.spec.reduced.incoming(v)]
     sources = {e.source for e in incoming}
     observed = {v: path for v, path in x.items() if v in sources.union(nodes)}
     fixed = {v: world[v] for v in observed if v not in nodes}
     fed = {e: do[e] for e in incoming if e in do}
     constants = [part for e in incoming for part in edges[e]]
     every = [*theta.values(), *observed.values(), *fixed.values(), *fed.values(), *constants]
-    values_outside = [xp.as_tensor(value) for value in every]
+    values_outside = [equations.xp.as_tensor(value) for value in every]
     distinct = list(dict.fromkeys(values_outside))
 
     def step(*args: Array) -> list[Array]:
@@ -119,10 +113,9 @@ def _repeated(
         guess = around | paths
         # a node that is still at its factual path adds nothing: all may count as changed
         moved = {*around, *nodes}
-        made, _ = intervene(
-            scm, values, factual, ways, xp, do=along, changed=moved, guess=guess, nodes=nodes
-        )
-        return [made[v] for v in nodes]
+        bound = replace(equations, theta=values, x=factual, edges=ways)
+        result, _ = bound.intervene(do=along, changed=moved, guess=guess, nodes=nodes)
+        return [result[v] for v in nodes]
 
     paths = pytensor.scan(
         step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,13 +11,12 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescausal._types import Array, Node, Theta
+from bayescausal._types import Array
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import OverlappingExperiments, SpecError, did_you_mean
 from bayescausal.experiments.experiment import Experiment, correlated, error_covariance
-from bayescausal.graphs.edge import Edge
 from bayescausal.model.contrast import measure
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.specs.compatibility import age, overlapping
 from bayescausal.specs.spec import Spec
 
@@ -119,35 +118,24 @@ def lift_data(spec: Spec, data: Dataset, without: Collection[str] = ()) -> dict[
     return out
 
 
-def predict_lift(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    test: Experiment,
-    xp: object = np,
-) -> Array:
+def predict_lift(equations: Equations, test: Experiment) -> Array:
     """Return what a test would measure without error: its share of the effect, as `entered`."""
-    return test.share * measure(scm, theta, x, edges, entered(test).estimand, xp)
+    return test.share * measure(equations, entered(test).estimand)
 
 
-def remeasured(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
+def remeasured(equations: Equations, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return `lift_data` as the tests would measure it in one world, with errors drawn anew.
 
     Parameters
     ----------
-    theta, x, edges
+    equations : Equations
         Of one draw: a leading dim of length one.
+    rng : numpy Generator
     """
+    scm = equations.scm
     given = lift_data(scm.spec, scm.data)
     for term in terms(scm.spec):
-        effects = [predict_lift(scm, theta, x, edges, test) for test in term.tests]
+        effects = [predict_lift(equations, test) for test in term.tests]
         center = np.concatenate([np.ravel(effect) for effect in effects])
         error, nu = given[term.error], term.tests[0].nu
         if len(term.tests) > 1:
@@ -158,13 +146,12 @@ def remeasured(
     return given
 
 
-def add_lifts(
-    scm: SCM, theta: Theta, x: Mapping[Node, Array], edges: Mapping[Edge, Mechanism]
-) -> None:
+def add_lifts(equations: Equations) -> None:
     """Add the terms of all experiments to the model in whose context this is called.
 
     lift ~ Normal(share * effect, sd),  StudentT(nu, ...),  or MvNormal(..., covariance)
     """
+    scm = equations.scm
     for a, b in overlapping(scm.spec, scm.data):
         warnings.warn(
             f"The experiments '{a.name}' and '{b.name}' saw the same units of the same channel in "
@@ -178,7 +165,7 @@ def add_lifts(
     given = {name: pm.Data(name, value) for name, value in lift_data(scm.spec, scm.data).items()}
     for term in terms(scm.spec):
         seen, error = given[term.observed], given[term.error]
-        effects = [predict_lift(scm, theta, x, edges, test, pt) for test in term.tests]
+        effects = [predict_lift(equations, test) for test in term.tests]
         nu = term.tests[0].nu
         if len(effects) > 1:
             pm.MvNormal(term.name, mu=pt.stack(effects), cov=error, observed=seen)

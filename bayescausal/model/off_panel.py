@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from bayescausal._types import Array, Intervention, Node, Theta
+from bayescausal._types import Array, Intervention, Node
 from bayescausal.errors import DataError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.scm import SCM, Equations, Mechanism
 
 
 class Timeline(NamedTuple):
@@ -94,25 +94,20 @@ def _path(
     return np.broadcast_to(level, still.shape)
 
 
-def setting(
-    scm: SCM,
-    theta: Theta,
-    edges: Mapping[Edge, Mechanism],
-    estimand: Estimand,
-    when: Timeline,
-    xp: Any = np,
-) -> tuple[dict[Node, Array], dict[Edge, Mechanism]]:
-    """What is given in both worlds: nodes at their means, treatments as in the control world.
+def setting(equations: Equations, estimand: Estimand, when: Timeline) -> Equations:
+    """Return the equations in the test's own world: what is factual in both of its sides.
 
-    A mediator is at its mean while its cause is as in the control world: the response to the
-    treatment starts there. Coefficients are those of the data.
+    Nodes are at their means, treatments as in the control world. A mediator is at its mean while
+    its cause is as in the control world: the response to the treatment starts there. Coefficients
+    are those of the data.
     """
+    scm, xp = equations.scm, equations.xp
     constant = np.asarray if xp is np else xp.as_tensor
     x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, when.periods).items()}
     for node, path in worlds(scm, estimand, when)[1].items():
         x[str(node)] = constant(path)
-    mechanisms = {
-        e: Mechanism(m.beta, m.center, scm.curve(e, theta, x[e.source], xp))
-        for e, m in edges.items()
+    edges = {
+        e: Mechanism(m.beta, m.center, equations.curve(e, x[e.source]))
+        for e, m in equations.edges.items()
     }
-    return x, mechanisms
+    return replace(equations, x=x, edges=edges)

@@ -6,17 +6,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from bayescausal._types import Array, Node, Theta
+from bayescausal._types import Array, Node
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Law, fresh, law, mixing
 from bayescausal.model.feedback import evolve
 from bayescausal.model.innovations import innovations
-from bayescausal.model.scm import SCM, Mechanism, forward
+from bayescausal.model.scm import Equations
 
 
-def replicate(
-    scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism], rng: np.random.Generator
-) -> dict[Node, Array]:
+def replicate(equations: Equations, rng: np.random.Generator) -> dict[Node, Array]:
     """Replicate every modelled node as the likelihood sees it.
 
     Each is drawn given its *observed* parents, the observed errors of nodes that share a cause
@@ -27,16 +25,17 @@ def replicate(
     dict of node to array
         In original units, draw dims in front, training periods only.
     """
+    scm, theta = equations.scm, equations.theta
 
     def draw(node: Node, conditional: Law, eta: Array) -> Array:
         draws = np.shape(theta[f"{node}:sigma"])
         noise = innovations(theta, node, scm.depth).draws(rng, (*draws, *eta.shape))
         return scm.inverse(node, conditional.location + conditional.spread * noise)
 
-    return _given_observed(scm, theta, edges, draw)
+    return _given_observed(equations, draw)
 
 
-def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[Node, Array]:
+def pointwise(equations: Equations) -> dict[Node, Array]:
     """Log density of every observed value, as the likelihood has it: see `replicate`.
 
     Returns
@@ -44,6 +43,7 @@ def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[N
     dict of node to array
         Per original unit of the node; draw dims in front, training periods only.
     """
+    scm, theta = equations.scm, equations.theta
 
     def density(node: Node, conditional: Law, eta: Array) -> Array:
         z = (eta - conditional.location) / conditional.spread
@@ -52,20 +52,19 @@ def pointwise(scm: SCM, theta: Theta, edges: Mapping[Edge, Mechanism]) -> dict[N
         size = eta + np.log(scm.scale[node]) if logs else np.log(scm.scale[node])
         return unit - np.log(conditional.spread) - size
 
-    return _given_observed(scm, theta, edges, density)
+    return _given_observed(equations, density)
 
 
 def _given_observed(
-    scm: SCM,
-    theta: Theta,
-    edges: Mapping[Edge, Mechanism],
+    equations: Equations,
     read: Callable[[Node, Law, Array], Array],
 ) -> dict[Node, Array]:
     """Read something off the law of each modelled node, causes first, and its observed values.
 
     Both are on the scale of the link, training periods only.
     """
-    x, start = scm.factual, scm.data.history
+    scm, theta, x = equations.scm, equations.theta, equations.x
+    start = scm.data.history
     mix = mixing(scm, theta)
     shocks: dict[Node, Array] = {}
     values: dict[Node, Array] = {}
@@ -76,14 +75,12 @@ def _given_observed(
         shocks[node], values[node] = conditional.shock, read(node, conditional, eta)
         return x[node]
 
-    forward(scm, theta, x, edges, settle)
+    equations.forward(settle)
     return values
 
 
 def generate(
-    scm: SCM,
-    theta: Theta,
-    edges: Mapping[Edge, Mechanism],
+    equations: Equations,
     rng: np.random.Generator,
     *,
     do: Mapping[Node | Edge, Array] | None = None,
@@ -99,7 +96,7 @@ def generate(
     dict of node to array
         Paths of the modelled nodes in original units, draw dims in front.
     """
-    x, do = scm.factual, do or {}
+    scm, theta, x, do = equations.scm, equations.theta, equations.x, do or {}
     size = next(iter(x.values())).shape
     draws = np.shape(theta[f"{scm.spec.modelled[0]}:sigma"])
     noise = fresh(scm, theta, (*draws, *size), rng)
@@ -108,7 +105,6 @@ def generate(
         value = scm.inverse(node, mu + noise[node])
         return np.where(acts, do[node], value) if node in do else value
 
-    inputs = {v: x[v] for v in scm.spec.inputs}
     interventions = {key: path for key, path in do.items() if key not in scm.spec.modelled}
-    world = evolve(scm, theta, inputs, edges, do=interventions, settle=settle, guess=x)
+    world = evolve(equations, do=interventions, settle=settle)
     return {v: world[v] for v in scm.spec.modelled}

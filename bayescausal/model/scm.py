@@ -8,6 +8,7 @@ sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,66 +20,44 @@ from bayescausal.model.structure import SCM, Group, Mechanism, Parameter, compil
 
 __all__ = [
     "SCM",
+    "Equations",
     "Group",
     "Mechanism",
     "Parameter",
+    "bind",
     "calibrate",
     "compile_scm",
-    "forward",
-    "intervene",
-    "mean",
 ]
 
 
-def mean(
+def bind(
     scm: SCM,
     theta: Theta,
-    edges: Mapping[Edge, Mechanism],
-    node: Node,
-    paths: Mapping[Edge, Array | None],
+    x: Mapping[Node, Array] | None = None,
     xp: Any = np,
-) -> Array:
-    """The structural equation of a node, on the scale of its link.
-
-        mu_v = baseline_v + sum_{p -> v} beta_pv (f_pv(x_p) - center_pv)
+    only: Collection[Edge] | None = None,
+) -> Equations:
+    """Bind parameters to their equations, and calibrate the edges on the factual paths.
 
     Parameters
     ----------
-    scm, theta, edges, xp
-        As `forward`.
-    node : str
-    paths : mapping of Edge to array or None
-        What comes in along each edge; None stands for the factual path, whose curve is known.
+    scm : SCM
+    theta : dict of str to array
+    x : mapping of node to array, optional
+        Factual paths; those of the data by default.
+    xp : module
+    only : collection of Edge, optional
+        The only edges that will be evaluated; all by default.
     """
-    mu = scm.baseline(node, theta, xp)
-    for edge, path in paths.items():
-        f = edges[edge].factual if path is None else scm.curve(edge, theta, path, xp)
-        mu = mu + edges[edge].response(f)
-    return mu
+    x = scm.factual if x is None else x
+    return Equations(scm, theta, x, calibrate(scm, theta, x, xp, only), xp)
 
 
-def forward(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    settle: Callable[[Node, Array], Array],
-    xp: Any = np,
-    *,
-    do: Mapping[Node | Edge, Array] | None = None,
-    guess: Mapping[Node, Array] | None = None,
-    nodes: Sequence[Node] | None = None,
-) -> dict[Node, Array]:
-    """Evaluate the structural equations once, causes first, with errors of the caller's making.
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The structural equations with values, or random variables, in place of their parameters.
 
-        g_v(x_v) = mean_v + e_v
-
-    ``settle(v, mean_v)`` returns the value of ``v``: the likelihood returns an observed random
-    variable, the simulator adds fresh errors. `intervene` keeps the errors of the data instead.
-
-    It is pure: nothing is drawn, cached or changed here. An edge may read a node before it is
-    evaluated: then its path in ``guess``, or in ``x``, is used. `evolve` chooses the order of each
-    world, and repeats cycles until guess and result agree.
+    Pure: nothing is drawn, cached or changed here.
 
     Parameters
     ----------
@@ -86,96 +65,145 @@ def forward(
     theta : dict of str to array
         Parameters by name, with leading draw dims or none.
     x : mapping of node to array
-        Factual paths in original units, dims ``(time,)`` or ``(unit, time)``; those of the input
-        nodes are enough.
+        Factual paths in original units, dims ``(time,)`` or ``(unit, time)``.
     edges : mapping of Edge to Mechanism
         From `bayescausal.model.mechanisms.calibrate`.
-    settle : callable
-        ``(node, mean) -> value``, called for modelled nodes in causal order.
     xp : module
         ``numpy`` or ``pytensor.tensor``.
-    do : mapping of node or Edge to array
-        Whole paths that replace a node's value, or that are fed along one edge only.
-    guess : mapping of node to array, optional
-        Paths that are read until their nodes are evaluated.
-    nodes : sequence of str, optional
-        The only nodes to evaluate, in this order; all in the order of `Spec.modelled` by default.
-
-    Returns
-    -------
-    dict of node to array
-        The path of every node in this world, in original units.
-
-    Notes
-    -----
-    Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
     """
-    do = do or {}
-    world = _start(x, do, guess)
-    for node in scm.spec.modelled if nodes is None else nodes:
-        if node in do:
-            continue
-        incoming = scm.spec.structure.incoming(node)
-        # an input that nothing sets is at its factual path, whose curve is known
-        factual = {e for e in incoming if e.source in scm.spec.inputs and not {e, e.source} & {*do}}
-        paths = {e: None if e in factual else do.get(e, world[e.source]) for e in incoming}
-        world[node] = settle(node, mean(scm, theta, edges, node, paths, xp))
-    return world
 
+    scm: SCM
+    theta: Theta
+    x: Mapping[Node, Array]
+    edges: Mapping[Edge, Mechanism]
+    xp: Any = np
 
-def intervene(
-    scm: SCM,
-    theta: Theta,
-    x: Mapping[Node, Array],
-    edges: Mapping[Edge, Mechanism],
-    xp: Any = np,
-    *,
-    do: Mapping[Node | Edge, Array],
-    changed: Collection[Node] = (),
-    guess: Mapping[Node, Array] | None = None,
-    nodes: Sequence[Node] | None = None,
-) -> tuple[dict[Node, Array], frozenset[Node]]:
-    """Evaluate a counterfactual world once: each node keeps the error that it had in the data.
+    @property
+    def draws(self) -> int:
+        """How many draws of the parameters there are; for numpy, with one draw dim."""
+        return len(next(iter(self.theta.values())))
 
-        g_v(x'_v) = g_v(x_v) + mean_v(x') - mean_v(x)
+    def curve(self, edge: Edge, path: Array) -> Array:
+        """``f(path)`` of an edge: its transforms, without the coefficient."""
+        return self.scm.curve(edge, self.theta, path, self.xp)
 
-    Abduction, action, prediction. Only edges whose source has changed are evaluated, so a node
-    that the intervention does not reach keeps its observed value exactly. Treatments that are held
-    do not react (`Spec.reduced`).
+    def mean(self, node: Node, paths: Mapping[Edge, Array | None]) -> Array:
+        """The structural equation of a node, on the scale of its link.
 
-    Parameters
-    ----------
-    scm, theta, x, edges, xp, do, guess, nodes
-        As `forward`; ``x`` has the factual path of every node.
-    changed : collection of str
-        Nodes whose path in ``guess`` is no longer the factual one.
+            mu_v = baseline_v + sum_{p -> v} beta_pv (f_pv(x_p) - center_pv)
 
-    Returns
-    -------
-    world : dict of node to array
-    changed : frozenset of str
-        The nodes that are not at their factual path in it.
-    """
-    world = _start(x, do, guess)
-    reached = {*changed, *(v for v in do if not isinstance(v, Edge))}
-    for node in scm.spec.modelled if nodes is None else nodes:
-        if node in do:
-            continue
-        steps = [
-            edges[e].beta * (scm.curve(e, theta, do.get(e, world[e.source]), xp) - edges[e].factual)
-            for e in scm.spec.reduced.incoming(node)
-            if e in do or e.source in reached
-        ]
-        world[node] = scm.move(node, x[node], sum(steps), xp) if steps else x[node]
-        reached = reached | {node} if steps else reached - {node}
-    return world, frozenset(reached)
+        Parameters
+        ----------
+        node : str
+        paths : mapping of Edge to array or None
+            What comes in along each edge; None stands for the factual path, whose curve is known.
+        """
+        mu = self.scm.baseline(node, self.theta, self.xp)
+        for edge, path in paths.items():
+            mechanism = self.edges[edge]
+            f = mechanism.factual if path is None else self.curve(edge, path)
+            mu = mu + mechanism.response(f)
+        return mu
 
+    def forward(
+        self,
+        settle: Callable[[Node, Array], Array],
+        *,
+        do: Mapping[Node | Edge, Array] | None = None,
+        guess: Mapping[Node, Array] | None = None,
+        nodes: Sequence[Node] | None = None,
+    ) -> dict[Node, Array]:
+        """Evaluate the structural equations once, causes first, with errors of the caller's making.
 
-def _start(
-    x: Mapping[Node, Array],
-    do: Mapping[Node | Edge, Array],
-    guess: Mapping[Node, Array] | None,
-) -> dict[Node, Array]:
-    """Paths before any equation is evaluated: set by the intervention, guessed, or factual."""
-    levels = {v: path for v, path in do.items() if not isinstance(v, Edge)}
-    return {**x, **(guess or {}), **levels}
+            g_v(x_v) = mean_v + e_v
+
+        ``settle(v, mean_v)`` returns the value of ``v``: the likelihood returns an observed random
+        variable, the simulator adds fresh errors. `intervene` keeps the errors of the data instead.
+
+        An edge may read a node before it is evaluated: then its path in ``guess``, or in ``x``, is
+        used. `evolve` chooses the order of each world, and repeats cycles until guess and result
+        agree.
+
+        Parameters
+        ----------
+        settle : callable
+            ``(node, mean) -> value``, called for modelled nodes in causal order.
+        do : mapping of node or Edge to array
+            Whole paths that replace a node's value, or that are fed along one edge only.
+        guess : mapping of node to array, optional
+            Paths that are read until their nodes are evaluated.
+        nodes : sequence of str, optional
+            The only nodes to evaluate, in this order; by default all, as in `Spec.modelled`.
+
+        Returns
+        -------
+        dict of node to array
+            The path of every node in this world, in original units.
+
+        Notes
+        -----
+        Source: Pearl (2009), Causality, theorem 7.1.7; MODEL.md sections 3 and 5.
+        """
+        spec, do = self.scm.spec, do or {}
+        world = self._start(do, guess)
+        for node in spec.modelled if nodes is None else nodes:
+            if node in do:
+                continue
+            incoming = spec.structure.incoming(node)
+            # an input that nothing sets is at its factual path, whose curve is known
+            factual = {e for e in incoming if e.source in spec.inputs and not {e, e.source} & {*do}}
+            paths = {e: None if e in factual else do.get(e, world[e.source]) for e in incoming}
+            world[node] = settle(node, self.mean(node, paths))
+        return world
+
+    def intervene(
+        self,
+        *,
+        do: Mapping[Node | Edge, Array],
+        changed: Collection[Node] = (),
+        guess: Mapping[Node, Array] | None = None,
+        nodes: Sequence[Node] | None = None,
+    ) -> tuple[dict[Node, Array], frozenset[Node]]:
+        """Evaluate a counterfactual world once: each node keeps the error that it had in the data.
+
+            g_v(x'_v) = g_v(x_v) + mean_v(x') - mean_v(x)
+
+        Abduction, action, prediction. Only edges whose source has changed are evaluated, so a node
+        that the intervention does not reach keeps its observed value exactly. Treatments that are
+        held do not react (`Spec.reduced`).
+
+        Parameters
+        ----------
+        do, guess, nodes
+            As `forward`.
+        changed : collection of str
+            Nodes whose path in ``guess`` is no longer the factual one.
+
+        Returns
+        -------
+        world : dict of node to array
+        changed : frozenset of str
+            The nodes that are not at their factual path in it.
+        """
+        spec, edges = self.scm.spec, self.edges
+        world = self._start(do, guess)
+        reached = {*changed, *(v for v in do if not isinstance(v, Edge))}
+        for node in spec.modelled if nodes is None else nodes:
+            if node in do:
+                continue
+            steps = [
+                edges[e].beta * (self.curve(e, do.get(e, world[e.source])) - edges[e].factual)
+                for e in spec.reduced.incoming(node)
+                if e in do or e.source in reached
+            ]
+            path = self.x[node]
+            world[node] = self.scm.move(node, path, sum(steps), self.xp) if steps else path
+            reached = reached | {node} if steps else reached - {node}
+        return world, frozenset(reached)
+
+    def _start(
+        self, do: Mapping[Node | Edge, Array], guess: Mapping[Node, Array] | None
+    ) -> dict[Node, Array]:
+        """Paths before any equation is evaluated: set by the intervention, guessed, or factual."""
+        levels = {v: path for v, path in do.items() if not isinstance(v, Edge)}
+        return {**self.x, **(guess or {}), **levels}

@@ -27,7 +27,7 @@ from bayescausal.errors import DataError
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Mixing, law
 from bayescausal.model.innovations import innovations
-from bayescausal.model.scm import SCM, Mechanism
+from bayescausal.model.scm import SCM, Equations
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.prior import Prior
 
@@ -193,12 +193,13 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
 
 
 def row_density(
-    scm: SCM, theta: Theta, mix: Mixing, edges: Mapping[Edge, Mechanism], rows: Rows, xp: Any = np
+    equations: Equations, mix: Mixing, rows: Rows
 ) -> dict[Node, tuple[Array, Array, Array]]:
     """Return location, spread and value of every node of a district in given rows.
 
     All on the scale of the link; shape ``(..., row)``.
     """
+    scm, theta, xp = equations.scm, equations.theta, equations.xp
     periods = len(scm.data.training)
     shocks: Theta = {}
     densities = {}
@@ -210,12 +211,12 @@ def row_density(
             place = place + units * periods
         mu = _flat(scm, scm.baseline(node, theta, xp), xp)[..., place]
         for edge in scm.spec.structure.incoming(node):
-            value, way = rows.made.get(edge.source), edges[edge]
+            value, way = rows.made.get(edge.source), equations.edges[edge]
             if value is None:
                 path = _flat(scm, way.response(way.factual), xp)
                 mu = mu + path[..., rows.indices[edge.source]]
             else:
-                mu = mu + _response_at(scm, theta, edge, way, value, units, xp)
+                mu = mu + _response_at(equations, edge, value, units)
         if node in rows.made:
             eta = rows.made[node]
         else:
@@ -230,22 +231,19 @@ def row_density(
 
 
 def _response_at(
-    scm: SCM,
-    theta: Theta,
-    edge: Edge,
-    way: Mechanism,
-    value: np.ndarray,
-    units: np.ndarray | None,
-    xp: Any,
+    equations: Equations, edge: Edge, value: np.ndarray, units: np.ndarray | None
 ) -> Array:
     """Contribution of an edge at values of its source that were not observed."""
+    scm, theta, xp = equations.scm, equations.theta, equations.xp
     scaled = np.exp(value) if scm.spec.link(edge.source) == "log" else value
     response = scm.spec.mechanisms[edge]
     shape = {name: theta[f"{edge}:{name}"] for name in response.priors}
     f = response.curve(xp, scaled, shape, 1)
     if str(edge) in scm.unit_specific:
         f = f * scm.factor(str(edge), theta, xp)[..., units, 0]
-    beta, center = (part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in way[:2])
+    beta, center = (
+        part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in equations.edges[edge][:2]
+    )
     return beta * (f - center)
 
 
@@ -257,11 +255,7 @@ def _flat(scm: SCM, x: Array, xp: Any) -> Array:
 
 
 def add_augmented(
-    scm: SCM,
-    theta: Theta,
-    mix: Mixing,
-    edges: Mapping[Edge, Mechanism],
-    shapes: Mapping[str, float] | None = None,
+    equations: Equations, mix: Mixing, shapes: Mapping[str, float] | None = None
 ) -> None:
     """Add the weighted rows to the model in whose context this is called.
 
@@ -270,6 +264,7 @@ def add_augmented(
     With the likelihood of the data, which is in the model anyway, the observed rows so have the
     weight ``1 - lambda``.
     """
+    scm, theta = equations.scm, equations.theta
     settings = scm.spec.augmentation or Augmentation()
     weight, worth = pm.Data(WEIGHT, settings.weight), pm.Data(ETA, settings.eta)
     augmented = augmented_rows(scm, shapes)
@@ -280,7 +275,7 @@ def add_augmented(
             continue
         rows = district_rows(scm, augmented, nodes)
         total = 0.0
-        for node, (location, spread, eta) in row_density(scm, theta, mix, edges, rows, pt).items():
+        for node, (location, spread, eta) in row_density(equations, mix, rows).items():
             noise = innovations(theta, node, scm.depth).distribution(location, spread)
             values = pt.broadcast_to(pt.as_tensor(eta), location.shape)
             terms = rows.weights * pm.logp(noise, values)

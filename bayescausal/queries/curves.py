@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bayescausal import checks
-from bayescausal._types import Array, Draws, Theta
+from bayescausal._types import Array, Draws
 from bayescausal.errors import SpecError
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
-from bayescausal.model.scm import Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import edge_of
 from bayescausal.queries.worlds import label
 
@@ -45,9 +45,10 @@ def response_curve(fit: Fit, edge: str | Edge, *, points: int = 50, upto: float 
     share = np.linspace(0, upto, points)
     size = scm.scale[edge.target] ** (fit.spec.link(edge.target) == "identity")
 
-    def curve(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
+    def curve(equations: Equations) -> Array:
+        theta = equations.theta
         parameters = {name: theta[f"{edge}:{name}"] for name in response.priors}
-        beta = edges[edge].beta.reshape(-1, 1)
+        beta = equations.edges[edge].beta.reshape(-1, 1)
         steady = np.repeat(share[:, None], response.reach + 1, axis=1)
         ends = [response.curve(np, level, parameters)[..., -1] for level in steady]
         f = np.broadcast_to(np.stack(ends, axis=-1), (len(beta), points))
@@ -82,12 +83,12 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
     pulse = np.zeros(response.reach + 1)
     pulse[0] = 1.0
 
-    def weights(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        parameters = {name: theta[f"{edge}:{name}"] for name in response.priors}
+    def weights(equations: Equations) -> Array:
+        parameters = {name: equations.theta[f"{edge}:{name}"] for name in response.priors}
         path = pulse
         for step in steps:
             path = step.apply(np, path, {name: parameters[name] for name in step.priors})
-        path = np.broadcast_to(path, (len(edges[edge].beta), len(pulse)))
+        path = np.broadcast_to(path, (equations.draws, len(pulse)))
         return path / path.sum(axis=-1, keepdims=True)
 
     values = fit.evaluate(weights, only=[edge])

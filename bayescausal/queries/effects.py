@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from bayescausal import checks
-from bayescausal._types import Array, Draws, Node, Theta
+from bayescausal._types import Array, Draws, Node
 from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.experiments.estimand import Estimand, Times, incremental
-from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import (
@@ -25,7 +24,7 @@ from bayescausal.model.contrast import (
     unit_cost,
     window_in_words,
 )
-from bayescausal.model.scm import Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import (
     attributes_of,
     channels_for,
@@ -126,7 +125,7 @@ def contributions(
         Dims ``(chain, draw, channel)``, and ``(time)`` or ``(unit, time)`` unless ``total``.
     """
     checks.flag("contributions: total", total)
-    scm, x = fit.scm, fit.scm.factual
+    scm = fit.scm
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome)
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
@@ -135,10 +134,8 @@ def contributions(
         estimand = checked_estimand(fit, incremental(name, outcome=outcome))
         grades.append(grade_of(fit, estimand, strict))
 
-        def added(
-            theta: Theta, edges: dict[Edge, Mechanism], estimand: Estimand = estimand
-        ) -> Array:
-            path = contrast(scm, theta, x, edges, estimand)
+        def added(equations: Equations, estimand: Estimand = estimand) -> Array:
+            path = contrast(equations, estimand)
             return path.sum(axis=axes) if total else path[..., start:]
 
         moving_edges = edges_below(fit.spec, [name])
@@ -270,7 +267,6 @@ def _returns(
         raise DataError("by_unit: the data are national. Give a panel, or leave by_unit out.")
     names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
     worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
-    x = scm.factual
     values, prior, grades, kinds = [], [], [], []
     for channel in names:
         question = checked_estimand(fit, ask(channel).on(outcome))
@@ -286,15 +282,14 @@ def _returns(
         own_spend = np.where(own_spend == 0, np.nan, own_spend)
 
         def return_draws(
-            theta: Theta,
-            edges: dict[Edge, Mechanism],
+            equations: Equations,
             question: Estimand = question,
             own_spend: Array = own_spend,
             induces: bool = induces,
         ) -> Array:
-            gain = (contrast(scm, theta, x, edges, question) * worth).sum(axis=axes)
+            gain = (contrast(equations, question) * worth).sum(axis=axes)
             return ratio(
-                gain, own_spend + (_induced(fit, theta, edges, question, axes) if induces else 0)
+                gain, own_spend + (_induced(fit, equations, question, axes) if induces else 0)
             )
 
         moving_edges = edges_below(fit.spec, [channel])
@@ -326,14 +321,11 @@ def _returns(
     return returns.sel(unit=labels) if by_unit else returns
 
 
-def _induced(
-    fit: Fit, theta: Theta, edges: dict[Edge, Mechanism], question: Estimand, axes: Any
-) -> Array:
+def _induced(fit: Fit, equations: Equations, question: Estimand, axes: Any) -> Array:
     """Return the spend that the intervention moves in paid mediators."""
     total = np.zeros(1)
-    x = fit.scm.factual
     for node in _paid_mediators(fit, *question.treatments):
-        change = contrast(fit.scm, theta, x, edges, question.on(node))
+        change = contrast(equations, question.on(node))
         total = total + (change * unit_cost(fit.data, node)).sum(axis=axes)
     return total
 
@@ -374,7 +366,7 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
     Source: Pearl (2001), Direct and indirect effects.
     """
     estimand = checked_estimand(fit, estimand)
-    scm, x = fit.scm, fit.scm.factual
+    scm = fit.scm
     axes = tuple(range(-scm.depth, 0))
 
     if estimand.scale == "cost":
@@ -383,14 +375,13 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
             "all of them cost. Decompose with scale='per_spend'."
         )
 
-    def parts(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        components = split(scm, theta, x, edges, estimand)
-        size, level = len(next(iter(theta.values()))), None
+    def parts(equations: Equations) -> Array:
+        components, level = split(equations, estimand), None
         if estimand.scale == "percent":
-            _, control, counts = outcomes(scm, theta, x, edges, estimand)
+            _, control, counts = outcomes(equations, estimand)
             level = np.where(counts, control, 0.0).sum(axis=axes)
         sums = [on_scale(scm, estimand, p.sum(axis=axes), level) for p in components.values()]
-        return np.stack([np.broadcast_to(part, (size,)) for part in sums], axis=1)
+        return np.stack([np.broadcast_to(part, (equations.draws,)) for part in sums], axis=1)
 
     paths = ["total", "direct", "indirect"]
     grades = [grade_of(fit, estimand, strict, part) for part in paths]

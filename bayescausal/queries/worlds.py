@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescausal._types import Array, Draws, Intervention, Theta
+from bayescausal._types import Array, Draws, Intervention
 from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand
-from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.fit import Fit, edges_below, labeled
@@ -19,7 +18,7 @@ from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.queries.summary import prior_coords
 
 
@@ -137,10 +136,11 @@ def counterfactual(
     start = fit.data.history
     nodes = fit.spec.modelled
 
-    def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        draws = len(next(iter(theta.values())))
-        evolved = evolve(scm, theta, x, edges, do=paths)
-        training = [np.broadcast_to(evolved[v], (draws, *x[v].shape))[..., start:] for v in nodes]
+    def world(equations: Equations) -> Array:
+        evolved = evolve(equations, do=paths)
+        training = [
+            np.broadcast_to(evolved[v], (equations.draws, *x[v].shape))[..., start:] for v in nodes
+        ]
         return np.stack(training, axis=1)
 
     values = fit.evaluate(world, only=edges_below(fit.spec, question.treatments))
@@ -196,10 +196,11 @@ def do(
     rng = np.random.default_rng(seed)
     start, nodes = fit.data.history, fit.spec.modelled
 
-    def world(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        evolved = generate(scm, theta, edges, rng, do=paths, acts=acts)
-        draws = len(next(iter(theta.values())))
-        training = [np.broadcast_to(evolved[v], (draws, *x[v].shape))[..., start:] for v in nodes]
+    def world(equations: Equations) -> Array:
+        evolved = generate(equations, rng, do=paths, acts=acts)
+        training = [
+            np.broadcast_to(evolved[v], (equations.draws, *x[v].shape))[..., start:] for v in nodes
+        ]
         return np.stack(training, axis=1)
 
     values = fit.evaluate(world)

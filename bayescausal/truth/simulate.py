@@ -19,7 +19,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.model.contrast import measure, split
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import SCM, compile_scm
+from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.specs.response import Coefficient, Response
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.transform import widen
@@ -47,15 +47,11 @@ class World:
 
     def effect(self, estimand: Estimand) -> float:
         """Return the exact total effect for the errors of this world, on the estimand's scale."""
-        x = self.scm.factual
-        edges = calibrate(self.scm, self.theta, x)
-        return float(measure(self.scm, self.theta, x, edges, estimand))
+        return float(measure(bind(self.scm, self.theta), estimand))
 
     def paths(self, estimand: Estimand) -> dict[str, float]:
         """Return the exact total, natural direct and natural indirect effects."""
-        x = self.scm.factual
-        edges = calibrate(self.scm, self.theta, x)
-        parts = split(self.scm, self.theta, x, edges, estimand)
+        parts = split(bind(self.scm, self.theta), estimand)
         return {name: float(path.sum()) for name, path in parts.items()}
 
     def roas(self, estimand: Estimand) -> float:
@@ -102,11 +98,12 @@ def simulate(
             f"theta must name every parameter. Missing: {sorted(names - set(theta))}; "
             f"unknown: {sorted(set(theta) - names)}."
         )
+    equations = bind(scm, theta)
     uncentered = {
         edge: mechanism._replace(beta=widen(theta[str(edge)], scm.depth), center=np.zeros(1))
-        for edge, mechanism in calibrate(scm, theta, scm.factual).items()
+        for edge, mechanism in equations.edges.items()
     }
-    paths = generate(scm, theta, uncentered, rng)
+    paths = generate(replace(equations, edges=uncentered), rng)
     table = scm.data.table.assign(
         {
             v: (scm.data.dims, np.broadcast_to(path, scm.factual[v].shape).copy())

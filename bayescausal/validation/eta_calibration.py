@@ -21,9 +21,8 @@ from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import remeasured
-from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import SCM, compile_scm
+from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
 
 _DRAWS = 400
@@ -170,11 +169,8 @@ def _effects(
     """Draw effects from the Laplace approximation."""
     values = compiled.restore(rng.standard_normal((1, _DRAWS, size)))
     theta = {p.name: values[p.name][0] for p in scm.parameters}
-    edges = calibrate(scm, theta, scm.factual)
-    return [
-        np.broadcast_to(measure(scm, theta, scm.factual, edges, estimand), (_DRAWS,))
-        for estimand in estimands
-    ]
+    equations = bind(scm, theta)
+    return [np.broadcast_to(measure(equations, e), (_DRAWS,)) for e in estimands]
 
 
 def _generated(
@@ -184,11 +180,11 @@ def _generated(
 
     What cannot be negative, a cost or what saturates, is zero instead, before it acts.
     """
-    edges, errors = calibrate(scm, theta, scm.factual), int(rng.integers(2**31))
+    equations, errors = bind(scm, theta), int(rng.integers(2**31))
 
     # One seed for all calls: cutting a node at zero must not change the errors of the others.
     def world(do: Mapping[Node | Edge, Array]) -> dict[Node, Array]:
-        replica = generate(scm, theta, edges, np.random.default_rng(errors), do=do)
+        replica = generate(equations, np.random.default_rng(errors), do=do)
         return {v: path[0] for v, path in replica.items()}
 
     cut: dict[Node | Edge, Array] = {}
@@ -199,10 +195,10 @@ def _generated(
     table = scm.data.table.assign({v: (scm.data.dims, path) for v, path in paths.items()})
     data = replace(scm.data, table=table)
     x = {**scm.factual, **paths}
-    world_edges = {
-        e: way._replace(factual=scm.curve(e, theta, x[e.source][None])) for e, way in edges.items()
+    edges = {
+        e: mechanism._replace(factual=equations.curve(e, x[e.source][None]))
+        for e, mechanism in equations.edges.items()
     }
-    truth = [
-        float(np.ravel(measure(scm, theta, x, world_edges, estimand))[0]) for estimand in estimands
-    ]
-    return data, truth, remeasured(scm, theta, x, world_edges, rng)
+    generated = replace(equations, x=x, edges=edges)
+    truth = [float(np.ravel(measure(generated, estimand))[0]) for estimand in estimands]
+    return data, truth, remeasured(generated, rng)

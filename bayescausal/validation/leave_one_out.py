@@ -11,14 +11,13 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from bayescausal._types import Array, Node, Theta
-from bayescausal.graphs.edge import Edge
+from bayescausal._types import Array, Node
 from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.errors import mixing
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import Mechanism
+from bayescausal.model.scm import Equations
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.transform import widen
@@ -101,10 +100,9 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     >>> import bayescausal as bc
     >>> print(bc.leave_one_out(fit))  # doctest: +SKIP
     """
-    scm = fit.scm
 
-    def observed(theta: Theta, edges: dict[Edge, Mechanism]) -> Array:
-        parts = pointwise(scm, theta, edges).values()
+    def observed(equations: Equations) -> Array:
+        parts = pointwise(equations).values()
         total = sum(part.reshape(part.shape[0], -1) for part in parts)
         return np.asarray(total)
 
@@ -151,14 +149,14 @@ def _term_density(fit: Fit, density: np.ndarray) -> np.ndarray:
         holds *= augmentation.weight * augmentation.eta * rows.weights[:size, None]
 
         def summed(
-            theta: Theta,
-            edges: dict[Edge, Mechanism],
+            equations: Equations,
             rows=rows,
             nodes=nodes,
             holds=holds,
             size=size,
         ) -> Array:
-            densities = row_density(scm, theta, mixing(scm, theta), edges, rows)
+            theta = equations.theta
+            densities = row_density(equations, mixing(scm, theta), rows)
             parts = [log_density(theta.get(f"{v}:nu"), *densities[v]) for v in nodes]
             return np.sum(parts, axis=0)[..., :size] @ holds
 

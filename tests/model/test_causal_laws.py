@@ -11,7 +11,7 @@ import pytest
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, on_scale, resolve, scope, split
 from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm, intervene
+from bayescausal.model.scm import bind, compile_scm
 
 START = pd.Timestamp("2024-01-01")
 PERIODS = 30
@@ -49,7 +49,7 @@ def random_columns(names, shape, seed):
 
 
 def paths(scm, theta, estimand):
-    return contrast(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), estimand)
+    return contrast(bind(scm, theta), estimand)
 
 
 def effect(scm, theta, estimand):
@@ -58,12 +58,12 @@ def effect(scm, theta, estimand):
 
 
 def parts(scm, theta, estimand):
-    found = split(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), estimand)
+    found = split(bind(scm, theta), estimand)
     return {k: v.sum() for k, v in found.items()}
 
 
 def world(scm, theta, do):
-    return intervene(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), do=do)[0]
+    return bind(scm, theta).intervene(do=do)[0]
 
 
 def with_coefficients(scm, theta, natural):
@@ -249,7 +249,7 @@ def test_swapping_the_worlds_changes_the_sign_and_nothing_else(panel, link, medi
     found = paths(scm, theta, estimand)
     assert np.array_equal(paths(scm, theta, estimand.reversed()), -found)
     assert np.abs(found).max() > 0
-    total = split(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), estimand)["total"]
+    total = split(bind(scm, theta), estimand)["total"]
     assert np.array_equal(total, found)
 
 
@@ -277,7 +277,7 @@ def test_total_is_direct_plus_indirect(panel, link, mediator):
     scm = funnel(panel, link, mediator)
     theta = stacked(scm, 4)
     estimand = bc.Estimand({"tv": bc.Times(1.2)}, {"tv": 3.0}, window=WINDOW)
-    found = split(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), estimand)
+    found = split(bind(scm, theta), estimand)
     size = np.abs(scm.factual["sales"]).max()
     sums = found["direct"] + found["indirect"]
     assert np.allclose(found["total"], sums, rtol=0, atol=TIGHT * size)
@@ -693,7 +693,7 @@ def test_a_log_link_splits_the_effect_in_the_order_of_the_definition():
     tv, y = scm.factual["tv"], scm.factual["sales"]
     d = 0.3 * tv / scm.scale["tv"]
     m = 0.5 * 0.6 * tv / scm.scale["search"]
-    found = split(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), bc.incremental("tv"))
+    found = split(bind(scm, theta), bc.incremental("tv"))
     size = TIGHT * y.max()
     assert np.allclose(found["direct"], y * np.exp(-m) * (1 - np.exp(-d)), atol=size)
     assert np.allclose(found["indirect"], y * (1 - np.exp(-m)), atol=size)

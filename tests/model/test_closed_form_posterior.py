@@ -8,8 +8,7 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.model.contrast import contrast
-from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 
 SETTINGS = {"backend": "jax", "draws": 1000, "seed": 20260301, "progress": False}
 START = "2024-01-01"
@@ -121,7 +120,7 @@ def test_a_negative_lift_on_a_saturating_edge_is_recovered():
         "x->y:slope": stats.lognorm(0.35, scale=np.exp(0.3)).rvs(count, random_state=rng),
     }
     x = scm.factual
-    per = contrast(scm, theta, x, calibrate(scm, theta, x), question).sum(axis=-1)
+    per = contrast(bind(scm, theta, x), question).sum(axis=-1)
     prior = per * 0.25  # kappa ~ Normal(0, 0.25)
     weight = stats.norm.pdf(lift, 0, np.hypot(prior, error))
     shrink = prior**2 / (prior**2 + error**2)

@@ -20,7 +20,7 @@ from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import Control, correlation
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate, replicate
-from bayescausal.model.scm import Parameter, compile_scm, forward
+from bayescausal.model.scm import Equations, Parameter, bind, compile_scm
 from bayescausal.specs.confounder import CORRELATION
 from bayescausal.specs.noise import AR1Noise
 
@@ -187,7 +187,7 @@ def residuals(scm, theta, edges, world):
 
     x = {v: scm.factual[v] for v in scm.spec.inputs} | world
     own = {e: m._replace(factual=scm.curve(e, theta, x[e.source])) for e, m in edges.items()}
-    forward(scm, theta, x, own, settle)
+    Equations(scm, theta, x, own).forward(settle)
     return out
 
 
@@ -221,7 +221,7 @@ def test_a_generated_world_has_errors_with_the_covariance_of_the_model():
     count, periods = 20_000, 6
     many = repeated(theta, count)
     edges = calibrate(scm, many, scm.factual)
-    world = generate(scm, many, edges, np.random.default_rng(5))
+    world = generate(bind(scm, many), np.random.default_rng(5))
     e = residuals(scm, many, edges, world)
     stack = np.stack([e[v][:, :periods] for v in scm.spec.modelled], axis=-1)
     expected = dense(scm, theta, periods)
@@ -259,7 +259,7 @@ def test_a_replicate_is_drawn_given_the_past_and_the_nodes_before_it():
     scm, theta = remembering()
     count = 4000
     many = repeated(theta, count)
-    found = replicate(scm, many, calibrate(scm, many, scm.factual), np.random.default_rng(8))
+    found = replicate(bind(scm, many), np.random.default_rng(8))
     edges = calibrate(scm, theta, scm.factual)
     nodes = list(scm.spec.modelled)
     e = residuals(scm, theta, edges, {v: scm.factual[v] for v in nodes})
@@ -309,7 +309,7 @@ def test_the_mean_given_a_confounded_cause_has_the_control_function_term(rho):
         shocks[node] = laws[node][0].shock
         return seen
 
-    forward(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), settle)
+    bind(scm, theta).forward(settle)
     (made, mu), (first, _) = laws["y"], laws["x"]
     assert np.allclose(made.location, mu + rho * sy / sx * e["x"], rtol=1e-12)
     assert np.allclose(made.spread, sy * np.sqrt(1 - rho**2), rtol=1e-12)
@@ -332,9 +332,7 @@ def test_a_regression_that_omits_the_common_cause_is_off_by_its_closed_form(rho)
         "x->y": np.asarray(beta),
     }
     many = repeated(theta, count)
-    world = generate(
-        scm, many, calibrate(scm, many, scm.factual), np.random.default_rng([9, int(10 * rho + 20)])
-    )
+    world = generate(bind(scm, many), np.random.default_rng([9, int(10 * rho + 20)]))
     x, y = (scm.link(v, world[v]).ravel() for v in ("x", "y"))
     made = calibrate(scm, theta, scm.factual)[bc.Edge("x", "y")]
     slope = np.linalg.lstsq(np.column_stack([np.ones_like(x), x]), y, rcond=None)[0][1]
@@ -375,7 +373,7 @@ def market(policy="reacts"):
 
 def world(scm, theta, do, x=None):
     x = scm.factual if x is None else x
-    return evolve(scm, theta, x, calibrate(scm, theta, scm.factual), do=do)
+    return evolve(Equations(scm, theta, x, calibrate(scm, theta, scm.factual)), do=do)
 
 
 def test_in_a_world_with_feedback_do_at_the_factual_value_changes_nothing_at_all():
@@ -430,12 +428,11 @@ def test_in_a_world_with_feedback_a_node_set_to_what_it_would_be_adds_nothing():
 @pytest.mark.parametrize("policy", ["reacts", "held"])
 def test_in_a_world_with_feedback_swapping_the_worlds_changes_the_sign_and_nothing_else(policy):
     scm, theta = market(policy)
-    edges = calibrate(scm, theta, scm.factual)
     estimand = bc.Estimand(
         {"social": bc.Times(1.3)}, {"tv": 2.0, "social": bc.Plus(1)}, window=(week(5), week(9))
     )
-    found = contrast(scm, theta, scm.factual, edges, estimand)
-    back = contrast(scm, theta, scm.factual, edges, estimand.reversed())
+    found = contrast(bind(scm, theta), estimand)
+    back = contrast(bind(scm, theta), estimand.reversed())
     assert np.array_equal(back, -found)
     assert (found[5:] != 0).all()
     assert not found[:5].any()
@@ -448,10 +445,7 @@ def test_an_effect_does_not_depend_on_the_law_of_the_errors():
     other |= {"sales:phi": np.asarray(-0.7), "sales:intercept": np.asarray(9.0)}
     assert len({k for k in theta if other[k] is not theta[k]}) == 8
     for estimand in (bc.incremental("tv"), bc.incremental("social", window=(week(5), week(6)))):
-        one, two = (
-            contrast(scm, t, scm.factual, calibrate(scm, t, scm.factual), estimand)
-            for t in (theta, other)
-        )
+        one, two = (contrast(bind(scm, t), estimand) for t in (theta, other))
         assert np.array_equal(one, two)
         assert one.any()
 
@@ -465,11 +459,11 @@ def test_abduction_finds_the_errors_that_made_a_world():
     scm, theta = market()
     edges = calibrate(scm, theta, scm.factual)
     changed = {"social": 1.5 * scm.factual["social"], "price": 0.5 * scm.factual["price"]}
-    plain = generate(scm, theta, edges, np.random.default_rng(4))
+    plain = generate(bind(scm, theta), np.random.default_rng(4))
     x = scm.factual | plain
     own = {e: m._replace(factual=scm.curve(e, theta, x[e.source])) for e, m in edges.items()}
-    found = evolve(scm, theta, x, own, do=changed)
-    expected = generate(scm, theta, edges, np.random.default_rng(4), do=changed)
+    found = evolve(Equations(scm, theta, x, own), do=changed)
+    expected = generate(bind(scm, theta), np.random.default_rng(4), do=changed)
     for node in scm.spec.modelled:
         size = np.abs(expected[node]).max()
         assert np.allclose(found[node], expected[node], rtol=0, atol=TIGHT * size), node
@@ -481,7 +475,7 @@ def test_a_generated_budget_follows_generated_sales_under_any_policy():
     scm, theta = market("held")
     edges = calibrate(scm, theta, scm.factual)
     drawn = fresh(scm, theta, (PERIODS,), np.random.default_rng(4))
-    made = generate(scm, theta, edges, np.random.default_rng(4))
+    made = generate(bind(scm, theta), np.random.default_rng(4))
     e = residuals(scm, theta, edges, made)
     for node in scm.spec.modelled:
         size = np.abs(scm.link(node, made[node])).max()

@@ -29,7 +29,7 @@ from bayescausal.model.errors import fresh
 from bayescausal.model.lifts import predict_lift
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import Equations, bind, compile_scm
 
 NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")
 PERIODS, HISTORY, DRAWS, SEED = 22, 2, 2, 3
@@ -279,15 +279,15 @@ def answers(world, names):
     spec, data = world.write(names)
     scm = compile_scm(spec, data)
     theta = drawn(scm, names)
-    x, edges = scm.factual, calibrate(scm, theta, scm.factual)
+    x = scm.factual
     out = {}
     for estimand in questions(spec):
         asked = numbered(repr(estimand), names)
-        out[asked, "total"] = contrast(scm, theta, x, edges, estimand)
+        out[asked, "total"] = contrast(bind(scm, theta, x), estimand)
         if not any("->" in key for key in estimand.keys):
-            parts = split(scm, theta, x, edges, estimand)
+            parts = split(bind(scm, theta, x), estimand)
             out |= {(asked, part): parts[part] for part in ("direct", "indirect")}
-    density = sum(path.sum(axis=-1) for path in pointwise(scm, theta, edges).values())
+    density = sum(path.sum(axis=-1) for path in pointwise(bind(scm, theta)).values())
     return {key: np.broadcast_to(path, (DRAWS, PERIODS)) for key, path in out.items()}, density
 
 
@@ -377,10 +377,9 @@ def check_terms(world, names):
         bc.Experiment(one, lift=1.0, std_error=1.0, design="geo-rct", name=f"test {k}")
         for k, one in enumerate(estimands)
     ]
-    terms = [predict_lift(scm, named, paths, made, test, pt) for test in tests]
+    terms = [predict_lift(Equations(scm, named, paths, made, pt), test) for test in tests]
     program = pytensor.function([*named.values()], terms, mode=QUICK, on_unused_input="ignore")
-    edges = calibrate(scm, theta, x)
-    numbers = [predict_lift(scm, theta, x, edges, test) for test in tests]
+    numbers = [predict_lift(bind(scm, theta, x), test) for test in tests]
     level = sum(np.abs(path).sum() for path in x.values()) + np.abs(numbers).max()
     close(np.array(program(*theta.values())), np.array(numbers), level)
 

@@ -20,7 +20,7 @@ from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import parameter, strengths
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import Parameter, compile_scm, forward
+from bayescausal.model.scm import Equations, Parameter, bind, compile_scm
 from bayescausal.specs.noise import AR1Noise
 from bayescausal.specs.prior import PARAMETERS
 
@@ -573,7 +573,7 @@ def means(scm, theta, edges):
         out[node] = mu
         return scm.factual[node]
 
-    forward(scm, theta, scm.factual, edges, settle)
+    bind(scm, theta).forward(settle)
     return out
 
 
@@ -638,15 +638,14 @@ def test_contrast_equals_the_oracle(name, k):
     scm, theta, second = case(name)
     estimand = QUESTIONS[name][k]
     one = first(theta)
-    edges = calibrate(scm, one, scm.factual)
-    found = contrast(scm, one, scm.factual, edges, estimand)
+    found = contrast(bind(scm, one), estimand)
     expected = flat(scm, second.contrast(estimand))
     size = np.abs(scm.factual[second.outcome(estimand)]).max()
     close(found, expected, size)
     assert np.abs(expected).max() > 1e-6 * size  # a comparison of zeros would say nothing
     # Cancellation: a sum of differences is only as good as the sum of the sizes.
     slack = 1e-10 * size * found.size / abs(found.sum())
-    number = measure(scm, one, scm.factual, edges, estimand)
+    number = measure(bind(scm, one), estimand)
     assert number == pytest.approx(second.effect(estimand), rel=1e-10 + slack)
 
 
@@ -676,7 +675,7 @@ SPLIT = [(n, k) for n, k in ASKED if splittable(QUESTIONS[n][k])]
 def test_split_equals_the_oracle(name, k):
     scm, theta, second = case(name)
     estimand, one = QUESTIONS[name][k], first(theta)
-    found = split(scm, one, scm.factual, calibrate(scm, one, scm.factual), estimand)
+    found = split(bind(scm, one), estimand)
     size = np.abs(scm.factual[second.outcome(estimand)]).max()
     for part, path in second.split(estimand).items():
         expected = flat(scm, path)
@@ -688,7 +687,7 @@ def test_every_node_of_a_world_equals_the_oracle(name):
     scm, theta, second = case(name)
     one, treatment = first(theta), scm.spec.treatments[0]
     halved = scm.factual[treatment] / 2
-    found = evolve(scm, one, scm.factual, calibrate(scm, one, scm.factual), do={treatment: halved})
+    found = evolve(bind(scm, one), do={treatment: halved})
     rows = halved if scm.data.is_panel else halved[None]
     for node, path in second.world({treatment: rows.tolist()}).items():
         expected = flat(scm, path)
@@ -698,9 +697,8 @@ def test_every_node_of_a_world_equals_the_oracle(name):
 def test_an_interventional_world_without_noise_follows_the_means():
     scm, theta, second = case("national")
     one = first(theta) | {"search:sigma": np.array(1e-14), "sales:sigma": np.array(1e-14)}
-    edges = calibrate(scm, one, scm.factual)
     do = {"tv": np.zeros(PERIODS)}
-    found = generate(scm, one, edges, np.random.default_rng(0), do=do)
+    found = generate(bind(scm, one), np.random.default_rng(0), do=do)
     world = dict(second.x, tv=[[0.0] * PERIODS])
     for node in second.modelled:
         world[node] = [[second.inverse(node, m, 0) for m in second.mu(node, world)[0]]]
@@ -711,9 +709,8 @@ def test_an_interventional_world_without_noise_follows_the_means():
 def test_an_interventional_world_may_set_a_mediator():
     scm, theta, _ = case("national")
     one = first(theta)
-    edges = calibrate(scm, one, scm.factual)
     fixed = np.full(PERIODS, 25.0)
-    found = generate(scm, one, edges, np.random.default_rng(0), do={"search": fixed})
+    found = generate(bind(scm, one), np.random.default_rng(0), do={"search": fixed})
     assert np.array_equal(found["search"], fixed)
 
 
@@ -728,8 +725,8 @@ def test_broadcasting_over_draws_equals_a_loop(name, shape):
     whole = {k: v.reshape(*shape, *v.shape[1:]) for k, v in theta.items()}
     edges = calibrate(scm, whole, x)
     mean = means(scm, whole, edges)
-    paths = [contrast(scm, whole, x, edges, q) for q in QUESTIONS[name]]
-    parts = [split(scm, whole, x, edges, q) for q in QUESTIONS[name] if splittable(q)]
+    paths = [contrast(bind(scm, whole, x), q) for q in QUESTIONS[name]]
+    parts = [split(bind(scm, whole, x), q) for q in QUESTIONS[name] if splittable(q)]
     for d in range(3):
         one = {k: v[d] for k, v in theta.items()}
         at, own = (*[0] * (len(shape) - 1), d), calibrate(scm, one, x)
@@ -737,11 +734,11 @@ def test_broadcasting_over_draws_equals_a_loop(name, shape):
             close(mean[node][at], expected, np.abs(expected).max())
         for found, q in zip(paths, QUESTIONS[name], strict=True):
             size = np.abs(x[second.outcome(q)]).max()
-            close(found[at], contrast(scm, one, x, own, q), size)
+            close(found[at], contrast(Equations(scm, one, x, own), q), size)
         asked = [q for q in QUESTIONS[name] if splittable(q)]
         for found, q in zip(parts, asked, strict=True):
             size = np.abs(x[second.outcome(q)]).max()
-            for key, expected in split(scm, one, x, own, q).items():
+            for key, expected in split(Equations(scm, one, x, own), q).items():
                 alone = found[key] if found[key].ndim == scm.depth else found[key][at]
                 close(alone, expected, size)
 
@@ -759,8 +756,8 @@ def test_numpy_equals_pytensor(name):
     def outputs(theta, x, xp):
         edges = calibrate(scm, theta, x, xp)
         asked = QUESTIONS[name]
-        paths = [contrast(scm, theta, x, edges, q, xp) for q in asked]
-        parts = [split(scm, theta, x, edges, q, xp) for q in asked if splittable(q)]
+        paths = [contrast(Equations(scm, theta, x, edges, xp), q) for q in asked]
+        parts = [split(Equations(scm, theta, x, edges, xp), q) for q in asked if splittable(q)]
         levels = [scm.baseline(v, theta, xp) for v in scm.spec.modelled]
         return [
             *paths,

@@ -15,8 +15,7 @@ from bayescausal.experiments.estimand import steady_state
 from bayescausal.model.build import build
 from bayescausal.model.contrast import contrast, measure
 from bayescausal.model.lifts import lift_data, predict_lift, remeasured, terms
-from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 
 START = pd.Timestamp("2024-01-01")
 WEEKS = 40
@@ -55,7 +54,7 @@ def on(treatment, first, last, **more):
 def number(spec, data, theta, estimand):
     scm = compile_scm(spec, data)
     theta = {k: np.asarray(v, dtype=float) for k, v in theta.items()}
-    return measure(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), estimand)
+    return measure(bind(scm, theta), estimand)
 
 
 def log_terms(spec, data, names):
@@ -472,9 +471,8 @@ def test_a_prediction_is_a_share_of_the_effect():
     spec, data = two_edges((lift("a", on("x", 3, 6), 90.0, 30.0, "user-rct", share=0.25),))
     scm = compile_scm(spec, data)
     theta = {p.name: np.array([0.1, 0.4]) for p in scm.parameters}
-    edges = calibrate(scm, theta, scm.factual)
-    found = predict_lift(scm, theta, scm.factual, edges, spec.experiments[0])
-    path = contrast(scm, theta, scm.factual, edges, spec.experiments[0].estimand)
+    found = predict_lift(bind(scm, theta), spec.experiments[0])
+    path = contrast(bind(scm, theta), spec.experiments[0].estimand)
     assert found == pytest.approx(0.25 * path.sum(axis=-1), rel=1e-12)
 
 
@@ -488,9 +486,9 @@ def test_tests_of_a_simulated_world_are_measured_with_the_errors_that_they_have(
     spec, data = two_edges(tests)
     scm = compile_scm(spec, data)
     theta = {p.name: np.array([0.3]) for p in scm.parameters}
-    edges, rng = calibrate(scm, theta, scm.factual), np.random.default_rng(3)
-    made = [remeasured(scm, theta, scm.factual, edges, rng) for _ in range(4000)]
-    effects = [predict_lift(scm, theta, scm.factual, edges, test).item() for test in tests]
+    rng = np.random.default_rng(3)
+    made = [remeasured(bind(scm, theta), rng) for _ in range(4000)]
+    effects = [predict_lift(bind(scm, theta), test).item() for test in tests]
     pair = np.array([one["lift:a+b:observed"] for one in made])
     heavy = np.array([one["lift:heavy:observed"] for one in made])
     error = np.array([30.0, 27.7, 20.0 * np.sqrt(5 / 3)])

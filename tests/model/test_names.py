@@ -17,7 +17,7 @@ from bayescausal.model.contrast import measure
 from bayescausal.model.feedback import evolve
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import Equations, bind, compile_scm
 from bayescausal.specs.transform import widen
 
 NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")
@@ -93,8 +93,8 @@ def numbers(seed, names):
     for y in spec.graph.outcomes:
         for scale in ("total", "percent", "per_spend"):
             asked = bc.incremental(names[0], outcome=y, scale=scale)
-            out[scale, numbered(y, names)] = measure(scm, theta, x, edges, asked)
-    logs = pointwise(scm, theta, edges)
+            out[scale, numbered(y, names)] = measure(bind(scm, theta, x), asked)
+    logs = pointwise(bind(scm, theta))
     for district in spec.structure.districts:
         mine = [logs[v] for v in district if v in logs]
         key = tuple(sorted(numbered(v, names) for v in district))
@@ -105,10 +105,7 @@ def numbers(seed, names):
         errors[v] = widen(theta[f"{v}:sigma"], 2) * rng.standard_normal((DRAWS, 3, PERIODS))
     inputs = {v: x[v] for v in spec.inputs}
     paths = evolve(
-        scm,
-        theta,
-        inputs,
-        edges,
+        Equations(scm, theta, inputs, edges),
         settle=lambda v, mu: scm.inverse(v, mu + errors[v]),
         guess=x,
     )

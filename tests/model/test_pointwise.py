@@ -9,9 +9,8 @@ from weighted_cases import GRAPH, MEDIA, SEASON, SPECS, TIED, points, world
 import bayescausal as bc
 from bayescausal.model.build import build
 from bayescausal.model.errors import mixing
-from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
 from bayescausal.validation.leave_one_out import log_density
 
@@ -51,7 +50,7 @@ def test_pointwise_is_the_density_of_each_observed_value(spec, how):
     model, scm = build(spec, data), compile_scm(spec, data)
     terms = model.logp(vars=[model[v] for v in spec.modelled], sum=False)
     theta, told = evaluated(model, scm, terms)
-    found = pointwise(scm, theta, calibrate(scm, theta, scm.factual))
+    found = pointwise(bind(scm, theta))
     shape = (len(data.units), len(data.training)) if data.is_panel else (len(data.training),)
     for node, wanted in zip(spec.modelled, told, strict=True):
         assert wanted.shape[1:] == shape
@@ -66,7 +65,7 @@ def test_rows_have_the_density_of_the_potentials(spec, how):
     model, scm = build(asked, data), compile_scm(asked, data)
     theta, potentials = evaluated(model, scm, model.logp(vars=model.potentials, sum=False))
     drawn = augmented_rows(scm)
-    edges, mix, count = calibrate(scm, theta, scm.factual), mixing(scm, theta), drawn.plan.rows
+    mix, count = mixing(scm, theta), drawn.plan.rows
     told = dict(zip((v.name for v in model.potentials), potentials, strict=True))
     for district in scm.spec.structure.districts:
         nodes = tuple(v for v in spec.modelled if v in district)
@@ -76,7 +75,7 @@ def test_rows_have_the_density_of_the_potentials(spec, how):
         weights = np.where(rows.weights > 0, 0.7 * rows.weights, rows.weights)
         logs = sum(
             log_density(theta.get(f"{node}:nu"), *parts)
-            for node, parts in row_density(scm, theta, mix, edges, rows).items()
+            for node, parts in row_density(bind(scm, theta), mix, rows).items()
         )
         assert logs.shape[1:] == rows.weights.shape
         added = told.pop("augmented:" + "+".join(nodes)).ravel()

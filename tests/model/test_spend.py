@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 import bayescausal as bc
 from bayescausal.errors import SpendWithoutExposure
 from bayescausal.model.contrast import mean_cost, measure, moved_spend, unit_cost
-from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 from bayescausal.specs.compatibility import check
 
 SPEC = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": bc.Response()})
@@ -58,7 +57,7 @@ def return_of(data, estimand):
     def answer(strength, asked):
         theta = {p.name: np.zeros(p.size) if p.dim else np.array(0.5) for p in scm.parameters}
         theta["tv->sales"] = np.array(strength)
-        return float(measure(scm, theta, scm.factual, calibrate(scm, theta, scm.factual), asked))
+        return float(measure(bind(scm, theta), asked))
 
     whole = answer(1.0, bc.incremental("tv", carryover=False))
     return answer(20.0 * data.array("tv").sum() / whole, estimand)

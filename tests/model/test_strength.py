@@ -13,7 +13,7 @@ from bayescausal.errors import DataError
 from bayescausal.model.contrast import measure
 from bayescausal.model.likelihood import SCALES
 from bayescausal.model.mechanisms import calibrate
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 from bayescausal.specs.prior import PARAMETERS
 
 PRIORS = {
@@ -132,10 +132,10 @@ def test_a_unit_of_spend_returns_the_same_in_every_market_of_a_linear_panel(medi
     spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), {"tv": media})
     scm = compile_scm(spec, data)
     theta = {p.name: np.full([p.size] if p.dim else [], 0.2) for p in scm.parameters}
-    edges = calibrate(scm, theta, scm.factual)
     returns = [
         measure(
-            scm, theta, scm.factual, edges, bc.incremental("tv", scale="per_spend").within(unit)
+            bind(scm, theta),
+            bc.incremental("tv", scale="per_spend").within(unit),
         )
         for unit in "abc"
     ]

@@ -150,7 +150,7 @@ def test_the_response_curve_of_a_panel_is_the_mean_over_its_markets(differing):
     edge = next(iter(differing.spec.mechanisms))
     steady = np.ones((4, 5)) * scm.scale["tv"]
     f = scm.curve(edge, theta, np.broadcast_to(np.pad(steady, ((0, 0), (0, 73)), "edge"), (4, 78)))
-    beta = differing.evaluate(lambda _, edges: edges[edge].beta[..., 0, 0])
+    beta = differing.evaluate(lambda equations: equations.edges[edge].beta[..., 0, 0])
     by_hand = beta.ravel() * (scm.scale["sales"].ravel() * f[..., -1]).mean(axis=1)
     assert np.allclose(curve.to_numpy()[..., -1].ravel(), by_hand)
 

@@ -14,9 +14,8 @@ from bayescausal.errors import SpecError
 from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.fit import PLAIN
 from bayescausal.model.build import build
-from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
 from bayescausal.validation.eta_calibration import EtaCalibration, _generated
 
@@ -41,10 +40,9 @@ def test_the_truth_of_a_world_is_the_contrast_of_two_with_the_same_errors(noise)
         compile_scm(spec, data),
     )
     made, truth, _ = _generated(scm, theta, ASKED, np.random.default_rng(5))
-    edges = calibrate(scm, theta, scm.factual)
     errors = int(np.random.default_rng(5).integers(2**31))
     off = {"tv": np.zeros(len(data.time))}
-    worlds = [generate(scm, theta, edges, np.random.default_rng(errors), do=do) for do in ({}, off)]
+    worlds = [generate(bind(scm, theta), np.random.default_rng(errors), do=do) for do in ({}, off)]
     for node in ("search", "sales"):
         np.testing.assert_allclose(made.array(node), worlds[0][node][0])
         assert np.abs(made.array(node) - data.array(node)).min() > 0  # all errors are new
@@ -74,9 +72,12 @@ def test_what_cannot_be_negative_is_zero_before_it_acts():
     assert np.isfinite(made.array("sales")).all()
     compile_scm(spec, made)  # a spec that refuses negative exposure takes it
     # Sales follow the visits that are in the table, not those that were cut off.
-    edges = calibrate(scm, theta, scm.factual)
     errors = int(np.random.default_rng(1).integers(2**31))
-    told = generate(scm, theta, edges, np.random.default_rng(errors), do={"search": search})
+    told = generate(
+        bind(scm, theta),
+        np.random.default_rng(errors),
+        do={"search": search},
+    )
     np.testing.assert_allclose(told["sales"][0], made.array("sales"))
 
 

@@ -13,9 +13,8 @@ import bayescausal as bc
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import UNIT
 from bayescausal.inference.fit import PLAIN, Fit
-from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import pointwise
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import bind, compile_scm
 from bayescausal.model.weighted import TIME, augmented_rows
 from bayescausal.validation.leave_one_out import _term_density
 
@@ -60,7 +59,7 @@ def assert_as_told(found, fit, told):
     The plain estimate is ``1 / mean(1 / p)``; its relative error is the coefficient of variation
     of ``1 / p`` over the root of the number of draws. Smoothing the tail changes less than that.
     """
-    flat = pointwise(fit.scm, fit.theta(), calibrate(fit.scm, fit.theta(), fit.scm.factual))["y"]
+    flat = pointwise(bind(fit.scm, fit.theta()))["y"]
     inverse = np.exp(-flat.reshape(DRAWS, -1))
     error = inverse.std(axis=0) / inverse.mean(axis=0) / np.sqrt(DRAWS)
     assert error.max() < 0.05  # else the tolerance would forgive much
@@ -172,8 +171,7 @@ def test_what_holds_a_week_is_every_term_with_an_index_of_it(name):
     data, given = world(weeks=8, **how), bc.Augmentation(weight=0.3, eta=0.6, budget=25, seed=2)
     fit = hand_made(spec, data, given)
     scm = fit.scm
-    edges = calibrate(scm, fit.theta(), scm.factual)
-    seen = pointwise(scm, fit.theta(), edges)
+    seen = pointwise(bind(scm, fit.theta()))
     density = sum(part.reshape(3, -1) for part in seen.values())[None]
     found = _term_density(fit, density)[0]
     drawn, count = augmented_rows(scm, fit.shapes), density.shape[-1]
@@ -196,8 +194,7 @@ def test_what_holds_a_week_of_a_district_is_a_joint_density():
     data, given = world(weeks=8), bc.Augmentation(weight=0.3, eta=0.6, budget=25, seed=2)
     fit = hand_made(spec, data, given)
     scm = fit.scm
-    edges = calibrate(scm, fit.theta(), scm.factual)
-    density = sum(p.reshape(3, -1) for p in pointwise(scm, fit.theta(), edges).values())[None]
+    density = sum(p.reshape(3, -1) for p in pointwise(bind(scm, fit.theta())).values())[None]
     drawn, nodes = augmented_rows(scm, fit.shapes), ("search", "sales")
     wanted = 0.7 * density[0]
     blocks = sorted({b for node in nodes for b in held_by(scm, drawn, node)})
@@ -251,7 +248,7 @@ def test_a_week_in_no_term_is_left_out_at_no_cost():
     drawn = augmented_rows(fit.scm, fit.shapes)
     free = np.setdiff1d(np.arange(30), drawn.indices)
     assert 0 < len(free) < 30
-    seen = pointwise(fit.scm, fit.theta(), calibrate(fit.scm, fit.theta(), fit.scm.factual))
+    seen = pointwise(bind(fit.scm, fit.theta()))
     plain = np.log(np.exp(sum(seen.values())).mean(axis=0))
     np.testing.assert_allclose(found.pointwise["elpd"].iloc[free], plain[free])
     assert (found.pointwise["k"].iloc[free] == 0).all()
