@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +14,19 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import NotIdentified
 from bayescausal.experiments.estimand import Estimand, Plus, incremental
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.graphs.graph import Graph
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
+from bayescausal.identification.status import Status
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.spec import Spec
 
 LEAST_SHARE = 0.1
 """A test with a smaller part in the precision of its effect settles nothing."""
 
+MOST_ANSWERS = 1000
+"""So many answers are kept; a search over questions starts anew beyond."""
+
 type Learned = Mapping[str, Mapping[str, float]]
-"""What a fit says: ``contraction`` and ``first_stage`` by effect (`question_name`), ``z`` and
-``share`` by test."""
 
 
 def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
@@ -32,69 +34,102 @@ def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
     return treatment if len(spec.graph.outcomes) == 1 else f"{treatment} on {outcome}"
 
 
-def verdict(spec: Spec, estimand: Estimand, learned: Learned | None = None) -> Identification:
-    """Return the verdict on an effect in the worlds of a spec: its tests, its policy.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What graph and tests, and a fit if there is one, say of the effects of a spec.
 
-    Treatments that are held keep their plan, unless they are asked about. Of a fit only tests
-    count that say something: see `informative`.
+    Each question is worked out once and kept here, for as long as this value lives.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its graph, tests and policy.
+    learned : mapping of str to mapping of str to float
+        What a fit has learned: ``contraction`` of each effect of `totals`, ``first_stage`` F of
+        those that have an instrument; of each test ``z``, and its ``share`` in the precision of
+        its effect. Empty before a fit.
+
+    Examples
+    --------
+    >>> from bayescausal.graphs.graph import Graph
+    >>> evidence = Evidence(Spec(Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",)))
+    >>> evidence.verdict(incremental("tv")).status, evidence.grade(incremental("tv")).letter
+    ('backdoor', 'F')
     """
-    held = spec.held.difference(estimand.treatments)
-    if estimand.outcome is None:
-        estimand = estimand.on(spec.graph.outcomes[0])
-    return _verdict(spec.graph, estimand, informative(spec, learned), tuple(sorted(held)))
 
+    spec: Spec
+    learned: Learned = field(default_factory=dict)
+    _answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
-def informative(spec: Spec, learned: Learned | None = None) -> tuple[Experiment, ...]:
-    """Return the tests that say something of their effect: all, as long as there is no fit.
+    @cached_property
+    def informative(self) -> tuple[Experiment, ...]:
+        """The tests that say something of their effect: all, as long as there is no fit.
 
-        share = Var(effect | everything) / Var(error of the test)   at least 0.1
+            share = Var(effect | everything) / Var(error of the test)   at least 0.1
 
-    The part that the test has in the precision of its own effect. With less, what is known of the
-    effect would be as well known without the test, so it cannot be what settles it.
-    """
-    shares = (learned or {}).get("share", {})
-    return tuple(t for t in spec.experiments if shares.get(str(t.name), 1.0) >= LEAST_SHARE)
+        The part that the test has in the precision of its own effect. With less, what is known of
+        the effect would be as well known without the test, so it cannot be what settles it.
+        """
+        shares = self.learned.get("share", {})
+        tests = self.spec.experiments
+        return tuple(t for t in tests if shares.get(str(t.name), 1.0) >= LEAST_SHARE)
 
+    def verdict(self, estimand: Estimand) -> Identification:
+        """Return the verdict on an effect in the worlds of the spec: its tests, its policy.
 
-@lru_cache(maxsize=512)
-def _verdict(
-    graph: Graph, estimand: Estimand, tests: tuple[Experiment, ...], held: tuple[Node, ...]
-) -> Identification:
-    return identify(graph, estimand, tests, held=held)
+        Treatments that are held keep their plan, unless they are asked about. Of a fit only the
+        `informative` tests count.
+        """
+        question = self._with_outcome(estimand)
+        held = self.spec.held.difference(question.treatments)
+        return self._once(
+            question, lambda: identify(self.spec.graph, question, self.informative, held=held)
+        )
 
+    def grade(self, estimand: Estimand, part: str = "total") -> Grade:
+        """Return the grade of an effect, or of its ``direct`` or ``indirect`` part."""
+        question = self._with_outcome(estimand)
+        return self._once((question, part), lambda: self._graded(question, part))
 
-def graded(
-    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
-) -> Grade:
-    """Return the grade of an effect, as far as a fit has learned of it."""
-    found, given = verdict(spec, estimand, learned), learned or {}
-    names = [question_name(spec, t, found.outcome) for t in found.treatments]
-    shares = [given.get("contraction", {}).get(name) for name in names]
-    known = [share for share in shares if share is not None]
-    made = grade(
-        found,
-        informative(spec, learned),
-        part=part,
-        contraction=min(known) if len(known) == len(names) else None,
-        z=given.get("z"),
-        first_stage=given.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
-    )
-    keys = set(found.estimand.keys)
-    faint = [t for t in spec.experiments if t not in informative(spec, learned)]
-    silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
-    if not silent:
-        return made
-    said = ", ".join(f"'{name}' ({given['share'][name]:.1%})" for name in silent)
-    why = f"too noisy to count, by their part in what is known of the effect: {said}"
-    return replace(made, reasons=(*made.reasons, why))
+    def require_identified(self, estimand: Estimand, part: str = "total") -> None:
+        """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
+        if self.grade(estimand, part).status == Status.NOT_IDENTIFIED:
+            raise NotIdentified(advice(self.verdict(estimand), part))
 
+    def _with_outcome(self, estimand: Estimand) -> Estimand:
+        return estimand if estimand.outcome else estimand.on(self.spec.graph.outcomes[0])
 
-def require_identified(
-    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
-) -> None:
-    """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
-    if graded(spec, estimand, part, learned).status == "not identified":
-        raise NotIdentified(advice(verdict(spec, estimand, learned), part))
+    def _once[T](self, question: Any, answer: Callable[[], T]) -> T:
+        if question not in self._answers:
+            value = answer()  # first, as it may ask in turn
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[question] = value
+        return self._answers[question]
+
+    def _graded(self, estimand: Estimand, part: str) -> Grade:
+        identification, learned = self.verdict(estimand), self.learned
+        names = [
+            question_name(self.spec, t, identification.outcome) for t in identification.treatments
+        ]
+        shares = [learned.get("contraction", {}).get(name) for name in names]
+        known = [share for share in shares if share is not None]
+        result = grade(
+            identification,
+            self.informative,
+            part=part,
+            contraction=min(known) if len(known) == len(names) else None,
+            z=learned.get("z"),
+            first_stage=learned.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
+        )
+        keys = set(estimand.keys)
+        faint = [t for t in self.spec.experiments if t not in self.informative]
+        silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
+        if not silent:
+            return result
+        tests = ", ".join(f"'{name}' ({learned['share'][name]:.1%})" for name in silent)
+        reason = f"too noisy to count, by their part in what is known of the effect: {tests}"
+        return replace(result, reasons=(*result.reasons, reason))
 
 
 def advice(found: Identification, part: str = "total") -> str:
@@ -112,10 +147,11 @@ def advice(found: Identification, part: str = "total") -> str:
 
 def require_all(spec: Spec) -> None:
     """Raise `NotIdentified` when a total effect of a treatment is not identified."""
+    evidence = Evidence(spec)
     for outcome in spec.graph.outcomes:
         for treatment in spec.treatments:
             if treatment in spec.reduced.ancestors(outcome):
-                require_identified(spec, incremental(treatment, outcome=outcome))
+                evidence.require_identified(incremental(treatment, outcome=outcome))
 
 
 def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
@@ -167,14 +203,14 @@ def first_stage(
     effect_draws : callable
         ``(spec, estimand) -> draws`` of a total effect, at the parameters of the fit.
     """
-    found = verdict(spec, estimand)
-    (treatment,) = found.treatments
+    identification = Evidence(spec).verdict(estimand)
+    (treatment,) = identification.treatments
     if treatment not in spec.modelled:
         return None
     graph, adjusted = spec.structure, {*spec.inputs, *spec.modelled}
     budget = {str(e): Plus(0.0) for e in graph.outgoing(treatment) if e in spec.mechanisms}
     strengths = []
-    for node in (i.node for i in found.instruments if i.node in adjusted):
+    for node in (i.node for i in identification.instruments if i.node in adjusted):
         if treatment in graph.descendants(node):
             asked = Estimand({node: Plus(1.0), **budget}, outcome=treatment)
             draws = effect_draws(spec.reacting, asked)

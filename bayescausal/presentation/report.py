@@ -264,7 +264,7 @@ def _basis(fit: Fit, questions: dict[Node, Questions]) -> dict[str, Any]:
     spec, rows = fit.spec, []
     for outcome in questions:
         for channel in channels_of(fit, outcome):
-            row = described(*judge(spec, channel, outcome, fit.evidence), spec)
+            row = described(*judge(fit.evidence, channel, outcome), spec)
             rows.append({**row, "drawing": Markup(row["drawing"])})  # it escapes its names
     letters = {
         str(letter)

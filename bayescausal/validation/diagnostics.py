@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.ladder import LOW_CONTRACTION
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.error_check import check_errors, stacked
-from bayescausal.inference.evidence import advice, totals, verdict
+from bayescausal.inference.evidence import advice, totals
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
@@ -110,14 +111,14 @@ def diagnose(fit: Fit) -> Diagnostics:
 
 
 def _effects(fit: Fit) -> pd.DataFrame:
-    rows, contraction = {}, fit.evidence["contraction"]
+    rows, contraction = {}, fit.evidence.learned["contraction"]
     for name, estimand in totals(fit.spec, fit.data).items():
         draws = total_effect(fit, estimand)
         rows[name] = {
             "r_hat": rhat(draws),
             "ess_bulk": ess(draws, "bulk"),
             "ess_tail": ess(draws, "tail"),
-            "contraction": np.nan if fit.grades[name].letter == "X" else contraction[name],
+            "contraction": np.nan if fit.grades[name].letter == Letter.X else contraction[name],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("treatment")
 
@@ -178,7 +179,7 @@ def _experiments(fit: Fit) -> pd.DataFrame:
             "std_error": error,
             "model": float(draws.mean()),
             "model_sd": float(draws.std()),
-            "z": fit.evidence["z"][str(test.name)],
+            "z": fit.evidence.learned["z"][str(test.name)],
         }
     columns = ["lift", "std_error", "model", "model_sd", "z"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("experiment")
@@ -195,9 +196,9 @@ def _energy(fit: Fit) -> pd.Series:
 
 def _unidentified(fit: Fit) -> list[str]:
     return [
-        advice(verdict(fit.spec, estimand, fit.evidence))
+        advice(fit.evidence.verdict(estimand))
         for name, estimand in totals(fit.spec, fit.data).items()
-        if fit.grades[name].letter == "X"
+        if fit.grades[name].letter == Letter.X
     ]
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from bayescausal import checks
 from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.inference.evidence import graded
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit, labeled, lift_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
@@ -127,7 +127,7 @@ class Reconciliation:
         if len(missed):
             listed = ", ".join(f"'{name}' (z = {z:.1f})" for name, z in missed.items())
             text += f" Missed: {listed}."
-        unknown = self.table.index[self.table["grade"] == "X"]
+        unknown = self.table.index[self.table["grade"] == Letter.X]
         if len(unknown):
             text += (
                 f" Not identified by the graph: {', '.join(map(repr, unknown))}; there the priors "
@@ -350,7 +350,7 @@ def reconcile(
             **interval,
             "z": (test.lift - interval["mean"]) / float(np.hypot(draws.std(), sd)),
             "covers": interval["low"] <= test.lift <= interval["high"],
-            "grade": graded(fit.spec, test.estimand, learned=fit.evidence).letter,
+            "grade": fit.evidence.grade(test.estimand).letter,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
     state = fit.convergence
