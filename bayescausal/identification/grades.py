@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from bayescausal.thresholds import STRONG_FIRST_STAGE
+
 
 class Letter(StrEnum):
     """A grade. The alphabet is the order of strength: the weaker of two grades is the greater.
@@ -112,7 +114,8 @@ GRADES: dict[Letter, Rung] = {
     ),
     Letter.G: Rung(
         "observational, weak",
-        "As F, but the data barely narrow the prior; or as B, but the first stage has F below 10.",
+        "As F, but the data barely narrow the prior; or as B, but the first stage has F below "
+        f"{STRONG_FIRST_STAGE:g}.",
         (
             "The number is mostly the prior's.",
             "Do not use it as an absolute return; rankings only with caution.",

@@ -15,10 +15,8 @@ from bayescausal.identification.grades import ADDITIVE, GRADES, Letter
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.status import Status, composite, weakest
 from bayescausal.identification.totals import path_edges, same_question
+from bayescausal.thresholds import INFORMATIVE_CONTRACTION, STRONG_FIRST_STAGE, TEST_CONFLICT
 
-LOW_CONTRACTION = 0.1
-WEAK_FIRST_STAGE = 10.0
-_CONFLICT = 2.0
 _LETTERS = {
     Status.INSTRUMENT: Letter.B,
     Status.EXPERIMENT: Letter.E,
@@ -152,13 +150,13 @@ def grade(
     elif tests:
         letter = Letter.E
         source = f"{', '.join(repr(t.name) for t in tests)}, and the model beyond"
-    if letter == Letter.B and first_stage is not None and first_stage < WEAK_FIRST_STAGE:
+    if letter == Letter.B and first_stage is not None and first_stage < STRONG_FIRST_STAGE:
         letter = Letter.G
         reasons.append(f"weak instrument, F = {first_stage:.1f}")
-    if letter == Letter.F and contraction is not None and contraction < LOW_CONTRACTION:
+    if letter == Letter.F and contraction is not None and contraction < INFORMATIVE_CONTRACTION:
         letter = Letter.G
         reasons.append(f"the data narrow the prior by {max(contraction, 0):.0%} only")
-    contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > _CONFLICT]
+    contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > TEST_CONFLICT]
     if contradictions:
         letter = weaker(letter, Letter.E)
         reasons.append(f"the model contradicts {', '.join(repr(name) for name in contradictions)}")

@@ -19,9 +19,7 @@ from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.status import Status
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.spec import Spec
-
-LEAST_SHARE = 0.1
-"""A test with a smaller part in the precision of its effect settles nothing."""
+from bayescausal.thresholds import INFORMATIVE_SHARE
 
 MOST_ANSWERS = 1000
 """So many answers are kept; a search over questions starts anew beyond."""
@@ -72,7 +70,7 @@ class Evidence:
         """
         shares = self.learned.get("share", {})
         tests = self.spec.experiments
-        return tuple(t for t in tests if shares.get(str(t.name), 1.0) >= LEAST_SHARE)
+        return tuple(t for t in tests if shares.get(str(t.name), 1.0) >= INFORMATIVE_SHARE)
 
     def verdict(self, estimand: Estimand) -> Identification:
         """Return the verdict on an effect in the worlds of the spec: its tests, its policy.
