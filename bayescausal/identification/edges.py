@@ -14,7 +14,7 @@ from bayescausal.identification.status import WEAK, Status
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
 
 MOST_DOORS = 20
-"""So many minimal adjustment sets of an edge are listed, and one more."""
+"""The number of minimal adjustment sets after which the search for those of an edge stops."""
 
 type Pair = tuple[str, str]
 
@@ -136,7 +136,7 @@ def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Ite
 def _by_difference(
     compiled: Compiled, pairs: dict[Pair, EdgeVerdict], tested_pairs: Collection[Pair]
 ) -> None:
-    """Identify edges by difference: a known total effect less the known effects of other paths."""
+    """Identify edges by subtracting the known effects of other paths from a known total effect."""
     descendants = {v: {v, *compiled.graph.descendants(v)} for v in compiled.names}
     changed = True
     while changed:

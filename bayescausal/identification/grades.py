@@ -1,4 +1,4 @@
-"""The grades as data: the condition for each, what a report must say with it, and its source."""
+"""`GRADES` holds the condition of each grade, what a report must say with it, and its source."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ADDITIVE = (
     "It is composed of its edges: causes are assumed to add up, each along its own curve, on the "
     "scale of a node's link. Without that the graph does not tell it."
 )
-"""What must be said with F or G where the status is ``additive``."""
+"""The sentence that a report adds to F and G where the status is ``additive``."""
 
 
 class Rung(NamedTuple):

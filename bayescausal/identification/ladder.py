@@ -1,4 +1,4 @@
-"""The ladder of evidence: the support of each number, and what a report must say with it.
+"""`grade` places the evidence for an effect on the ladder from A to X.
 
 A grade belongs to one effect of one treatment in one window and set of units, never to a model.
 """
@@ -22,7 +22,7 @@ _LETTERS = {
     Status.EXPERIMENT: Letter.E,
     Status.NOT_IDENTIFIED: Letter.X,
 }
-"""Grades by status, before tests and the fit; F for all others."""
+"""The grade by status, before tests and the fit are looked at; all other statuses have F."""
 _OTHER = {"direct": "indirect", "indirect": "direct"}
 
 
@@ -88,7 +88,7 @@ def weaker(*letters: Letter) -> Letter:
 
 
 def grade(
-    found: Identification,
+    verdict: Identification,
     experiments: Sequence[Experiment] = (),
     *,
     part: str = "total",
@@ -103,7 +103,7 @@ def grade(
 
     Parameters
     ----------
-    found : Identification
+    verdict : Identification
         Of the effect, as it is asked.
     experiments : sequence of Experiment
         Those in the likelihood.
@@ -131,18 +131,18 @@ def grade(
     >>> str(grade(identify(Graph.parse("tv -> sales", outcome="sales"), "tv")))
     'F, observational, identified under the graph: nothing to adjust for'
     """
-    estimand, status = found.estimand, found.status
+    estimand, status = verdict.estimand, verdict.status
     reasons: list[str] = []
     name = part
-    if _edges(found, part) and not _edges(found, _OTHER.get(part, part)):
+    if _edges(verdict, part) and not _edges(verdict, _OTHER.get(part, part)):
         part = "total"  # there is no other path, so it is the total and has its tests
     if part != "total":
-        status, source = _part_status(found, part)
+        status, source = _part_status(verdict, part)
     else:
-        source = found.strategies[0].words if found.strategies else "no data tells it"
+        source = verdict.strategies[0].words if verdict.strategies else "no data tells it"
     letter = _LETTERS.get(status, Letter.F)
-    tests = _tests(experiments, found, part)
-    matches = [(_rung(t), t) for t in tests if same_question(t, estimand, found.outcome)]
+    tests = _tests(experiments, verdict, part)
+    matches = [(_rung(t), t) for t in tests if same_question(t, estimand, verdict.outcome)]
     extrapolated = bool(tests) and not matches
     if matches:
         letter, best = min(matches, key=lambda pair: pair[0])
@@ -165,7 +165,7 @@ def grade(
         window = f"{estimand.window[0].date()} to {estimand.window[1].date()}"
     return Grade(
         letter=letter,
-        effect=f"{name} effect of {', '.join(found.treatments)} on {found.outcome}",
+        effect=f"{name} effect of {', '.join(verdict.treatments)} on {verdict.outcome}",
         status=status,
         window=window,
         units=", ".join(estimand.units) if estimand.units else "all units",

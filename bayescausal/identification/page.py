@@ -12,7 +12,7 @@ from bayescausal.identification.paths import Path
 from bayescausal.identification.status import Status
 
 MOST_LINES = 12
-"""Longer lists are cut on the page, with the number that is left; `to_dict` has all."""
+"""The page cuts longer lists and says how many rows are left; `to_dict` has them all."""
 
 _VERDICTS = {
     Status.RANDOMIZED: "Measured by a randomized test: {words}.",

@@ -19,7 +19,7 @@ from bayescausal.identification.strategies import find_front_door
 from bayescausal.identification.totals import path_edges, total
 
 MOST_MENDED = 30
-"""Combinations of unobserved causes tried, of each size; all of them together always are."""
+"""The number of combinations of unobserved causes of one size that are tried."""
 
 
 @dataclass(frozen=True)

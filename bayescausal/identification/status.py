@@ -1,4 +1,4 @@
-"""`Status`: what lets data tell an effect, in order of strength."""
+"""`Status` says what identifies an effect; its members are ordered by strength."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Status(StrEnum):
 
 
 FROM_DATA = (Status.BACKDOOR, Status.FRONTDOOR, Status.ID)
-"""Statuses that data alone give, without a test, linearity or additivity."""
+"""The statuses that rest on data alone, without a test, linearity or additivity."""
 WEAK = (Status.INSTRUMENT, Status.NOT_IDENTIFIED)
-"""Statuses that a remedy is sought for."""
+"""The statuses for which `identify` looks for remedies."""
 
 
 def weakest(statuses: Iterable[Status]) -> Status:

@@ -1,4 +1,4 @@
-"""`identify`: whether the graph identifies an effect from data, and how."""
+"""`identify` decides whether a graph identifies an effect from data, and how."""
 
 from __future__ import annotations
 

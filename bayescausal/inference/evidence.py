@@ -1,4 +1,4 @@
-"""What the graph of a spec lets data tell, bound to what its fit has learned."""
+"""`Evidence` binds what a graph identifies to what a fit has learned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from bayescausal.specs.spec import Spec
 from bayescausal.thresholds import INFORMATIVE_SHARE
 
 MOST_ANSWERS = 1000
-"""So many answers are kept; a search over questions starts anew beyond."""
+"""The number of answers that are kept; all are dropped when there are more, as a search over
+questions would fill the memory."""
 
 type Learned = Mapping[str, Mapping[str, float]]
 
@@ -34,7 +35,7 @@ def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What graph and tests, and a fit if there is one, say of the effects of a spec.
+    """The verdicts and the grades of the effects of a spec, before or after a fit.
 
     Each question is worked out once and kept here, for as long as this value lives.
 
@@ -130,13 +131,13 @@ class Evidence:
         return replace(result, reasons=(*result.reasons, reason))
 
 
-def advice(found: Identification, part: str = "total") -> str:
+def advice(verdict: Identification, part: str = "total") -> str:
     """Say that an effect is not identified, why, and what would settle it."""
-    effect = f"the {part} effect of {', '.join(found.treatments)} on {found.outcome}"
-    reason = f" Not closed: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
+    effect = f"the {part} effect of {', '.join(verdict.treatments)} on {verdict.outcome}"
+    reason = f" Not closed: {verdict.stubborn[0]}." if verdict.stubborn and part == "total" else ""
     if part != "total":
-        reason = f" {found.split_reason[:1].upper()}{found.split_reason[1:]}."
-    remedies = " ".join(remedy.words for remedy in found.remedies)
+        reason = f" {verdict.split_reason[:1].upper()}{verdict.split_reason[1:]}."
+    remedies = " ".join(remedy.words for remedy in verdict.remedies)
     return (
         f"{effect[:1].upper()}{effect[1:]} is not identified by your graph: the priors, not the "
         f"data, set its interval.{reason} {remedies or 'Ask for another effect.'}"
@@ -153,7 +154,7 @@ def require_all(spec: Spec) -> None:
 
 
 def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
-    """Treatments with a directed path to the outcome."""
+    """Return the treatments with a directed path to the outcome."""
     outcome = outcome or spec.graph.outcomes[0]
     above = spec.reduced.ancestors(outcome)
     return tuple(t for t in spec.treatments if t in above)
@@ -178,7 +179,7 @@ def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
 
 
 def contraction(posterior: np.ndarray, prior: np.ndarray) -> float:
-    """``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
+    """Return ``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
     low, high = np.quantile(posterior, [0.05, 0.95])
     least, most = np.quantile(prior, [0.05, 0.95])
     return float(1 - ((high - low) / (most - least)) ** 2)

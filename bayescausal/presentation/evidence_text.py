@@ -208,7 +208,7 @@ def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
 
 
 def proportional(spec: Spec, channel: Node, outcome: Node) -> bool:
-    """Whether the model makes the outcome linear in the channel: mROAS is ROAS by assumption.
+    """Return whether the model makes the outcome linear in the channel, so that mROAS is ROAS.
 
     Every edge on the way is without saturation, and every node without a log link.
 
