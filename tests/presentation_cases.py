@@ -80,5 +80,5 @@ def with_tests(fit, *tests):
     names = [str(test.name) for test in tests]
     kept = {"z": dict.fromkeys(names, 0.0), "share": dict.fromkeys(names, 1.0)}
     tree = fit.tree.copy()
-    tree.attrs = {**tree.attrs, "evidence": json.dumps({**fit.evidence, **kept})}
+    tree.attrs = {**tree.attrs, "evidence": json.dumps({**fit.evidence.learned, **kept})}
     return replace(fit, spec=replace(fit.spec, experiments=tests), tree=tree)

@@ -15,8 +15,9 @@ from bayescausal._types import Array, Draws, Node
 from bayescausal.checks import number
 from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import Estimand, Times
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.ladder import weaker
-from bayescausal.inference.evidence import advice, graded, verdict
+from bayescausal.inference.evidence import advice
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
@@ -180,7 +181,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         return np.stack([np.broadcast_to(g, (equations.draws,)) for g in gains], axis=1)
 
     values = thin.evaluate(pays, only=edges_below(fit.spec, decision.treatments))
-    grades = [graded(fit.spec, plan, learned=fit.evidence) for plan in plans]
+    grades = [fit.evidence.grade(plan) for plan in plans]
     letter = weaker(*(grade.letter for grade in grades))
     weak = next(grade for grade in grades if grade.letter == letter)
     attributes: dict[str, Any] = {
@@ -192,8 +193,8 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         "rests_on": str(weak),
         "statements": list(weak.statements),
     }
-    if weak.letter == "X":
-        attributes["advice"] = advice(verdict(fit.spec, plans[grades.index(weak)], fit.evidence))
+    if weak.letter == Letter.X:
+        attributes["advice"] = advice(fit.evidence.verdict(plans[grades.index(weak)]))
     names = {"plan": list(decision.names)}
     draws_by_plan = label(
         thin, values, ("plan",), names, "payoff", grades={"plan": grades}, **attributes

@@ -26,6 +26,7 @@ from bayescausal.errors import DataError, NotConverged, SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.question import as_estimand
+from bayescausal.identification.status import Status
 from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
@@ -325,7 +326,7 @@ def _worth(pays: Draws, effects: np.ndarray, sd: float, cost: float) -> dict[str
 def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
     """Head the columns with a warning, as `summarize` does, when payoffs cannot be trusted."""
     table.attrs |= {key: pays.attrs[key] for key in _SAID if key in pays.attrs}
-    if (pays["status"] == "not identified").any():
+    if (pays["status"] == Status.NOT_IDENTIFIED).any():
         table.columns.name = "NOT IDENTIFIED"
     if not pays.attrs["converged"]:
         table.columns.name = "NOT CONVERGED"

@@ -31,6 +31,7 @@ from bayescausal.experiments.geo_estimators import (
     standard_error,
 )
 from bayescausal.experiments.geo_test import GeoTest
+from bayescausal.thresholds import PRE_TEST_DRIFT, PRE_TEST_R2
 
 COLUMNS = ("time", "unit", "outcome")
 SETTINGS = ("tail", "intercept", "seed", "prob")
@@ -38,12 +39,6 @@ SETTINGS = ("tail", "intercept", "seed", "prob")
 
 SHORTEST = 6
 """Periods before the test without which there is nothing to fit."""
-
-DRIFTS = 2.5
-"""The t value of a drift before the test above which it is noted."""
-
-POOR = 0.3
-"""R2 before the test below which it is noted."""
 
 
 def geo_test(
@@ -354,14 +349,14 @@ def _notes(gap: np.ndarray, pre_periods: int, count: int, r2: float) -> list[str
     notes = []
     post_periods = len(gap) - pre_periods
     slope, t = drift(gap[:pre_periods])
-    if abs(t) > DRIFTS:
+    if abs(t) > PRE_TEST_DRIFT:
         notes.append(
             f"Before the test the treated units drift from the counterfactual by "
             f"{count * slope:.3g} a period (t = {t:.1f}): if that went on, "
             f"{count * slope * post_periods * len(gap) / 2:.3g} of the difference is not "
             "the test's."
         )
-    if r2 < POOR:
+    if r2 < PRE_TEST_R2:
         notes.append(
             f"The counterfactual explains little of the treated units before the test (R2 = "
             f"{r2:.2f}): the controls hardly say what would have happened."

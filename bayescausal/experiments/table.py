@@ -14,6 +14,7 @@ from bayescausal.checks import number, unit_name
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.experiments.estimand import Estimand, incremental, steady_state
 from bayescausal.experiments.experiment import Experiment
+from bayescausal.thresholds import STATED_INTERVAL_ERROR
 
 SETTINGS = ("design", "bias_sd", "name", "nu", "half_life", "share", "unit")
 """Columns that are fields of `Experiment`."""
@@ -48,9 +49,6 @@ STEADY = (
     *SETTINGS,
 )
 """Columns of points on a response curve; the first five are PyMC-Marketing's."""
-
-AGREE = 0.05
-"""Share by which a stated interval and a stated lift or standard error may differ: rounding."""
 
 
 def experiments_from_frame(
@@ -217,13 +215,13 @@ def _std_error(row: Mapping[str, Any], lift: float) -> float:
         raise SpecError(f"prob is a probability between 0 and 1, 0.9 say; got {prob:g}.")
     if not low < high:
         raise SpecError(f"low={low:g} is not below high={high:g}.")
-    if abs((low + high) / 2 - lift) > AGREE * (high - low):
+    if abs((low + high) / 2 - lift) > STATED_INTERVAL_ERROR * (high - low):
         raise SpecError(
             f"The interval {low:g} to {high:g} is not centered at the lift {lift:g}, so its width "
             "is not that of a normal error. Give std_error."
         )
     width = (high - low) / (2 * float(ndtri(0.5 + prob / 2)))
-    if stated_error is not None and abs(stated_error - width) > AGREE * width:
+    if stated_error is not None and abs(stated_error - width) > STATED_INTERVAL_ERROR * width:
         raise SpecError(
             f"std_error={stated_error:g} contradicts the interval, which gives {width:.4g}. "
             "Give one."

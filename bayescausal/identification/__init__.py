@@ -1,1 +1,1 @@
-"""Identification: which effects the graph identifies from data, and how, before any fit."""
+"""Identification says which effects a graph identifies from data, and how, before any fit."""

@@ -51,7 +51,7 @@ class Question:
 
     @cached_property
     def x(self) -> int:
-        """The mask of the nodes that are set, held ones included."""
+        """The mask of the nodes that are intervened on, held nodes included."""
         return self.compiled.bits((*self.treatments, *self.held))
 
     @cached_property
@@ -61,12 +61,12 @@ class Question:
 
     @cached_property
     def causal(self) -> int:
-        """Nodes on proper causal paths, the outcome included."""
+        """The mask of the nodes on proper causal paths, the outcome included."""
         return proper_causal(self.compiled.projection, self.x, self.y)
 
     @cached_property
     def mediators(self) -> tuple[str, ...]:
-        """Nodes between a treatment and the outcome, on paths that avoid what is set."""
+        """The nodes between a treatment and the outcome, on paths that avoid intervened nodes."""
         compiled = self.compiled
         acting = compiled.bits(self.treatments)
         region = compiled.projection.everything & ~self.x
@@ -82,17 +82,17 @@ class Question:
 
     @cached_property
     def forbidden(self) -> int:
-        """Descendants of causal paths, which no adjustment set may hold."""
+        """The mask of the descendants of causal paths, which no adjustment set may contain."""
         return self.compiled.projection.descendants(self.causal)
 
     @cached_property
     def ends(self) -> int:
-        """The mask of the nodes that are set and of the outcome."""
+        """The mask of the intervened nodes and of the outcome."""
         return self.x | self.y
 
     @cached_property
     def allowed(self) -> int:
-        """Nodes that an adjustment set may hold."""
+        """The mask of the nodes that an adjustment set may contain."""
         return self.compiled.projection.everything & ~self.forbidden & ~self.ends
 
     def separates(self, z: int) -> bool:

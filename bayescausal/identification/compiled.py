@@ -11,7 +11,7 @@ from bayescausal.graphs.graph import Graph
 from bayescausal.graphs.separation import Mixed
 
 EARLIER = " (earlier)"
-"""What marks a node in the epoch before the one that is asked about."""
+"""The suffix of a node in the epoch before the one that is asked about."""
 
 
 @dataclass(frozen=True)

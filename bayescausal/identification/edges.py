@@ -10,49 +10,13 @@ from bayescausal.graphs.separation import Mixed, closure, eliminated, join, sepa
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
 from bayescausal.identification.paths import Path, shortest_open
+from bayescausal.identification.status import WEAK, Status
 from bayescausal.identification.strategies import Instrument, edge_instruments, find_hedge
 
-ORDER = (
-    "randomized",
-    "backdoor",
-    "frontdoor",
-    "id",
-    "additive",
-    "experiment",
-    "instrument",
-    "not identified",
-)
-"""Statuses, strongest first."""
-FROM_DATA = ("backdoor", "frontdoor", "id")
-"""Statuses that data alone give, without a test, linearity or additivity."""
 MOST_DOORS = 20
-"""So many minimal adjustment sets of an edge are listed, and one more."""
-WEAK = ("instrument", "not identified")
+"""The number of minimal adjustment sets after which the search for those of an edge stops."""
 
 type Pair = tuple[str, str]
-
-
-def weakest(statuses: Iterable[str]) -> str:
-    """Return the weakest status, ``"not identified"`` when there is none.
-
-    Examples
-    --------
-    >>> weakest(["backdoor", "instrument", "id"])
-    'instrument'
-    """
-    return max(statuses, key=ORDER.index, default="not identified")
-
-
-def composite(statuses: Collection[str]) -> str:
-    """Return the status of an effect along edges; several edges are composed by additivity.
-
-    Examples
-    --------
-    >>> composite(["id"]), composite(["backdoor", "id"]), composite(["id", "experiment"])
-    ('id', 'additive', 'experiment')
-    """
-    status = weakest(statuses)
-    return "additive" if status in FROM_DATA and len(statuses) > 1 else status
 
 
 @dataclass(frozen=True)
@@ -61,7 +25,7 @@ class EdgeVerdict:
 
     Parameters
     ----------
-    status : str
+    status : Status
         ``backdoor``: adjustment sets separate its ends once the edge is cut (single door);
         ``id``: the target's response to all its causes is identified; ``instrument``: so under
         linearity; ``experiment``: by difference to a measured effect; or ``not identified``.
@@ -70,7 +34,7 @@ class EdgeVerdict:
     instruments : instruments of this edge
     """
 
-    status: str
+    status: Status
     reason: str
     adjustment: tuple[frozenset[str], ...] = ()
     instruments: tuple[Instrument, ...] = ()
@@ -122,7 +86,7 @@ def _verdict(compiled: Compiled, a: str, target: _Target) -> EdgeVerdict:
     b = target.name
     if a == b:
         return EdgeVerdict(
-            "not identified",
+            Status.NOT_IDENTIFIED,
             f"the memory of {a} and the persistence of its noise cannot be told apart",
         )
     period, y = compiled.period, target.mask
@@ -133,11 +97,13 @@ def _verdict(compiled: Compiled, a: str, target: _Target) -> EdgeVerdict:
     if doors := target.doors(cut, sources, allowed):
         sets = sorted({compiled.labels(z) for z in doors}, key=lambda z: (len(z), z))
         condition = f"given {', '.join(sets[0])}" if sets[0] else "as it stands"
-        return EdgeVerdict("backdoor", f"unconfounded {condition}", tuple(map(frozenset, sets)))
+        return EdgeVerdict(
+            Status.BACKDOOR, f"unconfounded {condition}", tuple(map(frozenset, sets))
+        )
     for causes in _interventions(compiled, a, sources, y):
         if find_hedge(period, causes, y) is None:
             acted = ", ".join(compiled.words(compiled.nodes_of(causes)))
-            return EdgeVerdict("id", f"the response of {b} to {acted} is identified")
+            return EdgeVerdict(Status.ID, f"the response of {b} to {acted} is identified")
     path = shortest_open(cut, sources, y, period.parents[k] & allowed)
     stays = "an unobserved cause confounds it"
     if path:
@@ -146,8 +112,8 @@ def _verdict(compiled: Compiled, a: str, target: _Target) -> EdgeVerdict:
     instruments = edge_instruments(compiled, a, b)
     if instruments:
         reason = f"{stays}; under linearity {instruments[0]} is an instrument"
-        return EdgeVerdict("instrument", reason, (), instruments)
-    return EdgeVerdict("not identified", stays)
+        return EdgeVerdict(Status.INSTRUMENT, reason, (), instruments)
+    return EdgeVerdict(Status.NOT_IDENTIFIED, stays)
 
 
 def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Iterator[int]:
@@ -170,7 +136,7 @@ def _interventions(compiled: Compiled, a: str, sources: int, target: int) -> Ite
 def _by_difference(
     compiled: Compiled, pairs: dict[Pair, EdgeVerdict], tested_pairs: Collection[Pair]
 ) -> None:
-    """Identify edges by difference: a known total effect less the known effects of other paths."""
+    """Identify edges by subtracting the known effects of other paths from a known total effect."""
     descendants = {v: {v, *compiled.graph.descendants(v)} for v in compiled.names}
     changed = True
     while changed:
@@ -184,8 +150,8 @@ def _by_difference(
                 if pair != (a, b) and pair[0] != pair[1]
                 if pair[0] in descendants[a] and b in descendants[pair[1]]
             ]
-            tested = [pair for pair in other_pairs if pairs[pair].status == "experiment"]
-            if any(pairs[pair].status == "not identified" for pair in other_pairs):
+            tested = [pair for pair in other_pairs if pairs[pair].status == Status.EXPERIMENT]
+            if any(pairs[pair].status == Status.NOT_IDENTIFIED for pair in other_pairs):
                 continue
             if (a, b) not in tested_pairs and not (tested and _total_known(compiled, a, b)):
                 continue
@@ -195,7 +161,9 @@ def _by_difference(
                 else f"tests of {_pair_list(tested)}"
             )
             remainder = f", less the paths through {_pair_list(other_pairs)}" if other_pairs else ""
-            pairs[a, b] = EdgeVerdict("experiment", f"{source}{remainder}", (), verdict.instruments)
+            pairs[a, b] = EdgeVerdict(
+                Status.EXPERIMENT, f"{source}{remainder}", (), verdict.instruments
+            )
             changed = True
 
 

@@ -1,11 +1,35 @@
-"""The grades as data: the condition for each, what a report must say with it, and its source."""
+"""`GRADES` holds the condition of each grade, what a report must say with it, and its source."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
-LETTERS = "ABCDEFGX"
-"""Grades, strongest first."""
+from bayescausal.thresholds import STRONG_FIRST_STAGE
+
+
+class Letter(StrEnum):
+    """A grade. The alphabet is the order of strength: the weaker of two grades is the greater.
+
+    Examples
+    --------
+    >>> max(Letter.A, Letter.F), Letter.X == "X"
+    ('F', True)
+    """
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+    G = "G"
+    X = "X"
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+
 _LADDER = (
     "Order of the causal ladder: randomized experiment, instrument, difference in differences or "
     "synthetic control, discontinuity, calibrated model, observational model. Many econometricians "
@@ -17,7 +41,7 @@ ADDITIVE = (
     "It is composed of its edges: causes are assumed to add up, each along its own curve, on the "
     "scale of a node's link. Without that the graph does not tell it."
 )
-"""What must be said with F or G where the status is ``additive``."""
+"""The sentence that a report adds to F and G where the status is ``additive``."""
 
 
 class Rung(NamedTuple):
@@ -29,8 +53,8 @@ class Rung(NamedTuple):
     source: str
 
 
-GRADES: dict[str, Rung] = {
-    "A": Rung(
+GRADES: dict[Letter, Rung] = {
+    Letter.A: Rung(
         "randomized lift test in scope",
         "A randomized test measured this very effect: these worlds, this window, these units.",
         (
@@ -40,7 +64,7 @@ GRADES: dict[str, Rung] = {
         ),
         _LADDER + " Randomization: Fisher (1935), The Design of Experiments.",
     ),
-    "B": Rung(
+    Letter.B: Rung(
         "instrument",
         "The graph has a valid instrument, and its first stage is not known to be weak.",
         (
@@ -50,7 +74,7 @@ GRADES: dict[str, Rung] = {
         ),
         _LADDER + " Imbens and Angrist (1994); Stock and Yogo (2005) for weak instruments.",
     ),
-    "C": Rung(
+    Letter.C: Rung(
         "difference in differences or synthetic control",
         "A test without randomization measured this very effect.",
         (
@@ -60,13 +84,13 @@ GRADES: dict[str, Rung] = {
         ),
         _LADDER + " Abadie, Diamond and Hainmueller (2010) for synthetic controls.",
     ),
-    "D": Rung(
+    Letter.D: Rung(
         "discontinuity",
         "A discontinuity, at a threshold that assigned the treatment, measured this very effect.",
         ("It is local to the threshold.", "That nobody chose their side of it is assumed."),
         _LADDER + " Thistlethwaite and Campbell (1960).",
     ),
-    "E": Rung(
+    Letter.E: Rung(
         "calibrated model",
         "The treatment has a test, but outside this exact window, units or change of spend; or the "
         "model contradicts a test of it.",
@@ -77,7 +101,7 @@ GRADES: dict[str, Rung] = {
         ),
         _LADDER,
     ),
-    "F": Rung(
+    Letter.F: Rung(
         "observational, identified under the graph",
         "The graph identifies the effect from data, which are not known to say little of it.",
         (
@@ -88,16 +112,17 @@ GRADES: dict[str, Rung] = {
         ),
         _LADDER + " Pearl (2009), Causality.",
     ),
-    "G": Rung(
+    Letter.G: Rung(
         "observational, weak",
-        "As F, but the data barely narrow the prior; or as B, but the first stage has F below 10.",
+        "As F, but the data barely narrow the prior; or as B, but the first stage has F below "
+        f"{STRONG_FIRST_STAGE:g}.",
         (
             "The number is mostly the prior's.",
             "Do not use it as an absolute return; rankings only with caution.",
         ),
         _LADDER,
     ),
-    "X": Rung(
+    Letter.X: Rung(
         "not identified",
         "The graph does not identify the effect, and no test measures it.",
         (

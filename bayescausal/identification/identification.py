@@ -10,13 +10,15 @@ from typing import Any
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
-from bayescausal.identification.adjustment import Question
+from bayescausal.identification.adjustment import MOST_SETS, Question
 from bayescausal.identification.edges import EdgeVerdict
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.implications import Implication, implications
 from bayescausal.identification.page import as_dict, markdown, picture
 from bayescausal.identification.paths import Path
-from bayescausal.identification.question import ask, check_adjustment
+from bayescausal.identification.question import check_adjustment
 from bayescausal.identification.remedies import Remedy
+from bayescausal.identification.status import Status
 from bayescausal.identification.strategies import Instrument
 from bayescausal.identification.totals import Hedge, Strategy
 
@@ -30,19 +32,16 @@ class Identification:
 
     Parameters
     ----------
-    status : str
-        ``randomized`` (a randomized test measured this very estimand), ``backdoor``,
-        ``frontdoor``, ``id`` (by the ID algorithm otherwise), ``additive`` (not by the graph
-        alone: edge by edge, if causes add up), ``experiment`` (only because a test measures it),
-        ``instrument`` (only under linearity), ``not identified``.
+    question : Question
+        On the compiled graph; `graph`, `treatments`, `outcome` and `held` are its parts.
+    status : Status
+        Of the strongest strategy.
     strategies : all that work, strongest first
-    adjustment_sets : every minimal one, by size and then by names
-    optimal : the one of least asymptotic variance, or None
     open_paths : backdoor paths open when nothing is adjusted for
     stubborn : what adjustment cannot close: those of `open_paths` with no node on them that may be
         adjusted for; if there are none and no set adjusts, one path that is open once all that may
         be adjusted for is, and may be closed before
-    mediators, forbidden : nodes on the causal paths; nodes not to adjust for, with the reason
+    forbidden : nodes not to adjust for, with the reason
     instruments : of the total effect; edges have their own
     hedge : witness that data alone do not identify, without linearity or additivity: a pair
         (F, F') of node sets, or None; never beside ``backdoor``, ``frontdoor`` or ``id``
@@ -50,40 +49,66 @@ class Identification:
     split, split_reason : the weakest status on the causal paths, which decides whether direct
         and indirect effects can be told apart, and where it comes from
     remedies : what would settle it, each checked on the mended graph
-    grade : from A to X, as far as graph and tests tell; see `ladder.grade`
     g_computation : whether what confounds over time is itself moved by the treatment, also when
         the outcome of one period is asked
+    grade : from A to X, as far as graph and tests tell; see `ladder.grade`
     """
 
-    graph: Graph
+    question: Question
     estimand: Estimand
-    outcome: str
-    treatments: tuple[str, ...]
-    held: tuple[str, ...]
-    status: str
+    status: Status
     strategies: tuple[Strategy, ...]
-    adjustment_sets: list[frozenset[str]]
-    optimal: frozenset[str] | None
     open_paths: list[str]
     stubborn: list[str]
-    mediators: tuple[str, ...]
     forbidden: dict[str, str]
     instruments: tuple[Instrument, ...]
     hedge: Hedge | None
     edges: dict[Edge, EdgeVerdict]
-    split: str
+    split: Status
     split_reason: str
     remedies: tuple[Remedy, ...]
     assumptions: tuple[str, ...]
     g_computation: bool
     notes: tuple[str, ...]
     paths: tuple[Path, ...] = ()
-    grade: str = "X"
+    grade: Letter = Letter.X
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that is asked."""
+        return self.question.compiled.graph
+
+    @property
+    def outcome(self) -> str:
+        """The node on which the effect is asked."""
+        return self.question.outcome
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """The nodes that are set."""
+        return self.question.treatments
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The nodes whose plan is held while the treatments change."""
+        return self.question.held
+
+    @property
+    def mediators(self) -> tuple[str, ...]:
+        """The nodes between a treatment and the outcome."""
+        return self.question.mediators
 
     @cached_property
-    def question(self) -> Question:
-        """The question on the compiled graph."""
-        return ask(self.graph, self.estimand, self.held)
+    def adjustment_sets(self) -> list[frozenset[str]]:
+        """Every minimal adjustment set, by size and then by names."""
+        sets = self.question.minimal_sets[:MOST_SETS]
+        return [frozenset(self.question.compiled.words(z)) for z in sets]
+
+    @property
+    def optimal(self) -> frozenset[str] | None:
+        """The adjustment set of least asymptotic variance, None where theory gives none."""
+        best = self.question.optimal
+        return None if best is None else frozenset(self.question.compiled.words(best))
 
     @cached_property
     def implications(self) -> tuple[Implication, ...]:

@@ -1,4 +1,4 @@
-"""The ladder of evidence: the support of each number, and what a report must say with it.
+"""`grade` places the evidence for an effect on the ladder from A to X.
 
 A grade belongs to one effect of one treatment in one window and set of units, never to a model.
 """
@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from bayescausal.experiments.design import DESIGNS
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
-from bayescausal.identification.edges import composite, weakest
-from bayescausal.identification.grades import ADDITIVE, GRADES, LETTERS
+from bayescausal.identification.grades import ADDITIVE, GRADES, Letter
 from bayescausal.identification.identification import Identification
+from bayescausal.identification.status import Status, composite, weakest
 from bayescausal.identification.totals import path_edges, same_question
+from bayescausal.thresholds import INFORMATIVE_CONTRACTION, STRONG_FIRST_STAGE, TEST_CONFLICT
 
-LOW_CONTRACTION = 0.1
-WEAK_FIRST_STAGE = 10.0
-_CONFLICT = 2.0
+_LETTERS = {
+    Status.INSTRUMENT: Letter.B,
+    Status.EXPERIMENT: Letter.E,
+    Status.NOT_IDENTIFIED: Letter.X,
+}
+"""The grade by status, before tests and the fit are looked at; all other statuses have F."""
 _OTHER = {"direct": "indirect", "indirect": "direct"}
 
 
@@ -28,10 +32,9 @@ class Grade:
 
     Parameters
     ----------
-    letter : str
-        A key of `GRADES`.
+    letter : Letter
     effect : str
-    status : str
+    status : Status
         Of its identification.
     window, units : str
         The scope of the number, in words.
@@ -45,9 +48,9 @@ class Grade:
         Whether it goes beyond what a test measured.
     """
 
-    letter: str
+    letter: Letter
     effect: str
-    status: str
+    status: Status
     window: str
     units: str
     source: str
@@ -63,27 +66,29 @@ class Grade:
     @property
     def statements(self) -> tuple[str, ...]:
         """The sentences that a report must print with this number."""
-        added = (ADDITIVE,) if self.status == "additive" and self.letter in "FG" else ()
-        return (*GRADES[self.letter].statements, *added)
+        statements = GRADES[self.letter].statements
+        if self.status == Status.ADDITIVE and self.letter in (Letter.F, Letter.G):
+            return (*statements, ADDITIVE)
+        return statements
 
     def __str__(self) -> str:
         reasons = f" ({'; '.join(self.reasons)})" if self.reasons else ""
         return f"{self.letter}, {self.title}: {self.source}{reasons}"
 
 
-def weaker(*letters: str) -> str:
+def weaker(*letters: Letter) -> Letter:
     """Return the weakest grade: a derived effect is only as good as the worst part of its path.
 
     Examples
     --------
-    >>> weaker("A", "F", "B")
+    >>> weaker(Letter.A, Letter.F, Letter.B)
     'F'
     """
-    return max(letters, key=LETTERS.index)
+    return max(letters)
 
 
 def grade(
-    found: Identification,
+    verdict: Identification,
     experiments: Sequence[Experiment] = (),
     *,
     part: str = "total",
@@ -98,7 +103,7 @@ def grade(
 
     Parameters
     ----------
-    found : Identification
+    verdict : Identification
         Of the effect, as it is asked.
     experiments : sequence of Experiment
         Those in the likelihood.
@@ -126,41 +131,41 @@ def grade(
     >>> str(grade(identify(Graph.parse("tv -> sales", outcome="sales"), "tv")))
     'F, observational, identified under the graph: nothing to adjust for'
     """
-    estimand, status = found.estimand, found.status
+    estimand, status = verdict.estimand, verdict.status
     reasons: list[str] = []
     name = part
-    if _edges(found, part) and not _edges(found, _OTHER.get(part, part)):
+    if _edges(verdict, part) and not _edges(verdict, _OTHER.get(part, part)):
         part = "total"  # there is no other path, so it is the total and has its tests
     if part != "total":
-        status, source = _part_status(found, part)
+        status, source = _part_status(verdict, part)
     else:
-        source = found.strategies[0].words if found.strategies else "no data tells it"
-    letter = {"instrument": "B", "experiment": "E", "not identified": "X"}.get(status, "F")
-    tests = _tests(experiments, found, part)
-    matches = [(_rung(t), t) for t in tests if same_question(t, estimand, found.outcome)]
+        source = verdict.strategies[0].words if verdict.strategies else "no data tells it"
+    letter = _LETTERS.get(status, Letter.F)
+    tests = _tests(experiments, verdict, part)
+    matches = [(_rung(t), t) for t in tests if same_question(t, estimand, verdict.outcome)]
     extrapolated = bool(tests) and not matches
     if matches:
-        letter, best = min(matches, key=lambda pair: LETTERS.index(pair[0]))
+        letter, best = min(matches, key=lambda pair: pair[0])
         source = f"'{best.name}' ({best.design})"
     elif tests:
-        letter = "E"
+        letter = Letter.E
         source = f"{', '.join(repr(t.name) for t in tests)}, and the model beyond"
-    if letter == "B" and first_stage is not None and first_stage < WEAK_FIRST_STAGE:
-        letter = "G"
+    if letter == Letter.B and first_stage is not None and first_stage < STRONG_FIRST_STAGE:
+        letter = Letter.G
         reasons.append(f"weak instrument, F = {first_stage:.1f}")
-    if letter == "F" and contraction is not None and contraction < LOW_CONTRACTION:
-        letter = "G"
+    if letter == Letter.F and contraction is not None and contraction < INFORMATIVE_CONTRACTION:
+        letter = Letter.G
         reasons.append(f"the data narrow the prior by {max(contraction, 0):.0%} only")
-    contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > _CONFLICT]
+    contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > TEST_CONFLICT]
     if contradictions:
-        letter = weaker(letter, "E")
+        letter = weaker(letter, Letter.E)
         reasons.append(f"the model contradicts {', '.join(repr(name) for name in contradictions)}")
     window = "all periods"
     if estimand.window:
         window = f"{estimand.window[0].date()} to {estimand.window[1].date()}"
     return Grade(
         letter=letter,
-        effect=f"{name} effect of {', '.join(found.treatments)} on {found.outcome}",
+        effect=f"{name} effect of {', '.join(verdict.treatments)} on {verdict.outcome}",
         status=status,
         window=window,
         units=", ".join(estimand.units) if estimand.units else "all units",
@@ -181,7 +186,7 @@ def _edges(verdict: Identification, part: str) -> list[Edge]:
     ]
 
 
-def _part_status(verdict: Identification, part: str) -> tuple[str, str]:
+def _part_status(verdict: Identification, part: str) -> tuple[Status, str]:
     """Return the weakest status among the edges of a part, and the edges that have it."""
     edges = _edges(verdict, part)
     if not edges:
@@ -209,11 +214,11 @@ def _tests(
         ]
 
     joint_tests = matching(verdict.estimand.keys)
-    if joint_tests or verdict.status == "not identified":
+    if joint_tests or verdict.status == Status.NOT_IDENTIFIED:
         return joint_tests
     single_tests = [matching((key,)) for key in verdict.estimand.keys]
     return [test for some in single_tests for test in some] if all(single_tests) else []
 
 
-def _rung(test: Experiment) -> str:
-    return DESIGNS[test.design].rung
+def _rung(test: Experiment) -> Letter:
+    return Letter(DESIGNS[test.design].rung)

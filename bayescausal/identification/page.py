@@ -9,25 +9,28 @@ from bayescausal.graphs.drawing import svg
 from bayescausal.graphs.notation import Claims
 from bayescausal.identification.grades import GRADES
 from bayescausal.identification.paths import Path
+from bayescausal.identification.status import Status
 
 MOST_LINES = 12
-"""Longer lists are cut on the page, with the number that is left; `to_dict` has all."""
+"""The page cuts longer lists and says how many rows are left; `to_dict` has them all."""
 
 _VERDICTS = {
-    "randomized": "Measured by a randomized test: {words}.",
-    "backdoor": "Identified: {words}.",
-    "frontdoor": "Identified by {words}.",
-    "id": "Identified by {words}.",
-    "additive": "Identified {words}.",
-    "experiment": "Not identified by the data alone; a test carries it: {words}.",
-    "instrument": "Identified only under linearity, by {words}.",
-    "not identified": "Not identified: no amount of data on the observed nodes tells this effect.",
+    Status.RANDOMIZED: "Measured by a randomized test: {words}.",
+    Status.BACKDOOR: "Identified: {words}.",
+    Status.FRONTDOOR: "Identified by {words}.",
+    Status.ID: "Identified by {words}.",
+    Status.ADDITIVE: "Identified {words}.",
+    Status.EXPERIMENT: "Not identified by the data alone; a test carries it: {words}.",
+    Status.INSTRUMENT: "Identified only under linearity, by {words}.",
+    Status.NOT_IDENTIFIED: (
+        "Not identified: no amount of data on the observed nodes tells this effect."
+    ),
 }
 _KINDS = {
-    "additive": "if causes add up",
-    "id": "ID algorithm",
-    "instrument": "needs linearity",
-    "frontdoor": "front door",
+    Status.ADDITIVE: "if causes add up",
+    Status.ID: "ID algorithm",
+    Status.INSTRUMENT: "needs linearity",
+    Status.FRONTDOOR: "front door",
 }
 
 
@@ -93,7 +96,7 @@ def _sections(verdict: Any, t: str, y: str) -> Iterator[tuple[str, Iterable[str]
     yield "Instruments", (f"{z}" for z in verdict.instruments)
     if verdict.hedge:
         big, small = (", ".join(sorted(part)) for part in verdict.hedge)
-        premise = "without additivity, " if verdict.status == "additive" else ""
+        premise = "without additivity, " if verdict.status == Status.ADDITIVE else ""
         yield (
             "Witness",
             [
@@ -114,16 +117,16 @@ def fate(verdict: Any, path: Path) -> str:
         if closing:
             return f"closed by adjusting for {node_list(closing)}"
         return "closed once the periods are told apart"
-    if verdict.status == "not identified":
+    if verdict.status == Status.NOT_IDENTIFIED:
         closable = "open; adjusting could close it, but not another path"
         return "open" if str(path) in verdict.stubborn else closable
     if verdict.strategies and verdict.strategies[0].edges:
         return "open; edge by edge it is gone around"
     kinds = {
-        "randomized": "open in the data; the test goes around it",
-        "experiment": "open in the data; the test goes around it",
-        "instrument": "open; the instrument goes around it",
-        "frontdoor": "open; the front door goes around it",
+        Status.RANDOMIZED: "open in the data; the test goes around it",
+        Status.EXPERIMENT: "open in the data; the test goes around it",
+        Status.INSTRUMENT: "open; the instrument goes around it",
+        Status.FRONTDOOR: "open; the front door goes around it",
     }
     return kinds.get(verdict.status, "accounted for by simulating all equations together")
 
@@ -140,11 +143,16 @@ def as_dict(verdict: Any) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "held": list(verdict.held),
         "estimand": repr(verdict.estimand),
-        "status": verdict.status,
+        "status": str(verdict.status),
         "verdict": headline(verdict),
-        "grade": verdict.grade,
+        "grade": str(verdict.grade),
         "strategies": [
-            {"kind": s.kind, "words": s.words, "given": list(s.given), "through": list(s.through)}
+            {
+                "kind": str(s.kind),
+                "words": s.words,
+                "given": list(s.given),
+                "through": list(s.through),
+            }
             for s in verdict.strategies
         ],
         "assumptions": list(verdict.assumptions),
@@ -154,11 +162,11 @@ def as_dict(verdict: Any) -> dict[str, Any]:
         "open_paths": list(verdict.open_paths),
         "stubborn": list(verdict.stubborn),
         "mediators": list(verdict.mediators),
-        "split": verdict.split,
+        "split": str(verdict.split),
         "split_reason": verdict.split_reason,
         "edges": {
             str(edge): {
-                "status": v.status,
+                "status": str(v.status),
                 "reason": v.reason,
                 "adjustment": [sorted(z) for z in v.adjustment],
                 "instruments": [_instrument(z) for z in v.instruments],
@@ -175,7 +183,7 @@ def as_dict(verdict: Any) -> dict[str, Any]:
                 "action": r.action,
                 "nodes": list(r.nodes),
                 "words": r.words,
-                "status": r.status,
+                "status": str(r.status),
                 "settles": r.settles,
             }
             for r in verdict.remedies
@@ -202,7 +210,7 @@ def picture(verdict: Any, adjust: Iterable[str] | None = None) -> str:
     roles |= dict.fromkeys(verdict.held, "held")
     roles |= dict.fromkeys(verdict.treatments, "treatment")
     roles[verdict.outcome] = "outcome"
-    crossed = {e[:2] for e, v in verdict.edges.items() if v.status == "not identified"}
+    crossed = {e[:2] for e, v in verdict.edges.items() if v.status == Status.NOT_IDENTIFIED}
     claims = Claims(
         [tuple(e) for e in graph.edges],
         list(graph.bidirected),

@@ -13,12 +13,13 @@ from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
-from bayescausal.identification.edges import WEAK, edge_verdicts, hedge_of, weakest
+from bayescausal.identification.edges import edge_verdicts, hedge_of
+from bayescausal.identification.status import WEAK, Status, weakest
 from bayescausal.identification.strategies import find_front_door
 from bayescausal.identification.totals import path_edges, total
 
 MOST_MENDED = 30
-"""Combinations of unobserved causes tried, of each size; all of them together always are."""
+"""The number of combinations of unobserved causes of one size that are tried."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,14 @@ class Remedy:
     action : {"observe", "lift test", "project"}
     nodes : what to observe, to run the test on, or to leave out
     words : the advice in a sentence
-    status : the verdict once it is done, as re-computed
+    status : the status once it is done, as re-computed
     settles : {"total", "split"}
     """
 
     action: str
     nodes: tuple[str, ...]
     words: str
-    status: str
+    status: Status
     settles: str
 
 
@@ -54,7 +55,7 @@ def for_total(question: Question, estimand: Estimand) -> tuple[Remedy, ...]:
 
 
 def _observations(
-    question: Question, verdict: Callable[[Question], str], settles: str
+    question: Question, status_of: Callable[[Question], Status], settles: str
 ) -> Iterator[Remedy]:
     """Yield the causes to observe: single ones if any is enough, else pairs, else all together."""
     graph = question.compiled.graph
@@ -67,7 +68,7 @@ def _observations(
     for size in sorted({1, 2, len(hidden)} & {*range(1, len(hidden) + 1)}):
         is_settled = False
         for some in islice(combinations(hidden, size), MOST_MENDED):
-            status = verdict(replace(question, compiled=Compiled(_observed(graph, some))))
+            status = status_of(replace(question, compiled=Compiled(_observed(graph, some))))
             if status in WEAK:
                 continue
             is_settled = True
@@ -96,13 +97,13 @@ def _observed(graph: Graph, some: Sequence[tuple[str, str, tuple[str, str] | Non
     )
 
 
-def _status(question: Question) -> str:
+def _status(question: Question) -> Status:
     """Return the status without experiments and instruments."""
     if question.has_sets:
-        return "backdoor"
+        return Status.BACKDOOR
     if hedge_of(question) is not None:
-        return "not identified"
-    return "frontdoor" if find_front_door(question) else "id"
+        return Status.NOT_IDENTIFIED
+    return Status.FRONTDOOR if find_front_door(question) else Status.ID
 
 
 def for_split(
@@ -134,7 +135,7 @@ def for_split(
     return tuple(remedies)
 
 
-def split_status(question: Question, tested_pairs: Sequence[tuple[str, str]] = ()) -> str:
+def split_status(question: Question, tested_pairs: Sequence[tuple[str, str]] = ()) -> Status:
     """Return the weakest status among the edges on the causal paths."""
     verdicts = edge_verdicts(question.compiled, path_edges(question), tested_pairs)
     return weakest(v.status for v in verdicts.values())

@@ -12,9 +12,10 @@ from bayescausal.identification.adjustment import Question, minimal_separators
 from bayescausal.identification.compiled import Compiled
 
 MOST_MEDIATORS = 3
-"""Front doors of more mediators are looked for only as all causes, or all effects, on the way."""
+"""Beyond this size the search for a front door tries only all parents of the outcome on the way,
+and all children of the treatment."""
 MOST_DOORS = 3000
-"""So it is with a number of mediators that can be chosen in more ways than this."""
+"""The search skips a number of mediators that can be chosen in more ways than this."""
 
 
 def find_hedge(graph: Mixed, x: int, y: int, region: int = -1) -> tuple[int, int] | None:

@@ -12,7 +12,8 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.separation import Mixed, bits, closure, union
 from bayescausal.identification.adjustment import Question, proper_causal
-from bayescausal.identification.edges import FROM_DATA, ORDER, EdgeVerdict, hedge_of, weakest
+from bayescausal.identification.edges import EdgeVerdict, hedge_of
+from bayescausal.identification.status import FROM_DATA, Status, weakest
 from bayescausal.identification.strategies import Instrument, find_front_door, find_instruments
 
 RANDOMIZED = tuple(name for name, design in DESIGNS.items() if design.rung == "A")
@@ -26,16 +27,15 @@ class Strategy:
 
     Parameters
     ----------
-    kind : str
-        A status: ``randomized``, ``backdoor``, ``frontdoor``, ``id``, ``additive``,
-        ``experiment``, ``instrument``.
+    kind : Status
+        Any but ``not identified``.
     words : str
         What to do, in a clause.
     given, through : tuples of nodes to adjust for, and that carry the effect
     edges : the edges that the effect is composed of, when it is
     """
 
-    kind: str
+    kind: Status
     words: str
     given: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
@@ -52,9 +52,9 @@ class Total:
     g_computation: bool
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """The kind of the strongest strategy."""
-        return self.strategies[0].kind if self.strategies else "not identified"
+        return self.strategies[0].kind if self.strategies else Status.NOT_IDENTIFIED
 
 
 def same_question(test: Experiment, estimand: Estimand, outcome: str) -> bool:
@@ -84,30 +84,30 @@ def total(question: Question, estimand: Estimand, tests: Sequence[Experiment] = 
     for test in tests:
         if test.design in RANDOMIZED and same_question(test, estimand, question.outcome):
             words = f"'{test.name}' ({test.design}) measured this very effect"
-            strategies.append(Strategy("randomized", words))
+            strategies.append(Strategy(Status.RANDOMIZED, words))
         else:
             words = f"'{test.name}' ({test.design}) measured this effect in its own setting"
-            strategies.append(Strategy("experiment", words))
+            strategies.append(Strategy(Status.EXPERIMENT, words))
     hedge = hedge_of(question)
     instruments = find_instruments(question)
     g_computation = False
     if question.minimal_sets:
         covariates = question.compiled.words(question.minimal_sets[0])
         words = f"adjust for {', '.join(covariates)}" if covariates else "nothing to adjust for"
-        strategies.append(Strategy("backdoor", words, covariates))
+        strategies.append(Strategy(Status.BACKDOOR, words, covariates))
     door = None if hedge else find_front_door(question)
     if door:
         words = f"the front door through {', '.join(door.mediators)}"
         words += f", adjusted for {', '.join(door.given)}" if door.given else ""
-        strategies.append(Strategy("frontdoor", words, door.given, door.mediators))
+        strategies.append(Strategy(Status.FRONTDOOR, words, door.given, door.mediators))
     if not hedge and not question.minimal_sets and not door:
         period_set = by_period(question)
         g_computation = period_set is None and _affected_confounding(question)
         strategies.append(_simulated(question, period_set, g_computation))
     if instruments:
         words = f"the instrument {instruments[0]}"
-        strategies.append(Strategy("instrument", words, instruments[0].given))
-    strategies.sort(key=lambda strategy: ORDER.index(strategy.kind))
+        strategies.append(Strategy(Status.INSTRUMENT, words, instruments[0].given))
+    strategies.sort(key=lambda strategy: strategy.kind.rank)
     return Total(tuple(strategies), hedge, instruments, g_computation)
 
 
@@ -128,11 +128,11 @@ def _simulated(
             f"one regression a period, {clause}, if the errors of {question.outcome} do not "
             "last; by g-computation in any case"
         )
-        return Strategy("id", words, period_set)
+        return Strategy(Status.ID, words, period_set)
     if g_computation:
-        return Strategy("id", "g-computation: time-varying confounding affected by treatment")
+        return Strategy(Status.ID, "g-computation: time-varying confounding affected by treatment")
     enough = "is enough" if not question.compiled.feeds_back else "serves all periods at once"
-    return Strategy("id", f"the ID algorithm; no adjustment set {enough}")
+    return Strategy(Status.ID, f"the ID algorithm; no adjustment set {enough}")
 
 
 def _with_short_errors(question: Question) -> Mixed:
@@ -208,9 +208,9 @@ def path_edges(question: Question) -> tuple[Edge, ...]:
     )
 
 
-def edge_by_edge(kind: str, statuses: Mapping[Edge, str]) -> Strategy:
+def edge_by_edge(kind: Status, statuses: Mapping[Edge, Status]) -> Strategy:
     """Return the strategy that composes an effect from its edges."""
-    assumption = ", under additivity" if kind == "additive" else ""
+    assumption = ", under additivity" if kind == Status.ADDITIVE else ""
     listing = ", ".join(f"{edge} ({status})" for edge, status in statuses.items())
     return Strategy(kind, f"edge by edge{assumption}: {listing}", edges=tuple(statuses))
 
@@ -231,13 +231,12 @@ def composed(
     if weak in FROM_DATA:
         if {*FROM_DATA} & {s.kind for s in total_effect.strategies} or feeds_back(question):
             return total_effect
-        composition = edge_by_edge("additive", kinds)
-    elif total_effect.strategies or weak == "not identified":
+        composition = edge_by_edge(Status.ADDITIVE, kinds)
+    elif total_effect.strategies or weak == Status.NOT_IDENTIFIED:
         return total_effect
     else:
-        kind = "instrument" if "instrument" in kinds.values() else "experiment"
-        composition = edge_by_edge(kind, kinds)
-    ranked = sorted((*total_effect.strategies, composition), key=lambda s: ORDER.index(s.kind))
+        composition = edge_by_edge(weak, kinds)
+    ranked = sorted((*total_effect.strategies, composition), key=lambda s: s.kind.rank)
     return replace(total_effect, strategies=tuple(ranked))
 
 
@@ -249,35 +248,35 @@ def feeds_back(question: Question) -> bool:
     return any(a in descendants[b] and b in descendants[a] for a, b in combinations(way, 2))
 
 
-def assumptions(question: Question, status: str, total_effect: Total) -> tuple[str, ...]:
-    """Return the assumptions of a verdict as sentences."""
-    t, y = ", ".join(question.treatments), question.outcome
+def assumptions(question: Question, effect: Total) -> tuple[str, ...]:
+    """Return the assumptions of the strongest strategy as sentences."""
+    t, y, status = ", ".join(question.treatments), question.outcome, effect.status
     sentences = [
         "The graph is right: each arrow or <-> that it leaves out is a claim, and part of what "
         "follows can be tested."
     ]
-    first = next((s for s in total_effect.strategies if s.kind == status), None)
+    first = effect.strategies[0] if effect.strategies else None
     condition = f" given {', '.join(first.given)}" if first and first.given else ""
-    if status == "randomized":
+    if status == Status.RANDOMIZED:
         sentences = ["The test was randomized and analyzed as it was designed."]
-    elif status == "backdoor":
+    elif status == Status.BACKDOOR:
         sentences.append(f"{t} still varies{condition} (overlap).")
-    elif status == "frontdoor" and first:
+    elif status == Status.FRONTDOOR and first:
         sentences.append(
             f"All of the effect of {t} runs through {', '.join(first.through)}, which nothing "
             f"unobserved moves together with {t} or {y}{condition}."
         )
-    elif status == "id" and first and not first.edges:
+    elif status == Status.ID and first and not first.edges:
         sentences.append(
             "The joint distribution tells the effect: simulate all equations together."
         )
-    elif status == "experiment":
+    elif status == Status.EXPERIMENT:
         sentences.append(f"The effect of {t} outside the test's window follows the model's curves.")
-    elif status == "instrument":
-        name = total_effect.instruments[0].node if total_effect.instruments else "each instrument"
+    elif status == Status.INSTRUMENT:
+        name = effect.instruments[0].node if effect.instruments else "each instrument"
         sentences.append(f"Exclusion: {name} moves {y} only through {t}{condition}.")
         sentences.append("Linearity: one more unit has the same effect at every level and time.")
-    if first and first.edges and status != "instrument":  # linear is additive
+    if first and first.edges and status != Status.INSTRUMENT:  # linear is additive
         sentences.append(
             "Additivity, as in the fitted model: on the scale of a node's link its causes add up, "
             "each along its own curve, and its memory is linear."

@@ -1,4 +1,4 @@
-"""`identify`: whether the graph identifies an effect from data, and how."""
+"""`identify` decides whether a graph identifies an effect from data, and how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import MOST_SETS, Question
-from bayescausal.identification.edges import WEAK, EdgeVerdict, composite, edge_verdicts, weakest
+from bayescausal.identification.edges import EdgeVerdict, edge_verdicts
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import grade
 from bayescausal.identification.paths import Path, forbidden, open_paths, path_given
@@ -22,8 +22,8 @@ from bayescausal.identification.question import (
     check_experiments,
 )
 from bayescausal.identification.remedies import Remedy, for_split, for_total
+from bayescausal.identification.status import WEAK, Status, composite, weakest
 from bayescausal.identification.totals import (
-    Strategy,
     Total,
     assumptions,
     composed,
@@ -76,54 +76,41 @@ def identify(
     (Identification(tv on sales: backdoor; split: backdoor), [frozenset({'season'})], \
 ['tv <- season -> sales'])
     """
-    graph = as_graph("identify", graph)
-    estimand = as_estimand(estimand)
+    graph, estimand = as_graph("identify", graph), as_estimand(estimand)
     tests = (experiments,) if isinstance(experiments, Experiment) else experiments
     check_experiments(graph, tests)
     tests = tuple(tests)
-    target_edges = asked_edges(question := ask(graph, estimand, held), estimand)
+    question = ask(graph, estimand, held)
+    target_edges = asked_edges(question, estimand)
     default = graph.outcomes[0] if len(graph.outcomes) == 1 else None
     own_tests = [] if question.held else measurements(estimand, question.outcome, default, tests)
     tested_pairs = _tested_pairs(tests, default)
     verdicts = edge_verdicts(question.compiled, question.compiled.edges, tested_pairs)
     on_path = {e: verdicts[e] for e in path_edges(question)}
-    total_effect = composed(question, total(question, estimand, own_tests), on_path)
-    status, strategies = total_effect.status, total_effect.strategies
-    hedge = total_effect.hedge
-    if target_edges and not {*on_path} <= (passed := _passed(question, target_edges)):
-        edges_only = all("->" in key for key in estimand.keys)
-        status, strategies = _edge_effect(
-            passed, verdicts, total_effect, "" if edges_only else status
-        )
-        hedge = None if edges_only else hedge  # it speaks of the total effect
+    effect = composed(question, total(question, estimand, own_tests), on_path)
+    if target_edges:
+        effect = _along_edges(question, estimand, target_edges, verdicts, effect)
     split = weakest(v.status for v in on_path.values())
     paths, has_more = open_paths(question)
-    compiled, sets = question.compiled, question.minimal_sets
     identification = Identification(
-        graph=graph,
+        question=question,
         estimand=estimand,
-        outcome=question.outcome,
-        treatments=question.treatments,
-        held=question.held,
-        status=status,
-        strategies=strategies,
-        adjustment_sets=[frozenset(compiled.words(z)) for z in sets[:MOST_SETS]],
-        optimal=None if question.optimal is None else frozenset(compiled.words(question.optimal)),
+        status=effect.status,
+        strategies=effect.strategies,
         open_paths=[str(path) for path in paths],
         stubborn=_stubborn(question, paths),
-        mediators=question.mediators,
         forbidden=forbidden(question),
-        instruments=total_effect.instruments,
-        hedge=hedge,
+        instruments=effect.instruments,
+        hedge=effect.hedge,
         edges=verdicts,
         split=split,
         split_reason=_split_reason(split, on_path),
-        remedies=_remedies(question, estimand, status, split, tested_pairs),
-        assumptions=assumptions(question, status, replace(total_effect, strategies=strategies)),
-        g_computation=total_effect.g_computation,
+        remedies=_remedies(question, estimand, effect.status, split, tested_pairs),
+        assumptions=assumptions(question, effect),
+        g_computation=effect.g_computation,
         notes=(
-            *_notes(question, len(paths) if has_more else 0, len(sets) > MOST_SETS, target_edges),
-            *_beyond_the_graph(question, status, split),
+            *_notes(question, len(paths) if has_more else 0, target_edges),
+            *_beyond_the_graph(question, effect.status, split),
             *_unused(question, tests, own_tests, {e[:2] for e in verdicts}, default),
         ),
         paths=tuple(paths),
@@ -152,32 +139,43 @@ def _passed(question: Question, target_edges: Sequence[Edge]) -> set[Edge]:
     return passed
 
 
-def _edge_effect(
-    passed: Iterable[Edge], verdicts: Mapping[Edge, EdgeVerdict], total: Total, other_status: str
-) -> tuple[str, tuple[Strategy, ...]]:
-    """Return the weakest status of the edges that an effect along edges passes.
+def _along_edges(
+    question: Question,
+    estimand: Estimand,
+    target_edges: Sequence[Edge],
+    verdicts: Mapping[Edge, EdgeVerdict],
+    effect: Total,
+) -> Total:
+    """Return the strategies for an effect along edges, given those for the total effect.
 
-    `other_status` is the status of what else is set together with them, empty when nothing is.
+    It is as weak as the weakest edge that it passes, and as what is set together with them. Where
+    it passes all edges on the causal paths it is the total effect.
     """
-    test_strategies = tuple(s for s in total.strategies if s.kind in ("randomized", "experiment"))
-    kinds = {e: verdicts[e].status for e in sorted(passed)}
-    kind = composite([*kinds.values(), *([other_status] if other_status else [])])
-    if test_strategies and test_strategies[0].kind == "randomized":
-        return "randomized", test_strategies
-    if kind in WEAK and test_strategies:
-        return "experiment", test_strategies
-    if kind == "not identified":
-        return kind, ()
-    return kind, (edge_by_edge(kind, kinds), *test_strategies)
+    passed = _passed(question, target_edges)
+    if {*path_edges(question)} <= passed:
+        return effect
+    tests = tuple(s for s in effect.strategies if s.kind in (Status.RANDOMIZED, Status.EXPERIMENT))
+    statuses = {e: verdicts[e].status for e in sorted(passed)}
+    edges_only = all("->" in key for key in estimand.keys)
+    status = composite([*statuses.values(), *([] if edges_only else [effect.status])])
+    if (tests and tests[0].kind == Status.RANDOMIZED) or (tests and status in WEAK):
+        strategies = tests
+    elif status == Status.NOT_IDENTIFIED:
+        strategies = ()
+    else:
+        strategies = (edge_by_edge(status, statuses), *tests)
+    # The hedge speaks of the total effect, which is not asked about when only edges are set.
+    return replace(effect, strategies=strategies, hedge=None if edges_only else effect.hedge)
 
 
 def _remedies(
     question: Question,
     estimand: Estimand,
-    status: str,
-    split: str,
+    status: Status,
+    split: Status,
     tested_pairs: Sequence[tuple[str, str]],
 ) -> tuple[Remedy, ...]:
+    """Return what would settle the total effect, or else the split between its paths."""
     is_along_edges = any("->" in key for key in estimand.keys)
     if status in WEAK and not is_along_edges:
         return for_total(question, estimand)
@@ -186,9 +184,9 @@ def _remedies(
     return ()
 
 
-def _beyond_the_graph(question: Question, status: str, split: str) -> Iterator[str]:
+def _beyond_the_graph(question: Question, status: Status, split: Status) -> Iterator[str]:
     """Yield a note where every edge is identified and the effect is not."""
-    if status == "not identified" and split not in WEAK and feeds_back(question):
+    if status == Status.NOT_IDENTIFIED and split not in WEAK and feeds_back(question):
         yield (
             "Each edge on the way is identified, and the way feeds back: the fitted additive "
             "model may tell the effect, the graph alone does not."
@@ -206,16 +204,16 @@ def _stubborn(question: Question, paths: Sequence[Path]) -> list[str]:
     return [str(path)] if path else []
 
 
-def _split_reason(split: str, on_path: Mapping[Edge, EdgeVerdict]) -> str:
+def _split_reason(split: Status, on_path: Mapping[Edge, EdgeVerdict]) -> str:
+    """Say which edges keep direct and indirect effects from being told apart."""
     weak = [e for e, v in on_path.items() if v.status == split]
     if split not in WEAK:
         return "every edge on the causal paths is identified"
     return "; ".join(f"{e}: {on_path[e].reason}" for e in weak)
 
 
-def _notes(
-    question: Question, path_count: int, cut: bool, target_edges: Sequence[Edge]
-) -> tuple[str, ...]:
+def _notes(question: Question, path_count: int, target_edges: Sequence[Edge]) -> tuple[str, ...]:
+    """Return notes on how to read the lists, and where they are cut short."""
     notes = []
     if question.compiled.feeds_back:
         notes.append(
@@ -227,7 +225,7 @@ def _notes(
         notes.append("Nodes are whole series, all lags merged. Verma constraints are not listed.")
     if path_count:
         notes.append(f"There are more open paths; only the {path_count} shortest are listed.")
-    if cut:
+    if len(question.minimal_sets) > MOST_SETS:
         notes.append(f"There are more than {MOST_SETS} minimal adjustment sets; these are some.")
     if target_edges:
         notes.append("Adjustment sets and paths are those of the treatment's total effect.")

@@ -20,21 +20,15 @@ import numpy as np
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit
 from bayescausal.specs.adstock import Adstock
+from bayescausal.thresholds import CARRY_OVER_CUT, CARRY_OVER_LEFT
 
-CUT = 0.03
-"""Share beyond the window that is said. Returns fall short by more than it, as the intercept takes
-up some of the rest: with 0.05 cut (730 days, half-life 14 days, 57 lags) by 0.08 to 0.11. At 0.03
-the shortfall is some 5 percent, less than the half-width of ordinary intervals; eight weeks of the
-default prior cut 0.011."""
-
-_ENOUGH = 0.02
 _LONGEST = 10
 
 
 class Cut(NamedTuple):
     """What an adstock cuts: weight of the last lag over the largest, share of the effect after it.
 
-    ``enough`` is an ``l_max`` that would leave `_ENOUGH` of the effect out.
+    ``enough`` is an ``l_max`` that would leave `CARRY_OVER_LEFT` of the effect out.
     """
 
     edge: Edge
@@ -46,8 +40,9 @@ class Cut(NamedTuple):
 
 
 def cuts(fit: Fit) -> list[Cut]:
-    """Return the adstocks whose posterior cuts more than `CUT` of the effect, worst first."""
-    return sorted((cut for cut in _each(fit) if cut.share > CUT), key=lambda cut: -cut.share)
+    """Return the adstocks whose posterior cuts more than `CARRY_OVER_CUT`, worst first."""
+    large = (cut for cut in _each(fit) if cut.share > CARRY_OVER_CUT)
+    return sorted(large, key=lambda cut: -cut.share)
 
 
 def cut_in_words(fit: Fit) -> str:
@@ -89,5 +84,7 @@ def beyond(weights: np.ndarray) -> tuple[float, int]:
         return 1.0, longest
     tail = float(weights[-1]) * ratio / (1 - ratio)
     share = tail / (float(weights.sum()) + tail)
-    more = np.ceil(np.log(_ENOUGH / share) / np.log(ratio)) if share > _ENOUGH else 0
+    if share <= CARRY_OVER_LEFT:
+        return share, last
+    more = np.ceil(np.log(CARRY_OVER_LEFT / share) / np.log(ratio))
     return share, int(min(last + more, longest))

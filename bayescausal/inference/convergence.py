@@ -10,10 +10,7 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
-MAX_RHAT = 1.01
-MAX_RHAT_NUISANCE = 1.03
-MIN_ESS = 400
-MAX_DIVERGENT = 0.005
+from bayescausal.thresholds import MAX_DIVERGENT, MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescausal.data.dataset import Dataset
-
-RARE = 0.01
-"""Two-sided p-value of the check below which every number of a fit says so."""
+from bayescausal.thresholds import ERROR_CHECK_P
 
 
 class ErrorCheck(NamedTuple):
@@ -26,8 +24,8 @@ class ErrorCheck(NamedTuple):
 
     @property
     def fails(self) -> bool:
-        """Whether the observed autocorrelation is rarer than `RARE` among the replicas."""
-        return 2 * min(self.p_value, 1 - self.p_value) < RARE
+        """Whether the observed autocorrelation is rarer than `ERROR_CHECK_P` among the replicas."""
+        return 2 * min(self.p_value, 1 - self.p_value) < ERROR_CHECK_P
 
 
 def check_errors(node: str, data: Dataset, replicas: xr.Dataset) -> ErrorCheck:

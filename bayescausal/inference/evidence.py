@@ -1,10 +1,11 @@
-"""What the graph of a spec lets data tell, bound to what its fit has learned."""
+"""`Evidence` binds what a graph identifies to what a fit has learned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +14,18 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import NotIdentified
 from bayescausal.experiments.estimand import Estimand, Plus, incremental
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.graphs.graph import Graph
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
+from bayescausal.identification.status import Status
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.spec import Spec
+from bayescausal.thresholds import INFORMATIVE_SHARE
 
-LEAST_SHARE = 0.1
-"""A test with a smaller part in the precision of its effect settles nothing."""
+MOST_ANSWERS = 1000
+"""The number of answers that are kept; all are dropped when there are more, as a search over
+questions would fill the memory."""
 
 type Learned = Mapping[str, Mapping[str, float]]
-"""What a fit says: ``contraction`` and ``first_stage`` by effect (`question_name`), ``z`` and
-``share`` by test."""
 
 
 def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
@@ -32,78 +33,111 @@ def question_name(spec: Spec, treatment: Node, outcome: Node) -> str:
     return treatment if len(spec.graph.outcomes) == 1 else f"{treatment} on {outcome}"
 
 
-def verdict(spec: Spec, estimand: Estimand, learned: Learned | None = None) -> Identification:
-    """Return the verdict on an effect in the worlds of a spec: its tests, its policy.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The verdicts and the grades of the effects of a spec, before or after a fit.
 
-    Treatments that are held keep their plan, unless they are asked about. Of a fit only tests
-    count that say something: see `informative`.
+    Each question is worked out once and kept here, for as long as this value lives.
+
+    Parameters
+    ----------
+    spec : Spec
+        Its graph, tests and policy.
+    learned : mapping of str to mapping of str to float
+        What a fit has learned: ``contraction`` of each effect of `totals`, ``first_stage`` F of
+        those that have an instrument; of each test ``z``, and its ``share`` in the precision of
+        its effect. Empty before a fit.
+
+    Examples
+    --------
+    >>> from bayescausal.graphs.graph import Graph
+    >>> evidence = Evidence(Spec(Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",)))
+    >>> evidence.verdict(incremental("tv")).status, evidence.grade(incremental("tv")).letter
+    ('backdoor', 'F')
     """
-    held = spec.held.difference(estimand.treatments)
-    if estimand.outcome is None:
-        estimand = estimand.on(spec.graph.outcomes[0])
-    return _verdict(spec.graph, estimand, informative(spec, learned), tuple(sorted(held)))
+
+    spec: Spec
+    learned: Learned = field(default_factory=dict)
+    _answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def informative(self) -> tuple[Experiment, ...]:
+        """The tests that say something of their effect: all, as long as there is no fit.
+
+            share = Var(effect | everything) / Var(error of the test)   at least 0.1
+
+        The part that the test has in the precision of its own effect. With less, what is known of
+        the effect would be as well known without the test, so it cannot be what settles it.
+        """
+        shares = self.learned.get("share", {})
+        tests = self.spec.experiments
+        return tuple(t for t in tests if shares.get(str(t.name), 1.0) >= INFORMATIVE_SHARE)
+
+    def verdict(self, estimand: Estimand) -> Identification:
+        """Return the verdict on an effect in the worlds of the spec: its tests, its policy.
+
+        Treatments that are held keep their plan, unless they are asked about. Of a fit only the
+        `informative` tests count.
+        """
+        question = self._with_outcome(estimand)
+        held = self.spec.held.difference(question.treatments)
+        return self._once(
+            question, lambda: identify(self.spec.graph, question, self.informative, held=held)
+        )
+
+    def grade(self, estimand: Estimand, part: str = "total") -> Grade:
+        """Return the grade of an effect, or of its ``direct`` or ``indirect`` part."""
+        question = self._with_outcome(estimand)
+        return self._once((question, part), lambda: self._graded(question, part))
+
+    def require_identified(self, estimand: Estimand, part: str = "total") -> None:
+        """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
+        if self.grade(estimand, part).status == Status.NOT_IDENTIFIED:
+            raise NotIdentified(advice(self.verdict(estimand), part))
+
+    def _with_outcome(self, estimand: Estimand) -> Estimand:
+        return estimand if estimand.outcome else estimand.on(self.spec.graph.outcomes[0])
+
+    def _once[T](self, question: Any, answer: Callable[[], T]) -> T:
+        if question not in self._answers:
+            value = answer()  # first, as it may ask in turn
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[question] = value
+        return self._answers[question]
+
+    def _graded(self, estimand: Estimand, part: str) -> Grade:
+        identification, learned = self.verdict(estimand), self.learned
+        names = [
+            question_name(self.spec, t, identification.outcome) for t in identification.treatments
+        ]
+        shares = [learned.get("contraction", {}).get(name) for name in names]
+        known = [share for share in shares if share is not None]
+        result = grade(
+            identification,
+            self.informative,
+            part=part,
+            contraction=min(known) if len(known) == len(names) else None,
+            z=learned.get("z"),
+            first_stage=learned.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
+        )
+        keys = set(estimand.keys)
+        faint = [t for t in self.spec.experiments if t not in self.informative]
+        silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
+        if not silent:
+            return result
+        tests = ", ".join(f"'{name}' ({learned['share'][name]:.1%})" for name in silent)
+        reason = f"too noisy to count, by their part in what is known of the effect: {tests}"
+        return replace(result, reasons=(*result.reasons, reason))
 
 
-def informative(spec: Spec, learned: Learned | None = None) -> tuple[Experiment, ...]:
-    """Return the tests that say something of their effect: all, as long as there is no fit.
-
-        share = Var(effect | everything) / Var(error of the test)   at least 0.1
-
-    The part that the test has in the precision of its own effect. With less, what is known of the
-    effect would be as well known without the test, so it cannot be what settles it.
-    """
-    shares = (learned or {}).get("share", {})
-    return tuple(t for t in spec.experiments if shares.get(str(t.name), 1.0) >= LEAST_SHARE)
-
-
-@lru_cache(maxsize=512)
-def _verdict(
-    graph: Graph, estimand: Estimand, tests: tuple[Experiment, ...], held: tuple[Node, ...]
-) -> Identification:
-    return identify(graph, estimand, tests, held=held)
-
-
-def graded(
-    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
-) -> Grade:
-    """Return the grade of an effect, as far as a fit has learned of it."""
-    found, given = verdict(spec, estimand, learned), learned or {}
-    names = [question_name(spec, t, found.outcome) for t in found.treatments]
-    shares = [given.get("contraction", {}).get(name) for name in names]
-    known = [share for share in shares if share is not None]
-    made = grade(
-        found,
-        informative(spec, learned),
-        part=part,
-        contraction=min(known) if len(known) == len(names) else None,
-        z=given.get("z"),
-        first_stage=given.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
-    )
-    keys = set(found.estimand.keys)
-    faint = [t for t in spec.experiments if t not in informative(spec, learned)]
-    silent = [str(t.name) for t in faint if keys & set(t.estimand.keys)]
-    if not silent:
-        return made
-    said = ", ".join(f"'{name}' ({given['share'][name]:.1%})" for name in silent)
-    why = f"too noisy to count, by their part in what is known of the effect: {said}"
-    return replace(made, reasons=(*made.reasons, why))
-
-
-def require_identified(
-    spec: Spec, estimand: Estimand, part: str = "total", learned: Learned | None = None
-) -> None:
-    """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
-    if graded(spec, estimand, part, learned).status == "not identified":
-        raise NotIdentified(advice(verdict(spec, estimand, learned), part))
-
-
-def advice(found: Identification, part: str = "total") -> str:
+def advice(verdict: Identification, part: str = "total") -> str:
     """Say that an effect is not identified, why, and what would settle it."""
-    effect = f"the {part} effect of {', '.join(found.treatments)} on {found.outcome}"
-    reason = f" Not closed: {found.stubborn[0]}." if found.stubborn and part == "total" else ""
+    effect = f"the {part} effect of {', '.join(verdict.treatments)} on {verdict.outcome}"
+    reason = f" Not closed: {verdict.stubborn[0]}." if verdict.stubborn and part == "total" else ""
     if part != "total":
-        reason = f" {found.split_reason[:1].upper()}{found.split_reason[1:]}."
-    remedies = " ".join(remedy.words for remedy in found.remedies)
+        reason = f" {verdict.split_reason[:1].upper()}{verdict.split_reason[1:]}."
+    remedies = " ".join(remedy.words for remedy in verdict.remedies)
     return (
         f"{effect[:1].upper()}{effect[1:]} is not identified by your graph: the priors, not the "
         f"data, set its interval.{reason} {remedies or 'Ask for another effect.'}"
@@ -112,14 +146,15 @@ def advice(found: Identification, part: str = "total") -> str:
 
 def require_all(spec: Spec) -> None:
     """Raise `NotIdentified` when a total effect of a treatment is not identified."""
+    evidence = Evidence(spec)
     for outcome in spec.graph.outcomes:
         for treatment in spec.treatments:
             if treatment in spec.reduced.ancestors(outcome):
-                require_identified(spec, incremental(treatment, outcome=outcome))
+                evidence.require_identified(incremental(treatment, outcome=outcome))
 
 
 def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
-    """Treatments with a directed path to the outcome."""
+    """Return the treatments with a directed path to the outcome."""
     outcome = outcome or spec.graph.outcomes[0]
     above = spec.reduced.ancestors(outcome)
     return tuple(t for t in spec.treatments if t in above)
@@ -144,7 +179,7 @@ def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
 
 
 def contraction(posterior: np.ndarray, prior: np.ndarray) -> float:
-    """``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
+    """Return ``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
     low, high = np.quantile(posterior, [0.05, 0.95])
     least, most = np.quantile(prior, [0.05, 0.95])
     return float(1 - ((high - low) / (most - least)) ** 2)
@@ -167,14 +202,14 @@ def first_stage(
     effect_draws : callable
         ``(spec, estimand) -> draws`` of a total effect, at the parameters of the fit.
     """
-    found = verdict(spec, estimand)
-    (treatment,) = found.treatments
+    identification = Evidence(spec).verdict(estimand)
+    (treatment,) = identification.treatments
     if treatment not in spec.modelled:
         return None
     graph, adjusted = spec.structure, {*spec.inputs, *spec.modelled}
     budget = {str(e): Plus(0.0) for e in graph.outgoing(treatment) if e in spec.mechanisms}
     strengths = []
-    for node in (i.node for i in found.instruments if i.node in adjusted):
+    for node in (i.node for i in identification.instruments if i.node in adjusted):
         if treatment in graph.descendants(node):
             asked = Estimand({node: Plus(1.0), **budget}, outcome=treatment)
             draws = effect_draws(spec.reacting, asked)

@@ -26,9 +26,9 @@ from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.error_check import check_errors, in_words
 from bayescausal.inference.evidence import (
+    Evidence,
     contraction,
     first_stage,
-    graded,
     require_all,
     totals,
 )
@@ -96,21 +96,17 @@ class Fit:
         by_node = {v: check_errors(v, self.data, replicas) for v in self.spec.modelled}
         return " ".join(in_words(v, check) for v, check in by_node.items() if check.fails)
 
-    @property
-    def evidence(self) -> dict[str, dict[str, float]]:
-        """What was learned, as `graded` reads it.
-
-        ``contraction`` of each effect of `totals`, ``first_stage`` F of those that have an
-        instrument; of each test ``z``, and its ``share`` in the precision of its effect.
-        """
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The verdict and the grade of every effect, each worked out once; see `Evidence`."""
         none = '{"contraction": {}, "first_stage": {}, "z": {}, "share": {}}'
-        return json.loads(self.tree.attrs.get("evidence", none))
+        return Evidence(self.spec, json.loads(self.tree.attrs.get("evidence", none)))
 
     @cached_property
     def grades(self) -> dict[str, Grade]:
         """The grade of each effect of `totals`, over all periods and units."""
         return {
-            name: graded(self.spec, estimand, learned=self.evidence)
+            name: self.evidence.grade(estimand)
             for name, estimand in totals(self.spec, self.data).items()
         }
 

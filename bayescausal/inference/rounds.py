@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescausal.inference.convergence import MAX_DIVERGENT, Convergence
+from bayescausal.inference.convergence import Convergence
 from bayescausal.inference.sample import Sampler
 from bayescausal.inference.settings import Settings
-
-MAX_RHAT_TO_KEEP = 1.05
-"""Chains that disagree by more have not found the same posterior: more draws do not help them."""
+from bayescausal.thresholds import MAX_DIVERGENT, MAX_RHAT_TO_KEEP
 
 _HIGHEST_TARGET = 0.98
 

@@ -10,6 +10,7 @@ import xarray as xr
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.archive import damaged, parsed, unpack
+from bayescausal.inference.evidence import Learned
 from bayescausal.inference.fit import PLAIN, Fit
 from bayescausal.specs.spec import Spec
 
@@ -75,11 +76,11 @@ def _check(fit: Fit) -> None:
                 raise ValueError(f"{group}: '{parameter.name}' has no {shape} numbers")
     for name in ("observed_data", "sample_stats"):
         fit.tree[name]
-    numbers = [fit.info["seed"], fit.info["run"]["sample_seconds"], *_leaves(fit.evidence)]
+    numbers = [fit.info["seed"], fit.info["run"]["sample_seconds"], *_leaves(fit.evidence.learned)]
     if not all(isinstance(number, int | float) for number in numbers):
         raise TypeError(f"no numbers: {numbers!r:.100}")
     str(fit.convergence)
 
 
-def _leaves(evidence: dict[str, dict[str, float]]) -> list[float]:
-    return [number for part in evidence.values() for number in part.values()]
+def _leaves(learned: Learned) -> list[float]:
+    return [number for part in learned.values() for number in part.values()]

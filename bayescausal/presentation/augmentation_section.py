@@ -10,7 +10,8 @@ import pandas as pd
 from bayescausal.errors import NotConverged
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.presentation.formatting import number
-from bayescausal.validation.augmentation_effect import MOVED, compare_augmentation
+from bayescausal.thresholds import AUGMENTATION_SHIFT
+from bayescausal.validation.augmentation_effect import compare_augmentation
 
 
 def comparison_section(fit: Fit, prob: float) -> dict[str, Any] | None:
@@ -34,8 +35,8 @@ def comparison_section(fit: Fit, prob: float) -> dict[str, Any] | None:
     state = fit.plain.convergence
     return {
         "label": labeled(fit.spec),
-        "note": f"An effect that moves by more than {MOVED:g} posterior sd of the fit without is "
-        "flagged. A narrower interval is the weight that augmented rows were given, not "
+        "note": f"An effect that moves by more than {AUGMENTATION_SHIFT:g} posterior sd of the fit "
+        "without is flagged. A narrower interval is the weight that augmented rows were given, not "
         "information.",
         "moved": moved_effects(table),
         "rows": rows,

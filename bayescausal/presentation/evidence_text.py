@@ -5,16 +5,19 @@ Needs no data and no PyMC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bayescausal._types import Node
 from bayescausal.experiments.estimand import incremental
-from bayescausal.identification.grades import GRADES, LETTERS
+from bayescausal.identification.compiled import Compiled
+from bayescausal.identification.grades import GRADES, Letter
 from bayescausal.identification.identification import Identification
+from bayescausal.identification.implications import implications
 from bayescausal.identification.ladder import Grade
 from bayescausal.identification.page import MOST_LINES, fate, headline, node_list
-from bayescausal.inference.evidence import advice, channels, graded, verdict
+from bayescausal.identification.status import WEAK, Status
+from bayescausal.inference.evidence import Evidence, advice, channels
 from bayescausal.presentation.formatting import listed, standing
 from bayescausal.specs.adstock import Adstock
 from bayescausal.specs.saturation import NoSaturation
@@ -24,25 +27,20 @@ type Judged = tuple[Identification, Grade]
 
 _ARROWS = (("<->", "↔"), ("<-", "←"), ("->", "→"))
 _SPLITS = {
-    "randomized": "tests measure both",
-    "backdoor": "the data can tell them apart",
-    "frontdoor": "the data can tell them apart",
-    "id": "the data can tell them apart",
-    "experiment": "only a test tells them apart",
-    "instrument": "told apart only under linearity",
-    "not identified": "not identified: the data cannot tell them apart",
+    Status.RANDOMIZED: "tests measure both",
+    Status.BACKDOOR: "the data can tell them apart",
+    Status.FRONTDOOR: "the data can tell them apart",
+    Status.ID: "the data can tell them apart",
+    Status.EXPERIMENT: "only a test tells them apart",
+    Status.INSTRUMENT: "told apart only under linearity",
+    Status.NOT_IDENTIFIED: "not identified: the data cannot tell them apart",
 }
 
 
-def judge(
-    spec: Spec,
-    treatment: Node,
-    outcome: Node,
-    learned: Mapping[str, Mapping[str, float]] | None = None,
-) -> Judged:
+def judge(evidence: Evidence, treatment: Node, outcome: Node) -> Judged:
     """Return the verdict and the grade of a treatment's effect on an outcome, over all periods."""
     estimand = incremental(treatment, outcome=outcome)
-    return verdict(spec, estimand, learned), graded(spec, estimand, learned=learned)
+    return evidence.verdict(estimand), evidence.grade(estimand)
 
 
 def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = ()) -> list[Judged]:
@@ -62,16 +60,16 @@ def verdicts(spec: Spec, treatment: Node | None = None, spend: Iterable[Node] = 
     >>> [(found.treatments, grade.letter) for found, grade in verdicts(spec)]
     [(('tv',), 'F')]
     """
-    outcomes = spec.graph.outcomes
+    evidence, outcomes = Evidence(spec), spec.graph.outcomes
     if treatment is None:
-        return [judge(spec, node, y) for y in outcomes for node in channels(spec, y, spend)]
+        return [judge(evidence, node, y) for y in outcomes for node in channels(spec, y, spend)]
     reached = [y for y in outcomes if treatment in spec.reduced.ancestors(y)]
-    return [judge(spec, treatment, y) for y in reached or outcomes[:1]]
+    return [judge(evidence, treatment, y) for y in reached or outcomes[:1]]
 
 
 def unidentified(effects: Iterable[Judged]) -> list[str]:
     """Say of each effect without a strategy and without a test why, and what would settle it."""
-    return [advice(identification) for identification, grade in effects if grade.letter == "X"]
+    return [advice(identification) for identification, grade in effects if grade.letter == Letter.X]
 
 
 def remedy(identification: Identification) -> str:
@@ -121,7 +119,7 @@ def split(identification: Identification) -> str:
     """Say whether direct and indirect effects can be told apart; empty when nothing mediates."""
     if not identification.mediators:
         return ""
-    weak = identification.split in ("instrument", "not identified")
+    weak = identification.split in WEAK
     reason = f" ({arrows(identification.split_reason)})" if weak else ""
     mediators = listed(identification.mediators)
     return f"Direct part and part through {mediators}: {_SPLITS[identification.split]}{reason}."
@@ -138,7 +136,7 @@ def described(identification: Identification, grade: Grade, spec: Spec) -> dict[
         "outcome": identification.outcome,
         "verdict": headline(identification),
         "standing": standing(grade.letter),
-        "source": "" if grade.source in stated or grade.letter == "X" else grade.source,
+        "source": "" if grade.source in stated or grade.letter == Letter.X else grade.source,
         "reasons": listed(grade.reasons) if grade.reasons else "",
         "assumptions": identification.assumptions,
         "adjust": node_list(identification.adjustment_sets[0])
@@ -149,14 +147,14 @@ def described(identification: Identification, grade: Grade, spec: Spec) -> dict[
         ],
         "paths": paths(identification),
         "no_paths": "No backdoor path is open, by the graph."
-        if identification.status != "not identified"
+        if identification.status != Status.NOT_IDENTIFIED
         else "No backdoor path is open, and yet the crossed arrows are not identified.",
         "split": split(identification),
-        "remedy": remedy(identification) if grade.letter == "X" else "",
+        "remedy": remedy(identification) if grade.letter == Letter.X else "",
         "split_remedies": [r.words for r in identification.remedies if r.settles == "split"],
         "tests": [f"{e.name} ({e.design})" for e in tests],
         "drawing": identification.draw(),
-        "crossed": any(v.status == "not identified" for v in identification.edges.values()),
+        "crossed": any(v.status == Status.NOT_IDENTIFIED for v in identification.edges.values()),
     }
 
 
@@ -212,7 +210,7 @@ def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
 
 
 def proportional(spec: Spec, channel: Node, outcome: Node) -> bool:
-    """Whether the model makes the outcome linear in the channel: mROAS is ROAS by assumption.
+    """Return whether the model makes the outcome linear in the channel, so that mROAS is ROAS.
 
     Every edge on the way is without saturation, and every node without a log link.
 
@@ -236,7 +234,7 @@ def rungs(letters: set[str]) -> list[dict[str, Any]]:
     """Return what each grade that occurs means, and what a report must say with it."""
     return [
         {"letter": letter, "plain": standing(letter), **GRADES[letter]._asdict()}
-        for letter in LETTERS
+        for letter in Letter
         if letter in letters
     ]
 
@@ -251,13 +249,11 @@ def implied(spec: Spec, outcome: Node) -> list[str]:
     >>> implied(Spec(graph, treatments=("tv",)), "sales")[0]
     'price and season are unrelated'
     """
-    treatments = channels(spec, outcome)
-    identification = (
-        verdict(spec, incremental(treatments[0], outcome=outcome)) if treatments else None
-    )
+    if not channels(spec, outcome):
+        return []
     return [
         f"{c.a} and {c.b} are unrelated" + (f" once {listed(c.given)} is fixed" if c.given else "")
-        for c in (identification.implications if identification else ())
+        for c in implications(Compiled(spec.graph))
     ]
 
 

@@ -6,6 +6,9 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from bayescausal.identification.grades import Letter
+from bayescausal.thresholds import LIKELY, UNLIKELY
+
 
 def number(x: float) -> str:
     """Format a number with three significant figures, or with all its digits before the point.
@@ -76,10 +79,10 @@ def verdict(p: float, priced: bool = True) -> str:
     break_even = "what it cost" if priced else "1 per 1 spent"
     for least, words in (
         (0.975, f"almost certainly returned more than {cost}"),
-        (0.9, f"very likely returned more than {cost}"),
+        (LIKELY, f"very likely returned more than {cost}"),
         (0.75, f"probably returned more than {cost}"),
         (0.25, f"may or may not have returned {break_even}"),
-        (0.1, f"probably returned less than {cost}"),
+        (UNLIKELY, f"probably returned less than {cost}"),
         (0.025, f"very likely returned less than {cost}"),
     ):
         if p >= least:
@@ -101,9 +104,6 @@ def worth(outcome: str, value: str | float) -> str:
         return f"Counts one unit of {outcome} as worth what the column '{value}' says."
     caveat = " If that is revenue, not margin, break-even lies above 1." if value == 1 else ""
     return f"Counts one unit of {outcome} as worth {number(value)}.{caveat}"
-
-
-_LIKELY, _UNLIKELY = 0.9, 0.1
 
 
 def next_step(
@@ -142,16 +142,16 @@ def next_step(
     >>> next_step("X", 0.96, "96%", tested=False)
     'Do not move money on this number: test it first.'
     """
-    if letter in ("G", "X"):
+    if letter in (Letter.G, Letter.X):
         return "Do not move money on this number: test it first."
     if conflict:
         return "Do not move money on this number: a test and the model disagree."
-    firm = tested and letter != "F"
+    firm = tested and letter != Letter.F
     terms = [*terms] if firm else [*terms, "if the graph is right"]
-    if p >= _LIKELY:
+    if p >= LIKELY:
         words = f"the next 1 spent very likely pays back (chance {p_text}): "
         words += "room to spend more." if firm else "test before moving much money."
-    elif p <= _UNLIKELY:
+    elif p <= UNLIKELY:
         words = f"the next 1 spent very likely does not pay back (chance that it does: {p_text}): "
         words += "spend less." if firm else "test before moving much money."
     else:
@@ -162,14 +162,14 @@ def next_step(
 
 
 PLAIN = {
-    "A": "measured by a randomized test",
-    "B": "rests on an outside nudge to the channel (an instrument)",
-    "C": "measured by a test without randomization",
-    "D": "measured at a threshold",
-    "E": "a model that a test anchors",
-    "F": "no test: from the data, if the graph is right",
-    "G": "weak: mostly the prior, barely the data",
-    "X": "not identified: the data cannot tell it",
+    Letter.A: "measured by a randomized test",
+    Letter.B: "rests on an outside nudge to the channel (an instrument)",
+    Letter.C: "measured by a test without randomization",
+    Letter.D: "measured at a threshold",
+    Letter.E: "a model that a test anchors",
+    Letter.F: "no test: from the data, if the graph is right",
+    Letter.G: "weak: mostly the prior, barely the data",
+    Letter.X: "not identified: the data cannot tell it",
 }
 """Grades of evidence for those who do not know the ladder."""
 
@@ -182,9 +182,9 @@ def standing(letter: str) -> str:
     >>> standing("E"), standing("X")
     ('Grade E: a model that a test anchors', 'Not identified (X): the data cannot tell it')
     """
-    if letter == "X":
+    if letter == Letter.X:
         return "Not identified (X): the data cannot tell it"
-    return f"Grade {letter}: {PLAIN[letter]}"
+    return f"Grade {letter}: {PLAIN[Letter(letter)]}"
 
 
 def graded_name(name: str, letter: str) -> str:
@@ -197,7 +197,7 @@ def graded_name(name: str, letter: str) -> str:
     """
     if not letter:
         return name
-    return f"{name} ({letter}){': not identified' if letter == 'X' else ''}"
+    return f"{name} ({letter}){': not identified' if letter == Letter.X else ''}"
 
 
 def code(text: str) -> str:

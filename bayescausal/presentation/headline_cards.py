@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from bayescausal._types import Draws, Node
-from bayescausal.inference.evidence import informative
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.evidence_text import judge, obstacle, proportional, remedy
 from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
@@ -39,7 +39,7 @@ def _cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
         "above_one": chance(p_above, count),
         "positive": chance(float(line["p_positive"]), count),
         "grade": line["grade"],
-        "unknown": line["grade"] == "X" and line["low"] != line["high"],
+        "unknown": line["grade"] == Letter.X and line["low"] != line["high"],
         "standing": standing(line["grade"]),
     }
 
@@ -50,7 +50,7 @@ def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> lis
     priced = fit.data.value != 1 and len(spec.graph.outcomes) == 1
     for channel in channels_of(fit, outcome):
         quantities = cells(fit, questions, channel, prob)
-        page, grade = judge(spec, channel, outcome, fit.evidence)
+        page, grade = judge(fit.evidence, channel, outcome)
         paid = "roas" in quantities
         lead = quantities["roas" if paid else "total"]
         tests = [
@@ -58,7 +58,7 @@ def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> lis
             for e in spec.experiments
             if channel in e.estimand.treatments and e.design != "prior-belief"
         ]
-        tested = any(test in informative(spec, fit.evidence) for test in tests)
+        tested = any(test in fit.evidence.informative for test in tests)
         rows.append(
             {
                 "channel": channel,

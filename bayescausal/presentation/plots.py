@@ -20,7 +20,6 @@ from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.verdicts import identify
-from bayescausal.inference.convergence import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
@@ -45,6 +44,7 @@ from bayescausal.presentation.plot_style import (
 )
 from bayescausal.queries.curves import adstock_curve, response_curve
 from bayescausal.queries.effects import contributions, effect, mroas, roas
+from bayescausal.thresholds import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 from bayescausal.validation.diagnostics import diagnose
 
 _MAX_UNITS = 6

@@ -50,6 +50,7 @@ from bayescausal.presentation.plots import (
 )
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.summary import PRIOR_COORDS, summarize
+from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 
@@ -264,7 +265,7 @@ def _basis(fit: Fit, questions: dict[Node, Questions]) -> dict[str, Any]:
     spec, rows = fit.spec, []
     for outcome in questions:
         for channel in channels_of(fit, outcome):
-            row = described(*judge(spec, channel, outcome, fit.evidence), spec)
+            row = described(*judge(fit.evidence, channel, outcome), spec)
             rows.append({**row, "drawing": Markup(row["drawing"])})  # it escapes its names
     letters = {
         str(letter)
@@ -299,7 +300,7 @@ def _tests(fit: Fit, prob: float, diagnostics: Diagnostics) -> Rows:
                 "median": number(line["median"]),
                 "interval": f"{number(line['low'])} to {number(line['high'])}",
                 "z": f"{z:+.1f}",
-                "conflict": abs(z) > 2,
+                "conflict": abs(z) > TEST_CONFLICT,
                 "source": test.source
                 and {"text": repr(test.source), **_figure(plot_geo_test(test.source), "")},
             }
@@ -409,7 +410,7 @@ def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
             "observed": number(row["observed"]),
             "interval": f"{number(row['low'])} to {number(row['high'])}",
             "p": f"{row['p_value']:.2f}",
-            "odd": min(row["p_value"], 1 - row["p_value"]) < 0.025,
+            "odd": min(row["p_value"], 1 - row["p_value"]) < PREDICTIVE_TAIL,
         }
         for (node, statistic), row in diagnostics.predictive.iterrows()
     ]

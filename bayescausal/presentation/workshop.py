@@ -12,22 +12,23 @@ from bayescausal.experiments.estimand import incremental
 from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
 from bayescausal.graphs.notation import Claims, write_text
-from bayescausal.identification.edges import edge_verdicts, weakest
+from bayescausal.identification.edges import edge_verdicts
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.page import MOST_LINES, fate, headline
 from bayescausal.identification.question import as_graph, ask
+from bayescausal.identification.status import Status, weakest
 from bayescausal.identification.totals import composed, path_edges, total
 from bayescausal.identification.verdicts import identify
 from bayescausal.presentation.formatting import code, listed
 
 _BLANK = "_" * 40
 _STATUS = {
-    "backdoor": "identified by adjustment",
-    "frontdoor": "identified by the front door",
-    "id": "identified by simulating all equations together",
-    "additive": "identified edge by edge, if causes add up",
-    "instrument": "identified only under linearity",
-    "not identified": "not identified",
+    Status.BACKDOOR: "identified by adjustment",
+    Status.FRONTDOOR: "identified by the front door",
+    Status.ID: "identified by simulating all equations together",
+    Status.ADDITIVE: "identified edge by edge, if causes add up",
+    Status.INSTRUMENT: "identified only under linearity",
+    Status.NOT_IDENTIFIED: Status.NOT_IDENTIFIED,
 }
 
 
@@ -316,12 +317,12 @@ def _consequence(verdict: Identification, added: tuple[str, str, int] | tuple[st
         words.append(f"the direct and indirect parts would be {_STATUS[split]}")
     if words:
         return " and ".join(words)
-    if status == "backdoor" and len(added) == 3 and added[1] in verdict.treatments:
+    if status == Status.BACKDOOR and len(added) == 3 and added[1] in verdict.treatments:
         return f"one more reason to adjust for; still {_STATUS[status]}"
     return f"still {_STATUS[status]}"
 
 
-def _statuses(graph: Graph, verdict: Identification) -> tuple[str, str]:
+def _statuses(graph: Graph, verdict: Identification) -> tuple[Status, Status]:
     """Return the status of the total effect and of the split, as `identify` would."""
     question = ask(graph, verdict.estimand)
     verdicts = edge_verdicts(question.compiled, path_edges(question))

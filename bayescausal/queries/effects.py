@@ -11,6 +11,7 @@ from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
 from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.experiments.estimand import Estimand, Times, incremental
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit, edges_below, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import (
@@ -388,7 +389,7 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
     moving_edges = edges_below(fit.spec, estimand.treatments)
     values = fit.evaluate(parts, moving_edges)
     prior = fit.evaluate(parts, moving_edges, "prior") if fit.has_prior else None
-    weak = next((g for g in grades if g.letter == "X"), grades[0])
+    weak = next((g for g in grades if g.letter == Letter.X), grades[0])
     return label(
         fit,
         values,

@@ -12,9 +12,10 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError, GraphError, SpecError, did_you_mean, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.ladder import Grade
 from bayescausal.identification.question import as_estimand
-from bayescausal.inference.evidence import advice, graded, reachable, require_identified, verdict
+from bayescausal.inference.evidence import advice, reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import scope, window_in_words
 
@@ -56,8 +57,8 @@ def edge_of(fit: Fit, edge: str | Edge) -> Edge:
 def grade_of(fit: Fit, estimand: Estimand, strict: bool, part: str = "total") -> Grade:
     """Return the grade of an effect; with ``strict`` raise when it is not identified."""
     if strict:
-        require_identified(fit.spec, estimand, part, fit.evidence)
-    return graded(fit.spec, estimand, part, fit.evidence)
+        fit.evidence.require_identified(estimand, part)
+    return fit.evidence.grade(estimand, part)
 
 
 def require_variance(subject: str, estimand: Estimand) -> None:
@@ -127,8 +128,8 @@ def attributes_of(
         "tail_truncated": int(scope(fit.scm, estimand).truncated),
         "rests_on": str(grade),
     }
-    if grade.letter == "X":
-        attributes["advice"] = advice(verdict(fit.spec, estimand, fit.evidence), part)
+    if grade.letter == Letter.X:
+        attributes["advice"] = advice(fit.evidence.verdict(estimand), part)
     return attributes
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayescausal._types import Draws
 from bayescausal.errors import CarryOverCut, ErrorsMisfit, NotConverged, SpecError, shown
+from bayescausal.identification.status import Status
 from bayescausal.inference.verb import verb
 
 PRIOR = ("prior_5%", "prior_95%")
@@ -108,7 +109,7 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     if "carry_over" in draws.attrs:
         warnings.warn(draws.attrs["carry_over"], CarryOverCut, stacklevel=2)
         table.columns.name = "CARRY-OVER CUT"
-    if "status" in table and (table["status"] == "not identified").any():
+    if "status" in table and (table["status"] == Status.NOT_IDENTIFIED).any():
         table.columns.name = "NOT IDENTIFIED"
     if not draws.attrs.get("converged", 1):
         warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=3)

@@ -13,12 +13,7 @@ from bayescausal.errors import CopiedChannels, LinearPaidChannel, SpendWithoutEx
 from bayescausal.graphs.edge import Edge
 from bayescausal.specs.adstock import Adstock, shift
 from bayescausal.specs.spec import Spec
-
-LOOSE = 0.05
-"""Part of a treatment's spend in periods without exposure above which it is said."""
-
-IN_STEP = 0.99
-"""Correlation of two channels above which data do not tell them apart."""
+from bayescausal.thresholds import COPIED_CHANNEL_CORRELATION, UNEXPOSED_SPEND
 
 
 class Caution(NamedTuple):
@@ -40,7 +35,7 @@ def _loose(paid: list[str], data: Dataset) -> Iterator[Caution]:
         spend = data.spend_of(node)[..., data.history :]
         loose = np.where(data.array(node)[..., data.history :] > 0, 0.0, spend)
         share = loose.sum() / spend.sum()
-        if share <= LOOSE:
+        if share <= UNEXPOSED_SPEND:
             continue
         periods = np.flatnonzero(loose.reshape(-1, loose.shape[-1]).any(axis=0))
         yield Caution(
@@ -79,7 +74,7 @@ def _copies(paid: list[str], spec: Spec, data: Dataset) -> Iterator[Caution]:
         for series in (_series(edges, spec, data, carried=False), _series(edges, spec, data)):
             for i, j in zip(*np.triu_indices(len(edges), k=1), strict=True):
                 r, a, b = _correlation(series[i], series[j]), edges[i].source, edges[j].source
-                if abs(r) > IN_STEP and a != b:
+                if abs(r) > COPIED_CHANNEL_CORRELATION and a != b:
                     strongest = alike.edges[a, b]["r"] if alike.has_edge(a, b) else r
                     alike.add_edge(a, b, r=max(r, strongest, key=abs))
         for group in map(sorted, nx.connected_components(alike)):

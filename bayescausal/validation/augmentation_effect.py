@@ -13,9 +13,7 @@ from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
 from bayescausal.queries.questions import require_defined, require_variance
 from bayescausal.queries.summary import summarize
-
-MOVED = 1.0
-"""Posterior standard deviations by which an effect may move before it is flagged."""
+from bayescausal.thresholds import AUGMENTATION_SHIFT
 
 
 @verb
@@ -83,7 +81,7 @@ def compare_augmentation(
             **{f"augmented_{c}": weighted[c] for c in columns},
             "shift": shift,
             "sd_ratio": augmented.std(ddof=1) / plain.std(ddof=1),
-            "moved": bool(np.abs(shift) > MOVED),
+            "moved": bool(np.abs(shift) > AUGMENTATION_SHIFT),
             **{c: weighted[c] for c in ("status", "grade")},
         }
         rows.append(row)

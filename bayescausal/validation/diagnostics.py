@@ -7,17 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescausal.identification.ladder import LOW_CONTRACTION
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
 from bayescausal.inference.error_check import check_errors, stacked
-from bayescausal.inference.evidence import advice, totals, verdict
+from bayescausal.inference.evidence import advice, totals
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.specs.cautions import cautions
+from bayescausal.thresholds import (
+    INFORMATIVE_CONTRACTION,
+    MAX_RHAT,
+    MIN_ENERGY_FRACTION,
+    PREDICTIVE_TAIL,
+    TEST_CONFLICT,
+)
 
-_TAIL = 0.025
 _STATISTICS = {
     "mean": lambda y: y.mean(axis=-1),
     "sd": lambda y: y.std(axis=-1),
@@ -110,14 +116,14 @@ def diagnose(fit: Fit) -> Diagnostics:
 
 
 def _effects(fit: Fit) -> pd.DataFrame:
-    rows, contraction = {}, fit.evidence["contraction"]
+    rows, contraction = {}, fit.evidence.learned["contraction"]
     for name, estimand in totals(fit.spec, fit.data).items():
         draws = total_effect(fit, estimand)
         rows[name] = {
             "r_hat": rhat(draws),
             "ess_bulk": ess(draws, "bulk"),
             "ess_tail": ess(draws, "tail"),
-            "contraction": np.nan if fit.grades[name].letter == "X" else contraction[name],
+            "contraction": np.nan if fit.grades[name].letter == Letter.X else contraction[name],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("treatment")
 
@@ -144,7 +150,7 @@ def _predictive(fit: Fit) -> pd.DataFrame:
         check = check_errors(node, fit.data, replicas)
         checks["autocorrelation of errors"] = (check.simulated, np.float64(check.observed))
         for name, (simulated, value) in checks.items():
-            low, high = np.quantile(simulated, [_TAIL, 1 - _TAIL])
+            low, high = np.quantile(simulated, [PREDICTIVE_TAIL, 1 - PREDICTIVE_TAIL])
             rows[node, name] = {
                 "observed": float(value),
                 "low": low,
@@ -157,7 +163,7 @@ def _predictive(fit: Fit) -> pd.DataFrame:
 
 
 def _fails(check: pd.Series) -> bool:
-    return bool(min(check["p_value"], 1 - check["p_value"]) < _TAIL)
+    return bool(min(check["p_value"], 1 - check["p_value"]) < PREDICTIVE_TAIL)
 
 
 def _broken_by_augmentation(fit: Fit, predictive: pd.DataFrame) -> list[tuple[str, str]]:
@@ -178,7 +184,7 @@ def _experiments(fit: Fit) -> pd.DataFrame:
             "std_error": error,
             "model": float(draws.mean()),
             "model_sd": float(draws.std()),
-            "z": fit.evidence["z"][str(test.name)],
+            "z": fit.evidence.learned["z"][str(test.name)],
         }
     columns = ["lift", "std_error", "model", "model_sd", "z"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("experiment")
@@ -195,9 +201,9 @@ def _energy(fit: Fit) -> pd.Series:
 
 def _unidentified(fit: Fit) -> list[str]:
     return [
-        advice(verdict(fit.spec, estimand, fit.evidence))
+        advice(fit.evidence.verdict(estimand))
         for name, estimand in totals(fit.spec, fit.data).items()
-        if fit.grades[name].letter == "X"
+        if fit.grades[name].letter == Letter.X
     ]
 
 
@@ -219,19 +225,22 @@ def _advice(
     if not state.converged:
         lines.append(
             f"Do not read the numbers yet ({'; '.join(state.problems)}): refit with more draws "
-            "and tune=1000; if R-hat stays above 1.01 look at "
+            f"and tune=1000; if R-hat stays above {MAX_RHAT} look at "
             f"{state.worst} for two explanations of the same data."
         )
-    if len(energy) and energy.min() < 0.3:
-        lines.append("Energy changes slowly (BFMI below 0.3): heavy tails; give tighter priors.")
+    if len(energy) and energy.min() < MIN_ENERGY_FRACTION:
+        lines.append(
+            f"Energy changes slowly (BFMI below {MIN_ENERGY_FRACTION}): heavy tails; give tighter "
+            "priors."
+        )
     for treatment, share in effects["contraction"].items():
-        if share < LOW_CONTRACTION:
+        if share < INFORMATIVE_CONTRACTION:
             lines.append(
                 f"The data say little about {treatment} (contraction {share:.2f}): its number is "
                 "mostly the prior. A lift test on it would."
             )
     for name, z in tests["z"].items():
-        if abs(z) > 2:
+        if abs(z) > TEST_CONFLICT:
             lines.append(
                 f"The test '{name}' disagrees with the fitted model (z = {z:.1f}) although it was "
                 "used to fit it: suspect a confounder, the window, or the units of the lift."

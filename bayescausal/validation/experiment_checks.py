@@ -19,12 +19,13 @@ import pandas as pd
 from bayescausal import checks
 from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.inference.evidence import graded
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit, labeled, lift_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.queries.questions import require_defined
 from bayescausal.specs.compatibility import check
+from bayescausal.thresholds import COMPARABLE_R2, ONE_QUANTITY_VARIANCE, TEST_CONFLICT
 from bayescausal.validation.importance_sampling import (
     PROB,
     LeftOut,
@@ -34,9 +35,6 @@ from bayescausal.validation.importance_sampling import (
     refit_advice,
     warn_of,
 )
-
-_SAME = 0.05  # of the errors' variance: less than that apart, two effects are one quantity
-_COMMON = 0.5  # squared correlation from which two effects are readings of one quantity
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Reconciliation:
         if len(missed):
             listed = ", ".join(f"'{name}' (z = {z:.1f})" for name, z in missed.items())
             text += f" Missed: {listed}."
-        unknown = self.table.index[self.table["grade"] == "X"]
+        unknown = self.table.index[self.table["grade"] == Letter.X]
         if len(unknown):
             text += (
                 f" Not identified by the graph: {', '.join(map(repr, unknown))}; there the priors "
@@ -216,7 +214,7 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
 
 
 @verb
-def conflicts(fit: Fit, threshold: float = 2.0, strict: bool = False) -> list[Conflict]:
+def conflicts(fit: Fit, threshold: float = TEST_CONFLICT, strict: bool = False) -> list[Conflict]:
     """Name the tests that disagree with the data, or with each other.
 
     One test: `check_experiments`, ``|loo_z| > threshold``. Two tests i and j that share a
@@ -350,7 +348,7 @@ def reconcile(
             **interval,
             "z": (test.lift - interval["mean"]) / float(np.hypot(draws.std(), sd)),
             "covers": interval["low"] <= test.lift <= interval["high"],
-            "grade": graded(fit.spec, test.estimand, learned=fit.evidence).letter,
+            "grade": fit.evidence.grade(test.estimand).letter,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
     state = fit.convergence
@@ -376,14 +374,14 @@ def _pair_z(tests: LeftOut, a: str, b: str, weights: np.ndarray) -> tuple[float,
     sides = list(zip((a, b), means, sds, strict=True))
     first, second = ((tests.effects[name].ravel() - mean) / sd for name, mean, sd in sides)
     r = float(weights @ (first * second))
-    if r**2 < _COMMON:
+    if r**2 < COMPARABLE_R2:
         return 0.0, False
     residuals = [(tests.experiments[name].lift - mean) / sd for name, mean, sd in sides]
     sign, variance = np.sign(r), 2 * max(0.0, 1 - abs(r))
     shared = tests.covariance.get((a, b), tests.covariance.get((b, a), 0.0)) / (sds[0] * sds[1])
     noise = sum((tests.errors[name] / sd) ** 2 for name, _, sd in sides) - 2 * sign * shared
     z = (residuals[0] - sign * residuals[1]) / np.sqrt(variance + noise)
-    return float(z), bool(variance < _SAME * noise)
+    return float(z), bool(variance < ONE_QUANTITY_VARIANCE * noise)
 
 
 def _require_held_out(fit: Fit, tests: Sequence[Experiment]) -> None:

@@ -17,6 +17,7 @@ from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit, lift_draws
 from bayescausal.model.lifts import entered, lift_data, terms
 from bayescausal.queries.questions import require_defined
+from bayescausal.thresholds import pareto_k_limit
 
 PROB = 0.9
 _ERRORS = 41  # quantiles of the error that are added to each draw of an effect
@@ -43,8 +44,7 @@ class LeftOut(NamedTuple):
         # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
         logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
         weights = np.exp(logs - logs.max())
-        limit = min(0.7, 1 - 1 / np.log10(density.size)) if density.size > 10 else 0.0
-        return weights / weights.sum(), float(k), bool(k < limit)
+        return weights / weights.sum(), float(k), bool(k < pareto_k_limit(density.size))
 
     def group(self, name: str) -> tuple[str, ...]:
         """Return the tests that are left out together, as covariances tie them to this one."""

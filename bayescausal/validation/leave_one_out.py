@@ -21,6 +21,7 @@ from bayescausal.model.scm import Equations
 from bayescausal.model.weighted import augmented_rows, district_rows, row_density
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.transform import widen
+from bayescausal.thresholds import MAX_PARETO_K
 
 _CHUNK = 50
 
@@ -50,7 +51,7 @@ class LeaveOneOut:
     @property
     def unreliable(self) -> int:
         """Rows whose Pareto k is above 0.7: their terms are not to be trusted."""
-        return int((self.pointwise["k"] > 0.7).sum())
+        return int((self.pointwise["k"] > MAX_PARETO_K).sum())
 
     def __str__(self) -> str:
         text = f"elpd {self.elpd:.1f} (se {self.se:.1f}), p_loo {self.p_loo:.1f}"
@@ -64,9 +65,9 @@ class LeaveOneOut:
         if not self.unreliable:
             return text
         return (
-            f"{text}. Pareto k is above 0.7 in {self.unreliable} of {len(self.pointwise)} rows: "
-            "leaving one out changes the posterior too much to be had by weights. Refit without "
-            "these rows, or do not compare by this number."
+            f"{text}. Pareto k is above {MAX_PARETO_K} in {self.unreliable} of "
+            f"{len(self.pointwise)} rows: leaving one out changes the posterior too much to be "
+            "had by weights. Refit without these rows, or do not compare by this number."
         )
 
 

@@ -22,6 +22,7 @@ from bayescausal.errors import DataError, SpecError, did_you_mean
 from bayescausal.experiments.estimand import RATIOS, Estimand
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.question import as_estimand, as_graph
+from bayescausal.thresholds import RESAMPLED_GROUPS, STRONG_FIRST_STAGE
 from bayescausal.validation.dowhy_bridge import estimate, in_words
 from bayescausal.validation.lagged_table import (
     Change,
@@ -40,12 +41,6 @@ from bayescausal.validation.linear_design import (
     design_of,
 )
 from bayescausal.validation.linear_estimators import plans
-
-WEAK = 10.0
-"""A first-stage F below which an instrument is called weak (Staiger and Stock 1997)."""
-
-FEW = 20
-"""Fewer blocks or units than these, and an interval from resampling them is narrow."""
 
 
 @dataclass(frozen=True)
@@ -341,7 +336,7 @@ def _notes(design: Design, resampled: Resampled) -> tuple[str, ...]:
             f"{resampled.void} of {resampled.repeats} resamples are left out, in which "
             f"{design.plan.treatment} did not vary: few periods carry the estimate"
         )
-    if resampled.groups < FEW:
+    if resampled.groups < RESAMPLED_GROUPS:
         groups = "blocks fit into the data" if resampled.block else "units"
         lines.append(
             f"{resampled.groups:.0f} {groups}: the interval is likely too narrow "
@@ -350,7 +345,9 @@ def _notes(design: Design, resampled: Resampled) -> tuple[str, ...]:
     if design.plan.method == "instrument":
         f = design.first_stage_f()
         weak = (
-            f"below {WEAK:g}, so weak: the interval cannot be relied on" if f < WEAK else "strong"
+            f"below {STRONG_FIRST_STAGE:g}, so weak: the interval cannot be relied on"
+            if f < STRONG_FIRST_STAGE
+            else "strong"
         )
         lines.append(
             f"first-stage F of {design.plan.via} {f:.3g}, {weak}; autocorrelation raises it"

@@ -8,7 +8,7 @@ import pytest
 from bayescausal.experiments.estimand import Estimand, Times, incremental, steady_state
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.graph import Graph
-from bayescausal.identification.grades import ADDITIVE, GRADES, LETTERS
+from bayescausal.identification.grades import ADDITIVE, GRADES, Letter
 from bayescausal.identification.ladder import grade, weaker
 from bayescausal.identification.verdicts import identify
 
@@ -163,7 +163,7 @@ def test_a_number_that_additivity_identifies_says_so():
 
 
 def test_the_table_is_complete_and_has_its_sources():
-    assert "".join(GRADES) == LETTERS
+    assert [*GRADES] == [*Letter] == sorted(Letter)
     for rung in GRADES.values():
         assert rung.title
         assert rung.condition

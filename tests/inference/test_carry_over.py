@@ -8,7 +8,8 @@ from linear_worlds import linear_fit
 
 import bayescausal as bc
 from bayescausal.errors import CarryOverCut
-from bayescausal.inference.carry_over import CUT, beyond, cut_in_words, cuts
+from bayescausal.inference.carry_over import beyond, cut_in_words, cuts
+from bayescausal.thresholds import CARRY_OVER_CUT
 
 
 def fitted(alpha, adstock=None):
@@ -44,7 +45,7 @@ def test_only_what_is_cut_is_said():
     assert (str(cut.edge), cut.last, cut.adstock) == ("a->y", 8, "GeometricAdstock")
     assert cut.weight == pytest.approx(0.9**8)
     assert cut.share == pytest.approx(0.9**9)
-    assert cut.share > CUT
+    assert cut.share > CARRY_OVER_CUT
     assert cuts(fitted(0.9, bc.GeometricAdstock(l_max=cut.enough))) == []
 
 

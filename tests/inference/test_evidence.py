@@ -9,14 +9,8 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import NotIdentified
-from bayescausal.inference.evidence import (
-    first_stage,
-    graded,
-    informative,
-    require_all,
-    require_identified,
-    verdict,
-)
+from bayescausal.inference import evidence
+from bayescausal.inference.evidence import Evidence, first_stage, require_all
 from bayescausal.inference.fit import total_effect
 from bayescausal.model.scm import compile_scm
 
@@ -60,7 +54,7 @@ def test_the_first_stage_of_an_instrument_that_only_goes_along_is_not_known():
     """A latent moves z and tv: z is valid given w, but no equation says how far it moves tv."""
     text = "z -> w -> sales\ntv -> sales\nz <-> tv\ntv <-> sales"
     fit = instrumented(text, {})
-    assert [i.node for i in verdict(fit.spec, TV).instruments] == ["z"]
+    assert [i.node for i in fit.evidence.verdict(TV).instruments] == ["z"]
     assert first_stage(fit.spec, TV, lambda *_: np.zeros(3)) is None
 
 
@@ -68,34 +62,61 @@ def test_a_test_that_says_nothing_leaves_an_effect_not_identified():
     spec = bc.Spec(BOW, treatments=("tv",), experiments=(measured(),))
     learned = {"share": {"spring": 0.004}, "z": {"spring": 0.0}, "contraction": {"tv": 0.99}}
     for asked in (TV, TV.during(*WINDOW)):
-        found = graded(spec, asked, learned=learned)
+        found = Evidence(spec, learned).grade(asked)
         assert (found.letter, found.status) == ("X", "not identified")
         assert found.reasons == (
             "too noisy to count, by their part in what is known of the effect: 'spring' (0.4%)",
         )
         with pytest.raises(NotIdentified, match="not identified"):
-            require_identified(spec, asked, learned=learned)
+            Evidence(spec, learned).require_identified(asked)
     loud = learned | {"share": {"spring": 0.4}}
-    assert graded(spec, TV, learned=loud).letter == "E"
-    assert graded(spec, TV.during(*WINDOW), learned=loud).letter == "A"
-    assert graded(spec, TV.during(*WINDOW)).letter == "A"  # before a fit every test counts
+    assert Evidence(spec, loud).grade(TV).letter == "E"
+    assert Evidence(spec, loud).grade(TV.during(*WINDOW)).letter == "A"
+    assert Evidence(spec).grade(TV.during(*WINDOW)).letter == "A"  # before a fit every test counts
 
 
 def test_one_test_that_says_something_is_enough():
     tests = (measured(), measured(1e5, "useless"))
     spec = bc.Spec(BOW, treatments=("tv",), experiments=tests)
     learned = {"share": {"spring": 0.5, "useless": 0.0}}
-    assert [test.name for test in informative(spec, learned)] == ["spring"]
-    assert graded(spec, TV, learned=learned).letter == "E"
+    assert [test.name for test in Evidence(spec, learned).informative] == ["spring"]
+    assert Evidence(spec, learned).grade(TV).letter == "E"
 
 
 def test_an_instrument_without_a_first_stage_is_weak():
     graph = bc.Graph.parse("z -> tv -> sales\ntv <-> sales", outcome="sales")
     spec = bc.Spec(graph, treatments=("tv",))
     letters = [
-        graded(spec, TV, learned={"first_stage": {"tv": f}}).letter for f in (0.5, 9.0, 40.0)
+        Evidence(spec, {"first_stage": {"tv": f}}).grade(TV).letter for f in (0.5, 9.0, 40.0)
     ]
     assert letters == ["G", "G", "B"]
+
+
+def test_a_question_is_worked_out_once(monkeypatch):
+    """Also where the outcome is left to the graph, and for every part and every verdict."""
+    graph = bc.Graph.parse("tv -> search -> sales <- tv\ntv <-> sales", outcome="sales")
+    of_spec, questions = Evidence(bc.Spec(graph, treatments=("tv",))), []
+
+    def identify(graph, estimand, *args, **kwargs):
+        questions.append(estimand)
+        return bc.identify(graph, estimand, *args, **kwargs)
+
+    monkeypatch.setattr(evidence, "identify", identify)
+    for estimand in (TV, TV.on("sales"), TV, TV.during(*WINDOW)):
+        for part in ("total", "direct", "indirect"):
+            assert of_spec.grade(estimand, part) is of_spec.grade(estimand, part)
+        with pytest.raises(NotIdentified, match="not identified"):
+            of_spec.require_identified(estimand)
+    assert questions == [TV.on("sales"), TV.on("sales").during(*WINDOW)]
+
+
+def test_a_search_over_questions_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(evidence, "MOST_ANSWERS", 3)
+    of_spec = Evidence(bc.Spec(BOW, treatments=("tv",)))
+    for day in range(1, 9):
+        grade = of_spec.grade(TV.during("2024-03-01", f"2024-03-{10 + day}"))
+        assert grade.window == f"2024-03-01 to 2024-03-{10 + day}"
+        assert len(of_spec._answers) <= 3
 
 
 def test_strict_asks_for_every_outcome():
@@ -134,10 +155,12 @@ def test_a_fit_knows_which_tests_and_instruments_say_something():
     data = bc.Dataset.from_frame(weeks(), time="week", spend=["tv"])
     fit = bc.fit(spec, data, seed=1, draws=150, tune=300, chains=2, progress=False)
     assert {*fit.grades} == {"tv on sales", "tv on apps"}
-    assert {*fit.evidence["contraction"]} == {*bc.diagnose(fit).effects.index} == {*fit.grades}
-    faint, other = (fit.evidence["share"][str(test.name)] for test in tests)
+    assert (
+        {*fit.evidence.learned["contraction"]} == {*bc.diagnose(fit).effects.index} == {*fit.grades}
+    )
+    faint, other = (fit.evidence.learned["share"][str(test.name)] for test in tests)
     assert faint < 1e-3 < other < 1
-    assert fit.evidence["first_stage"]["tv on sales"] < 10
+    assert fit.evidence.learned["first_stage"]["tv on sales"] < 10
     grade = fit.grades["tv on sales"]
     assert (grade.letter, grade.status) == ("G", "instrument")
     assert any("weak instrument" in reason for reason in grade.reasons)

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 import bayescausal as bc
-from bayescausal.identification.grades import LETTERS
+from bayescausal.identification.grades import Letter
 from bayescausal.presentation.evidence_text import overlap, proportional
 from bayescausal.presentation.formatting import next_step, verdict, worth
 
@@ -43,7 +43,7 @@ def test_a_test_that_the_model_contradicts_recommends_nothing(letter, p):
     assert words == "Do not move money on this number: a test and the model disagree."
 
 
-@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("letter", Letter)
 def test_only_a_tested_effect_is_acted_on_at_once(letter):
     acts = {
         (tested, p)

@@ -153,7 +153,7 @@ def test_one_compilation_serves_every_refit_of_a_fit(tried, monkeypatch):
 def test_a_refit_is_a_fit_whose_spec_has_no_such_test(tried, tmp_path):
     fit = leave_out(tried, "d", seed=8)
     assert fit.spec == replace(SPEC, experiments=(TESTS[0],))
-    assert {*fit.evidence["z"]} == {"a"}
+    assert {*fit.evidence.learned["z"]} == {"a"}
     assert fit.info["seed"] == 8
     assert fit.info["settings"] == tried.info["settings"] | {"progress": False}
     assert fit.shape == tried.shape

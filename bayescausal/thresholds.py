@@ -1,0 +1,139 @@
+"""Thresholds at which a number changes a verdict, a grade, a warning or a sentence of advice.
+
+Sizes, tolerances and limits of an algorithm stand beside the algorithm.
+"""
+
+from __future__ import annotations
+
+from math import log10
+
+# --- evidence: what a grade rests on (MODEL.md section 8.4) --------------------------------------
+
+TEST_CONFLICT = 2.0
+"""A test whose z against the fitted model is further from zero contradicts it: the grade is no
+better than E. Of a model that is right, about one sound test in twenty does."""
+
+INFORMATIVE_CONTRACTION = 0.1
+"""Data that contract the prior of an effect by less say little of it, which makes F a G: the
+interval is then at most 5 percent narrower than the prior's, as sqrt(1 - 0.1) = 0.95."""
+
+INFORMATIVE_SHARE = 0.1
+"""A test with a smaller share in the precision of its effect does not count: without it the
+standard deviation of the effect would be at most 5 percent larger, as 1 / sqrt(1 - 0.1) = 1.05."""
+
+STRONG_FIRST_STAGE = 10.0
+"""An instrument with a smaller first-stage F is weak, which makes B a G: the bias of two-stage
+least squares can then be more than about a tenth of that of least squares (Staiger and Stock
+1997)."""
+
+# --- convergence: whether the draws can be read --------------------------------------------------
+
+MAX_RHAT = 1.01
+"""R-hat of an effect above which chains disagree about it (Vehtari et al. 2021)."""
+
+MAX_RHAT_NUISANCE = 1.03
+"""The same for every other parameter: the shape of a curve may mix more slowly than the effects,
+which are what is reported."""
+
+MAX_RHAT_TO_KEEP = 1.05
+"""R-hat of any parameter above which chains have not found the same posterior: more draws do not
+help them, so those of an earlier round are thrown away."""
+
+MIN_ESS = 400
+"""Bulk and tail effective sample size that an effect needs: 100 for each of four chains, from which
+R-hat and the Monte-Carlo error can be trusted (Vehtari et al. 2021)."""
+
+MAX_DIVERGENT = 0.005
+"""Share of divergent draws above which a part of the posterior may have been avoided. Theory names
+no number; this is a convention, and `diagnose` gives advice from the first divergence on."""
+
+MIN_ENERGY_FRACTION = 0.3
+"""Bayesian fraction of missing information of a chain below which energy changes too slowly to
+reach the tails; the limit is Stan's (Betancourt 2016)."""
+
+# --- fit: whether the model reproduces the data --------------------------------------------------
+
+ERROR_CHECK_P = 0.01
+"""Two-sided p-value of the check of the errors below which every number of a fit says so. It
+travels with all of them, so it is to be wrong once in a hundred only."""
+
+PREDICTIVE_TAIL = 0.025
+"""Posterior predictive p-value, from either end, below which `diagnose` gives advice: the observed
+statistic is outside of the 95 percent predictive interval."""
+
+CARRY_OVER_CUT = 0.03
+"""Share of an effect beyond the window of its adstock that is said. Returns fall short by more than
+it, as the intercept takes up some of the rest: with 0.05 cut (730 days, half-life 14 days, 57 lags)
+by 0.08 to 0.11. At 0.03 the shortfall is some 5 percent, less than the half-width of ordinary
+intervals; eight weeks of the default prior cut 0.011."""
+
+CARRY_OVER_LEFT = 0.02
+"""Share that the advised window leaves out: less than `CARRY_OVER_CUT`, for some room."""
+
+MAX_PARETO_K = 0.7
+"""Pareto k from which importance weights have too heavy a tail, however many draws there are
+(Vehtari, Simpson, Gelman, Yao and Gabry 2024)."""
+
+
+def pareto_k_limit(draws: int) -> float:
+    """Return the Pareto k below which importance weights from so many draws can be trusted.
+
+        min(0.7, 1 - 1 / log10(draws)),   and 0 for ten draws or fewer
+
+    Examples
+    --------
+    >>> pareto_k_limit(100), pareto_k_limit(10_000)
+    (0.5, 0.7)
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, JMLR 25.
+    """
+    return min(MAX_PARETO_K, 1 - 1 / log10(draws)) if draws > 10 else 0.0
+
+
+# --- comparisons: two answers to one question ----------------------------------------------------
+
+COMPARABLE_R2 = 0.5
+"""Squared correlation from which the effects of two tests are readings of one quantity, so that the
+tests can be compared: most of what is not known of one is then not known of the other."""
+
+ONE_QUANTITY_VARIANCE = 0.05
+"""Where what sets two effects apart is less than this share of the variance of the tests' errors,
+they are one quantity, and their comparison needs no importance weights."""
+
+AUGMENTATION_SHIFT = 1.0
+"""Posterior standard deviations by which augmentation may move an effect before it is flagged: by
+more, the interval of the fit without it hardly speaks of the same number."""
+
+RESAMPLED_GROUPS = 20
+"""With fewer blocks or units than these an interval from resampling them is likely too narrow; its
+coverage is measured in `Design.bootstrap`."""
+
+# --- data: what a table can tell -----------------------------------------------------------------
+
+UNEXPOSED_SPEND = 0.05
+"""Share of a treatment's spend in periods without exposure above which it is said: booking dates
+move some spend across the end of a campaign, rarely more."""
+
+COPIED_CHANNEL_CORRELATION = 0.99
+"""Correlation of two channels above which data do not tell them apart: one is then all but a copy
+of the other, with 2 percent of its variance to itself."""
+
+PRE_TEST_DRIFT = 2.5
+"""The t value of a drift before a geo test above which it is noted. It rests on few periods and on
+an estimated autocorrelation, so that 2 would be passed too often."""
+
+PRE_TEST_R2 = 0.3
+"""R2 of a counterfactual before a geo test below which it is noted: the controls then explain less
+than a third of what moves the treated units."""
+
+STATED_INTERVAL_ERROR = 0.05
+"""Share of its width by which a stated interval may differ from the stated lift or standard error:
+what rounding explains; by more, one of them is something else."""
+
+# --- words: what a report says of a chance -------------------------------------------------------
+
+LIKELY, UNLIKELY = 0.9, 0.1
+"""Chances from which "very likely" is said that the next spend pays back, or that it does not: the
+ends of a one-sided 90 percent interval."""
