@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import numpy as np
 from scipy.stats import qmc
 
 from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.factorization import Plan
-
-type Uniforms = Literal["latin", "sobol", "independent"]
-
-UNIFORMS: tuple[str, ...] = get_args(Uniforms.__value__)
+from bayescausal.specs.row_methods import Uniforms
 
 
 def uniforms(kind: Uniforms, rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:

@@ -28,7 +28,7 @@ _WORK = 1e9
 """Probabilities, times causes, after which a search is given up: some ten seconds."""
 
 _FEWER = 10_000
-"""Rows that ``reduce`` is advised to have, unless fewer were asked for."""
+"""Rows that `Reduce` is advised to have, unless fewer were asked for."""
 
 _TRIALS, _FEW_TRIALS = 1_000, 200
 """Draws from which the number of rows above a weight, or the weight of any, is estimated."""
@@ -142,7 +142,7 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
         f"No row reaches theta={theta:g}: there are {len(roots)} roots ({', '.join(roots)}), and "
         f"the likeliest combination of their values has theta={largest:.3g}, whatever the other "
         f"nodes. A smaller theta helps only if it is below that, and then lists very many rows; "
-        f"method='ancestral' or 'reduce' has a fixed number of rows and is never empty."
+        "Ancestral() and Reduce() have a fixed number of rows and are never empty."
     )
 
 
@@ -273,7 +273,7 @@ class _Request:
         nodes = ", ".join(sorted(self.plan.synthetic_nodes))
         cause = (
             f" {nodes} are made of residuals, each of probability about 1/{self.plan.rows}: "
-            "threshold is meant for conditional=NadarayaWatson()."
+            "Threshold is meant for conditional=NadarayaWatson()."
             if nodes
             else ""
         )
@@ -284,7 +284,7 @@ class _Request:
         return (
             f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
             f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {advice} "
-            "method='ancestral' or 'reduce', which are never empty."
+            "Ancestral() or Reduce(), which are never empty."
         )
 
     def refusal(self, rows: float) -> DataError:
@@ -292,7 +292,7 @@ class _Request:
         ways, fits = self._thetas(), int(self.memory / self.size / 4)
         low = _start(self.level, fits, self._draws[1]) - np.log(4)  # it may start too high
         if self._work(max(self.level, low)) <= _WORK / 4:
-            ways.append(f"budget={fits}, the heaviest so many")
+            ways.append(f"rows={fits}, the heaviest so many")
         else:
             ways.append(self._reduce())
         return DataError(
@@ -316,7 +316,7 @@ class _Request:
 
     def _reduce(self) -> str:
         rows = min(self.budget or _FEWER, _FEWER)
-        return f"method='reduce' with budget={rows}, which is done at once and unbiased"
+        return f"Reduce(rows={rows}), which is done at once and unbiased"
 
     def _thetas(self) -> list[str]:
         """Find the least theta whose rows fit in memory, are found in time, and are not none.

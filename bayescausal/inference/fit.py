@@ -40,6 +40,7 @@ from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.scm import SCM, Mechanism, compile_scm
 from bayescausal.specs.defaults import decided
+from bayescausal.specs.row_methods import as_method
 from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6
@@ -205,8 +206,9 @@ def labeled(spec: Spec) -> str:
     """Say what kind of posterior a fit with augmentation is."""
     if spec.augmentation is None or not spec.augmentation.weight:
         return ""
+    name = as_method(spec.augmentation.method).name
     return (
-        f"Weighted-likelihood posterior: augmented rows ({spec.augmentation.method}) have up to "
+        f"Weighted-likelihood posterior: augmented rows ({name}) have up to "
         f"{spec.augmentation.share:.0%} of the weight, observed ones the rest."
     )
 

@@ -48,6 +48,7 @@ from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import KernelDonors
 from bayescausal.augmentation.factorization import make_plan
 from bayescausal.graphs.edge import Edge
+from bayescausal.specs.row_methods import METHODS, Ancestral
 
 KERNELS, RESIDUALS = "kernels (scott)", "residuals"
 PATIENCE = 240  # seconds of wall time for a case
@@ -101,8 +102,8 @@ def job(case: dict[str, Any]) -> Callable[[], Any]:
     how = NadarayaWatson("scott") if case["rows"] == KERNELS else ResidualBootstrap()
     if case.get("engine"):
         return lambda: _forced(frame, graph, case["engine"], case["budget"])
-    size = {key: case[key] for key in ("budget", "theta") if key in case}
-    return lambda: augment(frame, graph, case["method"], conditional=how, seed=1, **size)
+    method = METHODS[case["method"]](case["theta"] if "theta" in case else case["budget"])
+    return lambda: augment(frame, graph, method, conditional=how, seed=1)
 
 
 def _forced(frame: pd.DataFrame, graph: Graph, engine: Any, budget: int) -> np.ndarray:
@@ -231,7 +232,7 @@ def beside(file: Path, graphs: int) -> list[list[str]]:
 def weighted_fit(budget: int = 10_000) -> list[list[str]]:
     """The bundled model with augmented rows and without: both are made by one call of `fit`."""
     example = load_example()
-    spec = replace(example.spec, augmentation=Augmentation(budget=budget))
+    spec = replace(example.spec, augmentation=Augmentation(method=Ancestral(budget)))
     made = fit(spec, example.data, seed=1, progress=False)
     assert made.plain is not None
     runs = [made.plain.info["run"], made.info["run"]]

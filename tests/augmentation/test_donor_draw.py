@@ -14,6 +14,7 @@ from bayescausal.augmentation.donor_draw import draw, probabilities, softmax
 from bayescausal.augmentation.factorization import make_plan
 from bayescausal.augmentation.kernel_loop import draw_nearby
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Ancestral
 
 
 def tables(parents, rows, seed=0):
@@ -100,7 +101,7 @@ def test_many_rows_and_tables_give_the_same_draws(monkeypatch):
     frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=list("abc"))
     frame["c"] += frame["a"] + frame["b"]
     graph = Graph.parse("a, b -> c", outcome="c")
-    tabulated = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    tabulated = augment(frame, graph, Ancestral(400), conditional=NadarayaWatson(), seed=1)
     monkeypatch.setattr("bayescausal.augmentation.conditionals.TABLE_CELLS", 0)
-    looped = augment(frame, graph, budget=400, conditional=NadarayaWatson(), seed=1)
+    looped = augment(frame, graph, Ancestral(400), conditional=NadarayaWatson(), seed=1)
     assert np.array_equal(tabulated.indices, looped.indices)
