@@ -159,8 +159,8 @@ def augment(
 
     Notes
     -----
-    Source: Teshima and Sugiyama (2021), UAI; Poinsot and Leite (2023), arXiv 2304.01237. Unlike the
-    reference implementation, ties add up, no mass underflows, the order does not depend on a hash.
+    Unlike the reference implementation of `Threshold`, ties add up, no mass underflows, and the
+    order does not depend on a hash.
 
     Examples
     --------

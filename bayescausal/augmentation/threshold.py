@@ -47,22 +47,10 @@ def threshold(
 
         w = prod_j P(i_j | pillow of j) >= theta / n
 
-    Rows that tie at a node are merged there, their probabilities added, before any is cut. The
-    weights are those of the law: they add up to the mass of the rows found, not to 1.
-
-    Parameters
-    ----------
-    plan : Plan
-    theta : float
-        0 lists all.
-    budget : int, optional
-        If there are more rows, the heaviest so many; of ties the ones that the search meets first.
-    absolute : bool
-        Compare with ``w > theta``.
-    memory : float
-        Bytes above which the request is refused.
-    merge : bool
-        False counts rows that tie one by one.
+    See `bayescausal.specs.row_methods.Threshold`. Rows that tie at a node are merged there, their
+    probabilities added, before any is cut, unless ``merge`` is false. The weights are those of the
+    law: they add up to the mass of the rows found, not to 1. Its time follows the rows begun that
+    are heavy enough, up to n / theta for each node; a budget bounds the rows that are kept.
 
     Returns
     -------
@@ -75,27 +63,12 @@ def threshold(
     Raises
     ------
     DataError
-        If the rows would need more than `memory`, by an estimate from draws or by their number, or
-        if they are not found in some ten seconds.
+        If the rows would need more than `memory` bytes, by an estimate from draws or by their
+        number, or if they are not found in some ten seconds.
 
     Notes
     -----
-    Its time follows the rows begun that are heavy enough, up to n / theta for each node; a budget
-    bounds the rows that are kept, not those that are begun.
     Source: Teshima and Sugiyama (2021), UAI; here in log space, depth first, with bounds.
-
-    Examples
-    --------
-    Two coins, one of them biased: of four rows two are heavier than a quarter.
-
-    >>> import pandas as pd
-    >>> from bayescausal.augmentation.blocks import read_table
-    >>> from bayescausal.augmentation.factorization import make_plan
-    >>> from bayescausal.graphs.graph import Graph
-    >>> frame = pd.DataFrame({"a": [0, 0, 0, 0, 1, 1, 1, 1], "b": [0, 0, 0, 1] * 2})
-    >>> plan = make_plan(read_table(frame, Graph(isolated=("a", "b"))))
-    >>> threshold(plan, 0.3, absolute=True)[1]
-    array([0.375, 0.375])
     """
     unit = 1 if absolute else plan.rows
     level = -np.inf

@@ -24,8 +24,9 @@ class Ancestral:
     rows : int
         Rows to draw.
     uniforms : {"latin", "sobol", "independent"}
-        The uniforms that are turned into rows: a Latin hypercube, a scrambled Sobol sequence
-        (best when ``rows`` is a power of two), or independent ones.
+        The uniforms that are turned into rows: a Latin hypercube has one in each of ``rows``
+        strata of every node; a scrambled Sobol sequence is even in several nodes at once, best when
+        ``rows`` is a power of two.
 
     Examples
     --------
