@@ -99,7 +99,7 @@ class NadarayaWatson(Conditional):
     def bind(self, parents: tuple[Block, ...], own: Block) -> KernelDonors:
         """Choose the bandwidths of the parents."""
         if self.bandwidth == "likelihood":
-            widths = likelihood_bandwidths(parents, own, self.kernel)
+            widths = likelihood_bandwidths(parents, own)
         else:
             widths = [self._width(parent) for parent in parents]
         return KernelDonors(parents, own, self, tuple(w * self.temperature for w in widths))
