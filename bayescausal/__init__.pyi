@@ -64,6 +64,11 @@ from .experiments.geo_panel import geo_test as geo_test
 from .experiments.geo_test import GeoTest as GeoTest
 from .experiments.table import experiments_from_frame as experiments_from_frame
 from .specs.augmentation import Augmentation as Augmentation
+from .specs.row_methods import (
+    Ancestral as Ancestral,
+    Reduce as Reduce,
+    Threshold as Threshold,
+)
 from .specs.spec import Spec as Spec
 
 # may I ask?

@@ -9,7 +9,7 @@ import bayescausal as bc
 
 WEEKS = 70
 QUICK = {"draws": 150, "tune": 150, "chains": 2}
-AUGMENTATION = bc.Augmentation(weight=0.5, eta=0.8, budget=400, seed=3)
+AUGMENTATION = bc.Augmentation(weight=0.5, eta=0.8, method=bc.Ancestral(400), seed=3)
 
 
 def mediated(seed: int = 4) -> bc.Dataset:

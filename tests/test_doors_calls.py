@@ -112,7 +112,7 @@ SEEDED = {  # everything that takes a seed
     "second_opinion": lambda w, seed: bc.second_opinion(
         w.data, w.graph, "tv", bootstrap=50, seed=seed
     ),
-    "augment": lambda w, seed: bc.augment(w.data, w.graph, seed=seed, budget=10),
+    "augment": lambda w, seed: bc.augment(w.data, w.graph, seed=seed, method=bc.Ancestral(10)),
     "Augmentation": lambda w, seed: bc.Augmentation(seed=seed),
     "geo_test": lambda w, seed: geo(seed=seed),
 }
@@ -772,7 +772,7 @@ def table() -> list[tuple]:
         ),
         (
             "augment: absolute is text",
-            lambda w: bc.augment(w.data, w.graph, "threshold", theta=0.1, absolute="no"),
+            lambda w: bc.augment(w.data, w.graph, bc.Threshold(theta=0.1, absolute="no")),
             SpecError,
             ["absolute is True or False"],
         ),
@@ -903,9 +903,9 @@ def table() -> list[tuple]:
         ),
         (
             "rows beyond memory",
-            lambda w: bc.Augmentation(budget=10**9),
+            lambda w: bc.Augmentation(method=bc.Ancestral(10**9)),
             SpecError,
-            ["budget", "GB", "would do"],
+            ["rows", "GB", "would do"],
         ),
         # -- YAML ----------------------------------------------------------------------------
         (

@@ -33,15 +33,15 @@ def remarks(
     if not rows["rows"]:
         return [
             *sentences,
-            "There are no rows, so augmentation does nothing here. method='ancestral' always has "
-            "as many as you ask for.",
+            "There are no rows, so augmentation does nothing here. Ancestral() always has as many "
+            "as you ask for.",
         ]
     sentences = [*_extrapolation_remarks(nodes), *sentences, *_slope_remarks(nodes)]
     if rows["mass"] < _CORE_MASS:
         sentences.append(
             f"The rows hold {rows['mass']:.0%} of the probability: the dense core of the law, so "
-            "spreads are too small. Lower theta, or take method='ancestral' or 'reduce', which "
-            "are unbiased."
+            "spreads are too small. Lower theta, or take Ancestral() or Reduce(), which are "
+            "unbiased."
         )
     for node, row in nodes.iterrows():
         is_kernel = row["estimator"] in _KERNELS
@@ -65,7 +65,7 @@ def remarks(
     if rows["effective_rows"] < _KISH_SHARE * rows["rows"]:
         sentences.append(
             f"{rows['rows']:.0f} rows weigh as {rows['effective_rows']:.0f}: a few heavy ones "
-            "dominate. method='ancestral' has even weights."
+            "dominate. Ancestral() has even weights."
         )
     return sentences or [
         "Nothing to mend. That says nothing about the graph: the rows are right only as far as the "

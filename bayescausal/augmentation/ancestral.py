@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import numpy as np
 from scipy.stats import qmc
 
 from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.factorization import Plan
-
-type Uniforms = Literal["latin", "sobol", "independent"]
-
-UNIFORMS: tuple[str, ...] = get_args(Uniforms.__value__)
+from bayescausal.specs.row_methods import Uniforms
 
 
 def uniforms(kind: Uniforms, rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Return points that are uniform on the unit cube and spread more evenly than by chance.
-
-    Parameters
-    ----------
-    kind : {"latin", "sobol", "independent"}
-        Latin hypercube: one point in each of ``rows`` strata of every node. Scrambled Sobol: even
-        in several nodes at once, best when ``rows`` is a power of two.
-    """
+    """Return points on the unit cube, of a kind that `Ancestral` names."""
     if kind == "latin":
         return qmc.LatinHypercube(columns, rng=rng).random(rows)
     if kind == "sobol":

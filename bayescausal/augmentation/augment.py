@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescausal import checks
 from bayescausal._types import Node
-from bayescausal.augmentation.ancestral import UNIFORMS, Uniforms, ancestral
+from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.blocks import WEIGHT, Block, Table, read_table
 from bayescausal.augmentation.conditionals import Conditional, NadarayaWatson
 from bayescausal.augmentation.donor_odds import tie_representatives
@@ -22,10 +21,11 @@ from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.checks import MEMORY
 from bayescausal.data.dataset import Dataset
-from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.errors import DataError
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.question import as_graph
-from bayescausal.specs.augmentation import METHODS, ROW
+from bayescausal.specs.augmentation import ROW
+from bayescausal.specs.row_methods import Ancestral, Method, Threshold, as_method
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Augmented:
         For each block, in `order`, the observed row that its value, or its residual, is from.
     weights : array, shape (row,)
         Probabilities under the factorized law; they add up to `mass`.
-    method : str
+    method : Ancestral, Threshold or Reduce
     seed : int or None
     notes : tuple of str
         What a reader should know, such as why there are no rows.
@@ -49,7 +49,7 @@ class Augmented:
     plan: Plan
     indices: np.ndarray
     weights: np.ndarray
-    method: str
+    method: Method
     seed: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -61,9 +61,10 @@ class Augmented:
     def alike(self, node: Node) -> np.ndarray:
         """Return, for each observed row, the first row that an index of this block may stand for.
 
-        ``threshold`` and ``reduce`` merge rows of one value; an index of ``ancestral`` is that row.
+        `Threshold` and `Reduce` merge rows of one value; an index of `Ancestral` is that row.
         """
-        return tie_representatives(self.plan, node, merge=self.method != "ancestral")
+        merge = not isinstance(self.method, Ancestral)
+        return tie_representatives(self.plan, node, merge)
 
     @property
     def mass(self) -> float:
@@ -101,7 +102,7 @@ class Augmented:
     def __repr__(self) -> str:
         text = (
             f"Augmented({len(self)} rows of {', '.join(self.order)} from {self.plan.rows} "
-            f"observed; {self.method}, mass {self.mass:.3g})"
+            f"observed; {self.method.name}, mass {self.mass:.3g})"
         )
         return "\n".join([text, *self.notes])
 
@@ -113,13 +114,9 @@ def _labelled(block: Block, x: np.ndarray) -> np.ndarray:
 def augment(
     data: Dataset | pd.DataFrame | Table,
     graph: Graph | str,
-    method: Literal["ancestral", "threshold", "reduce"] = "ancestral",
+    method: Method | str = "ancestral",
     *,
-    budget: int | None = None,
-    theta: float | None = None,
-    absolute: bool = False,
     conditional: Conditional | Mapping[Node, Conditional] | None = None,
-    uniforms: Uniforms = "latin",
     windows: Mapping[Node, int] | None = None,
     together: Sequence[Sequence[Node]] = (),
     discrete: Collection[str] = (),
@@ -139,22 +136,13 @@ def augment(
     graph : Graph or str
         Or its text, as `Graph.parse` reads it. Directed, or mixed: with ``<->`` the Markov pillows
         take the place of the parents.
-    method : {"ancestral", "threshold", "reduce"}
-        ``ancestral`` draws ``budget`` rows of equal weight. ``threshold`` lists every row whose
-        weight is at least ``theta`` over n, the published algorithm. ``reduce`` holds a set of
-        at most ``budget`` distinct rows, resampled without bias at every node.
-    budget : int, optional
-        Rows to draw, 10,000 by default. For ``threshold`` the most rows to return, without limit
-        by default: if there are more, the heaviest, with a note of the theta that this amounts to.
-    theta : float, optional
-        For ``threshold``, between 0 and 1, relative to the weight of one observed row; 0.001 by
-        default.
-    absolute : bool
-        Compare with ``theta`` itself, as the papers have it, not with ``theta / n``.
+    method : Ancestral, Threshold, Reduce, or the name of one
+        `Ancestral` draws rows of equal weight; `Threshold` lists every row above a weight, the
+        published algorithm; `Reduce` resamples a set of distinct rows without bias. A name
+        (``"ancestral"``) stands for a method with its defaults.
     conditional : Conditional, or mapping of node to one, optional
         By default `ResidualBootstrap` for continuous nodes, `NadarayaWatson` for others; for
-        ``threshold`` `NadarayaWatson` with Scott's rule for all, as published.
-    uniforms : {"latin", "sobol", "independent"}, of ``ancestral``
+        `Threshold` `NadarayaWatson` with Scott's rule for all, as published.
     windows, together, discrete
         See `read_table`.
     seed : int, optional
@@ -171,62 +159,35 @@ def augment(
 
     Notes
     -----
-    Source: Teshima and Sugiyama (2021), UAI; Poinsot and Leite (2023), arXiv 2304.01237. Unlike the
-    reference implementation, ties add up, no mass underflows, the order does not depend on a hash.
+    Unlike the reference implementation of `Threshold`, ties add up, no mass underflows, and the
+    order does not depend on a hash.
 
     Examples
     --------
     >>> tv, search = np.random.default_rng(1).normal(size=(2, 60))
     >>> frame = pd.DataFrame({"tv": tv, "search": search, "sales": tv + search})
-    >>> rows = augment(frame, Graph.parse("tv, search -> sales"), budget=1000, seed=1)
+    >>> rows = augment(frame, "tv, search -> sales", Ancestral(rows=1000), seed=1)
     >>> rows.indices.shape, round(rows.mass, 6)
     ((1000, 3), 1.0)
     """
-    _check_one_of("method", method, METHODS)
-    _check_one_of("uniforms", uniforms, UNIFORMS)
-    row_budget = 10_000 if budget is None else checks.count("budget", budget, 1)
-    checks.flag("absolute", absolute)
-    cutoff = _theta(theta, absolute, method)
-    seed = checks.seed_or_drawn("seed", seed)
+    method, seed = as_method(method), checks.seed_or_drawn("seed", seed)
     graph = as_graph("augment", Graph.parse(graph) if isinstance(graph, str) else graph)
     table = read_table(data, graph, windows=windows, together=together, discrete=discrete)
-    plan = make_plan(table, _kernels(conditional, table) if method == "threshold" else conditional)
     rng, notes = np.random.default_rng(seed), table.notes
-    if method == "threshold":
-        cap = None if budget is None else row_budget
+    if isinstance(method, Threshold):
+        plan = make_plan(table, _kernels(conditional, table))
         indices, weights, remarks = threshold(
-            plan, cutoff, budget=cap, absolute=absolute, memory=MEMORY
+            plan, method.theta, budget=method.rows, absolute=method.absolute, memory=MEMORY
         )
         return Augmented(plan, indices, weights, method, seed, (*remarks, *notes))
-    _check_memory(row_budget, len(plan.order))
-    plan = plan.with_engine_for(row_budget)
-    if method == "reduce":
-        return Augmented(plan, *reduce(plan, row_budget, rng), method, seed, notes)
-    indices = ancestral(plan, row_budget, uniforms, rng)
-    return Augmented(plan, indices, np.full(row_budget, 1 / row_budget), method, seed, notes)
-
-
-def _check_one_of(setting: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise SpecError(
-            f"{setting} is one of {', '.join(choices)}; got {value!r}."
-            f"{did_you_mean(value, choices)}"
-        )
-
-
-def _theta(theta: float | None, absolute: bool, method: str) -> float:
-    if method != "threshold" and (theta is not None or absolute):
-        raise SpecError(
-            f"theta and absolute are of method='threshold'; method={method!r} has a budget of rows."
-        )
-    if theta is None:
-        return 0.001
-    if isinstance(theta, bool) or not isinstance(theta, Real) or not 0 < theta < 1:
-        raise SpecError(
-            f"theta lies between 0 and 1, both left out; got {theta!r}. It is the weight of a row "
-            "relative to that of an observed one, 1/n: try 0.001."
-        )
-    return float(theta)
+    plan = make_plan(table, conditional)
+    _check_memory(method.rows, len(plan.order))
+    if isinstance(method, Ancestral):
+        indices = ancestral(plan, method.rows, method.uniforms, rng)
+        weights = np.full(method.rows, 1 / method.rows)
+    else:
+        indices, weights = reduce(plan, method.rows, rng)
+    return Augmented(plan, indices, weights, method, seed, notes)
 
 
 def _kernels(
@@ -247,5 +208,5 @@ def _check_memory(rows: int, blocks: int) -> None:
         fits = int(MEMORY / (blocks * ROW))
         raise DataError(
             f"{rows} rows of {blocks} blocks need about {needed / 1e9:.1f} GB. Ask for "
-            f"budget={fits} or fewer."
+            f"rows={fits} or fewer."
         )

@@ -11,7 +11,6 @@ from scipy.special import logsumexp
 
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.kernels import rule_of_thumb
-from bayescausal.errors import SpecError
 
 MOST_ROWS = 1_000
 """Rows on which the likelihood is computed; of more, so many are taken, evenly spread."""
@@ -25,9 +24,7 @@ _UNLIKE = np.log(1e-3)
 category of its own would make the likelihood zero at every bandwidth."""
 
 
-def likelihood_bandwidths(
-    parents: Sequence[Block], child: Block, kernel: str = "gaussian"
-) -> list[np.ndarray]:
+def likelihood_bandwidths(parents: Sequence[Block], child: Block) -> list[np.ndarray]:
     """Return the bandwidths of the parents that make each row likely given all others.
 
         L(h, b) = sum_t log( sum_{l != t} K_h(x_t - x_l) K_b(y_t - y_l)
@@ -41,8 +38,6 @@ def likelihood_bandwidths(
     parents : sequence of Block
         Categories have no bandwidth: rows of other categories are left out of both sums.
     child : Block
-    kernel : str
-        Only ``"gaussian"``.
 
     Notes
     -----
@@ -50,8 +45,6 @@ def likelihood_bandwidths(
     Source: Hall, Racine and Li (2004), Cross-validation and the estimation of conditional
     probability densities, JASA 99.
     """
-    if kernel != "gaussian":
-        raise SpecError("bandwidth='likelihood' is for kernel='gaussian', which has a gradient.")
     rows = len(child.values)
     sample = np.unique(np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int))
     search = Search.from_blocks(

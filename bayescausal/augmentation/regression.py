@@ -250,16 +250,14 @@ def _fit_terms(columns: np.ndarray, y: np.ndarray, freedom: float, curves: Seque
     ends = np.cumsum([*curves, *np.ones(columns.shape[1] - sum(curves), int)])
     parts = [_whitening(columns[:, a:b]) for a, b in pairwise([0, *ends])]
     split = len(curves)
-    best: Ridge | None = None
+    fits = []
     for start, stop in ((0, len(parts)), (0, split), (split, len(parts))):
         blocks = [part if start <= k < stop else part[:, :0] for k, part in enumerate(parts)]
         basis = block_diag(*blocks)
         # The infinite penalty stands for no nonlinear terms at all.
-        candidate = _ridge(columns @ basis, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
-        if best is None or candidate.score < best.score:
-            best = candidate._replace(slopes=basis @ candidate.slopes)
-    assert best is not None
-    return best
+        ridge = _ridge(columns @ basis, y, np.append(_PENALTIES, np.inf), freedom, _CAUTION)
+        fits.append(ridge._replace(slopes=basis @ ridge.slopes))
+    return min(fits, key=lambda ridge: ridge.score)
 
 
 def _whitening(x: np.ndarray) -> np.ndarray:

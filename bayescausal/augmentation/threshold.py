@@ -28,7 +28,7 @@ _WORK = 1e9
 """Probabilities, times causes, after which a search is given up: some ten seconds."""
 
 _FEWER = 10_000
-"""Rows that ``reduce`` is advised to have, unless fewer were asked for."""
+"""Rows that `Reduce` is advised to have, unless fewer were asked for."""
 
 _TRIALS, _FEW_TRIALS = 1_000, 200
 """Draws from which the number of rows above a weight, or the weight of any, is estimated."""
@@ -47,22 +47,10 @@ def threshold(
 
         w = prod_j P(i_j | pillow of j) >= theta / n
 
-    Rows that tie at a node are merged there, their probabilities added, before any is cut. The
-    weights are those of the law: they add up to the mass of the rows found, not to 1.
-
-    Parameters
-    ----------
-    plan : Plan
-    theta : float
-        0 lists all.
-    budget : int, optional
-        If there are more rows, the heaviest so many; of ties the ones that the search meets first.
-    absolute : bool
-        Compare with ``w > theta``.
-    memory : float
-        Bytes above which the request is refused.
-    merge : bool
-        False counts rows that tie one by one.
+    See `bayescausal.specs.row_methods.Threshold`. Rows that tie at a node are merged there, their
+    probabilities added, before any is cut, unless ``merge`` is false. The weights are those of the
+    law: they add up to the mass of the rows found, not to 1. Its time follows the rows begun that
+    are heavy enough, up to n / theta for each node; a budget bounds the rows that are kept.
 
     Returns
     -------
@@ -75,27 +63,12 @@ def threshold(
     Raises
     ------
     DataError
-        If the rows would need more than `memory`, by an estimate from draws or by their number, or
-        if they are not found in some ten seconds.
+        If the rows would need more than `memory` bytes, by an estimate from draws or by their
+        number, or if they are not found in some ten seconds.
 
     Notes
     -----
-    Its time follows the rows begun that are heavy enough, up to n / theta for each node; a budget
-    bounds the rows that are kept, not those that are begun.
     Source: Teshima and Sugiyama (2021), UAI; here in log space, depth first, with bounds.
-
-    Examples
-    --------
-    Two coins, one of them biased: of four rows two are heavier than a quarter.
-
-    >>> import pandas as pd
-    >>> from bayescausal.augmentation.blocks import read_table
-    >>> from bayescausal.augmentation.factorization import make_plan
-    >>> from bayescausal.graphs.graph import Graph
-    >>> frame = pd.DataFrame({"a": [0, 0, 0, 0, 1, 1, 1, 1], "b": [0, 0, 0, 1] * 2})
-    >>> plan = make_plan(read_table(frame, Graph(isolated=("a", "b"))))
-    >>> threshold(plan, 0.3, absolute=True)[1]
-    array([0.375, 0.375])
     """
     unit = 1 if absolute else plan.rows
     level = -np.inf
@@ -142,7 +115,7 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
         f"No row reaches theta={theta:g}: there are {len(roots)} roots ({', '.join(roots)}), and "
         f"the likeliest combination of their values has theta={largest:.3g}, whatever the other "
         f"nodes. A smaller theta helps only if it is below that, and then lists very many rows; "
-        f"method='ancestral' or 'reduce' has a fixed number of rows and is never empty."
+        "Ancestral() and Reduce() have a fixed number of rows and are never empty."
     )
 
 
@@ -273,7 +246,7 @@ class _Request:
         nodes = ", ".join(sorted(self.plan.synthetic_nodes))
         cause = (
             f" {nodes} are made of residuals, each of probability about 1/{self.plan.rows}: "
-            "threshold is meant for conditional=NadarayaWatson()."
+            "Threshold is meant for conditional=NadarayaWatson()."
             if nodes
             else ""
         )
@@ -284,7 +257,7 @@ class _Request:
         return (
             f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
             f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {advice} "
-            "method='ancestral' or 'reduce', which are never empty."
+            "Ancestral() or Reduce(), which are never empty."
         )
 
     def refusal(self, rows: float) -> DataError:
@@ -292,7 +265,7 @@ class _Request:
         ways, fits = self._thetas(), int(self.memory / self.size / 4)
         low = _start(self.level, fits, self._draws[1]) - np.log(4)  # it may start too high
         if self._work(max(self.level, low)) <= _WORK / 4:
-            ways.append(f"budget={fits}, the heaviest so many")
+            ways.append(f"rows={fits}, the heaviest so many")
         else:
             ways.append(self._reduce())
         return DataError(
@@ -316,7 +289,7 @@ class _Request:
 
     def _reduce(self) -> str:
         rows = min(self.budget or _FEWER, _FEWER)
-        return f"method='reduce' with budget={rows}, which is done at once and unbiased"
+        return f"Reduce(rows={rows}), which is done at once and unbiased"
 
     def _thetas(self) -> list[str]:
         """Find the least theta whose rows fit in memory, are found in time, and are not none.

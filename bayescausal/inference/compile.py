@@ -165,8 +165,23 @@ class Density:
     def _put(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
         """Return all arguments in their order, on the device: moved once, not at every call."""
         arguments = {**self.data, **(data or {})}
-        assert arguments.keys() == self.data.keys(), sorted(arguments.keys() - self.data.keys())
+        if unknown := sorted(arguments.keys() - self.data.keys()):
+            raise BayesCausalError(
+                f"{', '.join(unknown)} became constants when the density was compiled; arguments "
+                f"are {', '.join(self.data) or 'none'}. Name them in compile_jax(model, keep=...)."
+            )
         return [jax.device_put(np.asarray(arguments[k], self.data[k].dtype)) for k in self.data]
+
+
+def _switch_jax() -> None:
+    """Set the two switches of JAX that densities rely on, for the whole process.
+
+    A context would end before the sampler calls what was compiled in it, and its arguments would
+    then be cut to 32 bits. PyTensor's JAX backend sets the first in the same way.
+    """
+    jax.config.update("jax_enable_x64", True)
+    # A call is a fraction of a millisecond, and handing it to another thread takes as long.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
@@ -183,8 +198,7 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     Density
     """
     require_jax()
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_cpu_enable_async_dispatch", False)  # a thread switch a call is saved
+    _switch_jax()
     shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]
     frozen = freeze_dims_and_data(model, data=[k for k in shared if k not in keep])
     point = frozen.initial_point()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +39,7 @@ from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
 from bayescausal.specs.defaults import decided
+from bayescausal.specs.row_methods import as_method
 from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6
@@ -199,8 +200,9 @@ def labeled(spec: Spec) -> str:
     """Say what kind of posterior a fit with augmentation is."""
     if spec.augmentation is None or not spec.augmentation.weight:
         return ""
+    name = as_method(spec.augmentation.method).name
     return (
-        f"Weighted-likelihood posterior: augmented rows ({spec.augmentation.method}) have up to "
+        f"Weighted-likelihood posterior: augmented rows ({name}) have up to "
         f"{spec.augmentation.share:.0%} of the weight, observed ones the rest."
     )
 
@@ -281,10 +283,8 @@ def fit(
     """
     seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
     scm, has_confounders = compile_scm(spec, data), bool(spec.confounders)
-    spec = scm.spec  # what data decide is written out
     if strict:
-        require_all(spec)
-    header(spec, data)  # refuses what could not be saved, before it samples
+        require_all(scm.spec)
     is_hard = has_confounders or bool(scm.unit_specific)
     rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
     draws = draws if draws is not None else (1000 if is_hard else 500)
@@ -293,10 +293,18 @@ def fit(
     settings = Settings(
         sampler, backend, mass_matrix, draws, tune, chains, accept, rounds, progress
     )
+    return fit_with(settings, spec, data, seed)
+
+
+def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
+    """Sample with settings that are decided: see `fit`."""
+    scm = compile_scm(spec, data)
+    spec = scm.spec  # what data decide is written out
+    header(spec, data)  # refuses what could not be saved, before it samples
     settings.require_memory(sum(p.size for p in scm.parameters))
     keys, plain = seeds(seed), None
     if spec.augmentation and spec.augmentation.weight:
-        plain = fit(replace(spec, augmentation=None), data, seed=seed, **settings.__dict__)
+        plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
@@ -334,8 +342,7 @@ def sampled(
     tree, run = sample_in_rounds(sampler, judge, settings, seeds(seed)[1])
     info = {
         "seed": seed,
-        "settings": settings.__dict__
-        | {"engine": settings.engine, "adaptation": settings.adaptation},
+        "settings": settings.to_dict(),
         "run": run,
         "versions": {name: version(name) for name in _STACK},
         "data_hash": data.hash,
@@ -355,7 +362,7 @@ def sampled(
         )
     made.tree.attrs["info"] = json.dumps(info)
     effects = _effects(made)
-    made.tree.attrs["convergence"] = json.dumps(assess(posterior, effects, run).__dict__)
+    made.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, effects, run)))
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
     return made
 

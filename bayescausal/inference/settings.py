@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from bayescausal import checks
 from bayescausal.errors import SpecError, did_you_mean, shown
@@ -70,6 +72,15 @@ class Settings:
             raise SpecError(f"target_accept lies in [0.5, 1); got {accept:g}. The default is 0.85.")
         object.__setattr__(self, "target_accept", accept)
         object.__setattr__(self, "progress", checks.flag("progress", self.progress))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dict, also of what ``auto`` stands for."""
+        return asdict(self) | {"engine": self.engine, "adaptation": self.adaptation}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Settings:
+        """Read what `to_dict` wrote."""
+        return cls(**{f.name: saved[f.name] for f in fields(cls) if f.name in saved})
 
     def require_memory(self, parameters: int) -> None:
         """Raise when so many draws of so many numbers do not fit into memory."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -84,15 +84,13 @@ def augmented_rows(scm: SCM, shapes: Mapping[str, float] | None = None) -> Augme
     rows = augment(
         table,
         table.graph,
-        cast(Any, settings.method),
-        budget=settings.budget,
-        theta=settings.theta,
+        settings.method,
         conditional=conditional_from_names(settings.conditional),
         seed=settings.seed,
     )
     if not len(rows) or rows.mass <= 0:
         raise DataError(
-            " ".join(["Augmentation left no row.", *rows.notes, "Use method='ancestral'."])
+            " ".join(["Augmentation left no row.", *rows.notes, "Use method=Ancestral()."])
         )
     return rows
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bayescausal import checks
 from bayescausal.checks import check_keys, number
 from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.specs.row_methods import Ancestral, Method, Threshold, as_method
 
-METHODS = ("ancestral", "threshold", "reduce")
 RESIDUALS = ("residual-bootstrap", "residual-bootstrap-linear")
 CONDITIONALS = (*RESIDUALS, "nadaraya-watson", "k-nearest", "local-linear", "forest")
 
 ROW = 4 + 3 * 8
 """Bytes that a row takes for each node while rows are drawn."""
+
+_ROWS = 5000
+_DEFAULT = Ancestral(rows=_ROWS)
+_METHOD_KEYS = {"budget": "rows", "theta": "theta", "absolute": "absolute", "uniforms": "uniforms"}
+"""Keys of a file, which is flat, and the settings of methods that they are."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,8 @@ class Augmentation:
     eta : float
         What an augmented row is worth in observed ones, above 0 and at most 1;
         `calibrate_eta` finds it.
-    method : {"ancestral", "threshold", "reduce"}
-        See `augment`.
-    budget : int
-        Rows to draw, or the most to keep.
-    theta : float, optional
-        Of ``threshold``.
+    method : Ancestral, Threshold, Reduce, or the name of one
+        How rows are sampled. A name, and a `Threshold` that states no limit, has 5,000 rows.
     conditional : str or mapping of node to str, optional
         Names of `CONDITIONALS`; ``residual-bootstrap-linear`` is the one without curves and
         products. By default residual bootstrap for continuous modelled nodes, Nadaraya-Watson for
@@ -61,20 +62,18 @@ class Augmentation:
 
     Examples
     --------
-    >>> Augmentation(weight=0.3).budget
-    5000
+    >>> Augmentation(weight=0.3, method=Ancestral(rows=2000)).to_dict()
+    {'budget': 2000}
     """
 
     weight: float = 0.3
     eta: float = 1.0
-    method: str = "ancestral"
-    budget: int = 5000
-    theta: float | None = None
+    method: Method | str = _DEFAULT
     conditional: str | Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
 
     def __hash__(self) -> int:
-        return hash((self.weight, self.eta, self.method, self.budget, self.theta, self.seed))
+        return hash((self.weight, self.eta, self.method, self.seed))
 
     def __post_init__(self) -> None:
         for name in ("weight", "eta"):
@@ -89,21 +88,12 @@ class Augmentation:
                 "Augmentation: eta is above 0 and at most 1, since an augmented row is never "
                 f"worth more than an observed one; got {self.eta:g}."
             )
-        if self.method not in METHODS:
-            raise SpecError(
-                f"Augmentation: method is one of {', '.join(METHODS)}; got {self.method!r}."
-                f"{did_you_mean(self.method, METHODS)}"
-            )
-        object.__setattr__(self, "budget", checks.count("Augmentation: budget", self.budget, 1))
+        method = as_method(self.method)
+        if isinstance(self.method, str) or method.rows is None:
+            method = replace(method, rows=_ROWS)
+        object.__setattr__(self, "method", method)
         object.__setattr__(self, "seed", checks.seed("Augmentation: seed", self.seed))
-        checks.affordable("Augmentation: budget", self.budget, 2 * ROW)  # cause and outcome
-        if self.theta is not None and not 0 < number("Augmentation: theta", self.theta) < 1:
-            raise SpecError(f"Augmentation: theta lies between 0 and 1; got {self.theta!r}.")
-        if self.theta is not None and self.method != "threshold":
-            raise SpecError(
-                f"Augmentation: theta is of method='threshold'; method={self.method!r} has a "
-                "budget of rows. Leave theta out."
-            )
+        checks.affordable("Augmentation: rows", method.rows or 0, 2 * ROW)  # cause and outcome
         self._check_conditional()
 
     def _check_conditional(self) -> None:
@@ -114,11 +104,11 @@ class Augmentation:
                     f"Augmentation: conditional is one of {', '.join(CONDITIONALS)}; got {name!r}."
                     f"{did_you_mean(str(name), CONDITIONALS)}"
                 )
-            if self.method == "threshold" and name in RESIDUALS:
+            if isinstance(self.method, Threshold) and name in RESIDUALS:
                 raise SpecError(
-                    f"Augmentation: conditional={name!r} leaves method='threshold' nothing to "
-                    "choose: with residuals of all rows alike every row is as unlikely. Leave "
-                    "conditional out, for kernels, or take method='ancestral'."
+                    f"Augmentation: conditional={name!r} leaves Threshold() nothing to choose: "
+                    "with residuals of all rows alike every row is as unlikely. Leave conditional "
+                    "out, for kernels, or take method=Ancestral()."
                 )
         if isinstance(names, Mapping):
             object.__setattr__(self, "conditional", dict(names))
@@ -131,11 +121,29 @@ class Augmentation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict: what differs from the defaults."""
-        plain, values = vars(Augmentation()), vars(self)
-        return {k: v for k, v in values.items() if v != plain[k]}
+        method = as_method(self.method)
+        kind = type(method)
+        plain, values = vars(Augmentation(method=kind.name)), vars(self)
+        changed = {k: v for k, v in values.items() if k != "method" and v != plain[k]}
+        settings, usual = vars(method), vars(plain["method"])
+        for key, name in _METHOD_KEYS.items():
+            if name in settings and settings[name] != usual[name]:
+                changed[key] = settings[name]
+        return changed | ({} if kind is Ancestral else {"method": kind.name})
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Augmentation:
         """Read what `to_dict` wrote."""
-        check_keys(given, list(cls.__dataclass_fields__), "augmentation")
-        return cls(**given)
+        check_keys(given, [*cls.__dataclass_fields__, *_METHOD_KEYS], "augmentation")
+        others = {k: v for k, v in given.items() if k not in _METHOD_KEYS}
+        method = replace(as_method(given.get("method", Ancestral.name)), rows=_ROWS)
+        stated = {k: v for k, v in given.items() if k in _METHOD_KEYS and v is not None}
+        settings = {_METHOD_KEYS[k]: v for k, v in stated.items()}
+        known = [key for key, name in _METHOD_KEYS.items() if name in vars(method)]
+        for key in stated:
+            if key not in known:
+                raise SpecError(
+                    f"augmentation: {key} is no setting of method '{method.name}', which has "
+                    f"{' and '.join(known)}. Leave it out."
+                )
+        return cls(**others | {"method": replace(method, **settings)})

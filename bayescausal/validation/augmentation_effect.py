@@ -64,7 +64,7 @@ def compare_augmentation(
             "The fit has no augmentation to compare with. Give the spec one: "
             "replace(spec, augmentation=Augmentation(weight=0.3))."
         )
-    questions = _totals(fit) if estimands is None else estimands
+    questions = total_effects(fit) if estimands is None else estimands
     columns = ["median", "mean", "sd", "low", "high"]
     rows, heads = [], set()
     for estimand in questions:
@@ -93,8 +93,8 @@ def compare_augmentation(
     return table
 
 
-def _totals(fit: Fit) -> list[Estimand]:
-    """The total effect of each treatment; on which outcome, when there are several."""
+def total_effects(fit: Fit) -> list[Estimand]:
+    """Return the total effect of each treatment on each outcome that it reaches."""
     outcomes = fit.spec.graph.outcomes
     return [
         incremental(t, outcome=y, name=f"{t} on {y}" if len(outcomes) > 1 else None)

@@ -11,24 +11,13 @@ from weakref import WeakKeyDictionary
 from bayescausal import checks
 from bayescausal.errors import OverlappingExperiments
 from bayescausal.inference.compile import Density, compile_jax
-from bayescausal.inference.fit import Fit, sampled
-from bayescausal.inference.fit import fit as sample
+from bayescausal.inference.fit import Fit, fit_with, sampled
 from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.lifts import lift_data
 from bayescausal.specs.spec import Spec
 
-_SETTINGS = (
-    "sampler",
-    "backend",
-    "mass_matrix",
-    "draws",
-    "tune",
-    "chains",
-    "target_accept",
-    "rounds",
-)
 _COMPILED: WeakKeyDictionary[Fit, Density] = WeakKeyDictionary()
 """Made from a fit alone, so that it is no state: it only saves the time to make it again."""
 
@@ -56,8 +45,7 @@ class Refits:
     @cached_property
     def settings(self) -> Settings:
         """Those of the fit, without a progress bar."""
-        arguments = self.fit.info["settings"]
-        return Settings(**{key: arguments[key] for key in _SETTINGS}, progress=False)
+        return replace(Settings.from_dict(self.fit.info["settings"]), progress=False)
 
     @property
     def density(self) -> Density:
@@ -80,9 +68,9 @@ class Refits:
         spec = spec_without(fit.spec, names)
         jax = settings.sampler == "nutpie" and settings.engine == "jax"
         alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
-        if not (jax and alike):
-            return sample(spec, fit.data, seed=seed, **settings.__dict__)
         seed = checks.seed_or_drawn("seed", seed)
+        if not (jax and alike):
+            return fit_with(settings, spec, fit.data, seed)
         sampler = whitened(self.density, arguments)
         return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
 

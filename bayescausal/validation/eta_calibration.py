@@ -12,10 +12,9 @@ from bayescausal import checks
 from bayescausal._types import Array, Node, Theta
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError, shown
-from bayescausal.experiments.estimand import Estimand, incremental
+from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.compile import Compiled, compile_jax
-from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
@@ -24,6 +23,7 @@ from bayescausal.model.lifts import remeasured
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.model.weighted import ETA, WEIGHT
+from bayescausal.validation.augmentation_effect import total_effects
 
 _DRAWS = 400
 
@@ -117,9 +117,7 @@ def calibrate_eta(
     if not etas or not all(0 < eta <= 1 for eta in etas):
         raise SpecError(f"etas lie above 0 and at most at 1; got {etas}.")
     rng = np.random.default_rng(seed)
-    estimands = [
-        incremental(t, outcome=y) for y in fit.spec.graph.outcomes for t in reachable(fit.spec, y)
-    ]
+    estimands = total_effects(fit)
     scored = np.array([_world(fit, estimands, etas, prob, rng) for _ in range(worlds)])
     hits = scored[..., 0].mean(axis=1)  # by world and eta
     sizes = scored[..., 2].mean(axis=(0, 1))

@@ -40,11 +40,9 @@ class LeftOut(NamedTuple):
         """
         term_names = sorted({self.term[name] for name in names})
         density = np.sum([self.density[term] for term in term_names], axis=0)
-        efficiency = min(1.0, ess(density, "bulk") / density.size)
-        # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
-        logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
+        logs, k = smoothed(density)
         weights = np.exp(logs - logs.max())
-        return weights / weights.sum(), float(k), bool(k < pareto_k_limit(density.size))
+        return weights / weights.sum(), k, bool(k < pareto_k_limit(density.size))
 
     def group(self, name: str) -> tuple[str, ...]:
         """Return the tests that are left out together, as covariances tie them to this one."""
@@ -59,6 +57,17 @@ class LeftOut(NamedTuple):
     def z(self, name: str, mean: float, sd: float) -> float:
         """Return the z-score of the lift against an effect with this mean and sd."""
         return (self.experiments[name].lift - mean) / float(np.hypot(sd, self.errors[name]))
+
+
+def smoothed(density: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return Pareto-smoothed logarithms of the weights ``1 / p``, and Pareto k.
+
+    ``density`` has log p, shape ``(chain, draw)``; chains are joined.
+    """
+    efficiency = min(1.0, ess(density, "bulk") / density.size)
+    # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
+    logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
+    return logs, float(k)
 
 
 def required(fit: Fit) -> tuple[Experiment, ...]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 from scipy.stats import norm
 from scipy.stats import t as student
 
 from bayescausal._types import Array, Node
-from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.errors import mixing
@@ -22,6 +20,7 @@ from bayescausal.model.weighted import augmented_rows, district_rows, row_densit
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.transform import widen
 from bayescausal.thresholds import MAX_PARETO_K
+from bayescausal.validation.importance_sampling import smoothed
 
 _CHUNK = 50
 
@@ -112,15 +111,14 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     influence = density
     if fit.plain is not None:
         influence = _term_density(fit, density)
-    flat, removed = density.reshape(-1, count), influence.reshape(-1, count)
+    flat = density.reshape(-1, count)
     rows = []
     for t in range(count):
-        if not np.ptp(removed[:, t]):  # no term holds it: nothing is left out
+        if not np.ptp(influence[..., t]):  # no term holds it: nothing is left out
             rows.append((float(logsumexp(flat[:, t]) - np.log(len(flat))), 0.0))
             continue
-        efficiency = min(1.0, ess(influence[..., t], "bulk") / len(flat))
-        logs, k = array_stats.psislw(removed[:, t], r_eff=efficiency)
-        rows.append((float(logsumexp(logs + flat[:, t])), float(k)))
+        logs, k = smoothed(influence[..., t])
+        rows.append((float(logsumexp(logs + flat[:, t])), k))
     index = fit.data.training
     if fit.data.is_panel:
         index = pd.MultiIndex.from_product([fit.data.units, index], names=["unit", "time"])

@@ -63,13 +63,12 @@ class Plan(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """Widened deviations of the resamples, and the point.
+    """Widened deviations of the resamples from the point.
 
     `void` resamples had no answer; `groups` is the number of units, or of blocks that fit.
     """
 
     deviations: Mapping[str, np.ndarray]
-    point: Mapping[str, float]
     block: int
     repeats: int
     void: int
@@ -209,7 +208,6 @@ class Design:
         void = np.isnan(list(replicates.values())).any(axis=0)
         return Resampled(
             {name: widen * (value - point[name])[~void] for name, value in replicates.items()},
-            {name: float(value) for name, value in point.items()},
             0 if by_unit else length,
             repeats,
             int(void.sum()),

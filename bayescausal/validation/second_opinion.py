@@ -8,7 +8,7 @@ matters, and which is worth knowing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -224,7 +224,7 @@ def _answer(
     return SecondOpinion(
         estimand=estimand,
         method=design.plan.method,
-        **vars(parts.pop("total")),
+        **asdict(parts.pop("total")),
         per_unit=estimate(design, slices, [1.0] * len(design.treatments))["total"],
         change=change.total,
         adjustment=design.plan.conditioned,

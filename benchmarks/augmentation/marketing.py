@@ -59,7 +59,7 @@ def analyses(
         rows = bc.augment(
             observed,
             world.graph,
-            budget=budget,
+            method=bc.Ancestral(budget),
             conditional=ARMS[arm],
             together=[ROOT],
             seed=seed,

@@ -8,7 +8,7 @@ Random DAGs, mixtures at the roots, additive noise, 70 percent to train on, z-sc
 moments; XGBoost predicts each variable from all others. Three ways to train it:
 
 * observed: the training rows, the baseline;
-* published: `augment(method="threshold")`, Scott bandwidths x 0.001, on augmented rows only, with
+* published: `augment` by `Threshold`, Scott bandwidths x 0.001, on augmented rows only, with
   weights n w: what the published runs did (their text says bandwidths without the factor);
 * ours: `augment()`, ancestral with `ResidualBootstrap`, on augmented rows only, total weight n;
 * both: half of the weight on observed rows, half on ours.

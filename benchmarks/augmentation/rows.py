@@ -12,7 +12,15 @@ import numpy as np
 import pandas as pd
 from random_worlds import World
 
-from bayescausal import Augmented, LocalLinear, NadarayaWatson, ResidualBootstrap, augment
+from bayescausal import (
+    Ancestral,
+    Augmented,
+    LocalLinear,
+    NadarayaWatson,
+    ResidualBootstrap,
+    Threshold,
+    augment,
+)
 
 FOLDS = ("refit", "index", "leaky")
 """How rows are held out in cross-validation.
@@ -25,12 +33,12 @@ augmented rows are dealt to folds at random, as published; copies of a row are i
 """
 
 ARMS = {
-    "published": {"method": "threshold", "conditional": NadarayaWatson("scott", temperature=1e-3)},
-    "ours": {"method": "ancestral", "conditional": ResidualBootstrap()},
-    "both": {"method": "ancestral", "conditional": ResidualBootstrap()},
-    "ours, linear": {"method": "ancestral", "conditional": ResidualBootstrap(0, False)},
-    "ours, local linear": {"method": "ancestral", "conditional": LocalLinear()},
-    "kernels": {"method": "ancestral", "conditional": NadarayaWatson("silverman")},
+    "published": {"method": Threshold, "conditional": NadarayaWatson("scott", temperature=1e-3)},
+    "ours": {"method": Ancestral, "conditional": ResidualBootstrap()},
+    "both": {"method": Ancestral, "conditional": ResidualBootstrap()},
+    "ours, linear": {"method": Ancestral, "conditional": ResidualBootstrap(0, False)},
+    "ours, local linear": {"method": Ancestral, "conditional": LocalLinear()},
+    "kernels": {"method": Ancestral, "conditional": NadarayaWatson("silverman")},
 }
 
 
@@ -56,10 +64,11 @@ class Split:
 def augmented(train: pd.DataFrame, world: World, arm: str, theta: float, seed: int) -> Augmented:
     """Augment training rows, and nothing else; ``ours`` has twice as many rows as observed."""
     how: dict[str, Any] = dict(ARMS[arm])
-    how |= {"theta": theta} if how["method"] == "threshold" else {"budget": 2 * len(train)}
+    size = theta if how["method"] is Threshold else 2 * len(train)
+    method = how.pop("method")(size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty outcome is counted here
-        return augment(train, world.graph, seed=seed, **how)
+        return augment(train, world.graph, method, seed=seed, **how)
 
 
 def weighted(rows: Augmented, train: pd.DataFrame, arm: str) -> Rows:

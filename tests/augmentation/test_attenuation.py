@@ -7,6 +7,7 @@ from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.conditionals import NadarayaWatson, ResidualBootstrap
 from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Ancestral
 
 
 def attenuation(conditional, replications, budget, rows=104):
@@ -19,7 +20,7 @@ def attenuation(conditional, replications, budget, rows=104):
         y = x @ truth + 0.5 * rng.normal(size=rows)
         frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
         values = augment(
-            frame, graph, conditional={"y": conditional}, budget=budget, seed=seed
+            frame, graph, conditional={"y": conditional}, method=Ancestral(budget), seed=seed
         ).values
         augmented_design = np.column_stack([np.ones(budget), values["a"], values["b"], values["c"]])
         observed_design = np.column_stack([np.ones(rows), x])

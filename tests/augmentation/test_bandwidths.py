@@ -110,6 +110,3 @@ def test_categories_alone_have_no_bandwidth_to_choose():
 def test_only_the_gaussian_has_a_likelihood():
     with pytest.raises(SpecError, match="gaussian"):
         NadarayaWatson("likelihood", kernel="tricube")
-    x, _, _, y = world(20)
-    with pytest.raises(SpecError, match="gaussian"):
-        likelihood_bandwidths([x], y, "tricube")

@@ -14,6 +14,7 @@ from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, DataError, GraphError, SpecError
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Ancestral, Reduce
 
 CHAIN = Graph.parse("tv -> search -> sales")
 
@@ -58,7 +59,7 @@ def test_a_category_keeps_its_values(kind):
     assert not block.scalar
     assert block.levels == levels
     assert [levels[int(code)] for code in block.values[:, 0]] == column.to_list()
-    values = augment(data, graph, budget=50, seed=0).to_frame()["promo"]
+    values = augment(data, graph, Ancestral(50), seed=0).to_frame()["promo"]
     assert set(values) == set(levels)
     assert {type(value) for value in values.to_list()} == {type(value) for value in levels}
 
@@ -91,12 +92,12 @@ def test_a_column_of_labels_that_repeats_evenly_is_noted():
         one=["a"] * 30,
         name=[f"row {k}" for k in range(30)],
     )
-    rows = augment(odd, CHAIN, budget=50, seed=0)
+    rows = augment(odd, CHAIN, Ancestral(50), seed=0)
     (note,) = rows.notes
     assert note.startswith("Column 'geo' is not in the graph, and each of its 3 values has 10 rows")
     assert note in repr(rows)
     assert note in diagnose_augmentation(rows).advice
-    assert augment(odd.drop(columns="geo"), CHAIN, budget=50, seed=0).notes == ()
+    assert augment(odd.drop(columns="geo"), CHAIN, method=Ancestral(50), seed=0).notes == ()
     frame_with_unit = odd.rename(columns={"geo": "unit"})
     assert read_table(frame_with_unit, Graph.parse("tv, unit -> sales")).notes == ()
 
@@ -157,11 +158,9 @@ class Anyone(Conditional):
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("method", ["ancestral", "reduce"])
+@pytest.mark.parametrize("method", [Ancestral(300), Reduce(300)], ids=["ancestral", "reduce"])
 def test_rows_of_a_panel_never_recombine_across_units(conditional, method):
-    rows = augment(
-        panel(), Graph.parse("tv -> sales"), method, conditional=conditional, budget=300, seed=2
-    )
+    rows = augment(panel(), Graph.parse("tv -> sales"), method, conditional=conditional, seed=2)
     unit = np.repeat(np.arange(3), 20)[rows.indices]  # of the row that each block was taken from
     assert (unit == unit[:, :1]).all()
     assert set(unit[:, 0]) == {0, 1, 2}
@@ -195,7 +194,7 @@ def test_groups_are_moved_together():
     table = read_table(data, graph, together=[("trend", "season")])
     assert table.graph.nodes == ("sales", "trend+season", "tv")
     assert table.graph.parents("sales") == ("trend+season", "tv")
-    rows = augment(table, graph, budget=100, seed=0)
+    rows = augment(table, graph, Ancestral(100), seed=0)
     table_of_rows = rows.to_frame()
     assert np.allclose(table_of_rows["season"], np.sin(table_of_rows["trend"]))
 
@@ -363,12 +362,10 @@ def test_bad_data_are_refused_with_advice(case):
 
 
 SETTINGS = {
-    "theta 0": ({"method": "threshold", "theta": 0.0}, "theta lies between 0 and 1"),
-    "theta 1": ({"method": "threshold", "theta": 1.0}, "theta lies between 0 and 1"),
-    "theta of another method": ({"theta": 0.1}, "theta"),
-    "no rows": ({"budget": 0}, "budget is a whole number, 1 or more; got 0"),
-    "half a row": ({"budget": 0.5}, "budget"),
-    "too many rows": ({"budget": 10**9}, r"need about \d+\.\d GB. Ask for budget=\d+"),
+    "too many rows": (
+        {"method": Ancestral(10**9)},
+        r"need about \d+\.\d GB. Ask for rows=\d+",
+    ),
     "method": ({"method": "ancestor"}, "Did you mean 'ancestral'"),
     "conditional of nothing": (
         {"conditional": {"sale": ResidualBootstrap()}},

@@ -19,6 +19,7 @@ from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.augmentation.regression import features, fit_mean
 from bayescausal.errors import SpecError
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Ancestral
 
 EVERY = [
     NadarayaWatson(),
@@ -372,7 +373,9 @@ def test_local_residuals_follow_the_spread_and_global_ones_do_not():
 
     def ratio(local):
         conditional = {"y": ResidualBootstrap(local=local)}
-        rows = augment(frame, Graph.parse("x -> y"), conditional=conditional, budget=4000, seed=0)
+        rows = augment(
+            frame, Graph.parse("x -> y"), conditional=conditional, method=Ancestral(4000), seed=0
+        )
         x_values, y_values = rows.values["x"][:, 0], rows.values["y"][:, 0]
         errors = y_values - np.polyval(np.polyfit(x_values, y_values, 1), x_values)
         return errors[x_values > 0.75].std() / errors[x_values < 0.25].std()

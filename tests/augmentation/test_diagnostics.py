@@ -87,7 +87,9 @@ def test_attenuation_is_the_ratio_of_two_regressions(smooth):
 def test_the_error_of_a_slope_ratio_is_its_spread_over_seeds():
     conditional, nodes = bc.NadarayaWatson(), []
     for seed in range(40):
-        rows = bc.augment(frame(), "tv -> search", conditional=conditional, budget=300, seed=seed)
+        rows = bc.augment(
+            frame(), "tv -> search", conditional=conditional, method=bc.Ancestral(300), seed=seed
+        )
         nodes.append(diagnose_augmentation(rows).nodes.loc["search"])
     spread = np.std([node["slope"] for node in nodes], ddof=1)
     # Latin hypercubes vary less than independent draws would, never by much more; the spread of
@@ -153,7 +155,9 @@ def test_residual_donors_are_judged_by_rows_with_like_causes(residual):
 
 def test_copies_are_rows_whose_values_were_observed_together():
     data = pd.DataFrame({"a": [0.0, 0, 1, 1, 2, 3], "b": [5.0, 5, 6, 6, 7, 8]})
-    rows = bc.augment(data, bc.Graph.parse("a -> b"), conditional=bc.KNearest(1), budget=4, seed=0)
+    rows = bc.augment(
+        data, bc.Graph.parse("a -> b"), conditional=bc.KNearest(1), method=bc.Ancestral(4), seed=0
+    )
     columns = {name: rows.order.index(name) for name in "ab"}
     indices = np.empty((4, 2), np.int32)
     indices[:, columns["a"]] = [0, 1, 3, 4]
@@ -167,7 +171,7 @@ def test_copies_are_rows_whose_values_were_observed_together():
 def test_a_small_temperature_copies_rows_and_is_told():
     graph = bc.Graph.parse("demand -> tv -> sales")
     conditional = bc.NadarayaWatson("scott", temperature=0.001)
-    rows = bc.augment(frame(), graph, conditional=conditional, budget=500, seed=0)
+    rows = bc.augment(frame(), graph, conditional=conditional, method=bc.Ancestral(500), seed=0)
     diagnosis = diagnose_augmentation(rows)
     assert diagnosis.rows["copies"] > 0.95
     assert any("copies of observed rows" in line for line in diagnosis.advice)
@@ -177,7 +181,7 @@ def test_a_small_temperature_copies_rows_and_is_told():
 def test_distance_is_in_units_of_the_distance_between_observed_neighbors():
     data = pd.DataFrame({"a": np.arange(8.0), "b": 10 * np.arange(8.0)})  # on a line, evenly
     graph = bc.Graph.parse("a\nb")  # said to be independent, which they are not
-    diagnosis = diagnose_augmentation(bc.augment(data, graph, budget=4000, seed=0))
+    diagnosis = diagnose_augmentation(bc.augment(data, graph, bc.Ancestral(4000), seed=0))
     assert diagnosis.distances["observed"] == pytest.approx(1)
     # a new row (i, j) is min over k of sqrt((i - k)^2 + (j - k)^2) / sqrt(2) away
     i, j, k = np.ogrid[:8, :8, :8]
@@ -195,11 +199,11 @@ def test_causes_that_were_planned_together_are_told():
     data = pd.DataFrame({f"x{k}": plan + 0.1 * rng.normal(size=80) for k in range(3)})
     data["y"] = data.sum(axis=1) + rng.normal(size=80)
     independent = bc.Graph.parse("x0, x1, x2 -> y")
-    diagnosis = diagnose_augmentation(bc.augment(data, independent, budget=1000, seed=0))
+    diagnosis = diagnose_augmentation(bc.augment(data, independent, bc.Ancestral(1000), seed=0))
     assert diagnosis.support["beyond"] > 0.5
     assert any("planned together" in line for line in diagnosis.advice)
     shared = bc.Graph.parse("x0, x1, x2 -> y\nx0 <-> x1 <-> x2 <-> x0")
-    diagnosis = diagnose_augmentation(bc.augment(data, shared, budget=1000, seed=0))
+    diagnosis = diagnose_augmentation(bc.augment(data, shared, bc.Ancestral(1000), seed=0))
     assert diagnosis.support["beyond"] < 0.25
     assert not any("planned together" in line for line in diagnosis.advice)
 
@@ -218,12 +222,12 @@ def test_values_that_hang_on_one_row_are_told(smooth, residual):
 
 def test_pruned_mass_is_told():
     with pytest.warns(EmptyAugmentation):
-        no_rows = augmented(method="threshold", theta=0.05)
+        no_rows = augmented(method=bc.Threshold(theta=0.05))
     diagnosis = diagnose_augmentation(no_rows)
     assert diagnosis.rows["rows"] == 0
     assert "There are no rows" in diagnosis.advice[-1]
     graph = bc.Graph.parse("tv -> sales")
-    part = bc.augment(frame(), graph, "threshold", theta=0.2)
+    part = bc.augment(frame(), graph, bc.Threshold(theta=0.2))
     diagnosis = diagnose_augmentation(part)
     assert 0 < diagnosis.rows["mass"] < 0.9
     assert any("dense core" in line for line in diagnosis.advice)
@@ -245,7 +249,7 @@ def test_a_curve_is_not_told_to_bend_slopes(seed, conditional):
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(2, 104))
     data = pd.DataFrame({"a": a, "b": b, "y": a**2 + b + 0.5 * rng.normal(size=104)})
-    rows = bc.augment(data, "a, b -> y", conditional=conditional, budget=2000, seed=1)
+    rows = bc.augment(data, "a, b -> y", conditional=conditional, method=bc.Ancestral(2000), seed=1)
     diagnosis = diagnose_augmentation(rows)
     assert not any("Slopes" in line for line in diagnosis.advice)
     ratio, error = diagnosis.nodes.loc["y", ["slope", "slope_error"]]
@@ -274,7 +278,7 @@ def test_values_far_outside_the_observed_range_are_told_first():
     a = rng.normal(size=80)
     data = pd.DataFrame({"a": a, "b": a + 0.1 * rng.normal(size=80)})
     data["y"] = data["a"] - data["b"] + 0.02 * rng.normal(size=80)
-    rows = bc.augment(data, "a, b -> y", budget=1000, seed=0)
+    rows = bc.augment(data, "a, b -> y", bc.Ancestral(1000), seed=0)
     count = np.arange(1000) % 3
     rows = replace(rows, weights=count / count.sum())
     diagnosis = diagnose_augmentation(rows)
@@ -294,7 +298,7 @@ def test_values_far_outside_the_observed_range_are_told_first():
     )
     assert "farther outside" in loud_advice[0]
     kernel_rows = bc.augment(
-        data, "a, b -> y", conditional=bc.NadarayaWatson(), budget=1000, seed=0
+        data, "a, b -> y", conditional=bc.NadarayaWatson(), method=bc.Ancestral(1000), seed=0
     )
     assert diagnose_augmentation(kernel_rows).nodes.loc["y", "outside"] == 0
 
@@ -308,7 +312,7 @@ def test_a_panel_is_diagnosed_within_its_units():
     ]
     data = bc.Dataset.from_frame(pd.DataFrame(rows), time="week", unit="geo")
     graph = bc.Graph.parse("tv -> sales")
-    diagnosis = diagnose_augmentation(bc.augment(data, graph, budget=2000, seed=0))
+    diagnosis = diagnose_augmentation(bc.augment(data, graph, bc.Ancestral(2000), seed=0))
     assert diagnosis.edges.index.to_list() == [("sales", "tv")]  # the units are held fixed
     assert diagnosis.edges["ratio"].iloc[0] == pytest.approx(1, abs=0.1)
     assert diagnosis.donors["tv"].max() <= 40 + 1e-9
@@ -363,7 +367,7 @@ def test_the_picture_shows_every_diagnostic(smooth):
 
 def test_the_picture_of_no_rows_is_the_reason():
     with pytest.warns(EmptyAugmentation):
-        figure = plot_augmentation(augmented(method="threshold", theta=0.05))
+        figure = plot_augmentation(augmented(method=bc.Threshold(theta=0.05)))
     assert "There are no rows" in figure.axes[-1].texts[0].get_text()
     figure.canvas.draw()
 

@@ -28,14 +28,15 @@ from bayescausal.augmentation.conditionals import Given, NadarayaWatson, Residua
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Ancestral, Reduce, Threshold
 
 SEEDS = st.integers(0, 2**32 - 1)
 METHODS = {
-    "latin": {"method": "ancestral", "budget": 64, "uniforms": "latin"},
-    "sobol": {"method": "ancestral", "budget": 64, "uniforms": "sobol"},
-    "independent": {"method": "ancestral", "budget": 64, "uniforms": "independent"},
-    "reduce": {"method": "reduce", "budget": 64},
-    "threshold": {"method": "threshold", "theta": 1e-4},
+    "latin": Ancestral(64, "latin"),
+    "sobol": Ancestral(64, "sobol"),
+    "independent": Ancestral(64, "independent"),
+    "reduce": Reduce(64),
+    "threshold": Threshold(1e-4),
 }
 COMPLETE = Graph(tuple(itertools.combinations("abc", 2)))
 EDGELESS = Graph(isolated=("a", "b", "c"))
@@ -47,7 +48,7 @@ TINY, WIDE = NadarayaWatson(1e-6), NadarayaWatson(1e9)
 @given(graph=mixed_graphs(), seed=SEEDS)
 def test_every_value_was_observed_and_weights_are_probabilities(method, graph, seed):
     frame = frame_of(graph.nodes, 9, seed)
-    rows = augment(frame, graph, conditional=SCOTT, seed=seed, **METHODS[method])
+    rows = augment(frame, graph, METHODS[method], conditional=SCOTT, seed=seed)
     table = rows.to_frame()
     assert len(table) == len(rows) > 0
     for node in graph.nodes:
@@ -154,7 +155,7 @@ def test_units_do_not_matter(graph, seed, scale, shift, rule):
     laws = [law_of(plan_of(data, graph, NadarayaWatson(rule))) for data in (frame, changed)]
     np.testing.assert_allclose(laws[0], laws[1], rtol=1e-6)
     tables = [
-        augment(data, graph, budget=16, seed=1, conditional=ResidualBootstrap()).to_frame()
+        augment(data, graph, Ancestral(16), seed=1, conditional=ResidualBootstrap()).to_frame()
         for data in (frame, changed)
     ]
     tables[0]["a"] = scale * tables[0]["a"] + shift
@@ -217,7 +218,9 @@ def test_even_uniforms_leave_roots_independent(kind):
     """Two roots that are strongly correlated as observed: 4 standard errors of a correlation."""
     frame = frame_of("ab", 50, 5)
     assert frame.corr().iloc[0, 1] > 0.3
-    rows = augment(frame, Graph(isolated=("a", "b")), budget=4096, uniforms=kind, seed=2).to_frame()
+    rows = augment(
+        frame, Graph(isolated=("a", "b")), Ancestral(4096, uniforms=kind), seed=2
+    ).to_frame()
     assert abs(rows["a"].corr(rows["b"])) < 4 / np.sqrt(4096)
     shares = rows["a"].value_counts(normalize=True)
     assert len(shares) == 50
@@ -232,7 +235,7 @@ def test_nothing_of_rows_held_out_enters(method):
     altered = frame.copy()
     altered.iloc[20:] += 100.0
     rows, rows_of_altered = (
-        augment(data.iloc[:20], graph, conditional=SCOTT, seed=3, **METHODS[method])
+        augment(data.iloc[:20], graph, METHODS[method], conditional=SCOTT, seed=3)
         for data in (frame, altered)
     )
     assert list(rows.plan.table.rows) == list(range(20))
@@ -243,10 +246,10 @@ def test_nothing_of_rows_held_out_enters(method):
 
 def test_a_seed_that_was_not_given_can_be_read_and_used_again():
     frame, graph = frame_of("abc", 30, 7), Graph.parse("a -> b -> c")
-    first = augment(frame, graph, budget=100)
-    repeat = augment(frame, graph, budget=100, seed=first.seed)
+    first = augment(frame, graph, Ancestral(100))
+    repeat = augment(frame, graph, Ancestral(100), seed=first.seed)
     assert np.array_equal(first.indices, repeat.indices)
-    variant = augment(frame, graph, budget=100, seed=first.seed + 1)
+    variant = augment(frame, graph, Ancestral(100), seed=first.seed + 1)
     assert not np.array_equal(first.indices, variant.indices)
 
 
@@ -255,9 +258,9 @@ def digest():
     graph = Graph.parse("tv -> web -> sales\nsearch <-> web\nsearch -> sales\nprice <-> sales")
     frame = frame_of(graph.nodes, 25, 8, levels=9)
     fingerprint = hashlib.sha256()
-    for arguments in METHODS.values():
-        conditional = SCOTT if arguments["method"] == "threshold" else None
-        rows = augment(frame, graph, conditional=conditional, seed=4, **arguments)
+    for method in METHODS.values():
+        conditional = SCOTT if method.name == "threshold" else None
+        rows = augment(frame, graph, method, conditional=conditional, seed=4)
         fingerprint.update(repr(rows.order).encode())
         fingerprint.update(rows.indices.tobytes(order="C"))
         fingerprint.update(rows.weights.tobytes())

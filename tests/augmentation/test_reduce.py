@@ -9,6 +9,7 @@ from bayescausal.augmentation.conditionals import NadarayaWatson, ResidualBootst
 from bayescausal.augmentation.reduce import _level, reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.graphs.graph import Graph
+from bayescausal.specs.row_methods import Reduce
 
 CHAIN = Graph.parse("a -> b -> c")
 GRAPHS = ["a -> b -> c", "a -> c <- b", "a -> b <-> c", "a <-> b <-> c"]
@@ -143,10 +144,10 @@ def test_chunks_do_not_matter(monkeypatch):
 
 def test_it_is_reached_through_augment():
     frame = frame_of("abc", 40, 9)
-    rows = augment(frame, CHAIN, "reduce", budget=500, seed=3)
-    repeat = augment(frame, CHAIN, "reduce", budget=500, seed=3)
+    rows = augment(frame, CHAIN, Reduce(500), seed=3)
+    repeat = augment(frame, CHAIN, Reduce(500), seed=3)
     assert len(rows) == 500
     assert rows.mass == pytest.approx(1, abs=1e-12)
     assert np.array_equal(rows.indices, repeat.indices)
     assert np.array_equal(rows.weights, repeat.weights)
-    assert not np.array_equal(rows.indices, augment(frame, CHAIN, "reduce", budget=500).indices)
+    assert not np.array_equal(rows.indices, augment(frame, CHAIN, Reduce(500)).indices)

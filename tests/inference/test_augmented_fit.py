@@ -132,7 +132,7 @@ def test_the_posterior_does_not_narrow_with_the_number_of_rows():
     naive: dict[int, float] = {}
     for budget, seeds in ((1000, range(3)), (20_000, range(1))):
         for seed in seeds:
-            density = compiled(data, bc.Augmentation(1.0, budget=budget, seed=seed))
+            density = compiled(data, bc.Augmentation(1.0, method=bc.Ancestral(budget), seed=seed))
             sds[budget].append(moments(density)[1])
         naive[budget] = moments(density, eta=(rows + budget) / rows)[1]
     plain = moments(density, weight=0.0)[1]
@@ -148,7 +148,9 @@ def test_the_posterior_does_not_narrow_with_the_number_of_rows():
 
 def test_eta_divides_the_information():
     """With known noise the precision is that of the prior and eta times that of the rows."""
-    density = compiled(one_edge(2), bc.Augmentation(1.0, budget=2000), noise=known(0.1))
+    density = compiled(
+        one_edge(2), bc.Augmentation(1.0, method=bc.Ancestral(2000)), noise=known(0.1)
+    )
     precisions = [moments(density, eta=eta)[1] ** -2 - 1.0 for eta in (0.25, 0.5, 1.0)]
     assert precisions[2] > 100  # the prior, Normal(0, 1), has a precision of one
     np.testing.assert_allclose(np.array(precisions) / precisions[2], [0.25, 0.5, 1.0], rtol=1e-3)
@@ -168,7 +170,9 @@ def test_kernels_pull_an_effect_toward_zero_and_residuals_do_not():
     errors = []
     for conditional, found in ratios.items():
         for seed in (1, 2):
-            given = bc.Augmentation(1.0, budget=20_000, conditional={"y": conditional}, seed=seed)
+            given = bc.Augmentation(
+                1.0, method=bc.Ancestral(20_000), conditional={"y": conditional}, seed=seed
+            )
             density = compiled(one_edge(seed), given)
             mean, sd = moments(density, weight=0.0)
             found.append(moments(density)[0] / mean)

@@ -12,6 +12,7 @@ import time
 
 import jax
 import numpy as np
+import pymc as pm
 import pytest
 import xarray as xr
 
@@ -225,3 +226,12 @@ def test_convergence_sees_chains_that_disagree():
     state = assess(posterior, {"tv": bad}, run)
     assert not state.converged
     assert "effect of tv" in str(state)
+
+
+def test_data_that_became_constants_are_named():
+    with pm.Model() as model:
+        pm.Normal("x", pm.Data("center", 0.0), pm.Data("width", 1.0))
+    density = compile_jax(model, keep=["center"])
+    assert density.at_data({"center": 1.0})(np.ones(1))[1] == pytest.approx(0)
+    with pytest.raises(BayesCausalError, match=r"width became constants.*are center.*keep="):
+        density.at_data({"width": 2.0})

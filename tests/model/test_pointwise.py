@@ -61,7 +61,9 @@ def test_pointwise_is_the_density_of_each_observed_value(spec, how):
 def test_rows_have_the_density_of_the_potentials(spec, how):
     """`row_density` over draws, weighted and summed, is what augmentation adds to the model."""
     data = world(**how)
-    asked = replace(spec, augmentation=bc.Augmentation(weight=0.4, eta=0.7, budget=60))
+    asked = replace(
+        spec, augmentation=bc.Augmentation(weight=0.4, eta=0.7, method=bc.Ancestral(60))
+    )
     model, scm = build(asked, data), compile_scm(asked, data)
     theta, potentials = evaluated(model, scm, model.logp(vars=model.potentials, sum=False))
     drawn = augmented_rows(scm)

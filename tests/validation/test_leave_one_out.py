@@ -119,7 +119,9 @@ def test_a_negative_p_loo_is_explained_where_there_are_augmented_rows():
     assert "p_loo -1.2. A negative p_loo is no number of parameters: the weighted fit" in told
     for other in (replace(plain, p_loo=-1.2), replace(plain, p_loo=0.5, augmented=True)):
         assert "negative" not in str(other)
-    weighted = hand_made(SPECS["mediator"][0], world(weeks=8), bc.Augmentation(budget=25), 40)
+    weighted = hand_made(
+        SPECS["mediator"][0], world(weeks=8), bc.Augmentation(method=bc.Ancestral(25)), 40
+    )
     assert bc.leave_one_out(weighted).augmented
 
 
@@ -168,7 +170,10 @@ CASES = {
 def test_what_holds_a_week_is_every_term_with_an_index_of_it(name):
     """Against a loop over draws, rows that are not merged, nodes and weeks."""
     spec, how = CASES[name]
-    data, given = world(weeks=8, **how), bc.Augmentation(weight=0.3, eta=0.6, budget=25, seed=2)
+    data, given = (
+        world(weeks=8, **how),
+        bc.Augmentation(weight=0.3, eta=0.6, method=bc.Ancestral(25), seed=2),
+    )
     fit = hand_made(spec, data, given)
     scm = fit.scm
     seen = pointwise(bind(scm, fit.theta()))
@@ -191,7 +196,10 @@ def test_what_holds_a_week_is_every_term_with_an_index_of_it(name):
 def test_what_holds_a_week_of_a_district_is_a_joint_density():
     """search <-> sales: one term a row for the two, from the two means and their correlation."""
     spec = replace(SPECS["district"][0], baseline=())
-    data, given = world(weeks=8), bc.Augmentation(weight=0.3, eta=0.6, budget=25, seed=2)
+    data, given = (
+        world(weeks=8),
+        bc.Augmentation(weight=0.3, eta=0.6, method=bc.Ancestral(25), seed=2),
+    )
     fit = hand_made(spec, data, given)
     scm = fit.scm
     density = sum(p.reshape(3, -1) for p in pointwise(bind(scm, fit.theta())).values())[None]
@@ -217,9 +225,7 @@ def test_weeks_that_a_method_merged_hold_an_even_part_of_its_rows():
     promo = np.array([0, 1, 0, 1, 0, 0, 1, 0.0])
     data = replace(data, table=data.table.assign(promo=("time", promo)))
     graph = bc.Graph.parse("tv, promo -> sales", outcome="sales")
-    given = bc.Augmentation(
-        weight=0.3, method="reduce", budget=60, conditional="nadaraya-watson", seed=2
-    )
+    given = bc.Augmentation(weight=0.3, method=bc.Reduce(60), conditional="nadaraya-watson", seed=2)
     fit = hand_made(bc.Spec(graph, treatments=("tv",)), data, given)
     scm, drawn = fit.scm, augmented_rows(fit.scm, fit.shapes)
     at = {b: drawn.order.index(b) for b in ("tv", "promo", "sales")}
@@ -241,7 +247,10 @@ def test_a_week_in_no_term_is_left_out_at_no_cost():
     """At weight one and with few rows some weeks are in none: their posterior is the fit's."""
     data = world(weeks=30)
     fit = hand_made(
-        bc.Spec(GRAPH, treatments=("tv",)), data, bc.Augmentation(weight=1.0, budget=6), count=40
+        bc.Spec(GRAPH, treatments=("tv",)),
+        data,
+        bc.Augmentation(weight=1.0, method=bc.Ancestral(6)),
+        count=40,
     )
     found = bc.leave_one_out(fit)
     assert np.isfinite(found.pointwise).all(axis=None)

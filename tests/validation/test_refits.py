@@ -14,6 +14,7 @@ import pytest
 
 import bayescausal as bc
 from bayescausal.inference.compile import compile_jax
+from bayescausal.inference.settings import Settings
 from bayescausal.model.lifts import lift_data
 from bayescausal.validation import compiled_refits
 from bayescausal.validation.compiled_refits import Refits, spec_without
@@ -197,18 +198,14 @@ def test_other_samplers_and_backends_are_left_to_fit(tried, monkeypatch, other):
     tree = tried.tree.copy()
     tree.attrs = {**tree.attrs, "info": json.dumps(tried.info | {"settings": settings})}
     asked = []
-    monkeypatch.setattr(
-        compiled_refits, "sample", lambda spec, data, **how: asked.append((spec, data, how))
-    )
+    monkeypatch.setattr(compiled_refits, "fit_with", lambda *arguments: asked.append(arguments))
     monkeypatch.setattr(compiled_refits, "compile_jax", None)  # whoever called it would fail
     leave_out(replace(tried, tree=tree), "a", seed=2)
-    ((spec, data, how),) = asked
+    ((how, spec, data, seed),) = asked
     assert [test.name for test in spec.experiments] == ["d"]
     assert data is tried.data
-    assert (how["seed"], how["progress"]) == (2, False)
-    assert {key: how[key] for key in ("sampler", "backend", "draws", "target_accept")} == {
-        key: settings[key] for key in ("sampler", "backend", "draws", "target_accept")
-    }
+    assert (seed, how) == (2, replace(Settings.from_dict(settings), progress=False))
+    assert {key: getattr(how, key) for key in other} == other
 
 
 @pytest.mark.slow
