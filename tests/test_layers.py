@@ -40,7 +40,7 @@ ONLY = {
     "matplotlib": {"presentation"},
     "pymc": {"model", "inference"},
     "pymc_extras": {"model", "inference"},
-    "pytensor": {"model", "inference"},
+    "pytensor": {"augmentation", "model", "inference"},
     "nutpie": {"inference"},
     "jax": {"inference"},
     "sklearn": {"augmentation"},

@@ -182,6 +182,7 @@ def augment(
         return Augmented(plan, indices, weights, method, seed, (*remarks, *notes))
     plan = make_plan(table, conditional)
     _check_memory(method.rows, len(plan.order))
+    plan = plan.with_engine_for(method.rows)
     if isinstance(method, Ancestral):
         indices = ancestral(plan, method.rows, method.uniforms, rng)
         weights = np.full(method.rows, 1 / method.rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 from numbers import Real
@@ -125,10 +125,12 @@ class KernelDonors(Donors):
     setting : NadarayaWatson
     bandwidths : tuple of array, shape (column,)
         By parent.
+    engine : {"numpy", "pytensor"}
     """
 
     setting: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]
+    engine: donor_draw.Engine = "numpy"
 
     @cached_property
     def tables(self) -> np.ndarray:
@@ -165,7 +167,7 @@ class KernelDonors(Donors):
         rows = [z.rows for z in given if z.rows is not None]
         if self.tabulated and len(rows) == len(given):
             if self.reaches:
-                return donor_draw.probabilities(self.tables, np.stack(rows, axis=1))
+                return donor_draw.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
             scores = (table[index] for table, index in zip(self.tables, rows, strict=True))
         else:
             scores = (self._score(p, z.values) for p, z in enumerate(given))
@@ -174,6 +176,10 @@ class KernelDonors(Donors):
         if orphans.any():
             score[orphans] = self._fallback_scores([z.values[orphans] for z in given])
         return donor_draw.softmax(score)
+
+    def using(self, engine: donor_draw.Engine) -> Donors:
+        """Return the same weights from tables, summed by another engine."""
+        return replace(self, engine=engine)
 
     def _score(self, p: int, values: np.ndarray) -> Any:
         parent, mismatch = self.parents[p], self.setting.mismatch_of(self.parents[p])

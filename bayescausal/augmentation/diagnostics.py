@@ -15,7 +15,7 @@ from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.slopes import compare_slopes
 
@@ -161,9 +161,15 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
 
 def effective_donors(donors: Donors, pillow_values: Sequence[Given]) -> np.ndarray:
     """Return the effective number of donors, ``1 / sum_k p_k^2``, in chunks."""
-    chunks = parts(len(pillow_values[0].values), len(donors.own.values))
-    odds = (donors.probabilities([g.part(rows) for g in pillow_values]) for rows in chunks)
-    return np.concatenate([1 / (p**2).sum(axis=1) for p in odds])
+    count, step = len(pillow_values[0].values), max(1, CELLS // len(donors.own.values))
+    numbers = np.empty(count)
+    for start in range(0, count, step):
+        rows = slice(start, start + step)
+        chunk = [
+            Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in pillow_values
+        ]
+        numbers[rows] = 1 / (donors.probabilities(chunk) ** 2).sum(axis=1)
+    return numbers
 
 
 def _outside_share(augmented: Augmented, node: Node) -> float:

@@ -3,28 +3,38 @@
     P[r, k] = exp(s[r, k]) / sum_l exp(s[r, l]),    s[r, k] = sum_p T_p[i_p(r), k]
 
 ``T_p`` is the table of log kernels of a parent, ``i_p(r)`` the row that the parent was taken from.
+The step knows no graph, so PyTensor compiles it once, for all graphs and sizes, and keeps it on
+disk; numpy does the same, and is used unless there is very much to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+type Engine = Literal["numpy", "pytensor"]
 
 CELLS = 2_000_000
 """Probabilities that are computed at once, 16 MB: rows are processed in such chunks."""
+
+_COMPILED_TERMS = 1e10
+"""Terms (rows x donors x parents) above which the compiled step is taken. Up to 5e8, the largest
+that was timed, numpy is done sooner (benchmarks/RESULTS.md), so the mark lies well beyond."""
 
 _SMALLEST = -700.0
 """Log weight, relative to the largest, below which a weight is zero."""
 
 
-def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
-    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
-    step = max(1, cells // max(width, 1))
-    return (slice(start, start + step) for start in range(0, count, step))
+def engine_for(work: float) -> Engine:
+    """Choose the engine by the number of terms, rows x donors x parents, of all nodes."""
+    return "pytensor" if work > _COMPILED_TERMS else "numpy"
 
 
-def probabilities(tables: np.ndarray, index: np.ndarray) -> np.ndarray:
+def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy") -> np.ndarray:
     """Return the probability of each donor, given the rows that the parents were taken from.
 
     Parameters
@@ -32,16 +42,32 @@ def probabilities(tables: np.ndarray, index: np.ndarray) -> np.ndarray:
     tables : array, shape (parent, row, row)
         Log kernels.
     index : array of int, shape (given, parent)
+    engine : {"numpy", "pytensor"}
+        Both give the same numbers; see `engine_for`.
 
     Returns
     -------
     array, shape (given, row)
         Rows add up to one.
     """
+    if engine == "pytensor":
+        return compiled_step()(tables, index.astype(np.int64))
     score = tables[0][index[:, 0]]
     for table, rows in zip(tables[1:], index.T[1:], strict=True):
         score += table[rows]
     return softmax(score)
+
+
+@cache
+def compiled_step() -> Any:
+    """Compile the step ``(tables, index) -> probabilities``; PyTensor caches it on disk."""
+    tables, index = pt.tensor3("tables", dtype="float64"), pt.lmatrix("index")
+    parents = pt.arange(tables.shape[0])
+    score = tables[parents[None, :], index].sum(axis=1)
+    weight = pt.exp(score - score.max(axis=1, keepdims=True))
+    return pytensor.function(
+        [tables, index], weight / weight.sum(axis=1, keepdims=True), mode="NUMBA", trust_input=True
+    )
 
 
 def softmax(score: np.ndarray) -> np.ndarray:

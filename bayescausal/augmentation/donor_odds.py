@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.factorization import Plan
 
 type SyntheticValues = Mapping[Node, np.ndarray]
@@ -40,14 +39,6 @@ class Ties:
         rows = np.argsort(first, kind="stable")
         donors, starts = np.unique(first[rows], return_index=True)
         return cls(donors, rows, starts)
-
-    @cached_property
-    def positions(self) -> np.ndarray:
-        """For each row, the position of its value in `donors`."""
-        positions = np.empty(len(self.rows), np.int64)
-        lengths = np.diff(self.starts, append=len(self.rows))
-        positions[self.rows] = np.repeat(np.arange(len(self.donors)), lengths)
-        return positions
 
     def merge_odds(self, probability: np.ndarray) -> np.ndarray:
         """Sum the probabilities of tied donors: from ``(given, row)`` to ``(given, distinct)``."""
@@ -101,6 +92,12 @@ def odds(
     )
 
 
+def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
+    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
+    step = max(1, cells // max(width, 1))
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
 def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarray:
     """Return the log probability of rows under the factorized law.
 
@@ -115,7 +112,9 @@ def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarr
     synthetic_values: dict[Node, np.ndarray] = {}
     for column, node in enumerate(plan.order):
         ties = Ties.from_plan(plan, node, merge)
-        choices = ties.positions[indices[:, column]]
+        positions = np.empty(plan.rows, np.int64)
+        positions[ties.rows] = np.cumsum(np.isin(np.arange(plan.rows), ties.starts)) - 1
+        choices = positions[indices[:, column]]
         representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
         by_pillow = np.argsort(group, kind="stable")
         for part in parts(len(representatives), plan.rows):

@@ -9,7 +9,7 @@ and `Donors.donate` what, by default the donor's own value.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,10 +30,6 @@ class Given(NamedTuple):
 
     values: np.ndarray
     rows: np.ndarray | None = None
-
-    def part(self, which: slice | np.ndarray) -> Given:
-        """Return some of the values."""
-        return Given(self.values[which], None if self.rows is None else self.rows[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +74,10 @@ class Donors:
     def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Draw a donor for each uniform ``u``, given the values in row ``which``."""
         return donor_draw.draw(self.probabilities(given), which, u)
+
+    def using(self, engine: donor_draw.Engine) -> Donors:
+        """Return the same distribution on another engine, if it has a choice of engines."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,10 @@ class WithinUnit(Donors):
     def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
         """Return the values of the inner donors."""
         return self.inner.donate(donor, given)
+
+    def using(self, engine: donor_draw.Engine) -> Donors:
+        """Return the same restriction around the inner donors on another engine."""
+        return replace(self, inner=self.inner.using(engine))
 
 
 def core(donors: Donors) -> Donors:

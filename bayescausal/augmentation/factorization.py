@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from bayescausal._types import Node
 from bayescausal.augmentation.blocks import Table
 from bayescausal.augmentation.conditionals import Conditional, Donors, Given, default_conditional
+from bayescausal.augmentation.donor_draw import engine_for
 from bayescausal.augmentation.pillows import Factorization, factorize
 from bayescausal.errors import SpecError, did_you_mean
 
@@ -45,6 +46,11 @@ class Plan:
     def synthetic_nodes(self) -> frozenset[Node]:
         """Nodes whose values are computed, such as a mean plus a residual, not observed."""
         return frozenset(v for v, donors in self.donors.items() if donors.moves)
+
+    def with_engine_for(self, budget: int) -> Plan:
+        """Return the plan with the engine that suits ``budget`` rows: see `engine_for`."""
+        engine = engine_for(float(budget) * self.rows * self.factorization.size)
+        return replace(self, donors={v: d.using(engine) for v, d in self.donors.items()})
 
     def pillow_values(
         self, node: Node, indices: np.ndarray, synthetic_values: Mapping[Node, np.ndarray]

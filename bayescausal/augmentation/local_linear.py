@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import KernelDonors, NadarayaWatson, require_scalar
-from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Conditional, Donors, Given
 from bayescausal.augmentation.kernels import spread_of
 from bayescausal.augmentation.regression import fit_mean
@@ -95,8 +95,8 @@ class LocalDonors(Donors):
         values = self.own.values[donor].astype(float)
         if not self.moves:
             return values
-        for rows in parts(len(donor), max(len(self.own.values), len(self.slope) ** 2)):
-            chunk = [g.part(rows) for g in given]
+        for rows in self._parts(len(donor)):
+            chunk = [Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in given]
             z = self._scaled([g.values for g in chunk])
             shift = (z - self._columns[donor[rows]]) * self.slopes(chunk)
             values[rows, 0] += shift.sum(axis=1)
@@ -132,3 +132,7 @@ class LocalDonors(Donors):
         pairs = zip(self.parents, values, strict=True)
         columns = [(v - p.values.mean(axis=0)) / spread_of(p) for p, v in pairs if not p.discrete]
         return np.concatenate(columns, axis=1)
+
+    def _parts(self, rows: int) -> Iterator[slice]:
+        step = max(1, CELLS // max(len(self.own.values), len(self.slope) ** 2))
+        return (slice(start, start + step) for start in range(0, rows, step))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import CELLS, parts
-from bayescausal.augmentation.donor_odds import SyntheticValues, Ties, distinct_pillows, odds
+from bayescausal.augmentation.donor_draw import CELLS
+from bayescausal.augmentation.donor_odds import SyntheticValues, Ties, distinct_pillows, odds, parts
 from bayescausal.augmentation.factorization import Plan
 
 _CACHE_CELLS = 4 * CELLS

@@ -9,8 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import parts
-from bayescausal.augmentation.donor_odds import Ties, distinct_pillows, odds
+from bayescausal.augmentation.donor_odds import Ties, distinct_pillows, odds, parts
 from bayescausal.augmentation.factorization import Plan
 
 _TABLE = 1_000_000
@@ -155,14 +154,18 @@ class Search:
             self.node_bounds[j] = lookahead.max()
             return
         indices = np.zeros((1, len(self.order)), np.int32)
-        parent_ties = self.ties[self.order[parents[0]]] if parents else None
-        if parent_ties is not None:
+        if parents:
+            parent_ties = self.ties[self.order[parents[0]]]
             indices = np.zeros((len(parent_ties.donors), len(self.order)), np.int32)
             indices[:, parents[0]] = parent_ties.donors
         table = Options.dense(_log(odds(plan, node, indices, {}, ties)), lookahead, ties.donors)
         self.tables[j] = table
-        if parent_ties is not None:
-            self.segment[j] = parent_ties.positions
+        if parents:
+            parent_ties = self.ties[self.order[parents[0]]]
+            self.segment[j] = np.empty(plan.rows, np.int64)
+            lengths = np.diff(parent_ties.starts, append=plan.rows)
+            segments = np.repeat(np.arange(len(parent_ties.donors)), lengths)
+            self.segment[j][parent_ties.rows] = segments
             self.lookahead[parents[0]] += table.best()[self.segment[j]]
         else:
             self.node_bounds[j] = table.best()[0]
@@ -199,8 +202,11 @@ class Search:
         chunk = Chunk(0, np.zeros((len(rows), 0), np.int32), np.zeros(len(rows)))
         reach, weights = np.full(len(rows), np.inf), []
         for j, node in enumerate(self.order):
-            donor = rows[:, j]
-            positions = self.ties[node].positions
+            ties, donor = self.ties[node], rows[:, j]
+            positions = np.empty(self.plan.rows, np.int64)
+            positions[ties.rows] = np.repeat(
+                np.arange(len(ties.donors)), np.diff(ties.starts, append=self.plan.rows)
+            )
             log_p = np.empty(len(rows))
             for part in parts(len(rows), self.plan.rows, _CELLS):
                 p = self._odds(node, chunk, np.arange(len(rows))[part])

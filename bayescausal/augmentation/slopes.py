@@ -10,7 +10,7 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
-from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_draw import CELLS
 from bayescausal.augmentation.donors import Donors, Given, core
 from bayescausal.augmentation.regression import features
 
@@ -99,10 +99,11 @@ def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarra
     # Stratified within a row, and shifted by the golden ratio so that rows do not share a grid.
     u = (np.tile(np.arange(repeats), count) + row * _GOLDEN % 1) / repeats
     donor = np.zeros(len(row), int)
-    for which in parts(0 if alike else count, count):
-        chunk, part = rows[which], slice(which.start * repeats, which.stop * repeats)
+    step = max(1, CELLS // count)
+    for first in range(0, 0 if alike else count, step):
+        chunk, part = rows[first : first + step], slice(first * repeats, (first + step) * repeats)
         pillow_values = [Given(p.values[chunk], chunk) for p in donors.parents]
-        donor[part] = donors.draw(pillow_values, row[part] - which.start, u[part])
+        donor[part] = donors.draw(pillow_values, row[part] - first, u[part])
     values = donors.donate(donor, [Given(p.values[row], row) for p in donors.parents])[:, 0]
     design = np.column_stack([np.ones(len(row)), observed[row]])
     slopes = np.linalg.lstsq(design, values, rcond=None)[0]

@@ -7,7 +7,9 @@ Random linear-Gaussian Erdos-Renyi DAGs, expected degree 3. Each case runs in a 
 on one thread: seconds are those of a second call in it (the first has to load or compile), the
 verdict is on CPU seconds, which on an idle machine are the same. The largest case has two threads
 and is judged by wall time, of its only call. Memory is the peak of the process,
-and that peak less what it held after the imports and the data.
+and that peak less what it held after the imports and the data. `engines` has the same draws made by
+numpy and by the compiled step, in one run, so that their ratio does not depend on the machine; the
+package chooses for itself.
 
 The reference was run elsewhere on three graphs a cell with a limit of 30 seconds and 8 GiB; its
 numbers are read from a file, and left out when that is not there.
@@ -41,6 +43,10 @@ from bayescausal import (
     fit,
     load_example,
 )
+from bayescausal.augmentation.ancestral import ancestral
+from bayescausal.augmentation.blocks import read_table
+from bayescausal.augmentation.conditionals import KernelDonors
+from bayescausal.augmentation.factorization import make_plan
 from bayescausal.graphs.edge import Edge
 from bayescausal.specs.row_methods import METHODS, Ancestral
 
@@ -94,8 +100,19 @@ def job(case: dict[str, Any]) -> Callable[[], Any]:
     """Return the call that is timed: reading the data, fitting, and drawing."""
     frame, graph = linear_world(case["n"], case["d"], case["seed"])
     how = NadarayaWatson("scott") if case["rows"] == KERNELS else ResidualBootstrap()
+    if case.get("engine"):
+        return lambda: _forced(frame, graph, case["engine"], case["budget"])
     method = METHODS[case["method"]](case["theta"] if "theta" in case else case["budget"])
     return lambda: augment(frame, graph, method, conditional=how, seed=1)
+
+
+def _forced(frame: pd.DataFrame, graph: Graph, engine: Any, budget: int) -> np.ndarray:
+    plan = make_plan(read_table(frame, graph), NadarayaWatson("scott"))
+    donors = {
+        v: replace(one, engine=engine) if isinstance(one, KernelDonors) else one
+        for v, one in plan.donors.items()
+    }
+    return ancestral(replace(plan, donors=donors), budget, "latin", np.random.default_rng(1))
 
 
 def measured(case: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +130,8 @@ def measured(case: dict[str, Any]) -> dict[str, Any]:
     warm = min(seconds[1:] or seconds)
     out = {"first": seconds[0][0], "warm": warm[0], "cpu": warm[1], "peak": peak}
     out |= {"above": peak - before, "rows": len(made), "mass": getattr(made, "mass", 1.0)}
+    if case.get("engine"):
+        out["digest"] = int(np.asarray(made, np.int64).sum())
     return out
 
 
@@ -166,6 +185,30 @@ def targets(graphs: int, repeats: int, quick: bool) -> list[list[str]]:
     return lines
 
 
+def engines(repeats: int) -> list[list[str]]:
+    """The same draws by numpy and by the compiled step, in turn, and whether they are the same."""
+    lines = []
+    for n, d, budget in ((156, 10, 10_000), (500, 10, 10_000), (1500, 10, 20_000)):
+        base = {"n": n, "d": d, "budget": budget, "rows": KERNELS, "seed": 0, "repeats": repeats}
+        one, other = (alone({**base, "engine": e}) for e in ("numpy", "pytensor"))
+        if "failed" in one or "failed" in other:
+            lines.append([f"n {n}, d {d}, M {budget:,}", str(one), str(other), "", "", ""])
+            continue
+        ratio = one["cpu"] / other["cpu"]
+        same = "yes" if one["digest"] == other["digest"] else "NO"
+        lines.append(
+            [
+                f"n {n}, d {d}, M {budget:,}",
+                f"{one['cpu']:.2f}",
+                f"{other['cpu']:.2f}",
+                f"{ratio:.2f}",
+                f"{other['first']:.1f}",
+                same,
+            ]
+        )
+    return lines
+
+
 def beside(file: Path, graphs: int) -> list[list[str]]:
     """Cells of the reference: what it took, and what ours takes on graphs made alike."""
     known = pd.read_csv(file)
@@ -208,7 +251,7 @@ def _median(x: pd.Series, style: str) -> str:
     return f"{x.median():{style}}" if len(x) else "-"
 
 
-PARTS = ("targets", "fit", "reference")
+PARTS = ("targets", "engines", "fit", "reference")
 
 
 def main() -> None:
@@ -233,6 +276,9 @@ def main() -> None:
         header = ["method", "size", "rows from", "first call s", "warm s", "CPU s"]
         header += ["MB above imports", "MB in all", "limit", "verdict"]
         print("\n" + table(header, targets(graphs, repeats, chosen.quick)) + "\n", flush=True)
+    if "engines" in chosen.only:
+        header = ["ancestral, kernels", "numpy CPU s", "PyTensor CPU s", "ratio"]
+        print(table([*header, "first call s", "same draws"], engines(repeats)) + "\n", flush=True)
     if "fit" in chosen.only:
         header = ["bundled model, M 10,000", "without", "with", "ratio"]
         print(table(header, weighted_fit()) + "\n", flush=True)

@@ -1,4 +1,4 @@
-"""The node step: the probability of every donor, and the draw of one."""
+"""The node step: two engines, one answer; the draw of a donor."""
 
 import numpy as np
 import pandas as pd
@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.augment import augment
+from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
 from bayescausal.augmentation.donor_draw import draw, probabilities, softmax
+from bayescausal.augmentation.factorization import make_plan
 from bayescausal.augmentation.kernel_loop import draw_nearby
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.row_methods import Ancestral
@@ -18,6 +21,36 @@ def tables(parents, rows, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(parents, rows))
     return -0.5 * ((x[:, :, None] - x[:, None, :]) / 0.3) ** 2
+
+
+@pytest.mark.parametrize(("parents", "rows"), [(1, 30), (3, 50)])
+def test_numpy_and_pytensor_draw_the_same_donors(parents, rows):
+    """One compiled function serves every number of parents and rows."""
+    rng = np.random.default_rng(1)
+    table, index = tables(parents, rows), rng.integers(0, rows, (400, parents))
+    u = rng.random(400)
+    plain = probabilities(table, index, "numpy")
+    compiled = probabilities(table, index, "pytensor")
+    np.testing.assert_allclose(compiled, plain, rtol=1e-12, atol=1e-300)
+    every = np.arange(400)
+    assert np.array_equal(draw(plain, every, u), draw(compiled, every, u))
+    assert donor_draw.compiled_step() is donor_draw.compiled_step()
+
+
+def engines(rows, budget):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({v: rng.normal(size=rows) for v in "abc"})
+    frame["c"] += frame["a"] + frame["b"]
+    table = read_table(frame, Graph.parse("a, b -> c", outcome="c"))
+    return make_plan(table, NadarayaWatson()).with_engine_for(budget).donors["c"].engine
+
+
+def test_little_work_is_not_compiled():
+    assert engines(156, 10_000) == "numpy"
+
+
+def test_much_work_is_compiled():
+    assert engines(1000, 10_000_000) == "pytensor"
 
 
 def test_probabilities_are_the_normalized_product_of_kernels():
