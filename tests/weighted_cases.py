@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from modes import AS_WRITTEN
 from scipy import stats
 
 import bayescausal as bc
@@ -69,9 +70,15 @@ SPECS = {
 }
 
 
-def made_specs():
-    for name, build_spec in SPECS.items():
-        yield pytest.param(*build_spec, id=name)
+# What these are about, others that run always have in them too.
+SLOW = ("curve of a mediator", "log link", "student", "district", "panel", "errors with memory")
+
+
+def named(cases):
+    """Cases by name as parameters; those that add little to the others are slow."""
+    for name, case in cases.items():
+        marks = pytest.mark.slow if name in SLOW else ()
+        yield pytest.param(*case, id=name, marks=marks)
 
 
 def points(model, count=3, seed=0):
@@ -84,13 +91,23 @@ def points(model, count=3, seed=0):
     ]
 
 
-def density(model, variables=None):
-    """Log density of a model, or of some variables, as a function of a point."""
+def density(model):
+    """Log density of a model by term, observed nodes under their names, as a function of a point.
+
+    All terms from one derivation: this is what takes the time.
+    """
+    variables = [*model.basic_RVs, *model.potentials]
     terms = [term.sum() for term in model.logp(vars=variables, sum=False)]
     run = model.compile_fn(
-        terms, inputs=model.value_vars, mode="FAST_COMPILE", on_unused_input="ignore"
+        terms, inputs=model.value_vars, mode=AS_WRITTEN, on_unused_input="ignore"
     )
-    return lambda point: float(sum(run(point)))
+    names = [v.name for v in variables]
+    return lambda point: dict(zip(names, map(float, run(point)), strict=True))
+
+
+def total(terms):
+    """The sum of the terms of a density."""
+    return sum(terms.values())
 
 
 def naive(scm, augmented, theta, node):

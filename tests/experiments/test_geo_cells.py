@@ -51,8 +51,8 @@ def compare(lifts, covariances, shared=True):
 @pytest.mark.parametrize(
     ("method", "sizes", "controls", "r", "noise"),
     [
-        ("did", (8, 8), 8, 0.5, None),
-        ("did", (1, 1), 1, 0.5, None),
+        pytest.param("did", (8, 8), 8, 0.5, None, marks=pytest.mark.slow),
+        pytest.param("did", (1, 1), 1, 0.5, None, marks=pytest.mark.slow),
         ("did", (2, 3), 4, 0.5, None),
         ("did", (4, 4), 4, 0.5, "controls"),
         ("did", (4, 4), 4, 0.5, "treated"),

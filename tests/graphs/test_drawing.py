@@ -140,7 +140,9 @@ def test_curves_join_their_own_nodes_and_run_behind_no_other(name, captions):
     check(graph_of(GRAPHS[name]), captions)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 40))]
+)
 def test_so_it_is_in_graphs_that_nobody_chose(seed):
     dice = random.Random(seed)
     names = [*"abcdefgh"[: dice.randint(3, 8)], "sales"]

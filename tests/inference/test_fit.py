@@ -22,6 +22,7 @@ from bayescausal.inference.compile import compile_jax, laplace, require_jax
 from bayescausal.inference.convergence import assess, ess, rhat
 from bayescausal.inference.sample import Settings
 
+ONE_FIT = pytest.mark.xdist_group("short fit")  # one worker: `short` is sampled once
 SMALL = {"draws": 60, "tune": 120, "chains": 2, "progress": False}
 
 
@@ -38,16 +39,24 @@ def small():
     return bc.Spec(graph, treatments=("tv",)), data
 
 
-def test_one_seed_gives_one_posterior(small):
-    one, two, other = (bc.fit(*small, seed=s, **SMALL) for s in (7, 7, 8))
+@pytest.fixture(scope="module")
+def short(small):
+    """A short fit, with a seed of 1."""
+    return bc.fit(*small, seed=1, **SMALL)
+
+
+@ONE_FIT
+def test_one_seed_gives_one_posterior(small, short):
+    one, (two, other) = short, (bc.fit(*small, seed=s, **SMALL) for s in (1, 2))
     for group in ("prior", "prior_predictive", "posterior", "posterior_predictive"):
         assert one.tree[group].to_dataset().identical(two.tree[group].to_dataset())
     same = one.tree["posterior"]["tv->sales"].equals(other.tree["posterior"]["tv->sales"])
     assert not same
 
 
-def test_the_fit_keeps_what_a_reader_needs(small):
-    fit = bc.fit(*small, seed=1, **SMALL)
+@ONE_FIT
+def test_the_fit_keeps_what_a_reader_needs(small, short):
+    fit = short
     assert set(fit.tree.children) == {
         "prior",
         "prior_predictive",
@@ -105,9 +114,10 @@ def test_samplers_agree(small, other):
     assert abs(a.mean() - b.mean()) < 4 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "patience"),
-    [("nutpie", 15), pytest.param("pymc", 30, marks=pytest.mark.slow)],
+    [("nutpie", 15), ("pymc", 30)],
 )
 def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     """A real interrupt of a real run; as from a keyboard, all its processes get the signal."""

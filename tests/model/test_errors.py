@@ -77,7 +77,7 @@ SHAPES = {
 @cache
 def shape(name):
     scm = compiled(f"tv -> a, b, c, d\n{SHAPES[name]}", ("a", "b", "c", "d"), treatments=("tv",))
-    return scm, oracle.Oracle(scm.spec, scm.data, draw(scm))
+    return scm, oracle.Worlds(scm.spec, scm.data, draw(scm))
 
 
 def near_the_ends():
@@ -204,8 +204,8 @@ def dense(scm, theta, periods):
     """Covariance of the errors over nodes and periods: rows are (time, node)."""
     nodes = list(scm.spec.modelled)
     plain = {k: v.tolist() for k, v in theta.items()}
-    second = oracle.Oracle(scm.spec, scm.data, plain)
-    r, sigma, phi, _ = second.noise(nodes)
+    second = oracle.Worlds(scm.spec, scm.data, plain)
+    r, sigma, phi, _ = oracle.noise(second, nodes)
     blocks = [oracle.stationary(r, sigma, phi, lag) for lag in range(periods)]
     return np.block(
         [

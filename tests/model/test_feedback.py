@@ -18,6 +18,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from modes import AS_WRITTEN
 from scipy import stats
 
 import bayescausal as bc
@@ -35,7 +36,6 @@ NAMES = ("ads", "brand", "clicks", "demand", "events", "footfall")
 PERIODS, HISTORY, DRAWS, SEED = 22, 2, 2, 3
 TIME = pd.date_range("2024-01-01", periods=PERIODS, freq="7D")
 WINDOW = (TIME[6], TIME[8])
-QUICK = pytensor.compile.mode.Mode(linker="py", optimizer=None)
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation(), strength=bc.Coefficient())
 
 
@@ -378,7 +378,7 @@ def check_terms(world, names):
         for k, one in enumerate(estimands)
     ]
     terms = [predict_lift(Equations(scm, named, paths, made, pt), test) for test in tests]
-    program = pytensor.function([*named.values()], terms, mode=QUICK, on_unused_input="ignore")
+    program = pytensor.function([*named.values()], terms, mode=AS_WRITTEN, on_unused_input="ignore")
     numbers = [predict_lift(bind(scm, theta, x), test) for test in tests]
     level = sum(np.abs(path).sum() for path in x.values()) + np.abs(numbers).max()
     close(np.array(program(*theta.values())), np.array(numbers), level)
@@ -394,13 +394,14 @@ def check_density(world, names):
         point[name] = start + shift.uniform(0.05, 0.3)
     observed = [model[v] for v in spec.modelled]
     density, prior = (
-        model.compile_logp(variables, mode=QUICK)(point) for variables in (observed, model.free_RVs)
+        model.compile_logp(variables, mode=AS_WRITTEN)(point)
+        for variables in (observed, model.free_RVs)
     )
     values = model.replace_rvs_by_values([model[p.name] for p in scm.parameters])
     program = pytensor.function(
         [model.rvs_to_values[v] for v in model.free_RVs],
         values,
-        mode=QUICK,
+        mode=AS_WRITTEN,
         on_unused_input="ignore",
     )
     theta = dict(zip((p.name for p in scm.parameters), program(**point), strict=True))

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from weighted_cases import GRAPH, MEDIA, SEASON, SPECS, TIED, points, world
+from modes import AS_WRITTEN
+from weighted_cases import GRAPH, MEDIA, SEASON, SPECS, TIED, named, points, world
 
 import bayescausal as bc
 from bayescausal.model.build import build
@@ -23,7 +24,7 @@ AR1 = {
         {"units": 2, "history": 2},
     ),
 }
-EVERY = [pytest.param(*case, id=name) for name, case in {**SPECS, **AR1}.items()]
+EVERY = [*named({**SPECS, **AR1})]
 ROWS = [
     pytest.param(*SPECS[name], id=name) for name in ("log mediator", "student", "panel district")
 ] + [pytest.param(*AR1["panel, Student"], id="panel, Student")]
@@ -36,7 +37,7 @@ def evaluated(model, scm, terms):
     run = model.compile_fn(
         [*(values[k] for k in names), *terms],
         inputs=model.value_vars,
-        mode="FAST_COMPILE",
+        mode=AS_WRITTEN,
         on_unused_input="ignore",
     )
     drawn = [np.stack(parts) for parts in zip(*map(run, points(model)), strict=True)]

@@ -149,6 +149,10 @@ def test_little_spend_where_nothing_ran_is_not_said():
 
 def test_spend_where_nothing_ran_is_counted_after_the_history():
     tv = np.r_[0.0, 0.0, np.full(20, 5.0), 6.0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check(SPEC, dataset(tv, np.r_[500.0, 500.0, tv[2:]], history=2))
+    cost = np.r_[500.0, 500.0, tv[2:]]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        check(SPEC, dataset(tv, cost, history=2))
+    assert not said
+    with pytest.warns(SpendWithoutExposure):
+        check(SPEC, dataset(tv, cost))

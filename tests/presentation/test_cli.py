@@ -198,7 +198,8 @@ assert not heavy, heavy
 @pytest.mark.parametrize("command", ["validate", "identify", "workshop"])
 def test_what_samples_nothing_loads_no_sampler(folder, command):
     argv = [sys.executable, "-c", LIGHT, command, str(folder / "model.yaml")]
-    subprocess.run(argv, check=True, capture_output=True)
+    run = subprocess.run(argv, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def written(ax):
 # Evidence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [PLAIN, LOST], ids=["gains", "a loss"])
 def test_the_stack_adds_up_to_the_final_precision(table):
     stack, rows = bc.plot_evidence(table).axes
@@ -91,6 +92,7 @@ def test_a_negative_gain_stands_left_of_zero_and_says_so():
     assert rows.get_xlim()[0] < -0.25
 
 
+@pytest.mark.slow
 def test_every_source_has_its_row_its_loss_and_the_sd_that_is_left():
     _, rows = bc.plot_evidence(PLAIN).axes
     assert [label.get_text() for label in rows.get_yticklabels()] == list(PLAIN["source"])
@@ -104,6 +106,7 @@ def test_every_source_has_its_row_its_loss_and_the_sd_that_is_left():
     ]
 
 
+@pytest.mark.slow
 def test_a_source_has_one_color_and_each_its_own():
     stack, rows = bc.plot_evidence(LOST).axes
     colors = [to_rgb(box.get_facecolor()) for box in bars(stack)]
@@ -138,6 +141,7 @@ def test_another_table_is_refused_with_advice(given):
 # Reconciliation
 
 
+@pytest.mark.slow
 def test_lifts_and_intervals_are_those_of_the_table(held_out):
     figure = bc.plot_reconciliation(held_out)
     assert len(figure.axes) == 2
@@ -255,6 +259,7 @@ def test_a_conflict_stands_at_the_head_of_the_report(panel_of_three, tmp_path):
     assert "CONFLICT:" not in sound
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_in_every_thread():
     """Settings of matplotlib are global: a thread that ends must not take them from another."""
 

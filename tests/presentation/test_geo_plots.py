@@ -27,6 +27,7 @@ def geo():
     )
 
 
+@pytest.mark.slow
 def test_the_last_point_is_the_lift(geo):
     above, below = bc.plot_geo_test(geo).axes
     assert below.lines[1].get_ydata()[-1] == pytest.approx(geo.lift)

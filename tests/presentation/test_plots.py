@@ -109,6 +109,7 @@ def test_the_head_names_the_estimand(sheets, name, says):
     assert says in " ".join(head(sheets[name]))
 
 
+@pytest.mark.slow
 def test_the_fit_is_drawn_from_the_observed_data_and_its_replicas(example_fit, example):
     figure = bc.plot_fit(example_fit, prob=0.8)
     (ax,) = figure.axes
@@ -131,6 +132,7 @@ def test_a_mediator_has_a_fit_too_and_an_input_has_none(example_fit, example):
         bc.plot_fit(example_fit, "price")
 
 
+@pytest.mark.slow
 def test_contributions_are_those_of_the_query(example_fit):
     figure = bc.plot_contributions(example_fit, ["tv", "social"])
     table = bc.summarize(bc.contributions(example_fit, ["tv", "social"]))
@@ -148,6 +150,7 @@ def test_contributions_show_paid_mediators_unless_channels_are_named(example_fit
     assert len(bc.plot_contributions(example_fit, "tv").axes) == 1
 
 
+@pytest.mark.slow
 def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
     (ax,) = bc.plot_roas(example_fit, prob=0.8).axes
     table = bc.summarize(bc.roas(example_fit), 0.8).sort_values("median", ascending=False)
@@ -162,6 +165,7 @@ def test_the_forest_shows_the_numbers_of_roas_and_mroas_by_size(example_fit):
     assert dashed.is_dashed()
 
 
+@pytest.mark.slow
 def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
     example_fit, sheets, example
 ):
@@ -178,6 +182,7 @@ def test_curves_are_shaded_beyond_the_largest_exposure_and_nowhere_else(
         np.testing.assert_allclose(line_of(ax), bc.summarize(draws)["median"])
 
 
+@pytest.mark.slow
 def test_adstock_shares_are_those_of_the_query_and_none_is_cut_off(example_fit, sheets):
     for ax in sheets["plot_adstock"].axes:
         edge = name_of(ax).replace(" → ", "->")
@@ -192,6 +197,7 @@ def test_a_fit_without_adstock_says_so(panel_of_three):
         bc.plot_adstock(panel_of_three)
 
 
+@pytest.mark.slow
 def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit, sheets):
     figure = sheets["plot_diagnostics"]
     left, right = figure.axes[:2]
@@ -205,6 +211,7 @@ def test_diagnostics_show_every_effect_and_the_worst_parameter(example_fit, shee
     assert bulk["effect of tv"] == pytest.approx(found.effects.loc["tv", "ess_bulk"])
 
 
+@pytest.mark.slow
 def test_ranks_count_every_draw_once(example_fit, sheets):
     chains, draws = example_fit.shape
     for ax in sheets["plot_diagnostics"].axes[2:]:
@@ -213,6 +220,7 @@ def test_ranks_count_every_draw_once(example_fit, sheets):
         np.testing.assert_allclose(np.sum(counts, axis=0), chains * draws / len(counts[0]), atol=1)
 
 
+@pytest.mark.slow
 def test_ranks_of_chains_that_disagree_leave_the_band(example_fit):
     tree = example_fit.tree.copy()
     moved = tree["posterior"].to_dataset()
@@ -225,6 +233,7 @@ def test_ranks_of_chains_that_disagree_leave_the_band(example_fit):
     assert first[-1] > 3 * np.mean([o[-1] for o in others])
 
 
+@pytest.mark.slow
 def test_a_small_panel_is_shown_unit_by_unit(panel_of_three):
     axes = bc.plot_fit(panel_of_three).axes
     assert [ax.get_title(loc="left") for ax in axes] == ["market 0", "market 1", "market 2"]
@@ -232,6 +241,7 @@ def test_a_small_panel_is_shown_unit_by_unit(panel_of_three):
     np.testing.assert_allclose(dots.get_ydata(), panel_of_three.data.array("sales")[1])
 
 
+@pytest.mark.slow
 def test_a_large_panel_is_shown_as_its_sum(panel_of_seven):
     figure = bc.plot_fit(panel_of_seven)
     (ax,) = figure.axes
@@ -242,6 +252,7 @@ def test_a_large_panel_is_shown_as_its_sum(panel_of_seven):
     assert "sum over 7 units" in head(figure)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:NOT CONVERGED")
 def test_contributions_of_a_panel_are_summed_before_they_are_reduced(panel_of_three):
     (ax,) = bc.plot_contributions(panel_of_three).axes
@@ -268,11 +279,13 @@ def test_names_are_not_read_as_formulas(oddly_named):
         assert not any(t.get_parse_math() for t in texts)
 
 
+@pytest.mark.slow
 def test_a_figure_is_encoded_the_same_way_twice(example_fit):
     first, second = (encode(bc.plot_roas(example_fit)) for _ in range(2))
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_heavy_figure_becomes_a_picture_of_pixels():
     figure = Figure()
     rng = np.random.default_rng(1)
@@ -280,6 +293,7 @@ def test_a_heavy_figure_becomes_a_picture_of_pixels():
     assert encode(figure).startswith("data:image/png;base64,")
 
 
+@pytest.mark.slow
 def test_axes_of_dates_cover_the_data(example_fit, sheets):
     (ax,) = sheets["plot_fit"].axes
     low, high = matplotlib.dates.num2date(ax.get_xlim())

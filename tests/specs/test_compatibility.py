@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bayescausal.data.dataset import Dataset
+from bayescausal.data.periods import period_mask
 from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.experiments.experiment import Experiment
@@ -135,11 +136,17 @@ def test_a_test_in_parts_of_weeks_is_refused(window, words):
 
 
 @pytest.mark.parametrize(
-    "window",
-    [("2024-10-07", "2024-11-03"), ("2024-10-07", "2024-10-28"), ("2024-12-30", "2025-01-05")],
+    ("window", "weeks"),
+    [
+        (("2024-10-07", "2024-11-03"), 4),
+        (("2024-10-07", "2024-10-28"), 4),
+        (("2024-12-30", "2025-01-05"), 1),
+    ],
 )
-def test_a_test_ends_on_the_first_or_the_last_day_of_a_week(window):
-    agrees(lift(TV.during(*window)), read(weekly(daily())))
+def test_a_test_ends_on_the_first_or_the_last_day_of_a_week(window, weeks):
+    data = read(weekly(daily()))
+    agrees(lift(TV.during(*window)), data)
+    assert period_mask(data.time, TV.during(*window).window).sum() == weeks
 
 
 def test_a_week_after_the_data_is_outside():

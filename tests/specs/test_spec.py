@@ -16,6 +16,8 @@ from bayescausal.experiments.estimand import SCALES, Estimand, Plus, Times, incr
 from bayescausal.experiments.experiment import DESIGNS, Experiment
 from bayescausal.graphs.graph import Edge, Graph
 from bayescausal.model.build import build
+from bayescausal.model.contrast import scope
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs import prior as support
 from bayescausal.specs.adstock import ADSTOCKS, GeometricAdstock, NoAdstock
 from bayescausal.specs.baseline import (
@@ -608,7 +610,11 @@ def test_test_in_the_history_is_outside_the_data():
 
 def test_a_tail_that_ends_with_the_data_is_counted():
     tail = replace(TV.during("2024-07-01", "2024-07-14"), carryover=2)
-    check(spec(experiments=measured(tail)), read(frame()))
+    made, data = spec(experiments=measured(tail)), read(frame())
+    check(made, data)
+    counted = scope(compile_scm(made, data), tail)
+    assert counted.counts.sum() == 2 + 2
+    assert not counted.truncated
 
 
 def test_a_biased_pair_may_be_perfectly_correlated_in_its_sampling_errors():
@@ -635,11 +641,20 @@ def test_a_lift_in_another_unit_is_refused(unit, scale, words):
 
 def test_a_lift_in_the_unit_of_its_outcome_passes():
     data = read(frame())
-    check(spec(experiments=measured(off(5, 6), unit="orders")), data)  # the data do not say
+
+    def refusal(unit, scale="total"):
+        try:
+            check(spec(experiments=measured(replace(off(5, 6), scale=scale), unit=unit)), data)
+        except (SpecError, DataError) as error:
+            return str(error)
+        return ""
+
+    assert refusal("orders") == ""  # the data do not say
     data.table["sales"].attrs["units"] = "EUR"
-    check(spec(experiments=measured(off(5, 6), unit="EUR")), data)
-    check(spec(experiments=measured(replace(off(5, 6), scale="percent"), unit="%")), data)
-    check(spec(experiments=measured(replace(off(5, 6), scale="cost"), unit="EUR")), data)
+    assert "'EUR'" in refusal("orders")
+    assert refusal("EUR") == ""
+    assert refusal("%", "percent") == ""
+    assert refusal("EUR", "cost") == ""
 
 
 def test_age_counts_periods_from_the_end_of_the_window():

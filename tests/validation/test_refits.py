@@ -20,6 +20,7 @@ from bayescausal.validation import compiled_refits
 from bayescausal.validation.compiled_refits import Refits, spec_without
 from bayescausal.validation.refits import evidence, leave_out
 
+pytestmark = pytest.mark.xdist_group("refits")  # one worker: `tried` is sampled once
 QUICK = {"backend": "jax", "draws": 40, "tune": 60, "chains": 2, "progress": False}
 WINDOWS = {"a": (2, 5), "b": (7, 10), "c": (12, 15), "d": (17, 20), "e": (22, 25), "f": (27, 30)}
 
@@ -179,6 +180,14 @@ def test_a_covariance_with_a_test_that_is_left_out_goes_with_it():
     assert spec_without(FULL, []) == FULL
 
 
+def test_a_node_that_only_a_test_brought_in_leaves_the_spec_with_it():
+    spec = replace(SPEC, experiments=(TESTS[0], measured("b", 60, 5, on="m")))
+    assert spec.modelled == ("m", "y")
+    assert spec_without(spec, ["b"]).modelled == ("y",)
+    assert spec_without(spec, ["a"]).modelled == ("m", "y")
+
+
+@pytest.mark.slow
 def test_a_node_that_only_the_test_brought_in_leaves_with_it():
     """Its equation is no part of the model without the test, so this model is another one."""
     spec = replace(SPEC, experiments=(TESTS[0], measured("b", 60, 5, on="m")))
