@@ -33,7 +33,7 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.inference.rounds import sample_in_rounds
-from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
+from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
@@ -61,9 +61,12 @@ class Fit:
     data : Dataset
     tree : xarray.DataTree
         Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
-        node given its observed parents), ``sample_stats``, ``observed_data``. The spec, settings,
-        seed, versions, hash of the data, convergence and evidence are JSON in its attributes. With
-        augmentation also ``plain``, the tree of the fit without.
+        node given its observed parents), ``sample_stats``, ``observed_data``, ``constant_data`` and
+        ``log_likelihood``, named as ArviZ 1 names them: ``arviz.summary(fit.tree)``,
+        ``arviz.loo(fit.tree, var_name="sales")``. The log likelihood of each value is computed when
+        it is first read, and is not saved; with augmentation it is that of ``fit.plain.tree``. The
+        spec, settings, seed, versions, hash of the data, convergence and evidence are JSON in its
+        attributes. With augmentation also ``plain``, the tree of the fit without.
     """
 
     spec: Spec
@@ -262,7 +265,8 @@ def fit(
     strict : bool
         Raise when the graph does not identify the total effect of a treatment.
     progress : bool
-        Show a progress bar. Ctrl-C stops sampling and keeps the draws so far.
+        Show a progress bar, and log (``logging.getLogger("bayescausal")``) that the model is
+        compiled. Ctrl-C stops sampling and keeps the draws so far.
 
     Returns
     -------
@@ -303,6 +307,8 @@ def fit(
     keys, plain = seeds(seed), None
     if spec.augmentation and spec.augmentation.weight:
         plain = fit(replace(spec, augmentation=None), data, seed=seed, **settings.__dict__)
+    if settings.progress:
+        LOG.info("Compiling the model ...")
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
@@ -351,7 +357,7 @@ def sampled(
     parts = {
         "prior": prior,
         "posterior": posterior,
-        "sample_stats": tree["sample_stats"].to_dataset(),
+        "sample_stats": groups.statistics(tree["sample_stats"].to_dataset()),
         "observed_data": groups.observed(scm),
     }
     made = Fit(spec, data, xr.DataTree.from_dict(parts))
@@ -363,6 +369,7 @@ def sampled(
     effects = _effects(made)
     made.tree.attrs["convergence"] = json.dumps(assess(posterior, effects, run).__dict__)
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
+    groups.add_derived(scm, made.tree, made.evaluate)
     return made
 
 
