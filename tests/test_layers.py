@@ -14,6 +14,7 @@ ROOT = Path(bayescausal.__file__).parent
 ORDER = (
     "_types",
     "errors",
+    "_display",
     "_files",
     "checks",
     "graphs",
@@ -30,7 +31,7 @@ ORDER = (
     "presentation",
 )
 BELOW = {layer: set(ORDER[: k + 1]) for k, layer in enumerate(ORDER)}
-BELOW["_types"] = BELOW["errors"] = set()
+BELOW["_types"] = BELOW["errors"] = BELOW["_display"] = set()
 BELOW["truth"] = {*BELOW["specs"], "model", "truth"}
 BELOW["__main__"] = {"presentation"}  # the command line, under the package's own name
 BELOW["__init__"] = set()  # names only; lazy_loader imports them on first use

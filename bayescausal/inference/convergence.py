@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
+from bayescausal._display import wrapped
+
 MAX_RHAT = 1.01
 MAX_RHAT_NUISANCE = 1.03
 MIN_ESS = 400
@@ -36,6 +38,9 @@ class Convergence:
     draws: int
     problems: tuple[str, ...] = ()
     rounds: int = 1
+
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
     def __str__(self) -> str:
         times = f" after {self.rounds} rounds of sampling" if self.rounds > 1 else ""

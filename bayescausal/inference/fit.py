@@ -6,14 +6,17 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
 from bayescausal.data.dataset import Dataset
@@ -25,13 +28,7 @@ from bayescausal.inference import groups
 from bayescausal.inference.archive import header, pack
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.error_check import check_errors, in_words
-from bayescausal.inference.evidence import (
-    contraction,
-    first_stage,
-    graded,
-    require_all,
-    totals,
-)
+from bayescausal.inference.evidence import contraction, first_stage, graded, require_all, totals
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
@@ -192,6 +189,21 @@ class Fit:
         return write_file(path, *pack(self.spec, self.data, self.tree))
 
     def __repr__(self) -> str:
+        grades = [f"{treatment}: {grade}" for treatment, grade in self.grades.items()]
+        return wrapped("\n".join([self._head, *grades, *self._foot]))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (treatment, grade.letter, grade.title, grade.source, "; ".join(grade.reasons))
+            for treatment, grade in self.grades.items()
+        ]
+        names = ["effect", "grade", "evidence", "source", "reasons"]
+        table = pd.DataFrame(rows, columns=names).to_html(index=False, border=0)
+        head, *foot = (f"<p>{escape(line)}</p>" for line in (self._head, *self._foot))
+        return "".join([head.replace("\n", "<br>"), table, *foot])
+
+    @property
+    def _head(self) -> str:
         chains, draws = self.shape
         info = self.info
         return (
@@ -199,9 +211,11 @@ class Fit:
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
             + (f"\n{self.misfit}" if self.misfit else "")
-            + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
-            + ("" if self.plain is None else f"\n{labeled(self.spec)} Look at `plain` beside it.")
         )
+
+    @property
+    def _foot(self) -> list[str]:
+        return [] if self.plain is None else [f"{labeled(self.spec)} Look at `plain` beside it."]
 
 
 def labeled(spec: Spec) -> str:
