@@ -41,7 +41,7 @@ def load(path: str | Path) -> Fit:
         data = _data(attrs, tree["data"].to_dataset())
         fit = Fit(spec, data, _draws(tree))
         if PLAIN in tree:
-            fit.tree[PLAIN] = _draws(tree[PLAIN])
+            fit.tree[PLAIN] = _draws(tree.children[PLAIN])
         beside = ("spec", "data_settings", "data_notes")
         fit.tree.attrs = {name: value for name, value in attrs.items() if name not in beside}
         for one in (fit, fit.plain):
