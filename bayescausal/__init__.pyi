@@ -171,10 +171,10 @@ from .presentation.plots import (
     plot_adstock as plot_adstock,
     plot_contributions as plot_contributions,
     plot_curves as plot_curves,
-    plot_diagnostics as plot_diagnostics,
     plot_fit as plot_fit,
     plot_roas as plot_roas,
 )
+from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

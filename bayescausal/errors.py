@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -146,4 +147,4 @@ def shown(value: Any) -> str:
     >>> shown("tv"), shown(list(range(100)))
     ("'tv'", '[0, 1, 2, 3, 4, 5, ...]')
     """
-    return shortened(_Shown().repr(value), 160)
+    return shortened(re.sub(r"\n\s*", " ", _Shown().repr(value)), 160)

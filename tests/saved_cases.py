@@ -80,7 +80,11 @@ def drawn(spec, data, rng):
                 )
                 for p in scm.parameters
             },
-            coords={k: v for k, v in scm.coords.items() if k != "time"},
+            coords={
+                **{k: v for k, v in scm.coords.items() if k != "time"},
+                "chain": np.arange(chains),
+                "draw": np.arange(5),
+            },
         )
         for group, chains in (("prior", 1), ("posterior", 2))
     }
@@ -89,8 +93,9 @@ def drawn(spec, data, rng):
         {
             "diverging": (("chain", "draw"), np.zeros((2, 5), bool)),
             "energy": (("chain", "draw"), np.full((2, 5), np.nan)),
-            "depth": (("chain", "draw"), np.full((2, 5), 3, np.uint64)),
-        }
+            "tree_depth": (("chain", "draw"), np.full((2, 5), 3, np.uint64)),
+        },
+        coords={"chain": np.arange(2), "draw": np.arange(5)},
     )
     tree = xr.DataTree.from_dict(draws | {"observed_data": observed, "sample_stats": stats})
     state = {

@@ -15,6 +15,7 @@ ORDER = (
     "_types",
     "thresholds",
     "errors",
+    "_display",
     "_files",
     "checks",
     "graphs",
@@ -31,7 +32,7 @@ ORDER = (
     "presentation",
 )
 BELOW = {layer: set(ORDER[: k + 1]) for k, layer in enumerate(ORDER)}
-BELOW["_types"] = BELOW["thresholds"] = BELOW["errors"] = set()
+BELOW["_types"] = BELOW["thresholds"] = BELOW["errors"] = BELOW["_display"] = set()
 BELOW["truth"] = {*BELOW["specs"], "model", "truth"}
 BELOW["__main__"] = {"presentation"}  # the command line, under the package's own name
 BELOW["__init__"] = set()  # names only; lazy_loader imports them on first use

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._types import Node
 from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.blocks import WEIGHT, Block, Table, read_table
@@ -104,7 +105,7 @@ class Augmented:
             f"Augmented({len(self)} rows of {', '.join(self.order)} from {self.plan.rows} "
             f"observed; {self.method.name}, mass {self.mass:.3g})"
         )
-        return "\n".join([text, *self.notes])
+        return wrapped("\n".join([text, *self.notes]))
 
 
 def _labelled(block: Block, x: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.spatial import KDTree
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._types import Node
 from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.augment import Augmented
@@ -74,7 +75,8 @@ class AugmentationDiagnostics:
             parts += ["", "Distance to the nearest observed row", self.support.round(3).to_string()]
         return "\n".join([*parts, "", "Advice", *(f"- {line}" for line in self.advice)])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
 
 def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from numbers import Real
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescausal._display import wrapped
 from bayescausal.data.columns import (
     as_names,
     costs_of,
@@ -342,7 +344,13 @@ class Dataset:
             f"{self.time[0].date()}..{self.time[-1].date()}; columns {', '.join(self.columns)}"
         )
         text += f"; spend of {', '.join(self.spend)}" if self.spend else ""
-        return text + (f"; {self.history} periods of history)" if self.history else ")")
+        return wrapped(text + (f"; {self.history} periods of history)" if self.history else ")"))
+
+    def _repr_html_(self) -> str:
+        paths = {name: self.array(name) for name in self.columns}
+        rows = {name: (x.mean(), x.min(), x.max()) for name, x in paths.items()}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "min", "max"])
+        return f"<p>{escape(repr(self))}</p>{table.round(3).to_html(border=0, na_rep='')}"
 
 
 def _omission_warning(omissions: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
+from bayescausal._display import WIDTH, wrapped
 from bayescausal._types import Array, Draws, Node
 from bayescausal.checks import number
 from bayescausal.errors import DataError, SpecError
@@ -111,8 +112,11 @@ class Decision:
 
     def __repr__(self) -> str:
         title = f"Decision({len(self.plans)} plans for {', '.join(self.treatments)})"
-        rows = str(self.table()).splitlines()
-        return "\n".join([title, *(row.rstrip() for row in rows)])
+        rows = self.table().to_string(line_width=WIDTH).splitlines()
+        return "\n".join([wrapped(title), *(row.rstrip() for row in rows)])
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html(border=0, na_rep="")
 
 
 @verb

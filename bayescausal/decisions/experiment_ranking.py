@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from bayescausal._display import described
 from bayescausal._types import Array, Draws
 from bayescausal.checks import number
 from bayescausal.decisions.decision import Decision, payoffs
@@ -82,6 +83,8 @@ class Candidate:
     design: str = "geo-rct"
     cost: float | None = None
     name: str | None = None
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         _finite_variance("A candidate", self.estimand)

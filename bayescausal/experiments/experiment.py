@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescausal._display import described
 from bayescausal.checks import check_keys, number
 from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.experiments.design import DESIGNS
@@ -124,6 +125,8 @@ class Experiment:
     share: float = 1.0
     unit: str | None = None
     source: GeoTest | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         if not isinstance(self.estimand, Estimand):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
+from bayescausal._display import described
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, DataError, SpecError
 from bayescausal.experiments.estimand import Estimand
@@ -64,6 +65,8 @@ class GeoCell:
     estimand: Estimand
     dark: bool = False
     spend: float | None = None
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "treated", unit_names(self.treated))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescausal._display import wrapped
 from bayescausal.checks import check_keys, number
 from bayescausal.data.dates import days_named
 from bayescausal.data.periods import period_mask
@@ -198,7 +199,7 @@ class GeoTest:
             f"  {self.before} periods before: RMSE {self.rmse:.3g}, correlation "
             f"{self.correlation:.2f}, R2 {self.r2:.2f}",
         ]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        return wrapped("\n".join([*lines, *(f"  note: {note}" for note in self.notes)]))
 
 
 def _listed(mapping: Mapping[str, Any], label: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bayescausal._display import wrapped
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
@@ -155,4 +156,4 @@ class Identification:
 
     def __repr__(self) -> str:
         effect = f"{', '.join(self.treatments)} on {self.outcome}"
-        return f"Identification({effect}: {self.status}; split: {self.split})"
+        return wrapped(f"Identification({effect}: {self.status}; split: {self.split})")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bayescausal._display import described
 from bayescausal.experiments.design import DESIGNS
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
@@ -57,6 +58,8 @@ class Grade:
     reasons: tuple[str, ...] = ()
     conflict: bool = False
     extrapolated: bool = False
+
+    __repr__ = described
 
     @property
     def title(self) -> str:

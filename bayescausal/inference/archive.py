@@ -25,6 +25,7 @@ import xarray as xr
 from bayescausal._files import as_path
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError, shortened, shown
+from bayescausal.inference.groups import DERIVED
 from bayescausal.specs.spec import Spec
 
 FORMAT = 3
@@ -83,7 +84,10 @@ def _plain(value: Any) -> Any:
 
 def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[bytes, bytes]:
     """Return the bytes of a fit's file, made in memory, and the digest that follows them."""
-    whole = tree.copy()
+    parts = tree.to_dict()
+    whole = xr.DataTree.from_dict(
+        {path: part for path, part in parts.items() if path.split("/")[-1] not in DERIVED}
+    )
     whole["data"] = xr.DataTree(data.table.drop_attrs().drop_encoding())
     whole.attrs = {**tree.attrs, _MARK: FORMAT, **header(spec, data)}
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
+from bayescausal._display import wrapped
 from bayescausal.thresholds import MAX_DIVERGENT, MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
 
 
@@ -33,6 +34,9 @@ class Convergence:
     draws: int
     problems: tuple[str, ...] = ()
     rounds: int = 1
+
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
     def __str__(self) -> str:
         times = f" after {self.rounds} rounds of sampling" if self.rounds > 1 else ""

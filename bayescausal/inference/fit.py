@@ -6,14 +6,17 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
 from bayescausal.data.dataset import Dataset
@@ -33,7 +36,7 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.inference.rounds import sample_in_rounds
-from bayescausal.inference.sample import Sampler, Settings, draw_prior, prepare
+from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import entered, error_sd
@@ -61,9 +64,12 @@ class Fit:
     data : Dataset
     tree : xarray.DataTree
         Groups ``prior``, ``posterior``, ``prior_predictive`` and ``posterior_predictive`` (each
-        node given its observed parents), ``sample_stats``, ``observed_data``. The spec, settings,
-        seed, versions, hash of the data, convergence and evidence are JSON in its attributes. With
-        augmentation also ``plain``, the tree of the fit without.
+        node given its observed parents), ``sample_stats``, ``observed_data``, ``constant_data`` and
+        ``log_likelihood``, named as ArviZ 1 names them: ``arviz.summary(fit.tree)``,
+        ``arviz.loo(fit.tree, var_name="sales")``. The log likelihood of each value is computed when
+        it is first read, and is not saved; with augmentation it is that of ``fit.plain.tree``. The
+        spec, settings, seed, versions, hash of the data, convergence and evidence are JSON in its
+        attributes. With augmentation also ``plain``, the tree of the fit without.
     """
 
     spec: Spec
@@ -184,6 +190,21 @@ class Fit:
         return write_file(path, *pack(self.spec, self.data, self.tree))
 
     def __repr__(self) -> str:
+        grades = [f"{treatment}: {grade}" for treatment, grade in self.grades.items()]
+        return wrapped("\n".join([self._head, *grades, *self._foot]))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (treatment, grade.letter, grade.title, grade.source, "; ".join(grade.reasons))
+            for treatment, grade in self.grades.items()
+        ]
+        names = ["effect", "grade", "evidence", "source", "reasons"]
+        table = pd.DataFrame(rows, columns=names).to_html(index=False, border=0)
+        head, *foot = (f"<p>{escape(line)}</p>" for line in (self._head, *self._foot))
+        return "".join([head.replace("\n", "<br>"), table, *foot])
+
+    @property
+    def _head(self) -> str:
         chains, draws = self.shape
         info = self.info
         return (
@@ -191,9 +212,11 @@ class Fit:
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
             + (f"\n{self.misfit}" if self.misfit else "")
-            + "".join(f"\n{t}: {grade}" for t, grade in self.grades.items())
-            + ("" if self.plain is None else f"\n{labeled(self.spec)} Look at `plain` beside it.")
         )
+
+    @property
+    def _foot(self) -> list[str]:
+        return [] if self.plain is None else [f"{labeled(self.spec)} Look at `plain` beside it."]
 
 
 def labeled(spec: Spec) -> str:
@@ -258,7 +281,8 @@ def fit(
     strict : bool
         Raise when the graph does not identify the total effect of a treatment.
     progress : bool
-        Show a progress bar. Ctrl-C stops sampling and keeps the draws so far.
+        Show a progress bar, and log (``logging.getLogger("bayescausal")``) that the model is
+        compiled. Ctrl-C stops sampling and keeps the draws so far.
 
     Returns
     -------
@@ -305,6 +329,8 @@ def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
     keys, plain = seeds(seed), None
     if spec.augmentation and spec.augmentation.weight:
         plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
+    if settings.progress:
+        LOG.info("Compiling the model ...")
     model = build(spec, data, shapes=_shapes(plain) if plain else None)
     names = [p.name for p in scm.parameters]
     prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
@@ -352,7 +378,7 @@ def sampled(
     parts = {
         "prior": prior,
         "posterior": posterior,
-        "sample_stats": tree["sample_stats"].to_dataset(),
+        "sample_stats": groups.statistics(tree["sample_stats"].to_dataset()),
         "observed_data": groups.observed(scm),
     }
     made = Fit(spec, data, xr.DataTree.from_dict(parts))
@@ -364,6 +390,7 @@ def sampled(
     effects = _effects(made)
     made.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, effects, run)))
     made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
+    groups.add_derived(scm, made.tree, made.evaluate)
     return made
 
 

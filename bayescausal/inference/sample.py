@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import nutpie
@@ -21,7 +23,28 @@ from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compile import Density, compile_jax, require_jax
 from bayescausal.inference.settings import Settings
 
+LOG = logging.getLogger("bayescausal")
+"""What takes its time is announced here; ``setLevel`` and handlers are the user's to choose."""
+
 _TOO_EARLY = "Sampling was stopped before the first draw after tuning."
+
+
+class _StandardError(logging.StreamHandler):
+    """Write to the standard error of the moment, also where it is redirected later."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        """The base class sets the stream of the start, which is not kept."""
+
+
+if not logging.root.handlers and not LOG.handlers:  # as PyMC does: no set-up of a user is changed
+    LOG.addHandler(_StandardError())
+    if LOG.level == logging.NOTSET:
+        LOG.setLevel(logging.INFO)
 
 
 def draw_prior(
@@ -48,9 +71,7 @@ def prepare(model: pm.Model, settings: Settings) -> Sampler:
     if settings.sampler == "nutpie" and settings.engine == "jax":
         return whitened(compile_jax(model), compiling=time.perf_counter() - start)
     if settings.sampler == "nutpie":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
+        compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
         return _as_compiled(compiled, compiling=time.perf_counter() - start)
     if settings.sampler != "pymc":
         if find_spec(settings.sampler) is None:
@@ -174,7 +195,9 @@ def _sampled(
     """Run nutpie: its tree, the seconds it took, the leapfrog steps of the warm-up."""
     start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        # A trial step may end where the density or its gradient is infinite: NUTS rejects it, and
+        # numpy has said "invalid value" or "overflow" on the way. Nothing else is expected.
+        warnings.simplefilter("ignore", RuntimeWarning)
         tree = nutpie.sample(
             compiled,
             draws=settings.draws,

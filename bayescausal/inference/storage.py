@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError
+from bayescausal.inference import groups
 from bayescausal.inference.archive import damaged, parsed, unpack
 from bayescausal.inference.evidence import Learned
 from bayescausal.inference.fit import PLAIN, Fit
@@ -39,20 +40,34 @@ def load(path: str | Path) -> Fit:
     try:
         spec = Spec.from_dict(parsed(attrs, "spec"))
         data = _data(attrs, tree["data"].to_dataset())
-        groups = {name: tree[name].to_dataset() for name in {*tree.children} - {"data", PLAIN}}
-        fit = Fit(spec, data, xr.DataTree.from_dict(groups))
+        fit = Fit(spec, data, _draws(tree))
         if PLAIN in tree:
-            fit.tree[PLAIN] = tree[PLAIN]
+            fit.tree[PLAIN] = _draws(tree.children[PLAIN])
         beside = ("spec", "data_settings", "data_notes")
         fit.tree.attrs = {name: value for name, value in attrs.items() if name not in beside}
-        _check(fit)
-        if fit.plain is not None:
-            _check(fit.plain)
+        for one in (fit, fit.plain):
+            if one is not None:
+                _check(one)
+                groups.add_derived(one.scm, one.tree, one.evaluate)
     except Exception as error:  # a part that is missing or of another shape than `save` writes
         raise damaged(Path(path), error) from None
     if fit.info["data_hash"] != data.hash:
         raise BayesCausalError(f"The data in '{path}' are not those that were fitted.")
     return fit
+
+
+def _draws(tree: xr.DataTree) -> xr.DataTree:
+    """Return the groups of a fit, named and numbered as now, whichever version wrote them."""
+    parts = {
+        name: groups.statistics(group.to_dataset())
+        if name == "sample_stats"
+        else groups.numbered(group.to_dataset())
+        for name, group in tree.children.items()
+        if name not in ("data", PLAIN)
+    }
+    draws = xr.DataTree.from_dict(parts)
+    draws.attrs = tree.attrs
+    return draws
 
 
 def _data(attrs: dict[str, str], table: xr.Dataset) -> Dataset:

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._files import as_path, write_file
 from bayescausal.checks import check_keys
 from bayescausal.data.dataset import Dataset
@@ -55,6 +56,11 @@ class Config:
     data: Dataset
     settings: dict[str, Any]
     output: Path
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        head = wrapped(f"Config: fit({settings}) goes to {self.output}")
+        return f"{head}\n{self.data!r}\n{self.spec!r}"
 
     @classmethod
     def read(cls, path: str | Path) -> Config:

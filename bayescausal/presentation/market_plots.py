@@ -42,6 +42,11 @@ def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) 
     outcome : str, optional
         Needed when the graph has several.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel a channel.
+
     Raises
     ------
     DataError

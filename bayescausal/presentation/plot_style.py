@@ -124,6 +124,26 @@ def sheet_with(
     return sheet, panels(sheet, count, columns, **share)
 
 
+def panel_on(
+    fit: Fit, ax: Axes | None, *, height: float, title: str, subtitle: str
+) -> tuple[Figure, Axes]:
+    """Open a figure of one panel; or take the axes of the caller, who gets the title above them.
+
+    What is wrong with the fit is said in red in either case.
+    """
+    if ax is None:
+        sheet, axes = sheet_with(fit, 1, 1, height=height, title=title, subtitle=subtitle)
+        return sheet, axes[0]
+    state = fit.convergence
+    text = title if state.converged else f"{title}\n{textwrap.fill(str(state), 60)}"
+    head = ax.set_title(text, color=INK if state.converged else RED)
+    for words in (head, ax.xaxis.label, ax.yaxis.label):  # made before our style was on
+        words.set_parse_math(False)
+    whole = ax.get_figure(root=True)
+    assert whole is not None, "the axes were taken out of their figure"
+    return whole, ax
+
+
 def panels(sheet: Figure, count: int, columns: int, **share: Any) -> list[Axes]:
     """Divide a figure into panels, row by row; the last ones of each column are labeled."""
     rows = math.ceil(count / columns)

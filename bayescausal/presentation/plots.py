@@ -1,16 +1,16 @@
 """Plot a fit: each function returns a matplotlib Figure and leaves pyplot alone.
 
+Pictures of one panel can be drawn in axes of the caller, ``ax=``.
+
 Every picture names its estimand and its interval, and says in red when the sampler has not
 converged. Draws are reduced by `summarize`, here as everywhere.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -20,7 +20,6 @@ from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.verdicts import identify
-from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.evidence_text import channels
@@ -30,25 +29,21 @@ from bayescausal.presentation.plot_style import (
     BLUE,
     DASHED,
     GRADED,
-    GRID,
     INK,
     SOFT,
     arrow,
     date_axis,
     draw_band,
-    open_sheet,
+    panel_on,
     period,
     sheet_with,
     styled,
     table_of,
 )
 from bayescausal.queries.curves import adstock_curve, response_curve
-from bayescausal.queries.effects import contributions, effect, mroas, roas
-from bayescausal.thresholds import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
-from bayescausal.validation.diagnostics import diagnose
+from bayescausal.queries.effects import contributions, mroas, roas
 
 _MAX_UNITS = 6
-_MAX_PARAMETERS = 14
 
 
 def curved_edges(fit: Fit) -> list[Edge]:
@@ -64,7 +59,9 @@ def delayed_edges(fit: Fit) -> list[Edge]:
 
 @verb
 @styled()
-def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
+def plot_fit(
+    fit: Fit, node: Node | None = None, prob: float = 0.9, *, ax: Axes | None = None
+) -> Figure:
     """Plot observed values against what the model predicts, over time.
 
     It shows fit, not causation: a graph that misses a confounder fits just as well.
@@ -76,11 +73,14 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
         A modelled node; the first outcome by default.
     prob : float
         Probability inside the predictive band.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own by default.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Panels of up to six units as small multiples, larger ones as the sum over units.
+        That of ``ax`` where it is given. Panels of up to six units are small multiples; larger
+        ones, and those that are drawn in ``ax``, are the sum over units.
 
     Raises
     ------
@@ -96,31 +96,33 @@ def plot_fit(fit: Fit, node: Node | None = None, prob: float = 0.9) -> Figure:
     replicas = fit.tree["posterior_predictive"].to_dataset()[node]
     observed = fit.tree["observed_data"].to_dataset()[node]
     parts, subject = [("", replicas, observed)], node
-    if fit.data.is_panel and len(fit.data.units) <= _MAX_UNITS:
+    if fit.data.is_panel and len(fit.data.units) <= _MAX_UNITS and ax is None:
         parts = [(u, replicas.sel(unit=u), observed.sel(unit=u)) for u in fit.data.units]
     elif fit.data.is_panel:
         parts = [("", replicas.sum("unit"), observed.sum("unit"))]
         subject = f"{node}, sum over {len(fit.data.units)} units"
     tables = [(name, table_of(draws, prob), values) for name, draws, values in parts]
     covered = np.ravel([(t["low"] <= y.values) & (y.values <= t["high"]) for _, t, y in tables])
-    sheet, axes = sheet_with(
-        fit,
-        len(parts),
-        1 if len(parts) < 3 else 2,
-        height=2.9 if len(parts) == 1 else 1.9,
-        title=f"{subject}: observed against predicted",
-        subtitle=f"Dots: observed. Line and band: posterior predictive median and {prob:.0%} "
+    head = {
+        "title": f"{subject}: observed against predicted",
+        "subtitle": f"Dots: observed. Line and band: posterior predictive median and {prob:.0%} "
         f"interval of each {period(fit)}, given its observed causes. {covered.sum()} of "
         f"{covered.size} dots lie inside.",
-        sharex=True,
-    )
-    for ax, (name, table, values) in zip(axes, tables, strict=True):
+    }
+    if len(parts) == 1:
+        sheet, panel = panel_on(fit, ax, height=2.9, **head)
+        axes = [panel]
+    else:
+        columns = 1 if len(parts) < 3 else 2
+        sheet, axes = sheet_with(fit, len(parts), columns, height=1.9, sharex=True, **head)
+    for panel, (name, table, values) in zip(axes, tables, strict=True):
         times = fit.data.training
-        draw_band(ax, times, table)
-        ax.plot(times, values.to_numpy(), "o", color=INK, markersize=2.4)
-        ax.set_title(name)
-        ax.set_ylabel(node)
-        date_axis(ax)
+        draw_band(panel, times, table)
+        panel.plot(times, values.to_numpy(), "o", color=INK, markersize=2.4)
+        if name:
+            panel.set_title(name)
+        panel.set_ylabel(node)
+        date_axis(panel)
     return sheet
 
 
@@ -142,6 +144,11 @@ def plot_contributions(
         By default every treatment that reaches the outcome, and paid mediators.
     prob : float
         Probability inside the bands.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel a channel.
     """
     outcome = fit.spec.graph.outcomes[0]
     names = [channels] if isinstance(channels, str) else list(channels or channels_of(fit, outcome))
@@ -170,7 +177,9 @@ def plot_contributions(
 
 @verb
 @styled()
-def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figure:
+def plot_roas(
+    fit: Fit, prob: float = 0.9, outcome: Node | None = None, *, ax: Axes | None = None
+) -> Figure:
     """Plot ROAS and marginal ROAS by channel, with intervals and a dashed line at break-even.
 
     Beside each name stands its grade; what is not identified says so, and its markers are open.
@@ -182,6 +191,13 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
         Probability inside the intervals.
     outcome : str, optional
         Needed when the graph has several.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        That of ``ax`` where it is given.
 
     Raises
     ------
@@ -195,17 +211,15 @@ def plot_roas(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> Figur
         ("mROAS, the return of the next unit spent", marginal, AMBER, "s", 0.17),
     )
     order = list(kinds[0][1]["median"].sort_values(ascending=False).index)
-    sheet, axes = sheet_with(
+    sheet, ax = panel_on(
         fit,
-        1,
-        1,
+        ax,
         height=0.95 + 0.62 * len(order),
         title="Return per unit of spend",
         subtitle=f"Value of incremental {outcome} per unit of the channel's own "
         f"spend: median and {prob:.0%} credible interval. Dashed line: one back for one spent. "
         f"{GRADED}",
     )
-    ax = axes[0]
     ax.axvline(1, color=INK, **DASHED)
     rows = np.arange(len(order))
     for label, table, color, marker, shift in kinds:
@@ -250,6 +264,11 @@ def plot_curves(fit: Fit, prob: float = 0.9) -> Figure:
     fit : Fit
     prob : float
         Probability inside the bands.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel an edge.
     """
     edges = curved_edges(fit)
     units = ", mean over units" if fit.data.is_panel else ""
@@ -298,6 +317,11 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
     prob : float
         Probability inside the bands.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel an edge.
+
     Raises
     ------
     SpecError
@@ -331,86 +355,6 @@ def plot_adstock(fit: Fit, prob: float = 0.9) -> Figure:
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes[0].set_ylim(bottom=0)
     return sheet
-
-
-@verb
-@styled()
-def plot_diagnostics(fit: Fit) -> Figure:
-    """Plot whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
-
-    Parameters
-    ----------
-    fit : Fit
-
-    Notes
-    -----
-    Ranks of the draws by chain are level when the chains agree (Vehtari et al., 2021).
-    """
-    diagnostics = diagnose(fit)
-    effects = diagnostics.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
-    ranked = list(effects.index[:_MAX_UNITS])
-    effects.index = [f"effect of {name}" for name in effects.index]
-    table = pd.concat([effects[:_MAX_PARAMETERS], diagnostics.parameters[:_MAX_PARAMETERS]])
-    columns = min(3, len(ranked))
-    panel_rows = math.ceil(len(ranked) / columns)
-    table_height = 0.7 + 0.2 * len(table)
-    sheet = open_sheet(
-        fit,
-        table_height + 1.9 * panel_rows,
-        title="Diagnostics of the sampler",
-        subtitle="Total effects, and the "
-        f"{min(_MAX_PARAMETERS, len(diagnostics.parameters))} parameters with the largest "
-        "R-hat. Dashed: the limits (in blue for effects). Below: "
-        "ranks of the draws of each total effect, one line a chain; level within the grey 99% "
-        "band when chains agree.",
-    )
-    grid = sheet.add_gridspec(1 + panel_rows, 6, height_ratios=[table_height, *[1.9] * panel_rows])
-    rhat_axes = sheet.add_subplot(grid[0, :3])
-    ess_axes = sheet.add_subplot(grid[0, 3:], sharey=rhat_axes)
-    _limits(rhat_axes, ess_axes, table, len(effects[:_MAX_PARAMETERS]))
-    for k, name in enumerate(ranked):
-        span = 6 // columns
-        row, column = 1 + k // columns, span * (k % columns)
-        _ranks(sheet.add_subplot(grid[row, column : column + span]), fit, name)
-    return sheet
-
-
-def _limits(rhat_axes: Axes, ess_axes: Axes, table: pd.DataFrame, effects: int) -> None:
-    rows = np.arange(len(table))
-    colors = [BLUE] * effects + [INK] * (len(table) - effects)
-    rhat_axes.scatter(table["r_hat"], rows, c=colors, s=22)
-    rhat_axes.axvline(MAX_RHAT, color=BLUE, **DASHED)
-    rhat_axes.axvline(MAX_RHAT_NUISANCE, color=INK, **DASHED)
-    rhat_axes.set_xlim(0.999, max(1.032, float(table["r_hat"].max()) * 1.002))
-    rhat_axes.set_title("R-hat")
-    rhat_axes.set_yticks(rows, list(table.index), color=INK)
-    rhat_axes.set_ylim(len(table) - 0.5, -0.5)
-    ess_axes.scatter(table["ess_bulk"], rows, c=colors, s=22, label="bulk")
-    ess_axes.scatter(
-        table["ess_tail"], rows, facecolors="none", edgecolors=colors, s=22, label="tail"
-    )
-    ess_axes.axvline(MIN_ESS, color=BLUE, **DASHED)
-    ess_axes.set_xlim(left=0)
-    ess_axes.set_title("Effective sample size (filled: bulk, open: tail)")
-    ess_axes.tick_params(labelleft=False)
-
-
-def _ranks(ax: Axes, fit: Fit, name: str) -> None:
-    draws = effect(fit, totals(fit.spec, fit.data)[name]).transpose("chain", "draw")
-    values = draws.to_numpy()
-    ranks = values.ravel().argsort().argsort().reshape(values.shape)
-    bins = min(20, max(2, values.shape[1] // 10))
-    edges = np.linspace(0, values.size, bins + 1)
-    expected = values.shape[1] / bins
-    spread = 2.58 * math.sqrt(expected * (1 - 1 / bins))
-    ax.axhspan(max(0, expected - spread), expected + spread, color=GRID, linewidth=0)
-    for chain, shade in zip(ranks, np.linspace(0.45, 1, len(ranks)), strict=True):
-        ax.stairs(np.histogram(chain, edges)[0], edges, baseline=None, color=BLUE, alpha=shade)
-    ax.set_ylim(0, None)
-    ax.set_title(f"ranks: effect of {name}")
-    ax.grid(visible=False)
-    ax.set_xticks([])
-    ax.set_ylabel("draws per bin")
 
 
 def channels_of(fit: Fit, outcome: Node) -> list[Node]:

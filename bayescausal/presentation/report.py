@@ -22,6 +22,7 @@ from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
+from bayescausal.presentation.diagnostics_plots import plot_diagnostics
 from bayescausal.presentation.evidence_text import (
     described,
     implied,
@@ -44,7 +45,6 @@ from bayescausal.presentation.plots import (
     plot_adstock,
     plot_contributions,
     plot_curves,
-    plot_diagnostics,
     plot_fit,
     plot_roas,
 )

@@ -29,7 +29,7 @@ WEEK = 7.0
 """In days: the period in which default priors speak."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adstock(Transform):
     """A normalized weighted sum over ``l_max + 1`` lags.
 
@@ -132,7 +132,7 @@ def lags(xp: Any, x: Array, l_max: int) -> Array:
     return xp.stack([shift(xp, x, lag) for lag in range(l_max + 1)], axis=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GeometricAdstock(Adstock):
     """Retention ``alpha`` a period: ``w_l = alpha^l``.
 
@@ -156,7 +156,7 @@ class GeometricAdstock(Adstock):
         return theta["alpha"] ** lag
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DelayedAdstock(Adstock):
     """A peak ``theta`` periods after exposure: ``w_l = alpha^((l - theta)^2)``.
 
@@ -179,7 +179,7 @@ class DelayedAdstock(Adstock):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeibullPDFAdstock(Adstock):
     """Weibull density at ``z = l + 1``: ``w_l ~ (z/scale)^(shape-1) exp(-(z/scale)^shape)``.
 
@@ -203,7 +203,7 @@ class WeibullPDFAdstock(Adstock):
         return z ** (theta["shape"] - 1) * xp.exp(-(z ** theta["shape"]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeibullCDFAdstock(Adstock):
     """Retention that itself decays: ``w_l = prod_{k=1..l} exp(-(k/scale)^shape)``.
 
@@ -227,7 +227,7 @@ class WeibullCDFAdstock(Adstock):
         return xp.exp(-xp.cumsum(hazard, axis=-1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BinomialAdstock(Adstock):
     """A window that closes: ``w_l = (1 - l / (l_max + 1))^(1/alpha - 1)``.
 
@@ -243,7 +243,7 @@ class BinomialAdstock(Adstock):
         return (1 - lag / (self.reach + 1)) ** (1 / theta["alpha"] - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NoAdstock(Adstock):
     """Exposure acts in its own period only: ``w_0 = 1``."""
 

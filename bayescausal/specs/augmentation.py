@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bayescausal import checks
+from bayescausal._display import described
 from bayescausal.checks import check_keys, number
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.row_methods import Ancestral, Method, Threshold, as_method
@@ -74,6 +75,8 @@ class Augmentation:
 
     def __hash__(self) -> int:
         return hash((self.weight, self.eta, self.method, self.seed))
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         for name in ("weight", "eta"):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
+from bayescausal._display import described
 from bayescausal._types import Array
 from bayescausal.checks import number
 from bayescausal.data.dates import read_days
@@ -30,12 +31,14 @@ _HARMONICS = 183  # of a year of days
 _BASIS = 500  # functions of a trend
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Term:
     """A term of the baseline: a name, a design matrix, and priors of its coefficients."""
 
     name: ClassVar[str]
     supports: ClassVar[dict[str, Support]] = {}
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -105,7 +108,7 @@ def _position(
     return np.asarray((days - first[0]) / (first[-1] - first[0])) - 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Intercept(Term):
     """The level of the node at the mean of its causes; every equation has one.
 
@@ -125,7 +128,7 @@ class Intercept(Term):
     spread: Prior = Prior("InverseGamma", alpha=3, beta=0.3)  # noqa: RUF009 (frozen value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LinearTrend(Term):
     """A straight line; the coefficient is the total change over the training data.
 
@@ -152,7 +155,7 @@ class LinearTrend(Term):
         return _position(starts(time, training), time, training)[:, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PiecewiseTrend(Term):
     """A line whose slope may change at ``changepoints`` places.
 
@@ -196,7 +199,7 @@ class PiecewiseTrend(Term):
         return "Each changepoint must lie before the last period."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Seasonality(Term):
     """Fourier series: ``sum_k a_k sin(2 pi k t / period) + b_k cos(2 pi k t / period)``.
 
@@ -249,7 +252,7 @@ class Seasonality(Term):
         return "Use a lower order, or finer data."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class YearlySeasonality(Seasonality):
     """Fourier series with a period of a year."""
 
@@ -257,7 +260,7 @@ class YearlySeasonality(Seasonality):
     period: ClassVar[float] = 365.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MonthlySeasonality(Seasonality):
     """Fourier series with a period of a month."""
 
@@ -266,7 +269,7 @@ class MonthlySeasonality(Seasonality):
     order: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeeklySeasonality(Seasonality):
     """Fourier series with a period of a week, for daily data."""
 
@@ -275,7 +278,7 @@ class WeeklySeasonality(Seasonality):
     order: int = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HSGPTrend(Term):
     """A smooth trend: a Gaussian process, squared-exponential, in ``m`` basis functions.
 

@@ -42,7 +42,7 @@ def _check_window(term: Any) -> None:
         raise SpecError(f"decay is the share that stays a period further on; got {term.decay}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Event(Term):
     """A dated event whose effect decays around it: ``sum_dates decay^|t - date|``.
 
@@ -102,7 +102,7 @@ class Event(Term):
         return "None of its dates falls inside the data."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Holidays(Term):
     """Public holidays of a country, one coefficient each, decaying around their dates.
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bayescausal._display import described
 from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.prior import (
@@ -45,6 +46,8 @@ class NormalNoise:
     sigma: Prior = _SIGMA
     spread: Spread = UNIT_SPECIFIC
 
+    __repr__ = described
+
     def __post_init__(self) -> None:
         check_prior("NormalNoise: sigma", self.sigma, POSITIVE)
         check_spread("NormalNoise: spread", self.spread)
@@ -72,6 +75,8 @@ class StudentTNoise:
     sigma: Prior = _SIGMA
     nu: Prior = Prior("Gamma", alpha=2, beta=0.1)  # noqa: RUF009 (frozen value)
     spread: Spread = UNIT_SPECIFIC
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         check_prior("StudentTNoise: sigma", self.sigma, POSITIVE)
@@ -111,6 +116,8 @@ class AR1Noise:
     phi: Prior = _PHI
     nu: Prior | None = None
     spread: Spread = UNIT_SPECIFIC
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         for name, prior in self.priors.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from bayescausal._display import filled
 from bayescausal._types import Array
 from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean, shown
@@ -262,7 +263,8 @@ class Response:
         view = type(self.strength).__name__
         usual = UNIT_SPECIFIC if self.transforms else COMMON
         suffix = [] if self.spread == usual else [f"spread={self.spread!r}"]
-        return f"Response({', '.join([*steps, f'{view}({self.strength.prior!r})', *suffix])})"
+        parts = [*steps, f"{view}({self.strength.prior!r})", *suffix]
+        return filled("Response(", [*parts[:-1], parts[-1] + ")"], ", ", "    ")
 
     @property
     def priors(self) -> dict[str, Prior]:

@@ -18,7 +18,7 @@ _HALF = Prior("LogNormal", mu=-0.7, sigma=0.6)
 _RATE = Prior("Gamma", alpha=3, beta=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Saturation(Transform):
     """A curve from exposure to response, element by element."""
 
@@ -28,7 +28,7 @@ def _log(xp: Any, x: Array) -> Array:
     return xp.log(xp.where(x > 0, x, 1.0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HillSaturation(Saturation):
     """``x^slope / (half^slope + x^slope)``: an S-curve for ``slope > 1``.
 
@@ -62,7 +62,7 @@ class HillSaturation(Saturation):
         return xp.where(x > 0, 1 / (1 + odds), 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogisticSaturation(Saturation):
     """``(1 - exp(-lam x)) / (1 + exp(-lam x)) = tanh(lam x / 2)``.
 
@@ -77,7 +77,7 @@ class LogisticSaturation(Saturation):
         return xp.tanh(theta["lam"] * xp.maximum(x, 0.0) / 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExponentialSaturation(Saturation):
     """``1 - exp(-lam x)``: each unit reaches a constant share of what is left."""
 
@@ -89,7 +89,7 @@ class ExponentialSaturation(Saturation):
         return -xp.expm1(-theta["lam"] * xp.maximum(x, 0.0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MichaelisMentenSaturation(Saturation):
     """``x / (half + x)``: Hill with a slope of one."""
 
@@ -102,7 +102,7 @@ class MichaelisMentenSaturation(Saturation):
         return x / (theta["half"] + x)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TanhSaturation(Saturation):
     """``tanh(x / knee)``: linear up to about ``knee``, then flat."""
 
@@ -114,7 +114,7 @@ class TanhSaturation(Saturation):
         return xp.tanh(xp.maximum(x, 0.0) / theta["knee"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RootSaturation(Saturation):
     """``x^power`` with ``power`` in (0, 1): flattens and never ends."""
 
@@ -126,7 +126,7 @@ class RootSaturation(Saturation):
         return xp.where(x > 0, xp.exp(theta["power"] * _log(xp, x)), 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NoSaturation(Saturation):
     """``x``: response in proportion to exposure."""
 

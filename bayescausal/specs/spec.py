@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayescausal._display import filled, wrapped
 from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
@@ -24,6 +25,8 @@ from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
 from bayescausal.specs.serialization import dump_yaml, read_spec, write_spec
 from bayescausal.specs.yaml_loader import load_yaml
+
+_PART = 20  # the width of names in a printed spec; longer ones push what follows
 
 
 @dataclass(frozen=True)
@@ -384,10 +387,13 @@ class Spec:
         return pd.DataFrame(rows, columns=["equation", "part", "form", "prior"])
 
     def __repr__(self) -> str:
-        table = self.table()
-        table["equation"] = table["equation"].where(~table["equation"].duplicated(), "")
-        inputs = ", ".join(self.inputs) or "nothing"
-        return f"Spec: conditions on {inputs}\n{table.to_string(index=False, justify='left')}"
+        lines = [wrapped(f"Spec: conditions on {', '.join(self.inputs) or 'nothing'}")]
+        for node, equation in self.table().groupby("equation", sort=False):
+            lines.append(f"{node}")
+            for part, form, prior in equation[["part", "form", "prior"]].itertuples(index=False):
+                phrases = [form, *prior.split("; ")]
+                lines.append(filled(f"  {part:<{_PART}} ", phrases, "; ", " " * (_PART + 3)))
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False, border=0)

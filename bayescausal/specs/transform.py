@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from bayescausal._display import described
 from bayescausal._types import Array
 from bayescausal.checks import check_keys
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.specs.prior import REAL, Prior, Support, check_prior
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transform:
     """One step of a response, applied to a non-negative exposure.
 
@@ -29,6 +30,8 @@ class Transform:
     priors: dict[str, Prior] = field(default_factory=dict, kw_only=True, hash=False)
     defaults: ClassVar[dict[str, Prior]] = {}
     supports: ClassVar[dict[str, Support]] = {}
+
+    __repr__ = described
 
     def __post_init__(self) -> None:
         kind = type(self).__name__

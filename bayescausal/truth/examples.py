@@ -34,6 +34,9 @@ class Example:
     spec: Spec
     truth: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Example of a simulated brand: frame, truth, and\n{self.data!r}\n{self.spec!r}"
+
     @property
     def graph(self) -> Graph:
         """The causal graph that made the data."""

@@ -40,6 +40,9 @@ class World:
     scm: SCM
     theta: dict[str, np.ndarray]
 
+    def __repr__(self) -> str:
+        return f"World of {len(self.theta)} true parameters\n{self.data!r}\n{self.scm.spec!r}"
+
     @property
     def data(self) -> Dataset:
         """The data set that an analyst would see."""

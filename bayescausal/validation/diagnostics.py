@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescausal._display import wrapped
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
@@ -71,7 +72,8 @@ class Diagnostics:
         parts += ["", "Posterior predictive", self.predictive.round(3).to_string(), "", "Advice"]
         return "\n".join([*parts, *(f"- {line}" for line in self.advice)])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
 
 @verb

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._types import Array, Node, Theta
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError, shown
@@ -47,6 +48,9 @@ class EtaCalibration:
     eta: float | None
     table: pd.DataFrame
     prob: float
+
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
     def __str__(self) -> str:
         headline = (

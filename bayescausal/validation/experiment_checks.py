@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
+from bayescausal._display import WIDTH, wrapped
 from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.grades import Letter
@@ -85,6 +86,9 @@ class Conflict:
             )
         return text if self.trusted else f"{text} {refit_advice(self.names, self.pareto_k)}"
 
+    def __repr__(self) -> str:
+        return wrapped(str(self))
+
     def __str__(self) -> str:
         return self.sentence
 
@@ -133,9 +137,12 @@ class Reconciliation:
             )
         return text
 
+    def __repr__(self) -> str:
+        return wrapped(str(self))
+
     def __str__(self) -> str:
         head = f"{self.problem}\n\n" if self.problem else ""
-        return f"{head}{self.table.round(3).to_string()}\n\n{self.sentence}"
+        return f"{head}{self.table.round(3).to_string(line_width=WIDTH)}\n\n{self.sentence}"
 
 
 @verb

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
+from bayescausal._display import wrapped
 from bayescausal._types import Draws
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, SpecError, did_you_mean
@@ -107,6 +108,9 @@ class SecondOpinion:
     def interval(self) -> tuple[float, float]:
         """The ends of the interval, low and high."""
         return self.low, self.high
+
+    def __repr__(self) -> str:
+        return wrapped(str(self))
 
     def __str__(self) -> str:
         adjustment = ", ".join(self.adjustment) or "nothing"

@@ -450,7 +450,8 @@ def test_table_of_integers_is_the_table_of_floats():
 def test_repr_says_what_there_is():
     assert repr(read_panel(panel(), history=1)) == (
         "Dataset(6 weekly periods x 2 units 2024-01-01..2024-02-05; columns sales, tv; spend of "
-        "tv; 1 periods of history)"
+        "tv; 1\n"
+        "    periods of history)"
     )
 
 

@@ -54,6 +54,14 @@ def test_one_seed_gives_one_posterior(small, short):
     assert not same
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_compiling_is_announced_unless_progress_is_off(small, caplog, progress):
+    with caplog.at_level("INFO", "bayescausal"):
+        bc.fit(*small, seed=1, **{**SMALL, "progress": progress})
+    lines = [r.getMessage() for r in caplog.records if r.name == "bayescausal"]
+    assert lines == (["Compiling the model ..."] if progress else [])
+
+
 @ONE_FIT
 def test_the_fit_keeps_what_a_reader_needs(small, short):
     fit = short
@@ -64,6 +72,8 @@ def test_the_fit_keeps_what_a_reader_needs(small, short):
         "posterior_predictive",
         "sample_stats",
         "observed_data",
+        "constant_data",
+        "log_likelihood",
     }
     info = json.loads(fit.tree.attrs["info"])
     assert info["seed"] == 1

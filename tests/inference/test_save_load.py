@@ -17,6 +17,7 @@ import bayescausal as bc
 from bayescausal.errors import BayesCausalError, DataError, FileError, SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.inference.archive import seal
+from bayescausal.inference.groups import DERIVED
 
 
 @pytest.fixture(params=["example", "national", "panel"])
@@ -29,7 +30,7 @@ def fit(request):
 def test_round_trip_is_exact(fit, tmp_path):
     before = fit.tree.copy(deep=True)
     again = bc.load(fit.save(tmp_path / "a fit.nc"))
-    assert set(again.tree.children) == set(fit.tree.children)
+    assert set(again.tree.children) == {*fit.tree.children, *DERIVED}
     for name, group in fit.tree.children.items():
         xr.testing.assert_identical(again.tree[name].to_dataset(), group.to_dataset())
     assert again.tree.attrs == fit.tree.attrs
@@ -71,7 +72,7 @@ def test_file_is_plain_netcdf_with_named_groups(fit, tmp_path):
     with xr.open_dataset(path, group="data", engine="h5netcdf") as table:
         assert set(table.data_vars) == set(fit.data.columns)
     with h5py.File(path) as file:
-        assert set(file) == {*fit.tree.children, "data"}
+        assert set(file) == {*fit.tree.children, "data"} - {*DERIVED}
         assert json.loads(file.attrs["spec"]) == json.loads(json.dumps(fit.spec.to_dict()))
 
 
@@ -282,7 +283,7 @@ def test_digest_does_not_disturb_other_readers(saved):
     """It stands after the end of the HDF5 file."""
     fit = bc.load(saved)
     with xr.open_datatree(saved) as tree:  # the engine is guessed from the first bytes
-        assert set(tree.children) == {*fit.tree.children, "data"}
+        assert set(tree.children) == {*fit.tree.children, "data"} - {*DERIVED}
     with h5py.File(saved) as file:
         np.testing.assert_array_equal(file["data/tv"], fit.data.table["tv"])
 

@@ -1,10 +1,13 @@
 """Plots: what is drawn is what the queries say, and every sheet names what it shows."""
 
+import inspect
 import threading
 from dataclasses import replace
 
+import geo_cases
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from presentation_cases import unconverged
@@ -24,6 +27,15 @@ PLOTS = {
         "plot_fit",
         "plot_roas",
     )
+}
+EVERY = [name for name in bc.__all__ if name.startswith("plot_")]
+ONE_PANEL = {"plot_fit", "plot_roas"}
+OTHER = {  # what is drawn is no fit of national data
+    "plot_augmentation": "rows",
+    "plot_evidence": "bought",
+    "plot_geo_test": "geo",
+    "plot_reconciliation": "held_out",
+    "plot_roas_by_unit": "panel_of_three",
 }
 WITH_INTERVALS = sorted(set(PLOTS) - {"plot_diagnostics"})
 pytestmark = pytest.mark.xdist_group("plots")  # one worker: `sheets` are drawn once
@@ -57,12 +69,70 @@ def sheets(example_fit):
     return {name: plot(example_fit) for name, plot in PLOTS.items()}
 
 
+@pytest.fixture(scope="module")
+def rows(example):
+    return bc.augment(example.data, example.graph, budget=50, seed=1)
+
+
+@pytest.fixture(scope="module")
+def bought():
+    """A table as `evidence` returns it."""
+    columns = ("source", "sd", "precision", "share", "loss", "status")
+    lines = [("prior", 2.0, 0.25, 0.25, 0.0, "identified"), ("test", 1.0, 0.75, 0.75, 0.5, "")]
+    return pd.DataFrame(lines, columns=columns)
+
+
+@pytest.fixture(scope="module")
+def geo():
+    sales = geo_cases.panel(np.random.default_rng(1), 3, 12)
+    frame, units = geo_cases.as_frame(sales), ["g00", "g01", "g02"]
+    names = {"time": "week", "unit": "geo", "outcome": "sales"}
+    question = bc.Estimand(control={"tv": 0})
+    return bc.geo_test(frame, units, geo_cases.WINDOW, estimand=question, seed=1, **names)
+
+
+@pytest.fixture(scope="module")
+def held_out(example_fit):
+    weeks = example_fit.data.training
+    question = bc.incremental("tv").during(weeks[100], weeks[105])
+    return bc.reconcile(example_fit, [bc.Experiment(question, 90.0, 20.0, "geo-rct")])
+
+
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_is_a_figure_and_leaves_the_style_of_the_user_alone(example_fit, name):
     before = dict(matplotlib.rcParams)
     figure = PLOTS[name](example_fit)
     assert isinstance(figure, Figure)
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_public_plot_returns_its_figure_and_draws_one_panel_where_it_is_told(request, name):
+    plot, fixture = getattr(bc, name), OTHER.get(name, "example_fit")
+    subject = request.getfixturevalue(fixture)
+    figure = plot(subject)
+    assert isinstance(figure, Figure)
+    assert figure.canvas.manager is None  # pyplot does not know of it
+    assert "Returns\n-------\nmatplotlib.figure.Figure" in inspect.getdoc(plot)
+    takes = "ax" in inspect.signature(plot).parameters
+    assert takes == (name in ONE_PANEL)
+    if takes:
+        assert len(figure.axes) == 1
+        mine = Figure()
+        left, right = mine.subplots(1, 2)
+        assert plot(subject, ax=right) is mine
+        assert mine.axes == [left, right]
+        assert not left.lines
+        assert len(right.lines) == len(figure.axes[0].lines)
+        assert right.get_title(loc="left") in head(figure)
+
+
+@pytest.mark.parametrize("name", sorted(ONE_PANEL))
+def test_a_panel_of_the_user_says_that_a_fit_has_not_converged(panel_of_three, name):
+    ax = Figure().subplots()
+    getattr(bc, name)(unconverged(panel_of_three), ax=ax)
+    assert "NOT CONVERGED" in ax.get_title(loc="left")
+    assert "sum over 3 units" in ax.get_title(loc="left") or name == "plot_roas"
 
 
 def test_no_plot_needs_pyplot(example_fit):
