@@ -108,10 +108,8 @@ from .augmentation.diagnostics import (
 
 # learn
 from .model.build import build as build
-from .inference.fit import (
-    Fit as Fit,
-    fit as fit,
-)
+from .inference.fit import Fit as Fit
+from .inference.fitting import fit as fit
 from .inference.storage import load as load
 from .validation.eta_calibration import (
     EtaCalibration as EtaCalibration,

@@ -1,13 +1,12 @@
-"""`fit`: NUTS on the model that the graph writes; `Fit`: the only state there is."""
+"""`Fit`, the only state there is, and the draws of an effect."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescausal import checks
 from bayescausal._display import wrapped
 from bayescausal._files import write_file
 from bayescausal._types import Array, Node, Theta
@@ -25,32 +23,23 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference import groups
-from bayescausal.inference.archive import header, pack
-from bayescausal.inference.convergence import Convergence, assess
+from bayescausal.inference.archive import pack
+from bayescausal.inference.convergence import Convergence
 from bayescausal.inference.error_check import check_errors, in_words
 from bayescausal.inference.evidence import (
     Evidence,
-    contraction,
-    first_stage,
-    require_all,
     totals,
 )
-from bayescausal.inference.rounds import sample_in_rounds
-from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
-from bayescausal.model.build import build
 from bayescausal.model.contrast import measure
-from bayescausal.model.lifts import entered, error_sd
+from bayescausal.model.lifts import entered
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.row_methods import as_method
 from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6
-_PRIOR_DRAWS = 500
 PLAIN = "plain"
 """Group of a fit with augmentation that holds the tree of the fit without."""
-
-_STACK = ("bayescausal", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +117,13 @@ class Fit:
     @property
     def shapes(self) -> dict[str, float]:
         """Posterior means of adstocks and saturations of the plain fit: see `augmented_rows`."""
-        return {} if self.plain is None else _shapes(self.plain)
+        return {} if self.plain is None else self.plain.mean_shapes()
+
+    def mean_shapes(self) -> dict[str, float]:
+        """Posterior means of adstocks and saturations, by parameter."""
+        theta, mechanisms = self.theta(), self.spec.mechanisms
+        names = [f"{e}:{k}" for e, response in mechanisms.items() for k in response.priors]
+        return {name: float(theta[name].mean()) for name in names}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -228,199 +223,6 @@ def labeled(spec: Spec) -> str:
         f"Weighted-likelihood posterior: augmented rows ({name}) have up to "
         f"{spec.augmentation.share:.0%} of the weight, observed ones the rest."
     )
-
-
-def _shapes(plain: Fit) -> dict[str, float]:
-    theta = plain.theta()
-    names = [f"{e}:{k}" for e, response in plain.spec.mechanisms.items() for k in response.priors]
-    return {name: float(theta[name].mean()) for name in names}
-
-
-def fit(
-    spec: Spec,
-    data: Dataset,
-    *,
-    seed: int | None = None,
-    sampler: str = "nutpie",
-    backend: str = "auto",
-    draws: int | None = None,
-    tune: int | None = None,
-    chains: int = 4,
-    target_accept: float | None = None,
-    mass_matrix: str = "auto",
-    rounds: int | None = None,
-    strict: bool = False,
-    progress: bool = True,
-) -> Fit:
-    """Sample the joint posterior of every structural equation and every lift test.
-
-    A posterior always comes out, also when the data cannot tell an effect. So every number
-    carries the status of its identification and its grade, and ``strict=True`` refuses.
-
-    Parameters
-    ----------
-    spec : Spec
-    data : Dataset
-    seed : int, optional
-        Repeats the draws on one machine and set of versions; drawn and recorded when left out.
-    sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
-        The last two need ``pip install 'bayescausal[samplers]'``.
-    backend : {"auto", "jax", "numba"}
-        Of nutpie; see `bayescausal.inference.settings.Settings`.
-    draws, tune, chains : int
-        Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
-        unobserved causes (what is not identified makes ridges) or the units of a panel differ.
-    target_accept : float
-        Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
-    mass_matrix : {"auto", "low_rank", "diag"}
-        Of nutpie.
-    rounds : int, optional
-        Sample again, with twice the warm-up and draws each time, until a run has converged or this
-        many runs are done. By default 3, and 1 when ``draws`` or ``tune`` is stated: those are then
-        taken as they are. ``fit.info["run"]["rounds"]`` says what was done.
-    strict : bool
-        Raise when the graph does not identify the total effect of a treatment.
-    progress : bool
-        Show a progress bar, and log (``logging.getLogger("bayescausal")``) that the model is
-        compiled. Ctrl-C stops sampling and keeps the draws so far.
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    DataError, SpecError
-        The spec and the data do not fit, or cannot be saved with the draws.
-    NotIdentified
-        With ``strict``; the message says what would settle it.
-
-    Notes
-    -----
-    Source: Hoffman & Gelman (2014), NUTS; nutpie's low-rank modified mass matrix.
-
-    Examples
-    --------
-    >>> import bayescausal as bc
-    >>> example = bc.load_example()
-    >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
-    """
-    seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
-    scm, has_confounders = compile_scm(spec, data), bool(spec.confounders)
-    if strict:
-        require_all(scm.spec)
-    is_hard = has_confounders or bool(scm.unit_specific)
-    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
-    draws = draws if draws is not None else (1000 if is_hard else 500)
-    tune = tune if tune is not None else (400 if is_hard else 200)
-    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
-    settings = Settings(
-        sampler, backend, mass_matrix, draws, tune, chains, accept, rounds, progress
-    )
-    return fit_with(settings, spec, data, seed)
-
-
-def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
-    """Sample with settings that are decided: see `fit`."""
-    scm = compile_scm(spec, data)
-    spec = scm.spec  # what data decide is written out
-    header(spec, data)  # refuses what could not be saved, before it samples
-    settings.require_memory(sum(p.size for p in scm.parameters))
-    keys, plain = seeds(seed), None
-    if spec.augmentation and spec.augmentation.weight:
-        plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
-    if settings.progress:
-        LOG.info("Compiling the model ...")
-    model = build(spec, data, shapes=_shapes(plain) if plain else None)
-    names = [p.name for p in scm.parameters]
-    prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
-    result = sampled(spec, data, prepare(model, settings), prior, settings, seed)
-    if plain is not None:
-        result.tree[PLAIN] = plain.tree
-    return result
-
-
-def seeds(seed: int) -> list[int]:
-    """Return the seeds of the prior draws, the sampler and the replicas of a fit."""
-    return [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(3)]
-
-
-def sampled(
-    spec: Spec,
-    data: Dataset,
-    sampler: Sampler,
-    drawn: Mapping[str, np.ndarray],
-    settings: Settings,
-    seed: int,
-) -> Fit:
-    """Sample until it has converged, and gather the groups of a fit.
-
-    ``drawn`` is the prior, draws first. Beside the draws a fit has replicas, convergence, and what
-    the data said of each effect.
-    """
-    scm = compile_scm(spec, data)
-
-    def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
-        posterior = groups.posterior(scm, tree)
-        part = Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
-        return assess(posterior, _effects(part), run)
-
-    tree, run = sample_in_rounds(sampler, judge, settings, seeds(seed)[1])
-    info = {
-        "seed": seed,
-        "settings": settings.to_dict(),
-        "run": run,
-        "versions": {name: version(name) for name in _STACK},
-        "data_hash": data.hash,
-    }
-    prior = groups.grouped(scm, {name: values[None] for name, values in drawn.items()})
-    posterior = groups.posterior(scm, tree)
-    parts = {
-        "prior": prior,
-        "posterior": posterior,
-        "sample_stats": groups.statistics(tree["sample_stats"].to_dataset()),
-        "observed_data": groups.observed(scm),
-    }
-    made = Fit(spec, data, xr.DataTree.from_dict(parts))
-    for group in ("prior", "posterior"):
-        made.tree[f"{group}_predictive"] = xr.DataTree(
-            groups.replicas(scm, made.tree[group].to_dataset(), seeds(seed)[2])
-        )
-    made.tree.attrs["info"] = json.dumps(info)
-    effects = _effects(made)
-    made.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, effects, run)))
-    made.tree.attrs["evidence"] = json.dumps(_evidence(made, effects))
-    groups.add_derived(scm, made.tree, made.evaluate)
-    return made
-
-
-def _effects(part: Fit) -> dict[str, np.ndarray]:
-    estimands = totals(part.spec, part.data)
-    return {name: total_effect(part, estimand) for name, estimand in estimands.items()}
-
-
-def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
-    """What the data added to the prior of each effect, and what each test adds and says."""
-    estimands = totals(fit.spec, fit.data)
-    prior = {name: total_effect(fit, estimands[name], group="prior") for name in effects}
-    z, share = {}, {}
-    for test in fit.spec.experiments:
-        draws, error = lift_draws(fit, test), error_sd(test, fit.data)
-        draws = draws[np.isfinite(draws)]
-        deviation = entered(test).lift - draws.mean()
-        z[str(test.name)] = float(deviation / np.hypot(error, draws.std()))
-        share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
-
-    def moved(spec: Spec, estimand: Estimand) -> np.ndarray:
-        return total_effect(replace(fit, spec=spec), estimand)
-
-    stages = {name: first_stage(fit.spec, one, moved) for name, one in estimands.items()}
-    return {
-        "contraction": {k: contraction(draws, prior[k]) for k, draws in effects.items()},
-        "first_stage": {name: f for name, f in stages.items() if f is not None},
-        "z": z,
-        "share": share,
-    }
 
 
 def total_effect(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.ndarray:

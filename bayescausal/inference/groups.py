@@ -12,7 +12,7 @@ from xarray.core import indexing
 
 from bayescausal._types import Array
 from bayescausal.model.predict import pointwise, replicate
-from bayescausal.model.scm import SCM, bind
+from bayescausal.model.scm import SCM, Equations, bind
 
 DERIVED = ("constant_data", "log_likelihood")
 """Groups that follow from the others and the data: they are not saved but made again."""

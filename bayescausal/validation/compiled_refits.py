@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 from bayescausal import checks
 from bayescausal.errors import OverlappingExperiments
 from bayescausal.inference.compile import Density, compile_jax
-from bayescausal.inference.fit import Fit, fit_with, sampled
+from bayescausal.inference.fit import Fit
+from bayescausal.inference.fitting import fit_with, sampled
 from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build

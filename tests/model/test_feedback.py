@@ -23,7 +23,8 @@ from scipy import stats
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference.fit import Fit, sampled
+from bayescausal.inference.fit import Fit
+from bayescausal.inference.fitting import sampled
 from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
