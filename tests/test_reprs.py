@@ -32,7 +32,7 @@ PLAIN = {
     "HSGPTrend": lambda e: bc.HSGPTrend(),
     "Holidays": lambda e: bc.Holidays("DE"),
     "Augmentation": lambda e: bc.Augmentation(),
-    "Augmented": lambda e: bc.augment(e.data, e.graph, budget=50, seed=1),
+    "Augmented": lambda e: bc.augment(e.data, e.graph, bc.Ancestral(rows=50), seed=1),
 }
 FITTED = {
     "Fit": lambda f: f,

@@ -57,10 +57,8 @@ def test_constant_data_are_the_inputs_of_the_model(example_fit):
 def test_a_selection_of_the_log_likelihood_is_the_pointwise_density(example_fit):
     """`tests/model/test_pointwise.py` compares these densities with PyMC's own."""
 
-    def density(theta, edges):
-        return pointwise(Equations(example_fit.scm, theta, example_fit.scm.factual, edges))[
-            "search"
-        ]
+    def density(equations):
+        return pointwise(equations)["search"]
 
     whole = example_fit.evaluate(density)
     lazy = example_fit.tree["log_likelihood"]["search"]
