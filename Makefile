@@ -30,7 +30,7 @@ test-all: env
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup -m "" $(ARGS)
 
 faults: env
-	$(BIN)/python -m pytest -q -n 0 -m faults tests/test_faults.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 0 -m faults tests/test_faults.py tests/inference/test_fit.py $(ARGS)
 
 lint: env
 	$(BIN)/ruff check .

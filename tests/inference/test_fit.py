@@ -124,7 +124,7 @@ def test_samplers_agree(small, other):
     assert abs(a.mean() - b.mean()) < 4 * error
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("sampler", "patience"),
     [("nutpie", 15), ("pymc", 30)],
