@@ -40,7 +40,7 @@ def union(masks: Sequence[int], selection: int) -> int:
 def closure(start: int, step: Sequence[int], region: int = -1) -> int:
     """Return `start` and all nodes that steps inside `region` reach from it."""
     reached = frontier = start & region
-    while frontier:
+    while frontier and reached != region:
         frontier = union(step, frontier) & region & ~reached
         reached |= frontier
     return reached

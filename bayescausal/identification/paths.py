@@ -233,12 +233,14 @@ def _directed(question: Question, nodes: Sequence[int]) -> Path:
     return Path(names, ("->",) * (len(names) - 1), _marks(question.compiled.graph, names))
 
 
-def forbidden(question: Question) -> dict[str, str]:
+def forbidden(
+    question: Question, backdoor: tuple[list[Path], bool] | None = None
+) -> dict[str, str]:
     """Return the nodes that must not be adjusted for, each with a reason that shows a path.
 
     Mediators; what else descends from them or from the outcome; and colliders, which are in no
     minimal adjustment set and spoil each of these. Where no set adjusts, a collider is a node that
-    is on no open path, and opens one.
+    is on no open path, and opens one. ``backdoor`` are the `open_paths`, where they are known.
     """
     compiled, series = question.compiled, question.compiled.series
     on_path = compiled.words(question.causal & ~question.ends)
@@ -256,19 +258,21 @@ def forbidden(question: Question) -> dict[str, str]:
             reasons[v] = (
                 f"it descends from {way.nodes[0]}, {way}: adjusting for it distorts the effect"
             )
-    for v, path in _colliders(question):
+    for v, path in _colliders(question, backdoor):
         reasons[v] = f"a collider: adjusting for it opens {path}"
     return dict(sorted(reasons.items()))
 
 
-def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
+def _colliders(
+    question: Question, backdoor: tuple[list[Path], bool] | None
+) -> Iterator[tuple[str, Path]]:
     """Yield each node that opens a path and is in no adjustment set, with the path."""
     compiled, sets = question.compiled, question.minimal_sets
     useful = 0
     for z in sets:
         useful |= z
     if not sets:
-        useful = _on_open_paths(question)
+        useful = _on_open_paths(question, *(backdoor or open_paths(question)))
     for i in bits(question.allowed & ~useful):
         node = 1 << i
         if any(question.separates(z | node) for z in sets):
@@ -278,10 +282,9 @@ def _colliders(question: Question) -> Iterator[tuple[str, Path]]:
             yield compiled.names[i], path
 
 
-def _on_open_paths(question: Question) -> int:
+def _on_open_paths(question: Question, paths: Sequence[Path], has_more: bool) -> int:
     """Return the nodes on open backdoor paths, or on open walks where the paths are too many."""
     compiled = question.compiled
-    paths, has_more = open_paths(question)
     if not has_more:
         return compiled.bits(
             v for path in paths for v in path.nodes if v in compiled.projection.index

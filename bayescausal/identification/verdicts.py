@@ -99,7 +99,7 @@ def identify(
         strategies=effect.strategies,
         open_paths=[str(path) for path in paths],
         stubborn=_stubborn(question, paths),
-        forbidden=forbidden(question),
+        forbidden=forbidden(question, (paths, has_more)),
         instruments=effect.instruments,
         hedge=effect.hedge,
         edges=verdicts,
