@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[bytes, bytes]:
     """Return the bytes of a fit's file, made in memory, and the digest that follows them."""
-    parts = tree.to_dict()
+    parts = tree.copy().to_dict()  # a copy stands alone: paths of a part begin at the whole
     whole = xr.DataTree.from_dict(
         {path: part for path, part in parts.items() if path.split("/")[-1] not in DERIVED}
     )

@@ -49,7 +49,9 @@ def test_rows_are_drawn_at_the_shapes_of_the_fit_without(augmented_fit):
 
 
 def test_the_kind_of_posterior_is_said(augmented_fit):
-    assert f"{LABEL} Look at `plain` beside it" in " ".join(repr(augmented_fit).split())
+    printed = " ".join(repr(augmented_fit).split())
+    assert LABEL in printed
+    assert "Look at `plain` beside it" in printed
     assert "Weighted-likelihood" not in repr(augmented_fit.plain)
     assert labeled(augmented_spec(augmentation=None)) == ""
     assert labeled(augmented_spec(augmentation=bc.Augmentation(weight=0))) == ""
