@@ -176,6 +176,7 @@ from .presentation.plots import (
     plot_fit as plot_fit,
     plot_roas as plot_roas,
 )
+from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

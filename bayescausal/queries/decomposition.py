@@ -188,11 +188,6 @@ def components(equations: Equations, together: Estimand) -> dict[Component, Arra
     world = evolve(equations, do=resolve(scm, x, together.control, scope(scm, together).acts))
     moved = {*names, *scm.spec.reduced.descendants(*names)}
     incoming = scm.spec.structure.incoming(outcome)
-    # an edge whose source is as observed has a curve that is known
-    expected = equations.mean(
-        outcome, {e: world[e.source] if e.source in moved else None for e in incoming}
-    )
-    without = scm.inverse(outcome, expected)
     fitted = scm.inverse(outcome, equations.mean(outcome, dict.fromkeys(incoming)))
     parts = _baseline(equations, outcome, names, world, moved)
     joint, alone = x[outcome] - world[outcome], 0.0
@@ -205,6 +200,8 @@ def components(equations: Equations, together: Estimand) -> dict[Component, Arra
         overlap = joint - alone
         parts[Component("overlap", "overlap")] = np.where(np.abs(overlap) > rounding, overlap, 0.0)
     if scm.spec.link(outcome) == "log":
+        paths = {e: world[e.source] if e.source in moved else None for e in incoming}
+        without = scm.inverse(outcome, equations.mean(outcome, paths))
         parts[Component("channels x errors", "overlap")] = fitted - without - joint
     parts[Component("residual", "residual")] = x[outcome] - fitted
     return _distinct(parts)
