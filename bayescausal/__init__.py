@@ -7,7 +7,7 @@ Verbs, free functions
     augment, diagnose_augmentation              recombine rows first?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
-    decompose, decomposition,
+    decompose, decomposition, synergy,
     counterfactual, do                          ask
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?

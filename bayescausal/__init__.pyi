@@ -134,7 +134,10 @@ from .queries.effects import (
     mroas as mroas,
     roas as roas,
 )
-from .queries.decomposition import decomposition as decomposition
+from .queries.decomposition import (
+    decomposition as decomposition,
+    synergy as synergy,
+)
 from .queries.curves import (
     adstock_curve as adstock_curve,
     response_curve as response_curve,

@@ -154,6 +154,8 @@ VERBS = {  # every verb that asks a fit
     "diagnose": lambda fit: bc.diagnose(fit),
     "effect": lambda fit: bc.effect(fit, "tv"),
     "contributions": lambda fit: bc.contributions(fit),
+    "decomposition": lambda fit: bc.decomposition(fit),
+    "synergy": lambda fit: bc.synergy(fit),
     "roas": lambda fit: bc.roas(fit),
     "mroas": lambda fit: bc.mroas(fit),
     "decompose": lambda fit: bc.decompose(fit, "tv"),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
+from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
-from bayescausal.model.contrast import contrast, resolve, scope, split
+from bayescausal.model.contrast import contrast, resolve, scope, split, window_in_words
 from bayescausal.model.feedback import evolve
 from bayescausal.model.scm import SCM, Equations, bind
 from bayescausal.queries.questions import (
@@ -64,9 +65,9 @@ def decomposition(
 
     The first bracket is what the model expects in the world without the channels. Each channel is
     its contribution, factual against ``do(channel = 0)``, split into what acts directly and what
-    flows through each mediator. The overlap is what the channels do together, less the sum of what
-    each does alone: negative where one fills another and both are credited, positive where they
-    reinforce each other.
+    flows through each mediator. The overlap is what the channels do together, less the sum of
+    their contributions: negative where channels reinforce each other or one acts through another,
+    since both are credited with that, and positive where one stands in for another.
 
     Parameters
     ----------
@@ -162,6 +163,94 @@ def decomposition(
     return draws
 
 
+@verb
+def synergy(
+    fit: Fit,
+    channels: Sequence[Node] | None = None,
+    *,
+    outcome: Node | None = None,
+    window: tuple[Any, Any] | None = None,
+    units: str | Sequence[str] | None = None,
+    strict: bool = False,
+) -> Draws:
+    """Return what channels do together beyond the sum of what each does alone.
+
+        synergy = [Y - Y(do(all = 0))] - sum_c [Y(do(all but c = 0)) - Y(do(all = 0))]
+
+    Positive where channels reinforce each other or one acts through another, negative where one
+    stands in for another. Alone means without the others; contributions are what is lost when the
+    others run on, so what two channels gain together is in both of theirs: the overlap of
+    `decomposition`, which is minus the synergy of two channels.
+
+    Parameters
+    ----------
+    fit : Fit
+    channels : sequence of str, optional
+        Two or more; treatments that reach the outcome, by default.
+    outcome : str, optional
+        Needed when the graph has several.
+    window : (start, end), optional
+    units : str or sequence of str, optional
+    strict : bool
+        As in `effect`, for every channel and for all together.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw)``, in units of the outcome; ``status`` and ``grade`` are the weakest.
+
+    Raises
+    ------
+    SpecError
+        Fewer than two channels.
+
+    Notes
+    -----
+    Source: MODEL.md section 6.7.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.summarize(bc.synergy(fit, ["tv", "social"]))  # doctest: +SKIP
+    """
+    outcome = outcome or fit.spec.graph.outcome
+    names = channels_for(fit, channels, outcome)
+    if len(names) < 2:
+        raise SpecError(f"A synergy is of two channels or more; got {shown(names)}.")
+    off = dict.fromkeys(names, 0.0)
+    questions = [
+        checked_estimand(
+            fit,
+            Estimand({k: 0.0 for k in off if alone and k != alone}, off, outcome, window, units),
+        )
+        for alone in ("", *names)
+    ]
+    grades = [grade_of(fit, question, strict) for question in questions]
+    axes = tuple(range(-fit.scm.depth, 0))
+
+    def beyond(equations: Equations) -> Array:
+        joint, *alone = (contrast(equations, question) for question in questions)
+        return _rounded(joint - sum(alone), equations.x[outcome]).sum(axis=axes)
+
+    edges = edges_below(fit.spec, names)
+    return label(
+        fit,
+        fit.evaluate(beyond, edges),
+        (),
+        {},
+        f"synergy of {', '.join(names)}",
+        grades=max(grades, key=lambda grade: grade.letter),
+        prior=fit.evaluate(beyond, edges, "prior") if fit.has_prior else None,
+        outcome=outcome,
+        window=window_in_words(fit.data, questions[0]),
+    )
+
+
+def _rounded(overlap: Array, level: Array) -> Array:
+    """Differences of worlds that are zero but for rounding, as zero."""
+    return np.where(np.abs(overlap) > _ROUNDING * np.abs(level).max(), overlap, 0.0)
+
+
 def _grade(fit: Fit, part: Component, together: Estimand, strict: bool) -> Grade | None:
     """Return what a part rests on: a channel on its effect, the overlap on the weakest of all."""
     if part.kind not in ("channel", "overlap"):
@@ -196,9 +285,7 @@ def components(equations: Equations, together: Estimand) -> dict[Component, Arra
         parts |= paths
         alone = alone + sum(paths.values())
     if len(names) > 1:
-        rounding = _ROUNDING * np.abs(x[outcome]).max()
-        overlap = joint - alone
-        parts[Component("overlap", "overlap")] = np.where(np.abs(overlap) > rounding, overlap, 0.0)
+        parts[Component("overlap", "overlap")] = _rounded(joint - alone, x[outcome])
     if scm.spec.link(outcome) == "log":
         paths = {e: world[e.source] if e.source in moved else None for e in incoming}
         without = scm.inverse(outcome, equations.mean(outcome, paths))

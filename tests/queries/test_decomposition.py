@@ -320,6 +320,70 @@ def test_what_is_no_channel_is_a_control():
     near(whole, np.broadcast_to(training(fit, "sales"), whole.shape), np.abs(draws).max().item())
 
 
+# Synergy, and controlled direct effects
+
+
+def test_synergy_of_two_channels_is_minus_their_overlap():
+    fit, _ = of("national")
+    overlap = bc.decomposition(fit, channels=["tv", "social"], total=True).sel(component="overlap")
+    together = bc.synergy(fit, ["tv", "social"])
+    np.testing.assert_allclose(together, -overlap, rtol=1e-8, atol=1e-9)
+    assert "grade" in together.coords
+    assert together.dims == ("chain", "draw")
+
+
+def test_synergy_under_a_log_link_is_the_product_of_what_each_adds():
+    """Y = B e^(a + b): B (e^a - 1) (e^b - 1), for b price and a social, of one edge each."""
+    fit, outcome = of("national")
+    scm, theta, _ = case("national")
+    edges = bind(scm, theta).edges
+    a, b = (
+        way.beta * (way.factual - bind(scm, theta).curve(edge, 0 * scm.factual[edge.source]))
+        for edge, way in (
+            (e, edges[e]) for e in (bc.Edge("social", outcome), bc.Edge("price", outcome))
+        )
+    )
+    base = scm.factual[outcome] / np.exp(a + b)
+    expected = (base * np.expm1(a) * np.expm1(b)).sum(axis=-1)
+    np.testing.assert_allclose(bc.synergy(fit, ["social", "price"])[0], expected, rtol=1e-8)
+
+
+def test_channels_that_add_up_have_no_synergy_and_one_alone_has_none():
+    fit, _ = of("zoo")
+    assert not bc.synergy(fit).any()
+    with pytest.raises(SpecError, match="two channels"):
+        bc.synergy(fit, ["m0"])
+
+
+def test_a_controlled_direct_effect_holds_the_mediator_in_both_worlds():
+    """Y(x, m) - Y(0, m) of a log link, for each m: Y e^(h(m) - h(M)) (1 - e^(-d))."""
+    fit, outcome = of("student")
+    scm, theta, _ = case("student")
+    equations = bind(scm, theta)
+    direct, last = bc.Edge("tv", outcome), bc.Edge("search", outcome)
+    gain = equations.edges[direct].beta * (
+        equations.edges[direct].factual - equations.curve(direct, 0 * scm.factual["tv"])
+    )
+    for held in (20.0, scm.factual["search"]):
+        cde = bc.effect(fit, bc.Estimand({"search": held}, {"tv": 0, "search": held}))
+        path = np.broadcast_to(held, scm.factual["search"].shape)
+        moved = equations.curve(last, path) - equations.edges[last].factual
+        factor = np.exp(equations.edges[last].beta * moved)
+        expected = (scm.factual[outcome] * factor * -np.expm1(-gain)).sum(axis=(-2, -1))
+        np.testing.assert_allclose(cde[0], expected, rtol=1e-8)
+    # at the factual path of the mediator it is the effect along the edge
+    np.testing.assert_allclose(cde, bc.effect(fit, bc.incremental(f"tv->{outcome}")), rtol=1e-9)
+
+
+def test_the_edge_to_a_mediator_alone_is_the_indirect_effect():
+    fit, outcome = of("national")
+    along = bc.effect(fit, bc.Estimand(control={"tv->search": 0.0}, outcome=outcome))
+    parts = bc.decompose(fit, "tv")
+    np.testing.assert_allclose(along, parts.sel(path="indirect"), rtol=1e-9)
+    whole = parts.sel(path="direct") + parts.sel(path="indirect")
+    np.testing.assert_allclose(whole, parts.sel(path="total"), rtol=1e-12)
+
+
 # A simulated world
 
 
