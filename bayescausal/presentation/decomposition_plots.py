@@ -79,7 +79,7 @@ def _waterfall(draws: Draws, prob: float, alarm: str) -> Figure:
     total = draws.sum([d for d in ("unit", "time") if d in draws.dims], keep_attrs=True)
     table, ends = table_of(total, prob), _running(total).to_numpy()
     starts = np.concatenate([[0.0], ends[:-1]])
-    outcome, rows = draws.attrs["outcome"], np.arange(len(table))
+    outcome, rows = draws.attrs["outcome"], range(len(table))
     sheet = blank_sheet(
         0.8 + 0.26 * (len(table) + 1),
         title=f"What {outcome} is made of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -217,20 +218,15 @@ def synergy(
     names = channels_for(fit, channels, outcome)
     if len(names) < 2:
         raise SpecError(f"A synergy is of two channels or more; got {shown(names)}.")
-    off = dict.fromkeys(names, 0.0)
-    questions = [
-        checked_estimand(
-            fit,
-            Estimand({k: 0.0 for k in off if alone and k != alone}, off, outcome, window, units),
-        )
-        for alone in ("", *names)
-    ]
+    together = incremental(names, outcome=outcome, window=window, units=units)
+    alone = [replace(together, active={k: 0.0 for k in names if k != name}) for name in names]
+    questions = [checked_estimand(fit, question) for question in (together, *alone)]
     grades = [grade_of(fit, question, strict) for question in questions]
     axes = tuple(range(-fit.scm.depth, 0))
 
     def beyond(equations: Equations) -> Array:
-        joint, *alone = (contrast(equations, question) for question in questions)
-        return _rounded(joint - sum(alone), equations.x[outcome]).sum(axis=axes)
+        joint, *single = (contrast(equations, question) for question in questions)
+        return _rounded(joint - sum(single), equations.x[outcome]).sum(axis=axes)
 
     edges = edges_below(fit.spec, names)
     return label(
@@ -287,8 +283,8 @@ def components(equations: Equations, together: Estimand) -> dict[Component, Arra
     if len(names) > 1:
         parts[Component("overlap", "overlap")] = _rounded(joint - alone, x[outcome])
     if scm.spec.link(outcome) == "log":
-        paths = {e: world[e.source] if e.source in moved else None for e in incoming}
-        without = scm.inverse(outcome, equations.mean(outcome, paths))
+        sources = {e: world[e.source] if e.source in moved else None for e in incoming}
+        without = scm.inverse(outcome, equations.mean(outcome, sources))
         parts[Component("channels x errors", "overlap")] = fitted - without - joint
     parts[Component("residual", "residual")] = x[outcome] - fitted
     return _distinct(parts)
