@@ -8,6 +8,7 @@ Verbs, free functions
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
     decompose, decomposition, synergy,
+    business_measures, differences,
     counterfactual, do                          ask
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?

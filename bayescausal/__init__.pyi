@@ -138,6 +138,10 @@ from .queries.decomposition import (
     decomposition as decomposition,
     synergy as synergy,
 )
+from .queries.measures import (
+    business_measures as business_measures,
+    differences as differences,
+)
 from .queries.curves import (
     adstock_curve as adstock_curve,
     response_curve as response_curve,

@@ -155,6 +155,7 @@ VERBS = {  # every verb that asks a fit
     "effect": lambda fit: bc.effect(fit, "tv"),
     "contributions": lambda fit: bc.contributions(fit),
     "decomposition": lambda fit: bc.decomposition(fit),
+    "business_measures": lambda fit: bc.business_measures(fit),
     "synergy": lambda fit: bc.synergy(fit),
     "roas": lambda fit: bc.roas(fit),
     "mroas": lambda fit: bc.mroas(fit),

@@ -275,6 +275,21 @@ def test_a_node_may_have_the_name_of_a_part():
     assert {"level", "intercept"} <= {*names}
 
 
+# A real posterior
+
+
+def test_a_sampled_posterior_adds_up_and_says_what_its_prior_alone_would(example_fit):
+    total = bc.decomposition(example_fit, total=True)
+    observed = training(example_fit, "sales").sum()
+    near(total.sum("component").to_numpy(), np.full(example_fit.shape, observed), 10 * observed)
+    table = bc.summarize(total)
+    assert {"level", "trend", "yearly", "price", "demand", "tv via search"} <= {*table.index}
+    assert (table["prior_5%"] < table["prior_95%"]).all()
+    added = bc.contributions(example_fit, total=True)
+    grades = dict(zip(added["channel"].values, added["grade"].values, strict=True))
+    assert table.loc["social", "grade"] == grades["social"]
+
+
 # Totals, currency, other outcomes and channels
 
 
