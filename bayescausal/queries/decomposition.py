@@ -16,7 +16,7 @@ from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
-from bayescausal.model.contrast import contrast, resolve, scope, split, window_in_words
+from bayescausal.model.contrast import contrast, net, resolve, scope, split, window_in_words
 from bayescausal.model.feedback import evolve
 from bayescausal.model.scm import SCM, Equations, bind
 from bayescausal.queries.questions import (
@@ -103,11 +103,11 @@ def decomposition(
     Notes
     -----
     Terms and controls are deviations from their mean over the training data, in the world without
-    the channels, so the level is the outcome with no channel and all else at its mean. A control is
-    described and not credited: its part answers no ``do``. Under a log link baseline parts
-    multiply, and each gets the share of its logarithm (the logarithmic mean), which is exact and
-    knows no order. The channels then multiply the errors too: what that makes of their effect is a
-    part of its own, ``channels x errors``.
+    the channels, so the level is the outcome with no channel and all else at its mean; under an
+    identity link their totals are zero. A control is described and not credited: its part answers
+    no ``do``. Under a log link baseline parts multiply, and each gets the share of its logarithm
+    (the logarithmic mean), which is exact and knows no order. The channels then multiply the
+    errors too: what that makes of their effect is a part of its own, ``channels x errors``.
 
     Source: MODEL.md section 6.7; for the logarithmic mean Ang (2004), Decomposition analysis for
     policymaking in energy.
@@ -133,7 +133,7 @@ def decomposition(
         parts = []
         for path in components(equations, together).values():
             part = np.broadcast_to(path, (equations.draws, *shape))[..., start:] * worth
-            parts.append(part.sum(axis=axes) if total else part)
+            parts.append(net(part, axes) if total else part)
         return np.stack(parts, axis=1)
 
     edges = edges_below(fit.spec, names) | {*fit.spec.structure.incoming(outcome)}
