@@ -7,7 +7,9 @@ Verbs, free functions
     augment, diagnose_augmentation              recombine rows first?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
-    decompose, counterfactual, do               ask
+    decompose, decomposition, synergy,
+    business_measures, differences,
+    counterfactual, do                          ask
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?
     rank_experiments                            which test next?

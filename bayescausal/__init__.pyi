@@ -132,6 +132,14 @@ from .queries.effects import (
     mroas as mroas,
     roas as roas,
 )
+from .queries.decomposition import (
+    decomposition as decomposition,
+    synergy as synergy,
+)
+from .queries.measures import (
+    business_measures as business_measures,
+    differences as differences,
+)
 from .queries.curves import (
     adstock_curve as adstock_curve,
     response_curve as response_curve,
@@ -173,6 +181,7 @@ from .presentation.plots import (
     plot_roas as plot_roas,
 )
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
+from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

@@ -149,13 +149,23 @@ class SCM:
 
     def baseline(self, node: Node, theta: Theta, xp: Any = np) -> Array:
         """Intercept and baseline terms of a node's equation, on the link scale."""
+        total, *rest = self.baseline_terms(node, theta, xp).values()
+        for path in rest:
+            total = total + path
+        return total + np.zeros(len(self.data.time))
+
+    def baseline_terms(self, node: Node, theta: Theta, xp: Any = np) -> dict[str, Array]:
+        """What `baseline` sums, by the key of the term; the intercept first."""
         level = theta[f"{node}:intercept"]
-        total = level[..., None] if self.data.is_panel else widen(level, self.depth)
-        for term in self.spec.terms(node)[1:]:
+        intercept, *terms = self.spec.terms(node)
+        paths = {
+            intercept.key: level[..., None] if self.data.is_panel else widen(level, self.depth)
+        }
+        for term in terms:
             coefficients = {suffix: theta[_name(node, term, suffix)] for suffix in term.priors}
             path = xp.dot(term.coefficients(xp, coefficients), self.design[node][term.key])
-            total = total + (path[..., None, :] if self.data.is_panel else path)
-        return total + np.zeros(len(self.data.time))
+            paths[term.key] = path[..., None, :] if self.data.is_panel else path
+        return paths
 
     def curve(self, edge: Edge, theta: Theta, x: Array, xp: Any = np) -> Array:
         """``f(x)`` of an edge: its transforms on the scaled, lagged source, per unit.

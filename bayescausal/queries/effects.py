@@ -364,6 +364,9 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
 
     Notes
     -----
+    A controlled direct effect holds the mediator in both worlds, and is asked of `effect`:
+    ``Estimand({"search": 20}, {"tv": 0, "search": 20})``.
+
     Source: Pearl (2001), Direct and indirect effects.
     """
     estimand = checked_estimand(fit, estimand)

@@ -84,6 +84,8 @@ def require_defined(draws: np.ndarray, estimand: Estimand, group: str = "posteri
 _RANDOM = {
     "cost": "infinite in {} of draws, where nothing is gained: ask scale='per_spend'",
     "percent": "undefined in {} of draws, whose control world adds up to zero or less",
+    "payback": "in {} of draws not paid back while exposure acts",
+    "half_life": "unknown in {} of draws: no carry-over of exposure ends within the data",
     "induced": "undefined in {} of draws, in which no more is spent in all: ask spend='own'",
 }
 
