@@ -164,6 +164,13 @@ from .decisions.decision import (
     payoffs as payoffs,
 )
 from .decisions.budget_plans import budget_plans as budget_plans
+from .decisions.optimizer import optimize as optimize
+from .decisions.allocation import Allocation as Allocation
+from .decisions.objectives import (
+    CVaR as CVaR,
+    MeanLessSD as MeanLessSD,
+    Quantile as Quantile,
+)
 
 # show
 from .presentation.geo_plots import plot_geo_test as plot_geo_test
