@@ -137,6 +137,7 @@ from .queries.effects import (
 from .queries.curves import (
     adstock_curve as adstock_curve,
     response_curve as response_curve,
+    spend_response as spend_response,
 )
 from .queries.summary import summarize as summarize
 from .validation.experiment_checks import (
@@ -182,6 +183,7 @@ from .presentation.plots import (
     plot_fit as plot_fit,
     plot_roas as plot_roas,
 )
+from .presentation.spend_plots import plot_spend_response as plot_spend_response
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bayescausal import checks
 from bayescausal._types import Node
 from bayescausal.errors import DataError
@@ -15,7 +13,8 @@ from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
-from bayescausal.model.contrast import spend_change, spend_path
+from bayescausal.model.contrast import spend_change
+from bayescausal.queries.curves import observed_factor, peak_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +81,9 @@ def roster_of(
         fit.spec.check_estimand(removal)
         spend[name] = spend_change(fit.scm, removal)
         grades[name] = fit.evidence.grade(removal).letter
-        within, ever = (
-            np.atleast_2d(spend_path(fit.scm, e)).sum(axis=0)
-            for e in (removal, incremental(name, outcome=place["outcome"]))
-        )
-        running = within[within > 0]
-        observed[name] = float(ever.max() / running.mean()) if len(running) else np.nan
-        peak[name] = float(ever.max() / running.max()) if len(running) else np.nan
+        if spend[name] > 0:
+            observed[name] = observed_factor(fit, removal)
+            peak[name] = observed[name] * peak_share(fit, removal)
         if spend[name] <= 0:
             held[name] = "no spend"
         elif name in fixed:
