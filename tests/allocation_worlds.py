@@ -58,17 +58,21 @@ def media_fit(
     values=None,
     value=1.0,
     seed=3,
+    more=None,
+    paid=(),
 ):
     """A fit of ``a, b, c -> sales`` with uncertain strengths and known curves."""
     frame, spend = table(names, prices, seed)
-    data = bc.Dataset.from_frame(frame, time="week", spend=spend, value=value)
+    data = bc.Dataset.from_frame(
+        frame, time="week", spend=spend | {v: v for v in paid}, value=value
+    )
     graph = bc.Graph.parse(text or f"{', '.join(names)} -> sales", outcome="sales")
     spec = bc.Spec(
         graph,
-        dict.fromkeys(names, response),
+        dict.fromkeys(names, response) | (more or {}),
         links={"sales": link},
         noise=bc.NormalNoise(),
-        treatments=tuple(names),
+        treatments=(*names, *(more or {})),
         **(parts or {}),
     )
     rng = np.random.default_rng(seed)

@@ -72,6 +72,36 @@ def test_two_channels_agree_with_a_grid(link):
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.012)
 
 
+def test_channels_that_share_a_saturating_mediator_agree_with_a_grid():
+    """What the two bring together is less than the sum of what each brings: no sum of curves."""
+    text = "a, b -> search\nsearch, a, b -> sales"
+    fit = media_fit(
+        ("a", "b"),
+        response=HILL,
+        text=text,
+        draws=12,
+        strengths={"a->search": 0.6, "b->search": 0.3, "search->sales": 0.9},
+        parts={"policy": {"search": "reacts"}},
+        more={"search": bc.Response(bc.HillSaturation(), strength=bc.Coefficient())},
+    )
+    best = optimize(fit, allow=["extrapolation"])
+    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 81)
+    assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
+    np.testing.assert_allclose(best.table["factor"], factors, atol=0.015)
+
+
+def test_a_paid_mediator_costs_what_it_reacts():
+    text = "a -> search -> sales\na, b -> sales"
+    weak = {"strengths": {"a->sales": 0.1, "a->search": 0.2, "search->sales": 0.3}}
+    fit = media_fit(("a", "b"), text=text, paid=("search",), **weak)
+    best = optimize(fit, channels=["a", "b"])
+    keep = Estimand(dict.fromkeys("ab", Times(1.0)), window=best.plan.window, name="keep")
+    pays = payoffs(fit, Decision([keep, best.plan])).sel(plan="optimum")
+    np.testing.assert_allclose(best.gain, pays + best.spend_change, rtol=1e-9, atol=1e-6)
+    free = media_fit(("a", "b"), text=text, **weak)
+    assert optimize(free, channels=["a", "b"]).factors["a"] > best.factors["a"]
+
+
 def test_three_channels_agree_with_a_grid():
     fit = media_fit(response=HILL, draws=10)
     best = optimize(fit, allow=["extrapolation"])
