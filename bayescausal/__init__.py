@@ -13,7 +13,7 @@ Verbs, free functions
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?
     rank_experiments                            which test next?
-    budget_plans, payoffs                       for which decision?
+    optimize, budget_plans, payoffs             for which decision?
     summarize                                   reduce draws to a table
     report, plot_*                              show
     save (a method of Fit), load, load_example  keep

@@ -143,6 +143,7 @@ from .queries.measures import (
 from .queries.curves import (
     adstock_curve as adstock_curve,
     response_curve as response_curve,
+    spend_response as spend_response,
 )
 from .queries.summary import summarize as summarize
 from .validation.experiment_checks import (
@@ -170,6 +171,13 @@ from .decisions.decision import (
     payoffs as payoffs,
 )
 from .decisions.budget_plans import budget_plans as budget_plans
+from .decisions.optimizer import optimize as optimize
+from .decisions.allocation import Allocation as Allocation
+from .decisions.objectives import (
+    CVaR as CVaR,
+    MeanLessSD as MeanLessSD,
+    Quantile as Quantile,
+)
 
 # show
 from .presentation.geo_plots import plot_geo_test as plot_geo_test
@@ -182,6 +190,7 @@ from .presentation.plots import (
 )
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
+from .presentation.spend_plots import plot_spend_response as plot_spend_response
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

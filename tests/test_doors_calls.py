@@ -115,6 +115,7 @@ SEEDED = {  # everything that takes a seed
     ),
     "augment": lambda w, seed: bc.augment(w.data, w.graph, seed=seed, method=bc.Ancestral(10)),
     "Augmentation": lambda w, seed: bc.Augmentation(seed=seed),
+    "optimize": lambda w, seed: bc.optimize(w.fit, seed=seed),
     "geo_test": lambda w, seed: geo(seed=seed),
 }
 PROBABLE = {  # everything that takes the probability of an interval
@@ -132,6 +133,7 @@ PROBABLE = {  # everything that takes the probability of an interval
     "plot_fit": lambda w, prob: bc.plot_fit(w.fit, prob=prob),
     "plot_roas": lambda w, prob: bc.plot_roas(w.fit, prob),
     "plot_curves": lambda w, prob: bc.plot_curves(w.fit, prob),
+    "plot_spend_response": lambda w, prob: bc.plot_spend_response(w.fit, prob=prob),
 }
 PROBABILITIES = {
     "percent": (90, "Write 0.9"),

@@ -92,7 +92,7 @@ def budget_plans(
     shift, (chains, draws) = _bounds(shift), fit.shape
     mixtures = checks.count("mixtures", mixtures)
     checks.affordable("mixtures", mixtures, _PLAN + 3 * 8 * chains * draws)  # of draws, `payoffs`
-    place: dict[str, Any] = {"outcome": outcome, "window": window or _year(fit, names, outcome)}
+    place: dict[str, Any] = {"outcome": outcome, "window": window or last_year(fit, names, outcome)}
     names, spend = _running(fit, names, place)
     budget = _budget(total, shift, spend)
     first, base = ("status quo", 1.0) if total is None else ("in proportion", budget / spend.sum())
@@ -187,7 +187,8 @@ def _running(fit: Fit, names: list[Node], place: dict[str, Any]) -> tuple[list[N
     return running, np.array([spend[name] for name in running])
 
 
-def _year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.Timestamp]:
+def last_year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the last year of the data whose tail of carry-over they hold, or the last year."""
     time = fit.data.training
     step = (time[-1] - time[0]).days / max(1, len(time) - 1)
     year = max(1, round(365.25 / step)) if step else 1

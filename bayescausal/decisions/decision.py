@@ -21,7 +21,7 @@ from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
-from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
+from bayescausal.model.contrast import Scope, contrast, scope, spend_change, unit_cost
 from bayescausal.model.scm import SCM, Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
@@ -176,12 +176,12 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     indices = _draw_indices(fit.shape, draws)
     thin = _thinned(fit, indices)
     scm = thin.scm
-    weights = [_weights(thin, plan, worth) for plan in plans]
+    weights = [payoff_weights(thin, plan, worth) for plan in plans]
     costs = [spend_change(scm, plan) for plan in plans]
 
     def pays(equations: Equations) -> Array:
         rows = zip(plans, weights, costs, strict=True)
-        gains = [_gain(equations, plan, weight) - cost for plan, weight, cost in rows]
+        gains = [gain_of(equations, plan, weight) - cost for plan, weight, cost in rows]
         return np.stack([np.broadcast_to(g, (equations.draws,)) for g in gains], axis=1)
 
     values = thin.evaluate(pays, only=edges_below(fit.spec, decision.treatments))
@@ -222,13 +222,25 @@ def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> di
     }
 
 
-def _gain(equations: Equations, plan: Estimand, weights: Mapping[Node, Array]) -> Array:
-    axes = tuple(range(-equations.scm.depth, 0))
-    paths = [contrast(equations, plan.on(node)) * weight for node, weight in weights.items()]
+def gain_of(
+    equations: Equations,
+    plan: Estimand,
+    weights: Mapping[Node, Array],
+    windows: Mapping[Node, Scope] | None = None,
+) -> Array:
+    """Return the change of each node that counts, times its weight, summed over what is counted.
+
+    ``windows`` is the `scope` by node, for who asks many plans that share it.
+    """
+    axes, windows = tuple(range(-equations.scm.depth, 0)), windows or {}
+    paths = [
+        contrast(equations, plan.on(node), windows.get(node)) * weight
+        for node, weight in weights.items()
+    ]
     return sum(path.sum(axis=axes) for path in paths)
 
 
-def _weights(fit: Fit, plan: Estimand, worth: Array) -> dict[Node, Array]:
+def payoff_weights(fit: Fit, plan: Estimand, worth: Array) -> dict[Node, Array]:
     """Return the value of a unit of the outcome, and minus the price of one of paid mediators."""
     descendants = {*fit.spec.reduced.do(plan.treatments).descendants(*plan.treatments)}
     costly = [v for v in fit.spec.mediators if v in descendants and v in fit.data.spend]

@@ -174,7 +174,7 @@ def _applied(
                 "may only use + - * /; write Times(1.1), Plus(5) or the array of its values."
             ) from None
     level = np.asarray(value(path.copy()) if callable(value) else value, dtype=float)
-    shape = scm.data.array(key.split("->")[0]).shape
+    shape = path.shape if xp is np else scm.data.array(key.split("->")[0]).shape
     if level.shape not in ((), shape, shape[-1:]) or not np.isfinite(level).all():
         raise DataError(
             f"do({key}=...) must give finite values in the shape of the data, {shape}; got shape "
@@ -188,29 +188,31 @@ def _applied(
     return level
 
 
-def contrast(equations: Equations, estimand: Estimand) -> Array:
+def contrast(equations: Equations, estimand: Estimand, window: Scope | None = None) -> Array:
     """``Y_active - Y_control`` in every unit and period that the estimand counts, zero elsewhere.
 
     Each unit keeps its errors in both worlds. Summed over the data dims this is the effect on
-    the ``total`` scale.
+    the ``total`` scale. ``window`` is the estimand's `scope`, for who asks many that share it.
 
     Returns
     -------
     array
         Draw dims, then ``(time,)`` or ``(unit, time)``; in units of the outcome.
     """
-    active, control, counts = outcomes(equations, estimand)
+    active, control, counts = outcomes(equations, estimand, window)
     return equations.xp.where(counts, active - control, 0.0)
 
 
-def outcomes(equations: Equations, estimand: Estimand) -> tuple[Array, Array, np.ndarray]:
+def outcomes(
+    equations: Equations, estimand: Estimand, window: Scope | None = None
+) -> tuple[Array, Array, np.ndarray]:
     """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
 
     Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
     the data, and `evolve` evaluates it.
     """
     scm, x, xp = equations.scm, equations.x, equations.xp
-    window = scope(scm, estimand)
+    window = window or scope(scm, estimand)
     if estimand.off_panel:
         calendar = timeline(estimand, reach(scm, estimand))
         equations = setting(equations, estimand, calendar)

@@ -47,6 +47,8 @@ def evolve(
     Source: MODEL.md section 5.4, with the proof.
     """
     scm, do = equations.scm, do or {}
+    if not do and settle is None and guess is None:
+        return dict(equations.x)  # nothing is set, so all is as it was
     span = periods or len(scm.data.time)
     world = {**equations.x, **(guess or {})} | {
         v: p for v, p in do.items() if not isinstance(v, Edge)

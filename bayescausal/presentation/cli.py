@@ -113,6 +113,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--title")
     report.set_defaults(run=_report)
 
+    optimize = commands.add_parser("optimize", help="print the best spend of each channel")
+    target = optimize.add_mutually_exclusive_group()
+    target.add_argument("--budget", type=float, help="of all channels; the present one by default")
+    target.add_argument("--target-outcome", type=float, help="reach it with the least spend")
+    target.add_argument("--target-mroas", type=float, help="return of the last unit spent")
+    optimize.add_argument(
+        "--bounds", type=float, nargs=2, metavar=("LEAST", "MOST"), help="0.5 1.5 by default"
+    )
+    optimize.add_argument("--window", nargs=2, metavar=("START", "END"))
+    optimize.add_argument("--outcome", metavar="NODE", help="needed when there are several")
+    optimize.add_argument("--fixed", action="append", default=[], metavar="NODE")
+    optimize.add_argument(
+        "--allow", action="append", default=[], metavar="NODE", help="or extrapolation"
+    )
+    optimize.add_argument("--format", choices=("table", "csv"), default="table")
+    optimize.add_argument("model", type=Path, metavar="model.nc")
+    optimize.set_defaults(run=_optimize)
+
     for command in (validate, identify, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
     for command in (identify, workshop):
@@ -212,6 +230,21 @@ def _effects(args: argparse.Namespace) -> None:
     _say_unidentified(fit)
     _say_conflicts(fit)
     _say_moved(fit)
+
+
+def _optimize(args: argparse.Namespace) -> None:
+    fit = bc.load(args.model)
+    names = ("budget", "target_outcome", "target_mroas", "bounds", "window", "outcome")
+    best = bc.optimize(
+        fit, fixed=args.fixed, allow=args.allow, **{name: getattr(args, name) for name in names}
+    )
+    if args.format == "csv":
+        print(csv_text(best.to_frame()), end="")
+    else:
+        print(best)
+    _say_state(fit)
+    _say_unidentified(fit)
+    _say_conflicts(fit)
 
 
 def _strict(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,31 @@
-"""Draw curves of single edges: the steady response to exposure, and the carry-over by lag."""
+"""Draw curves: of single edges by exposure and by lag, and of total effects by spend."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import xarray as xr
 
 from bayescausal import checks
-from bayescausal._types import Array, Draws
-from bayescausal.errors import SpecError
+from bayescausal._types import Array, Draws, Node
+from bayescausal.errors import DataError, SpecError
+from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.graphs.edge import Edge
-from bayescausal.inference.fit import Fit
+from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
+from bayescausal.model.contrast import contrast, spend_change, spend_path
 from bayescausal.model.scm import Equations
-from bayescausal.queries.questions import edge_of
+from bayescausal.queries.questions import (
+    attributes_of,
+    checked_estimand,
+    edge_of,
+    grade_of,
+    worth_in_words,
+)
 from bayescausal.queries.worlds import label
+
+_STEP = 1e-4
 
 
 @verb
@@ -93,3 +106,135 @@ def adstock_curve(fit: Fit, edge: str | Edge) -> Draws:
 
     values = fit.evaluate(weights, only=[edge])
     return label(fit, values, ("lag",), {"lag": np.arange(len(pulse)) + edge.lag}, str(edge))
+
+
+@verb
+def spend_response(
+    fit: Fit,
+    channel: Node,
+    *,
+    window: tuple[Any, Any] | None = None,
+    outcome: Node | None = None,
+    upto: float = 1.5,
+    points: int = 25,
+) -> xr.Dataset:
+    """Return draws of the total effect of a channel by what is spent on it.
+
+        effect(f) = sum (Y(f x) - Y(0)),   spend(f) = f spend
+
+    The channel's own pattern in time, scaled by a factor, against no spend on it: through every
+    path, with mediators that react and with carry-over. Not the steady response along one edge
+    (`response_curve`), and not a forecast.
+
+    Parameters
+    ----------
+    fit : Fit
+    channel : str
+        With a spend in the window.
+    window : (start, end), optional
+        All of the data by default.
+    outcome : str, optional
+        Needed when the graph has several.
+    upto : float
+        The largest spend, as a multiple of the present one.
+    points : int
+        Number of spends, from zero, 2 or more.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``(chain, draw, spend)``: ``effect``, in units of the outcome, and
+        ``marginal_return``, the value of what the next unit of spend brings, which at the present
+        spend is `mroas`. Coords ``factor``, ``extrapolated`` (an average running period then
+        spends more than the largest that was seen), and the scalars ``current_spend`` and
+        ``observed_spend``, where that begins. The attribute ``extrapolation`` says it in words.
+
+    Raises
+    ------
+    DataError
+        The channel has no spend, or none in the window.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> curve = bc.spend_response(fit, "tv")  # doctest: +SKIP
+    >>> bc.summarize(curve["marginal_return"])  # doctest: +SKIP
+    """
+    outcome = outcome or fit.spec.graph.outcome
+    channel = checks.name("spend_response: channel", channel)
+    points = checks.count("spend_response: points", points, 2)
+    chains, draws = fit.shape
+    checks.affordable("points", points, 8 * 6 * chains * draws)
+    if checks.number("upto", upto) <= 0:
+        raise SpecError(f"upto is a multiple of the present spend, above 0; got {upto:g}.")
+    place: dict[str, Any] = {"outcome": outcome, "window": window}
+    removal = checked_estimand(fit, Estimand(control={channel: 0.0}, **place))
+    spend, observed = _current_and_observed(fit, channel, removal)
+    factors, worth = np.linspace(0, upto, points), fit.data.value_of_outcome()
+    axes = tuple(range(-fit.scm.depth, 0))
+
+    def curve(equations: Equations) -> Array:
+        def gain(high: float, low: float, value: Array) -> Array:
+            worlds = Estimand({channel: Times(high)}, {channel: Times(low)}, **place)
+            total = (contrast(equations, worlds) * value).sum(axis=axes)
+            return np.broadcast_to(total, (equations.draws,))
+
+        effects = [gain(f, 0.0, 1.0) for f in factors]
+        ends = [(f + _STEP, max(f - _STEP, 0.0)) for f in factors]
+        slopes = [gain(*pair, worth) / (spend * (pair[0] - pair[1])) for pair in ends]
+        return np.stack([np.stack(effects, axis=1), np.stack(slopes, axis=1)], axis=1)
+
+    values = fit.evaluate(curve, edges_below(fit.spec, [channel]))
+    beyond = factors * spend > observed * (1 + 1e-9)
+    coords = {
+        "spend": factors * spend,
+        "factor": ("spend", factors),
+        "extrapolated": ("spend", beyond),
+        "current_spend": spend,
+        "observed_spend": observed,
+    }
+    grade = grade_of(fit, removal, False)
+    attributes = attributes_of(fit, removal, grade) | {
+        "channel": channel,
+        "value": worth_in_words(fit, outcome),
+        "extrapolation": f"beyond a spend of {observed:,.6g} an average running period spends more "
+        "than the largest one that was seen: there the form of the curve and the priors speak",
+    }
+    return xr.Dataset(
+        {
+            name: label(fit, values[:, :, k], ("spend",), coords, name, grades=grade, **attributes)
+            for k, name in enumerate(("effect", "marginal_return"))
+        }
+    )
+
+
+def _current_and_observed(fit: Fit, channel: Node, removal: Estimand) -> tuple[float, float]:
+    """Return what was spent in the window, and the spend whose average period is the largest."""
+    if channel not in fit.data.spend:
+        raise DataError(
+            f"'{channel}' has no spend. There is spend for "
+            f"{', '.join(sorted(fit.data.spend)) or 'nothing'}: give Dataset.from_frame(spend=...)."
+        )
+    spend = spend_change(fit.scm, removal)
+    if spend <= 0:
+        raise DataError(f"'{channel}' has no spend in the window. Give another window=.")
+    return spend, spend * observed_factor(fit, removal)
+
+
+def observed_factor(fit: Fit, removal: Estimand) -> float:
+    """Return the factor at which the average running period spends what the largest one did.
+
+        max over all periods of spend / mean over running periods of the window
+
+    Sums over units. The largest period is one of all the data, the mean one of the window.
+    """
+    whole = Estimand(control=removal.control, outcome=removal.outcome)
+    within, ever = (np.atleast_2d(spend_path(fit.scm, e)).sum(axis=0) for e in (removal, whole))
+    return float(ever.max() / within[within > 0].mean())
+
+
+def peak_share(fit: Fit, removal: Estimand) -> float:
+    """Return the mean over running periods of the window, over the largest of them, by spend."""
+    path = np.atleast_2d(spend_path(fit.scm, removal)).sum(axis=0)
+    running = path[path > 0]
+    return float(running.mean() / running.max())

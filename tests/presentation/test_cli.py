@@ -543,3 +543,27 @@ def test_tests_that_contradict_each_other_are_named(example_fit, tmp_path, capsy
     assert "'again'" in said
     assert main(["effects", str(example_fit.save(tmp_path / "sound.nc"))]) == 0
     assert "CONFLICT" not in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def of_tv(tmp_path_factory):
+    """The saved fit of one channel and its mediator."""
+    data = bc.Dataset.from_frame(weekly(), time="week", spend=["tv"])
+    graph = bc.Graph.parse("tv -> visits -> sales\ntv -> sales", outcome="sales")
+    fit = bc.fit(bc.Spec(graph, {"tv": bc.Response()}), data, seed=1, progress=False, **QUICK)
+    return fit.save(tmp_path_factory.mktemp("tv") / "model.nc")
+
+
+def test_optimize_prints_the_allocation(of_tv, capsys):
+    ask = ["--bounds", "0.8", "1.2", "--window", "2025-02-03", "2025-07-06"]
+    want = bc.optimize(bc.load(of_tv), bounds=(0.8, 1.2), window=("2025-02-03", "2025-07-06"))
+    assert main(["optimize", str(of_tv), *ask]) == 0
+    assert capsys.readouterr().out == f"{want!r}\n"
+    assert main(["optimize", str(of_tv), *ask, "--format", "csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col="channel")
+    np.testing.assert_allclose(table["optimum"], want.table["optimum"])
+
+
+def test_optimize_says_what_holds_and_what_is_wrong(of_tv, capsys):
+    assert "budget is above zero" in fails(capsys, "optimize", str(of_tv), "--budget", "-1")
+    assert "tv (fixed)" in fails(capsys, "optimize", str(of_tv), "--fixed", "tv")

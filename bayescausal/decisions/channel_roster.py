@@ -1,0 +1,103 @@
+"""Which channels an allocation may move, and why the others keep their spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bayescausal import checks
+from bayescausal._types import Node
+from bayescausal.errors import DataError
+from bayescausal.experiments.estimand import incremental
+from bayescausal.identification.grades import Letter
+from bayescausal.inference.evidence import reachable
+from bayescausal.inference.fit import Fit
+from bayescausal.model.contrast import spend_change
+from bayescausal.queries.curves import observed_factor, peak_share
+
+
+@dataclass(frozen=True, eq=False)
+class Roster:
+    """The channels: which move, which are held and why, and what each spends."""
+
+    moves: list[Node]
+    held: dict[Node, str]
+    spend: dict[Node, float]
+    observed: dict[Node, float]
+    peak: dict[Node, float]
+    grades: Mapping[Node, str]
+    freed: list[Node]
+    place: Mapping[str, Any]
+
+    @property
+    def held_spend(self) -> float:
+        """What the channels spend that do not move."""
+        return sum(self.spend[name] for name in self.held)
+
+    @property
+    def reasons(self) -> str:
+        """Say which channels are held, and why."""
+        by_reason: dict[str, list[Node]] = {}
+        for name, why in self.held.items():
+            by_reason.setdefault(why, []).append(name)
+        return "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+
+
+def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
+    """Return the named channels, or those that can be allocated; each has spend and an effect."""
+    paid = sorted(fit.data.spend)
+    if channels is not None:
+        names = checks.names("optimize: channels", channels)
+    else:
+        acting = [c for c in reachable(fit.spec, outcome) if c in paid]
+        names = [c for c in acting if c not in fit.spec.mediators]
+    for name in names:
+        if name not in paid:
+            raise DataError(
+                f"Channel '{name}' has no spend to allocate. There is spend for "
+                f"{', '.join(paid) or 'nothing'}: give Dataset.from_frame(spend={{'{name}': ...}})."
+            )
+        if name not in fit.spec.reduced.ancestors(outcome):
+            raise DataError(
+                f"Channel '{name}' does not reach '{outcome}', so money on it gains nothing. Leave "
+                "it out of channels=, or draw its edge in the graph."
+            )
+    if not names:
+        raise DataError(
+            f"No channel with a spend reaches '{outcome}'. Give Dataset.from_frame(spend=...)."
+        )
+    return sorted(names)
+
+
+def roster_of(
+    fit: Fit, names: list[Node], place: dict[str, Any], fixed: list[Node], allowed: list[str]
+) -> Roster:
+    """Sort the channels by whether they move; raise when none does."""
+    spend, observed, peak, grades, held = {}, {}, {}, {}, {}
+    freed = []
+    for name in names:
+        removal = incremental(name, **place)
+        fit.spec.check_estimand(removal)
+        spend[name] = spend_change(fit.scm, removal)
+        grades[name] = fit.evidence.grade(removal).letter
+        if spend[name] > 0:
+            observed[name] = observed_factor(fit, removal)
+            peak[name] = observed[name] * peak_share(fit, removal)
+        if spend[name] <= 0:
+            held[name] = "no spend"
+        elif name in fixed:
+            held[name] = "fixed"
+        elif grades[name] == Letter.X and name not in allowed:
+            held[name] = "not identified"
+        elif grades[name] == Letter.X:
+            freed.append(name)
+    moves = [name for name in names if name not in held]
+    if not moves:
+        reasons = ", ".join(f"{name} ({why})" for name, why in held.items())
+        raise DataError(
+            f"No channel can move: {reasons}. A channel without spend has no pattern in time to "
+            "scale: give another window=. allow=['tv'] frees a channel whose effect is not "
+            "identified."
+        )
+    return Roster(moves, held, spend, observed, peak, grades, freed, place)

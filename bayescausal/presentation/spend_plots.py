@@ -1,0 +1,84 @@
+"""Plot what spend brings: the total effect of channels by their spend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from bayescausal._types import Node
+from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
+from bayescausal.presentation.formatting import graded_name
+from bayescausal.presentation.plot_style import (
+    GRADED,
+    INK,
+    SOFT,
+    draw_band,
+    sheet_with,
+    styled,
+    table_of,
+)
+from bayescausal.queries.curves import spend_response
+from bayescausal.queries.questions import channels_for, paid
+
+
+@verb
+@styled()
+def plot_spend_response(
+    fit: Fit,
+    channels: Sequence[Node] | None = None,
+    *,
+    window: tuple[Any, Any] | None = None,
+    outcome: Node | None = None,
+    upto: float = 1.5,
+    prob: float = 0.9,
+) -> Figure:
+    """Plot the total effect of each channel by its spend, with the present spend marked.
+
+    Grey where an average week would spend more than the largest that was seen: there the form of
+    the curve and the priors speak. What is not identified is hatched and says so.
+
+    Parameters
+    ----------
+    fit : Fit
+    channels : sequence of str, optional
+        Channels with spend that reach the outcome, by default.
+    window, outcome, upto
+        As in `spend_response`.
+    prob : float
+        Probability inside the bands.
+    """
+    outcome = outcome or fit.spec.graph.outcome
+    names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
+    curves = [
+        spend_response(fit, name, window=window, outcome=outcome, upto=upto)["effect"]
+        for name in names
+    ]
+    sheet, axes = sheet_with(
+        fit,
+        len(names),
+        min(3, len(names)),
+        height=2.5,
+        title=f"What spend brings: effect on {outcome} by spend",
+        subtitle=f"{outcome} with the channel's spend, scaled as a whole, less {outcome} without "
+        f"it; through all paths, carry-over included: median and {prob:.0%} credible interval. "
+        "Dot: the present spend. Grey: an average week above the largest that was seen, an "
+        f"extrapolation. {GRADED}",
+    )
+    for ax, name, draws in zip(axes, names, curves, strict=True):
+        letter = str(draws["grade"].item())
+        spend, current = draws["spend"].to_numpy(), float(draws["current_spend"])
+        table = table_of(draws, prob)
+        draw_band(ax, spend, table, unknown=letter == "X")
+        nearest = int(abs(spend - current).argmin())
+        ax.plot(spend[nearest], table["median"].iloc[nearest], "o", color=INK, markersize=5)
+        observed = float(draws["observed_spend"])
+        if observed < spend[-1]:
+            ax.axvspan(observed, spend[-1], color=SOFT, alpha=0.18, linewidth=0)
+        ax.set_xlim(0, spend[-1])
+        ax.set_xlabel(f"spend on {name}")
+        ax.set_ylabel(outcome)
+        ax.set_title(graded_name(name, letter))
+    return sheet
