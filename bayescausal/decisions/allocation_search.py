@@ -19,6 +19,8 @@ _STARTS = 4
 _COARSE = 50
 _SAME = 0.02
 _BINDS = 1e-4
+COARSE = 1e-6
+"""Precision of a search that only finds out which hill to climb, or what a draw would gain."""
 MISFIT = 0.02
 """Share of the gradient that no constraint explains at the optimum; above, it is no optimum."""
 
@@ -89,8 +91,11 @@ class Search:
             return -self.limits.spend
         return self.slope(factors) - self.price * self.limits.spend
 
-    def climb(self, start: np.ndarray) -> Optimum:
-        """Return the local optimum that sequential quadratic programs reach from a start."""
+    def climb(self, start: np.ndarray, *, precision: float = 1e-9) -> Optimum:
+        """Return the local optimum that sequential quadratic programs reach from a start.
+
+        They end when a step changes the value by less than ``precision`` of the largest slope.
+        """
         limits = self.limits
         start = limits.inside(start)
         size = float(np.abs(self.slope(start)).max()) or 1.0
@@ -112,7 +117,7 @@ class Search:
             bounds=list(zip(limits.low, limits.high, strict=True)),
             constraints=constraints,
             method="SLSQP",
-            options={"maxiter": 100, "ftol": 1e-9},
+            options={"maxiter": 100, "ftol": precision},
         )
         factors = limits.inside(found.x if np.isfinite(found.x).all() else start)
         return Optimum(factors, self.value(factors))
@@ -134,7 +139,7 @@ class Search:
         draws = len(self.base)
         few = np.linspace(0, draws - 1, min(draws, _COARSE)).round().astype(int)
         coarse = self.thinned(few)
-        reached = _distinct([coarse.climb(point) for point in points])
+        reached = _distinct([coarse.climb(point, precision=COARSE) for point in points])
         best = [self.climb(optimum.factors) for optimum in reached[:2]]
         rest = [Optimum(o.factors, self.value(o.factors)) for o in reached[2:]]
         meets = [o for o in (*best, *rest) if self.meets(o.factors)]

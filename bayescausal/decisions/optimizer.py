@@ -12,7 +12,7 @@ import pandas as pd
 from bayescausal import checks
 from bayescausal._types import Array, Node
 from bayescausal.decisions.allocation import Allocation
-from bayescausal.decisions.allocation_search import MISFIT, Optimum, Search
+from bayescausal.decisions.allocation_search import COARSE, MISFIT, Optimum, Search
 from bayescausal.decisions.budget_plans import last_year
 from bayescausal.decisions.channel_roster import Roster, allocated_channels, roster_of
 from bayescausal.decisions.decision import gain_of, payoff_weights
@@ -326,7 +326,11 @@ def _scatter(search: Search, factors: np.ndarray) -> tuple[np.ndarray | None, di
         single = replace(search.thinned(np.array([index])), objective=Mean())
         plans = {"present": np.ones(len(factors)), "optimum": factors}
         values = {name: single.value(f) for name, f in plans.items()}
-        top = max(single.climb(factors), Optimum(factors, values["optimum"]), key=lambda o: o.value)
+        top = max(
+            single.climb(factors, precision=COARSE),
+            Optimum(factors, values["optimum"]),
+            key=lambda o: o.value,
+        )
         best.append(top.factors)
         losses.append([top.value - values[name] for name in plans])
     means = np.mean(losses, axis=0)
