@@ -49,6 +49,10 @@ def plot_spend_response(
         As in `spend_response`.
     prob : float
         Probability inside the bands.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome, default=paid(fit, outcome))

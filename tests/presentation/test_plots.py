@@ -32,6 +32,7 @@ EVERY = [name for name in bc.__all__ if name.startswith("plot_")]
 ONE_PANEL = {"plot_fit", "plot_roas"}
 OTHER = {  # what is drawn is no fit of national data
     "plot_augmentation": "rows",
+    "plot_decomposition": "parts",
     "plot_evidence": "bought",
     "plot_geo_test": "geo",
     "plot_reconciliation": "held_out",
@@ -71,7 +72,12 @@ def sheets(example_fit):
 
 @pytest.fixture(scope="module")
 def rows(example):
-    return bc.augment(example.data, example.graph, budget=50, seed=1)
+    return bc.augment(example.data, example.graph, bc.Ancestral(rows=50), seed=1)
+
+
+@pytest.fixture(scope="module")
+def parts(example_fit):
+    return bc.decomposition(example_fit, total=True)
 
 
 @pytest.fixture(scope="module")

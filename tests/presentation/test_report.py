@@ -13,6 +13,7 @@ from presentation_cases import converged, quick, unconverged, weekly, with_tests
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged
 from bayescausal.identification.ladder import GRADES
+from bayescausal.inference.evidence import Evidence
 from bayescausal.presentation.evidence_text import described, judge
 from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
 
@@ -365,10 +366,10 @@ def test_an_open_path_and_what_settles_it_are_in_words(weak_page):
 def test_a_plan_that_is_held_shows_the_path_that_it_opens():
     graph = bc.Graph.parse("tv -> radio -> sales\ntv -> sales\nradio <-> sales", outcome="sales")
     spec = bc.Spec(graph, treatments=("tv", "radio"), policy={"radio": "held"})
-    row = described(*judge(spec, "tv", "sales"), spec)
+    row = described(*judge(Evidence(spec), "tv", "sales"), spec)
     assert row["paths"] == [("radio ↔ sales", "open")]
     free = bc.Spec(graph, treatments=("tv", "radio"), policy={"radio": "reacts"})
-    row = described(*judge(free, "tv", "sales"), free)
+    row = described(*judge(Evidence(free), "tv", "sales"), free)
     assert row["paths"] == []
     assert row["no_paths"] == "No backdoor path is open, by the graph."
 
