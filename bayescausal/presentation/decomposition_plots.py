@@ -50,6 +50,10 @@ def plot_decomposition(draws: Draws, kind: str = "waterfall", prob: float = 0.9)
     prob : float
         Probability inside the intervals that a waterfall writes beside its bars.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+
     Raises
     ------
     SpecError
