@@ -76,7 +76,7 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
     tops = falling | union(series.siblings, falling)
     useful = closure(tops, series.children)
     paths: list[Path] = []
-    steps = 0
+    steps, queued = 0, len(question.treatments)
     waiting: deque[tuple[tuple[int, ...], tuple[str, ...], bool]] = deque(
         ((series.index[v],), (), True) for v in sorted(question.treatments)
     )
@@ -88,6 +88,8 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
         if 1 << nodes[-1] == y:
             paths.append(_path(series, graph, nodes, arrows))
             continue
+        if queued > MOST_STEPS:
+            continue  # what would come in now is never taken out again
         ahead: list[tuple[int, str, bool]] = []
         if ascent:
             ahead += ((i, "<-", True) for i in bits(series.parents[nodes[-1]] & useful))
@@ -97,6 +99,7 @@ def open_paths(question: Question) -> tuple[list[Path], bool]:
         for i, arrow, rising in ahead:
             if i not in nodes and not blocked >> i & 1:
                 waiting.append(((*nodes, i), (*arrows, arrow), rising))
+                queued += 1
     return _sorted(paths), False
 
 

@@ -7,8 +7,8 @@ Layout: a path is ``x[unit][time]``; national data are one unit. Parameters are 
 or lists for parameters with a dim, by the names of `build`. A world is a dict of paths.
 """
 
-from .contrasts import acts, contrast, counts, effect, outcome, reach, split
-from .curves import adstock_weights, pulses, saturate, spread
+from .contrasts import acts, contrast, counts, effect, outcome, reach, sides, split
+from .curves import adstock_weights, pulses, saturate, spread, term_path
 from .density import (
     correlation_matrix,
     draw,
@@ -48,8 +48,10 @@ __all__ = [
     "pulses",
     "reach",
     "saturate",
+    "sides",
     "split",
     "spread",
     "stationary",
     "swing",
+    "term_path",
 ]

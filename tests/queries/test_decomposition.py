@@ -92,7 +92,7 @@ def test_baseline_and_controls_are_the_oracles_world_without_channels(name):
     _, _, second = case(name)
     names = reachable(fit.spec, outcome)
     off = bc.Estimand(control=dict.fromkeys(names, 0.0), outcome=outcome)
-    world = second.world(*second.set(off, off.control))
+    world = second.world(*oracle.sides(second, off, off.control))
     mu = second.mu(outcome, world)
     rows = [[second.inverse(outcome, m, u) for m in row] for u, row in enumerate(mu)]
     expected = np.array(rows if fit.data.is_panel else rows[0])[..., fit.data.history :]
