@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bayescausal._types import Draws
-from bayescausal.errors import NotConverged
+from bayescausal.errors import NotConverged, SpecError
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit
 from bayescausal.queries.summary import summarize
@@ -134,13 +134,14 @@ def panel_on(
     if ax is None:
         sheet, axes = sheet_with(fit, 1, 1, height=height, title=title, subtitle=subtitle)
         return sheet, axes[0]
+    whole = ax.get_figure(root=True) if ax.get_figure() else None
+    if whole is None:
+        raise SpecError("ax= was taken out of its figure. Give axes that belong to a figure.")
     state = fit.convergence
     text = title if state.converged else f"{title}\n{textwrap.fill(str(state), 60)}"
     head = ax.set_title(text, color=INK if state.converged else RED)
     for words in (head, ax.xaxis.label, ax.yaxis.label):  # made before our style was on
         words.set_parse_math(False)
-    whole = ax.get_figure(root=True)
-    assert whole is not None, "the axes were taken out of their figure"
     return whole, ax
 
 

@@ -429,3 +429,10 @@ def test_carry_over_that_is_not_identified_says_so(example_fit, monkeypatch):
 
 def test_jupyter_shows_a_figure_without_pyplot(example_fit):
     assert bc.plot_roas(example_fit)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_axes_without_a_figure_are_refused(example_fit):
+    ax = Figure().subplots()
+    ax.remove()
+    with pytest.raises(SpecError, match="belong to a figure"):
+        bc.plot_roas(example_fit, ax=ax)
