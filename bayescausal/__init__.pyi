@@ -5,6 +5,7 @@ from . import errors as errors
 
 # what is claimed
 from .data.dataset import Dataset as Dataset
+from .data.future import Future as Future
 from .graphs.edge import Edge as Edge
 from .graphs.graph import Graph as Graph
 from .specs.prior import Prior as Prior
@@ -125,6 +126,11 @@ from .queries.worlds import (
     counterfactual as counterfactual,
     do as do,
 )
+from .queries.forecasts import forecast as forecast
+from .inference.extension import (
+    ExtendedFit as ExtendedFit,
+    extend as extend,
+)
 from .queries.effects import (
     contributions as contributions,
     decompose as decompose,
@@ -172,6 +178,7 @@ from .decisions.decision import (
 )
 from .decisions.budget_plans import budget_plans as budget_plans
 from .decisions.optimizer import optimize as optimize
+from .decisions.scenarios import plan as plan
 from .decisions.allocation import Allocation as Allocation
 from .decisions.objectives import (
     CVaR as CVaR,

@@ -12,6 +12,10 @@ from bayescausal.data.dates import read_column
 from bayescausal.data.periods import steps
 from bayescausal.errors import DataError, SpecError
 
+LEAST = 3
+"""Periods without which there is no step to tell."""
+_LEAST_IN_WORDS = {1: "one period is the least", LEAST: "three periods are the least"}
+
 
 def checked(table: xr.Dataset) -> xr.Dataset:
     """Return a table with dates for its time and text for its units, or raise."""
@@ -48,15 +52,17 @@ def checked(table: xr.Dataset) -> xr.Dataset:
     return table if names.equals(table.indexes["unit"]) else table.assign_coords(unit=names)
 
 
-def from_rows(frame: pd.DataFrame, keep: list[str], time: str, unit: str | None) -> xr.Dataset:
+def from_rows(
+    frame: pd.DataFrame, keep: list[str], time: str, unit: str | None, least: int = LEAST
+) -> xr.Dataset:
     """Return some columns of a tidy frame as a table over periods, or over periods and units."""
     dates = read_column(frame[time])
     if unit is None:
-        check_time(dates, "the data")
+        check_time(dates, "the data", least)
         rows = frame[keep].astype(float).set_index(dates)
         return xr.Dataset.from_dataframe(rows).copy(deep=True)  # pandas may share its memory
     units = read_units(frame[unit])
-    check_panel(dates, units)
+    check_panel(dates, units, least)
     rows = frame[keep].astype(float).set_index(pd.MultiIndex.from_arrays([dates, units]))
     return xr.Dataset.from_dataframe(rows).copy(deep=True).sel(unit=units.unique())
 
@@ -72,15 +78,15 @@ def read_units(column: pd.Series) -> pd.Index:
     return pd.Index([names[unit] for unit in column], name="unit", dtype=object)
 
 
-def check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
+def check_panel(dates: pd.DatetimeIndex, units: pd.Index, least: int = LEAST) -> None:
     """Raise unless every unit has the same regular periods."""
     if len(dates) == 0:
-        raise DataError("the data has 0 rows; three periods are the least.")
+        raise DataError(f"the data has 0 rows; {_LEAST_IN_WORDS[least]}.")
     names = units.unique()
     first = dates[units == names[0]]
     for name in names:
         unit_dates = dates[units == name]
-        check_time(unit_dates, f"unit '{name}'")
+        check_time(unit_dates, f"unit '{name}'", least)
         if not unit_dates.equals(first):
             gap = first.symmetric_difference(unit_dates)[0]
             raise DataError(
@@ -90,10 +96,10 @@ def check_panel(dates: pd.DatetimeIndex, units: pd.Index) -> None:
             )
 
 
-def check_time(index: pd.DatetimeIndex, label: str) -> None:
-    """Raise unless periods are in order, each once, without gaps."""
-    if len(index) < 3:
-        raise DataError(f"{label} has {len(index)} rows; three periods are the least.")
+def check_time(index: pd.DatetimeIndex, label: str, least: int = LEAST) -> None:
+    """Raise unless periods are in order, each once, without gaps; fewer than three have no step."""
+    if len(index) < least:
+        raise DataError(f"{label} has {len(index)} rows; {_LEAST_IN_WORDS[least]}.")
     if index.has_duplicates:
         twice = index[index.duplicated()][0].date()
         raise DataError(
@@ -107,6 +113,8 @@ def check_time(index: pd.DatetimeIndex, label: str) -> None:
             f"{label} is out of order: {index[row].date()} follows {index[row - 1].date()}. "
             "Sort it by time."
         )
+    if len(index) < LEAST:
+        return
     monthly = np.median(days) >= 28
     jumps = months if monthly else days
     # Months, quarters and years differ in length, by a week when they are dated by a weekday.

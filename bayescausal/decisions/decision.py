@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from bayescausal import checks
 from bayescausal._display import WIDTH, wrapped
@@ -174,7 +173,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
     plans = [_feasible(fit, plan.on(outcome)) for plan in decision.plans]
     worth = fit.data.value_of_outcome() if decision.value is None else np.array(decision.value)
     indices = _draw_indices(fit.shape, draws)
-    thin = _thinned(fit, indices)
+    thin = fit.thinned(indices)
     scm = thin.scm
     weights = [payoff_weights(thin, plan, worth) for plan in plans]
     costs = [spend_change(scm, plan) for plan in plans]
@@ -295,11 +294,3 @@ def _draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
         return np.arange(length)
     draws = checks.count("payoffs: draws, one a chain at the least,", draws, chains)
     return np.linspace(0, length - 1, min(length, draws // chains)).round().astype(int)
-
-
-def _thinned(fit: Fit, indices: np.ndarray) -> Fit:
-    tree = xr.DataTree.from_dict(
-        {"posterior": fit.tree["posterior"].to_dataset().isel(draw=indices)}
-    )
-    tree.attrs = fit.tree.attrs
-    return Fit(fit.spec, fit.data, tree)

@@ -19,7 +19,7 @@ from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.model.contrast import Scope, scope
-from bayescausal.model.scm import Equations, bind
+from bayescausal.model.scm import Equations
 
 STEP = 1e-5
 """Step of a factor in a difference: the gain is smooth, and exact to some 1e-15 of the outcome."""
@@ -79,15 +79,12 @@ class PlanGains:
         indices: np.ndarray,
     ) -> PlanGains:
         """Bind the draws of these indices, of all chains joined."""
-        theta = {name: values[indices] for name, values in fit.theta().items()}
-        bound = bind(fit.scm, theta, only=edges_below(fit.spec, channels))
+        bound = fit.equations(indices, edges_below(fit.spec, channels))
         return cls(_remembering(bound), channels, place, weights)
 
     def thinned(self, indices: np.ndarray) -> PlanGains:
         """Return the gains in some of these draws."""
-        theta = {name: values[indices] for name, values in self.equations.theta.items()}
-        bound = bind(self.equations.scm, theta, only=[*self.equations.edges])
-        return replace(self, equations=_remembering(bound))
+        return replace(self, equations=_remembering(self.equations.thinned(indices)))
 
     @cached_property
     def windows(self) -> dict[Node, Scope]:

@@ -141,6 +141,36 @@ class Fit:
         draws = self.tree[group].to_dataset()
         return {p.name: groups.joined(draws[p.name]) for p in self.scm.parameters}
 
+    @property
+    def observed(self) -> Fit:
+        """The fit that learned from the data: this one, unless a future was added to it."""
+        return self
+
+    def equations(
+        self,
+        rows: slice | np.ndarray = slice(None),
+        only: Collection[Edge] | None = None,
+        group: str = "posterior",
+    ) -> Equations:
+        """Bind draws to their equations.
+
+        Parameters
+        ----------
+        rows : slice or array of int
+            Of all chains joined.
+        only, group
+            As in `evaluate`.
+        """
+        theta = {name: values[rows] for name, values in self.theta(group).items()}
+        return bind(self.scm, theta, only=only)
+
+    def thinned(self, indices: np.ndarray) -> Fit:
+        """Return a fit of some draws of each chain."""
+        posterior = self.tree["posterior"].to_dataset().isel(draw=indices)
+        tree = xr.DataTree.from_dict({"posterior": posterior})
+        tree.attrs = self.tree.attrs
+        return Fit(self.spec, self.data, tree)
+
     def evaluate(
         self,
         function: Callable[[Equations], Array],
@@ -163,16 +193,15 @@ class Fit:
         array
             Shape ``(chain, draw, ...)``.
         """
-        theta = self.theta(group)
-        size = len(next(iter(theta.values())))
+        sizes = self.tree[group].sizes
+        size = sizes["chain"] * sizes["draw"]
         cells = max(1, len(self.data.units)) * len(self.data.time)
         count = len(self.spec.mechanisms) if only is None else len(only)
         step = max(1, int(_CHUNK_BYTES / (8 * cells * (count + 6))))
-        parts = []
-        for start in range(0, size, step):
-            part = {name: value[start : start + step] for name, value in theta.items()}
-            parts.append(function(bind(self.scm, part, only=only)))
-        sizes = self.tree[group].sizes
+        parts = [
+            function(self.equations(slice(start, start + step), only, group))
+            for start in range(0, size, step)
+        ]
         values = np.concatenate(parts) if len(parts) > 1 else parts[0]
         return values.reshape(sizes["chain"], sizes["draw"], *values.shape[1:])
 

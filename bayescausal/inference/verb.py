@@ -25,6 +25,9 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 """How an argument is checked that has this name in any verb."""
 
+FORWARD = ("bayescausal.queries", "bayescausal.decisions", "bayescausal.presentation.spend_plots")
+"""Where the verbs live that may ask about the time to come."""
+
 
 def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     """Check what verbs share before one runs: a `Fit`, and arguments that have one meaning.
@@ -38,7 +41,12 @@ def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         if "fit" in signature.parameters and (args or "fit" in kwargs):
-            _require_fit(title, args[0] if args else kwargs["fit"])
+            fit = args[0] if args else kwargs["fit"]
+            _require_fit(title, fit)
+            if fit.observed is not fit and not function.__module__.startswith(FORWARD):
+                raise SpecError(
+                    f"{title} is about the data, and this fit has a future. Give it `fit.observed`."
+                )
         bound = _bound(title, signature, args, kwargs)
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]

@@ -83,6 +83,19 @@ class Equations:
         """How many draws of the parameters there are; for numpy, with one draw dim."""
         return len(next(iter(self.theta.values())))
 
+    def thinned(self, indices: np.ndarray) -> Equations:
+        """Return the equations at some draws; for numpy, with one draw dim."""
+
+        def some(values: Array, depth: int) -> Array:
+            varies = np.ndim(values) > depth and len(values) > 1
+            return values[indices] if varies else values
+
+        depth = self.scm.depth
+        theta = {name: values[indices] for name, values in self.theta.items()}
+        x = {v: some(path, depth) for v, path in self.x.items()}
+        edges = {e: Mechanism(*(some(part, depth) for part in m)) for e, m in self.edges.items()}
+        return Equations(self.scm, theta, x, edges, self.xp)
+
     def curve(self, edge: Edge, path: Array) -> Array:
         """``f(path)`` of an edge: its transforms, without the coefficient."""
         return self.scm.curve(edge, self.theta, path, self.xp)

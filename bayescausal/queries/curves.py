@@ -229,7 +229,8 @@ def observed_factor(fit: Fit, removal: Estimand) -> float:
     Sums over units. The largest period is one of all the data, the mean one of the window.
     """
     whole = Estimand(control=removal.control, outcome=removal.outcome)
-    within, ever = (np.atleast_2d(spend_path(fit.scm, e)).sum(axis=0) for e in (removal, whole))
+    paths = spend_path(fit.scm, removal), spend_path(fit.observed.scm, whole)
+    within, ever = (np.atleast_2d(path).sum(axis=0) for path in paths)
     return float(ever.max() / within[within > 0].mean())
 
 

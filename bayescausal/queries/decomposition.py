@@ -18,7 +18,7 @@ from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import contrast, net, resolve, scope, split, window_in_words
 from bayescausal.model.feedback import evolve
-from bayescausal.model.scm import SCM, Equations, bind
+from bayescausal.model.scm import SCM, Equations
 from bayescausal.queries.questions import (
     channels_for,
     checked_estimand,
@@ -138,8 +138,7 @@ def decomposition(
 
     edges = edges_below(fit.spec, names) | {*fit.spec.structure.incoming(outcome)}
     values = fit.evaluate(explained, edges)
-    one = {name: draws[:1] for name, draws in fit.theta().items()}
-    parts = [*components(bind(scm, one, only=edges), together)]
+    parts = [*components(fit.equations(slice(1), edges), together)]
     grades = [_grade(fit, part, together, strict) for part in parts]
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
     draws = label(

@@ -1,0 +1,429 @@
+"""`Future`: periods after the data, with what is planned, expected or assumed in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescausal import checks
+from bayescausal._display import wrapped
+from bayescausal.data.columns import numeric, require, require_number
+from bayescausal.data.dataset import Dataset
+from bayescausal.data.dates import Window
+from bayescausal.data.input_model import simulate_input
+from bayescausal.data.periods import days_a_period, months
+from bayescausal.data.rows import check_time, from_rows
+from bayescausal.errors import ColumnsLeftOut, DataError, SpecError, did_you_mean, shown
+
+FILLS = ("year", "last", "model")
+_FAR = 20.0
+"""Times the largest value that was seen from which a column seems to be in other units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Future:
+    """Periods after the data: spend as planned, controls and prices as expected.
+
+    A scenario, not a forecast: what it does not hold (the outcome, mediators that react) is
+    simulated by `forecast`. Dated events need no column: their terms know the calendar.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        One variable a column, dims ``(time)`` or ``(time, unit)`` as in the data. A column that is
+        itself uncertain has a dim ``sample`` in front: as many paths of it as there are.
+    spend : mapping of str to str
+        For each treatment the column of its cost, as in `Dataset`.
+
+    Raises
+    ------
+    DataError
+        Other dims, values that are missing or infinite, spend that is negative.
+
+    See Also
+    --------
+    Future.like : repeat the last year, hold the last value, or simulate a column.
+    Future.from_frame : every column as you give it.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> frame = pd.DataFrame({
+    ...     "week": pd.date_range("2024-01-01", periods=6, freq="7D"),
+    ...     "tv": [0, 3.0, 1, 2, 0, 4], "sales": [9.0, 12, 11, 10, 9, 14]})
+    >>> data = bc.Dataset.from_frame(frame, time="week", spend=["tv"])
+    >>> future = bc.Future.like(data, 4, fill="last").assign(tv=2.5)
+    >>> future
+    Future(4 periods from 2024-02-12; columns sales, tv)
+    """
+
+    table: xr.Dataset
+    spend: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.table, xr.Dataset) or "time" not in self.table.dims:
+            raise DataError(
+                f"table must be an xarray.Dataset over 'time'; got {type(self.table).__name__}. "
+                "For a table of rows use Future.from_frame(frame, time=...)."
+            )
+        for name in map(str, self.table.data_vars):
+            values = self.table[name].to_numpy().astype(float)
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"Column '{name}' of the future has "
+                    f"{int((~np.isfinite(values)).sum())} missing or infinite values. Every "
+                    "period needs one: fill them knowingly, or leave the column out."
+                )
+            if name in self.spend.values() and (values < 0).any():
+                raise DataError(f"The spend in column '{name}' of the future is negative.")
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        time: str,
+        unit: str | None = None,
+        spend: Mapping[str, str] | None = None,
+    ) -> Future:
+        """Read a tidy frame, as `Dataset.from_frame` does: one row a period (and unit).
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns that are no numbers are left out, with a warning.
+        time, unit : str
+        spend : mapping of str to str, optional
+            Which column is the cost of which treatment; needed by `assign` alone.
+
+        Raises
+        ------
+        DataError
+            As `Dataset.from_frame`.
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
+        for name in [time, *([unit] if unit else [])]:
+            require(name, frame.columns, "column")
+        names = numeric(frame, {time, unit})
+        if odd := [str(c) for c in frame.columns if c not in {*names, time, unit}]:
+            warnings.warn(
+                f"Left out of the future, as they are no numbers: {', '.join(odd)}.",
+                ColumnsLeftOut,
+                stacklevel=2,
+            )
+        for name in names:
+            require_number(name, frame[name])
+        return cls(from_rows(frame, names, time, unit, least=1), dict(spend or {}))
+
+    @classmethod
+    def like(
+        cls,
+        data: Dataset,
+        periods: int,
+        *,
+        fill: str | Mapping[str, str] = "year",
+        samples: int = 500,
+        seed: int = 0,
+    ) -> Future:
+        """Continue the columns of the data.
+
+        Parameters
+        ----------
+        data : Dataset
+        periods : int
+            How many, from the first one after the data.
+        fill : {"year", "last", "model"}, or mapping of column to one of these
+            ``"year"`` repeats the value of the same period a year before, ``"last"`` the last one.
+            ``"model"`` simulates a column by a model of its own, so that the forecast carries
+            its uncertainty; for controls, since spend is a plan. Columns that a mapping does
+            not name repeat the year before, or the last value if the data are shorter.
+        samples : int
+            Paths of columns that are simulated.
+        seed : int
+            Of these paths.
+
+        Raises
+        ------
+        DataError
+            Less than a year of data to repeat.
+        SpecError
+            An unknown fill or column; spend that is to be simulated.
+
+        Notes
+        -----
+        The model of a column: a mean, a yearly wave where the data have two years, and errors with
+        memory, by least squares; see `simulate_input`.
+        """
+        periods = checks.count("Future.like: periods", periods, 1)
+        checks.affordable("periods", periods, 8 * len(data.columns) * max(1, len(data.units)))
+        year = year_of(data)
+        enough = len(data.training) >= year
+        fills = dict.fromkeys(data.columns, "year" if enough else "last")
+        if isinstance(fill, Mapping):
+            for name in fill:
+                require(name, data.columns, "column")
+            fills |= dict(fill)
+        else:
+            fills = dict.fromkeys(data.columns, fill)
+        rng = np.random.default_rng(checks.seed("Future.like: seed", seed))
+        count = checks.count("Future.like: samples", samples, 1)
+        columns = {
+            name: (_column(data, name, kind, periods, year, (count, rng)))
+            for name, kind in fills.items()
+        }
+        coords: dict[str, Any] = {"time": following(data.time, periods)}
+        if data.is_panel:
+            coords["unit"] = list(data.units)
+        return cls(xr.Dataset(columns, coords), dict(data.spend))
+
+    def assign(self, **columns: Any) -> Future:
+        """Return a future in which columns are set.
+
+        The cost of a treatment follows its exposure at the price of each period, and the exposure
+        its cost, unless both are set.
+
+        Parameters
+        ----------
+        **columns : number, array or function
+            As in an `Estimand`: ``assign(tv=0)``, ``assign(tv=Times(1.2))``, an array of dims
+            ``(time,)`` or ``(unit, time)``.
+
+        Raises
+        ------
+        DataError
+            A column that is not in the future, a path of another shape, no finite numbers.
+        """
+        table = self.table
+        for name, value in columns.items():
+            require(name, self.columns, "column in the future")
+            old = self.array(name)
+            new = np.asarray(value(old.copy()) if callable(value) else value, dtype=float)
+            if new.shape not in ((), old.shape, old.shape[-1:]):
+                raise DataError(
+                    f"assign({name}=...) has the shape {new.shape}; the future has "
+                    f"{old.shape}. Give a number, a function, or one value for each period."
+                )
+            table = table.assign({name: (self._dims(name), np.broadcast_to(new, old.shape).copy())})
+            for partner in self._partners(name) - {*columns}:
+                table = table.assign(
+                    {partner: (self._dims(partner), self._priced(name, new, partner))}
+                )
+        return replace(self, table=table)
+
+    def _partners(self, name: str) -> set[str]:
+        """The cost of an exposure, or the exposure of a cost, in another column."""
+        pairs = [(t, c) for t, c in self.spend.items() if t != c and {t, c} <= {*self.columns}]
+        return {c for t, c in pairs if t == name} | {t for t, c in pairs if c == name}
+
+    def _priced(self, name: str, new: np.ndarray, partner: str) -> np.ndarray:
+        old, other = self.array(name), self.array(partner)
+        if not old.any():
+            raise DataError(
+                f"'{name}' is zero in the whole future, so the price between it and '{partner}' "
+                "is not known. Assign both."
+            )
+        rate = np.divide(other, old, out=np.full(old.shape, other.sum() / old.sum()), where=old > 0)
+        return rate * new
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, sorted."""
+        return tuple(sorted(map(str, self.table.data_vars)))
+
+    @property
+    def time(self) -> pd.DatetimeIndex:
+        """The dates of the periods."""
+        return pd.DatetimeIndex(self.table.indexes["time"])
+
+    @property
+    def window(self) -> Window:
+        """The first and the last date, for ``Estimand.during(*future.window)``."""
+        return self.time[0], self.time[-1]
+
+    @property
+    def samples(self) -> int:
+        """How many paths an uncertain column has; 1 where all columns are known."""
+        return self.table.sizes.get("sample", 1)
+
+    def _dims(self, name: str) -> tuple[str, ...]:
+        dims = self.table[name].dims
+        return tuple(d for d in ("sample", "unit", "time") if d in dims)
+
+    def array(self, name: str) -> np.ndarray:
+        """Read a column, dims ``(time,)`` or ``(unit, time)``, with ``sample`` in front if any."""
+        return self.table[name].transpose(*self._dims(name)).to_numpy().astype(float)
+
+    def followed_by(self, data: Dataset, periods: int) -> Future:
+        """Return a longer future, in whose further periods every column is at its mean."""
+        if not periods:
+            return self
+        index = following(data.time.append(self.time), periods)
+        means = self.table.mean("time").expand_dims(time=index)
+        return replace(self, table=xr.concat([self.table, means], "time"))
+
+    def __repr__(self) -> str:
+        units = f" x {self.table.sizes['unit']} units" if "unit" in self.table.dims else ""
+        drawn = f", {self.samples} samples" if self.samples > 1 else ""
+        text = f"Future({len(self.time)} periods{units} from {self.time[0].date()}{drawn}; columns "
+        return wrapped(text + f"{', '.join(self.columns)})")
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"
+
+
+def year_of(data: Dataset) -> int:
+    """Return the number of periods in a year; of days 364, so that weekdays meet weekdays."""
+    if count := months(data.time):
+        return max(1, round(12 / count))
+    days = days_a_period(data.time)
+    return max(1, round((364 if days <= 7 else 365.25) / days))
+
+
+def following(time: pd.DatetimeIndex, periods: int) -> pd.DatetimeIndex:
+    """Return the dates of the periods after some, dated as these are.
+
+    Examples
+    --------
+    >>> ends = pd.date_range("2024-10-31", periods=3, freq="ME")
+    >>> following(ends, 2).strftime("%Y-%m-%d").tolist()
+    ['2025-01-31', '2025-02-28']
+    """
+    count = np.arange(1, periods + 1)
+    if jump := months(time):
+        if time.is_month_end.all():
+            return pd.DatetimeIndex([time[-1] + pd.offsets.MonthEnd(jump * k) for k in count])
+        # by the day of the longest run, so that a date such as the 30th comes back after February
+        day = int(time.day.max())
+        first = [time[-1].replace(day=1) + pd.DateOffset(months=jump * int(k)) for k in count]
+        return pd.DatetimeIndex(
+            [m + pd.Timedelta(days=min(day, m.days_in_month) - 1) for m in first]
+        )
+    step = (time[-1] - time[0]) / (len(time) - 1)
+    return pd.DatetimeIndex([time[-1] + step * int(k) for k in count])
+
+
+def _column(
+    data: Dataset,
+    name: str,
+    fill: Any,
+    periods: int,
+    year: int,
+    draws: tuple[int, np.random.Generator],
+) -> tuple[tuple[str, ...], np.ndarray]:
+    path = data.array(name)[..., data.history :]
+    if fill not in FILLS:
+        raise SpecError(
+            f"fill of '{name}' is one of {', '.join(FILLS)}; got {shown(fill)}."
+            f"{did_you_mean(str(fill), FILLS)}"
+        )
+    if fill == "last":
+        return data.dims, np.repeat(path[..., -1:], periods, axis=-1)
+    if fill == "year":
+        if path.shape[-1] < year:
+            raise DataError(
+                f"There are {path.shape[-1]} periods of data, less than the year of {year} that "
+                "fill='year' repeats. Write fill='last', or give your own: Future.from_frame."
+            )
+        return data.dims, path[..., -year:][..., np.arange(periods) % year]
+    if name in {*data.spend, *data.spend.values(), data.size, data.value}:
+        raise SpecError(
+            f"'{name}' is spend, a value or a size, which is planned and not simulated. Give it "
+            "another fill, or assign it."
+        )
+    paths = simulate_input(data.time[data.history :], path, following(data.time, periods), *draws)
+    return ("sample", *data.dims), paths
+
+
+def continued(data: Dataset, future: Future, columns: Collection[str]) -> xr.Dataset:
+    """Return the columns of the data followed by those of a future, or say what is wrong.
+
+    An uncertain column is at its mean. Columns that the future lacks are at their last value.
+    """
+    if not isinstance(future, Future):
+        raise SpecError(
+            f"A Future comes after a Fit; got {shown(future)}. Write Future.like(data, periods=13)."
+        )
+    _check_dates(data, future)
+    _check_units(data, future)
+    coords: dict[str, Any] = {"time": data.time.append(future.time)}
+    if data.is_panel:
+        coords["unit"] = list(data.units)
+    paths = {}
+    for name in columns:
+        past = data.array(name)
+        if name not in future.columns:
+            after = np.repeat(past[..., -1:], len(future.time), axis=-1)
+        else:
+            after = path_of(data, future, name)
+            after = after.mean(axis=0) if after.ndim > past.ndim else after
+        paths[name] = (data.dims, np.concatenate([past, after], axis=-1))
+    return xr.Dataset(paths, coords)
+
+
+def path_of(data: Dataset, future: Future, name: str) -> np.ndarray:
+    """Read a column of the future, units in the order of the data."""
+    if not data.is_panel:
+        return future.array(name)
+    rows = [list(map(str, future.table["unit"].values)).index(unit) for unit in data.units]
+    return future.array(name)[..., rows, :]
+
+
+def _check_dates(data: Dataset, future: Future) -> None:
+    last, expected = data.time[-1], following(data.time, 1)[0]
+    first = future.time[0]
+    if first <= last:
+        raise DataError(
+            f"The future starts {first.date()}, but the data run to {last.date()}. It starts with "
+            f"the period after them, {expected.date()}."
+        )
+    try:
+        check_time(data.time.append(future.time), "The future after the data")
+    except DataError as error:
+        raise DataError(f"{error} The period after the data is {expected.date()}.") from None
+
+
+def _check_units(data: Dataset, future: Future) -> None:
+    units = set(map(str, future.table["unit"].values)) if "unit" in future.table.dims else set()
+    if units == {*data.units}:
+        return
+    if not data.is_panel:
+        raise DataError("The future has units and the data are national. Sum it over its units.")
+    if not units:
+        raise DataError(
+            f"The data are a panel and the future is national. It needs rows for each of "
+            f"{', '.join(data.units[:5])}: Future.from_frame(frame, time=..., unit=...)."
+        )
+    odd = sorted(units ^ {*data.units})[0]
+    where = "the data" if odd in units else "the future"
+    raise DataError(f"Unit '{odd}' is not in {where}. Both have the same units.")
+
+
+def beyond_observed(data: Dataset, future: Future, columns: Collection[str]) -> dict[str, float]:
+    """Return how many times the largest value that was seen a column reaches, where above one."""
+    reached = {}
+    for name in columns:
+        if name in future.columns:
+            top = float(np.abs(data.array(name)[..., data.history :]).max())
+            largest = float(np.abs(future.array(name)).max())
+            if top and largest > top * (1 + 1e-9):
+                reached[name] = largest / top
+    return reached
+
+
+def warn_of_scales(data: Dataset, future: Future, columns: Collection[str]) -> None:
+    """Warn of columns that reach `_FAR` times what they ever were: they may be in other units."""
+    for name, times in beyond_observed(data, future, columns).items():
+        if times > _FAR:
+            warnings.warn(
+                f"'{name}' reaches {times:,.3g} times in the future what it ever was in the data. "
+                "Is it in other units?",
+                stacklevel=4,
+            )

@@ -1,0 +1,197 @@
+"""Compare plans of the time to come: `plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bayescausal import checks
+from bayescausal._types import Array, Draws, Node
+from bayescausal.data.future import Future
+from bayescausal.decisions.decision import gain_of, payoff_weights
+from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.experiments.estimand import Estimand
+from bayescausal.inference.extension import ExtendedFit, extend
+from bayescausal.inference.fit import Fit, edges_below
+from bayescausal.inference.verb import verb
+from bayescausal.model.contrast import reach
+from bayescausal.model.scm import Equations
+from bayescausal.queries.forecasts import extrapolation
+from bayescausal.queries.questions import attributes_of, worth_in_words
+from bayescausal.queries.worlds import label
+
+SCALES = ("net", "value", "outcome")
+
+
+@verb
+def plan(
+    fit: Fit,
+    plans: Mapping[str, Future],
+    *,
+    reference: str | None = None,
+    outcome: Node | None = None,
+    scale: str = "net",
+    seed: int = 0,
+    strict: bool = False,
+) -> Draws:
+    """Compare plans of the time to come with one of them.
+
+        sum value (Y_plan - Y_reference) - (spend_plan - spend_reference)
+
+    The errors are the same in both worlds, so that their noise cancels: much less uncertain than
+    the difference of two forecasts. Mediators react and carry-over counts, also after the last
+    period: there every input is at the mean of the reference, in all plans.
+
+    Parameters
+    ----------
+    fit : Fit
+    plans : mapping of str to Future
+        Futures of the same periods, by name.
+    reference : str, optional
+        The plan that others are compared with; the first one by default.
+    outcome : str, optional
+        Needed when the graph has several.
+    scale : {"net", "value", "outcome"}
+        Currency, spend subtracted; currency; or units of the outcome.
+    seed : int
+        Of the errors, which matter where responses are not linear in them.
+    strict : bool
+        Raise when a plan changes what has no identified effect.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, plan)``, without the reference; coords ``spend``, of all paid inputs
+        over the periods, and ``extra_spend``. ``p_positive`` of `summarize` is P(better).
+
+    Raises
+    ------
+    SpecError, DataError
+        Fewer than two plans, an unknown reference, plans of other periods, plans that are equal.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> same = bc.Future.like(fit.data, periods=13)  # doctest: +SKIP
+    >>> more = same.assign(tv=bc.Times(1.2))  # doctest: +SKIP
+    >>> bc.summarize(bc.plan(fit, {"same": same, "more tv": more}))  # doctest: +SKIP
+    """
+    reference = _reference(plans, reference)
+    if scale not in SCALES:
+        raise SpecError(
+            f"scale is one of {', '.join(SCALES)}; got {shown(scale)}."
+            f"{did_you_mean(str(scale), SCALES)}"
+        )
+    outcome = outcome or fit.spec.graph.outcome
+    extended = {name: extend(fit, future, seed=seed) for name, future in plans.items()}
+    base = extended[reference]
+    for name, other in extended.items():
+        if not other.future.time.equals(base.future.time):
+            raise SpecError(
+                f"Plan '{name}' has {len(other.future.time)} periods from "
+                f"{other.future.time[0].date()}, '{reference}' {len(base.future.time)} from "
+                f"{base.future.time[0].date()}. Compare plans of the same periods."
+            )
+    others = [name for name in plans if name != reference]
+    changes = {name: _changes(extended[name], base, name, outcome) for name in others}
+    nodes = {v for change in changes.values() for v in change}
+    tail = reach(base.scm, Estimand(dict.fromkeys(nodes, 0.0), outcome=outcome))
+    longer = extend(fit, base.future.followed_by(fit.data, tail), seed=seed)
+    questions = [_question(longer, base, name, changes[name], outcome) for name in others]
+    grades = [fit.evidence.grade(question) for question in questions]
+    if strict:
+        for question in questions:
+            fit.evidence.require_identified(question, "total")
+    worth = longer.data.value_of_outcome() if scale != "outcome" else np.ones(1)
+    spends = {name: _spend(other) for name, other in extended.items()}
+    extra = [spends[name] - spends[reference] for name in others]
+    weights = [
+        payoff_weights(longer, question, worth) if scale == "net" else {outcome: worth}
+        for question in questions
+    ]
+
+    def gains(equations: Equations) -> Array:
+        each = []
+        for question, weight, cost in zip(questions, weights, extra, strict=True):
+            gain = gain_of(equations, question, weight) - (cost if scale == "net" else 0.0)
+            each.append(np.broadcast_to(gain, (equations.draws,)))
+        return np.stack(each, axis=1)
+
+    treatments = sorted({t for question in questions for t in question.treatments})
+    values = longer.evaluate(gains, only=edges_below(fit.spec, treatments))
+    weakest = max(range(len(grades)), key=lambda k: grades[k].letter)
+    draws = label(
+        fit,
+        values,
+        ("plan",),
+        {"plan": others},
+        "gain",
+        grades={"plan": grades},
+        **{
+            **attributes_of(longer, questions[weakest], grades[weakest]),
+            "reference": reference,
+            "scale": scale,
+            "value": "" if scale == "outcome" else worth_in_words(fit, outcome),
+            "carry_over_counted": f"{tail} periods after the last one",
+            "extrapolation": "; ".join(
+                f"{name}: {words}"
+                for name in others
+                if (words := extrapolation(fit, extended[name].future, extended[name].planned))
+            ),
+        },
+    )
+    return draws.assign_coords(
+        spend=("plan", [spends[name] for name in others]), extra_spend=("plan", extra)
+    )
+
+
+def _reference(plans: Any, reference: Any) -> str:
+    if not isinstance(plans, Mapping) or len(plans) < 2:
+        raise SpecError(
+            "plans are two futures or more, by name: {'same': future, 'more tv': "
+            f"future.assign(tv=Times(1.2))}}; got {shown(plans)}."
+        )
+    names = [checks.name("plan: the name of a plan", name) for name in plans]
+    if reference is None:
+        return names[0]
+    return checks.name("plan: reference", reference, names)
+
+
+def _changes(
+    other: ExtendedFit, base: ExtendedFit, name: str, outcome: Node
+) -> dict[Node, np.ndarray]:
+    """Return the paths that a plan sets otherwise than the reference, over data and future."""
+    reaching = {*base.planned} & {*base.spec.reduced.ancestors(outcome)}
+    paths = {v: other.data.array(v) for v in sorted(reaching)}
+    changes = {v: path for v, path in paths.items() if (path != base.data.array(v)).any()}
+    if not changes:
+        raise SpecError(
+            f"Plan '{name}' sets nothing otherwise than the reference that '{outcome}' depends on."
+        )
+    return changes
+
+
+def _question(
+    longer: ExtendedFit,
+    base: ExtendedFit,
+    name: str,
+    changes: Mapping[Node, np.ndarray],
+    outcome: Node,
+) -> Estimand:
+    """Return a plan as a question: what it sets in its periods, against the reference."""
+    active = {}
+    for node, path in changes.items():
+        active[node] = longer.data.array(node).copy()
+        active[node][..., : path.shape[-1]] = path
+    question = Estimand(active, window=base.future.window, name=name, outcome=outcome)
+    longer.spec.check_estimand(question)
+    return question
+
+
+def _spend(extended: ExtendedFit) -> float:
+    """Return what the planned inputs cost in the periods of the future."""
+    start = len(extended.base.data.time)
+    paid = [v for v in extended.planned if v in extended.data.spend]
+    return sum(float(extended.data.spend_of(v)[..., start:].sum()) for v in paid)
