@@ -96,10 +96,11 @@ def response_reach(response):
 def design(term, time, training):
     """Columns of a baseline term over all of `time`."""
     columns = _columns(term, time, training)
-    first = len(time) - len(training)
+    first = list(time).index(training[0])
+    last = first + len(training)
     centered = []
     for column in columns:
-        middle = math.fsum(column[first:]) / len(training)
+        middle = math.fsum(column[first:last]) / len(training)
         centered.append([value - middle for value in column])
     return centered
 

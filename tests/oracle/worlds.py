@@ -60,9 +60,7 @@ class Worlds(Structure):
         for u in self.units:
             x = [value / self.scale[edge.source][u] for value in path[u]]
             if response is None or not response.transforms:
-                seen = [value / self.scale[edge.source][u] for value in self.x[edge.source][u]]
-                seen = seen[self.history :]
-                mean = math.fsum(seen) / len(seen)  # before the data start: its usual level
+                mean = self.before(edge.source, u)
                 out.append([x[t - edge.lag] if t >= edge.lag else mean for t in range(len(x))])
             else:
                 own = {k: self.theta[f"{edge}:{k}"] for k in response.priors}
@@ -71,6 +69,11 @@ class Worlds(Structure):
                 own = math.exp(self.theta[f"{edge}:unit"][u])
                 out[-1] = [own * value for value in out[-1]]
         return out
+
+    def before(self, node, u):
+        """What a node was before the data start: its usual level, scaled."""
+        seen = [value / self.scale[node][u] for value in self.x[node][u]][self.history :]
+        return math.fsum(seen) / len(seen)
 
     def _share(self, edge):
         """Root of the spend on the source over the sum of those of the target's media."""
