@@ -160,6 +160,11 @@ from .validation.experiment_checks import (
     reconcile as reconcile,
 )
 from .validation.augmentation_effect import compare_augmentation as compare_augmentation
+from .validation.holdouts import (
+    Holdout as Holdout,
+    compare_fits as compare_fits,
+    holdout as holdout,
+)
 from .validation.leave_one_out import (
     LeaveOneOut as LeaveOneOut,
     leave_one_out as leave_one_out,

@@ -61,7 +61,8 @@ def budget_plans(
         another total the first plan is the old mix, ``"in proportion"``, and there is no status
         quo to fall back on.
     window : (start, end), optional
-        By default the last year whose tail of carry-over the data hold, or the last year.
+        By default the last year whose tail of carry-over the data hold, or the last year; of a
+        fit with a future all of its future.
     outcome : str, optional
         Needed when the graph has several.
     value : float, optional
@@ -188,8 +189,13 @@ def _running(fit: Fit, names: list[Node], place: dict[str, Any]) -> tuple[list[N
 
 
 def last_year(fit: Fit, names: list[Node], outcome: Node) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return the last year of the data whose tail of carry-over they hold, or the last year."""
+    """Return the last year of the data whose tail of carry-over they hold, or the last year.
+
+    Of a fit with a future it is all of the future.
+    """
     time = fit.data.training
+    if ahead := len(fit.data.time) - len(fit.observed.data.time):
+        return time[-ahead], time[-1]
     step = (time[-1] - time[0]).days / max(1, len(time) - 1)
     year = max(1, round(365.25 / step)) if step else 1
     tail = reach(fit.scm, incremental(names, outcome=outcome))

@@ -57,8 +57,8 @@ def optimize(
         max_f  objective( sum value (Y_f - Y_0) )   subject to   sum spend f <= budget
 
     The effect is the total one, through mediators that react and with carry-over, of all channels
-    together: it need not be a sum over channels. The timing within the window is not changed, and
-    the window stands for the time to come; it is no forecast.
+    together: it need not be a sum over channels. The timing within the window is not changed.
+    A window of the data stands for the time to come; `extend` adds the time to come itself.
 
     Parameters
     ----------
@@ -84,7 +84,8 @@ def optimize(
     fixed : sequence of str
         Channels that keep their spend.
     window : (start, end), optional
-        By default the last year whose tail of carry-over the data hold, or the last year.
+        By default the last year whose tail of carry-over the data hold, or the last year; of a
+        fit with a future (`extend`) all of its future.
     outcome : str, optional
         Needed when the graph has several.
     objective : "mean", Quantile, CVaR or MeanLessSD

@@ -138,7 +138,7 @@ def plan(
             "extrapolation": "; ".join(
                 f"{name}: {words}"
                 for name in others
-                if (words := extrapolation(fit, extended[name].future, extended[name].planned))
+                if (words := extrapolation(fit, extended[name].future, fit.spec.planned))
             ),
         },
     )
@@ -163,7 +163,7 @@ def _changes(
     other: ExtendedFit, base: ExtendedFit, name: str, outcome: Node
 ) -> dict[Node, np.ndarray]:
     """Return the paths that a plan sets otherwise than the reference, over data and future."""
-    reaching = {*base.planned} & {*base.spec.reduced.ancestors(outcome)}
+    reaching = {*base.spec.planned} & {*base.spec.reduced.ancestors(outcome)}
     paths = {v: other.data.array(v) for v in sorted(reaching)}
     changes = {v: path for v, path in paths.items() if (path != base.data.array(v)).any()}
     if not changes:
@@ -193,5 +193,5 @@ def _question(
 def _spend(extended: ExtendedFit) -> float:
     """Return what the planned inputs cost in the periods of the future."""
     start = len(extended.base.data.time)
-    paid = [v for v in extended.planned if v in extended.data.spend]
+    paid = [v for v in extended.spec.planned if v in extended.data.spend]
     return sum(float(extended.data.spend_of(v)[..., start:].sum()) for v in paid)

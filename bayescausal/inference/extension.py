@@ -33,9 +33,9 @@ def extend(fit: Fit, future: Future, *, seed: int = 0) -> ExtendedFit:
     ----------
     fit : Fit
     future : Future
-        Values of every input, and of treatments whose plan is held. Of a treatment whose exposure
-        is missing it is bought with its spend, of one whose cost is missing the cost is computed,
-        both at the mean price of the data.
+        Values of `Spec.planned`: every input, and treatments that do not react. Exposure that is
+        missing is bought with the spend, a cost that is missing is that of the exposure, both at
+        the mean price of the data.
     seed : int
         Of the errors after the data: the same for every future, so that two of them differ in
         what is planned alone.
@@ -56,8 +56,6 @@ def extend(fit: Fit, future: Future, *, seed: int = 0) -> ExtendedFit:
     >>> ahead = bc.Future.like(fit.data, periods=13)  # doctest: +SKIP
     >>> bc.roas(bc.extend(fit, ahead), window=ahead.window)  # doctest: +SKIP
     """
-    if isinstance(fit, ExtendedFit):
-        raise SpecError("This fit has a future already. Extend `fit.observed`, with the new one.")
     seed = checks.seed("extend: seed", seed)
     return _extended(fit, future, seed)
 
@@ -95,21 +93,15 @@ class ExtendedFit(Fit):
         return continued_scm(self.base.scm, self.data)
 
     @property
-    def misfit(self) -> str:  # type: ignore[override]
+    def misfit(self) -> str:
         """As that of the observed fit."""
         return self.base.misfit
 
     @property
-    def plain(self) -> Fit | None:  # type: ignore[override]
+    def plain(self) -> Fit | None:
         """The fit without augmentation, extended alike."""
         plain = self.base.plain
         return None if plain is None else extend(plain, self.future, seed=self.seed)
-
-    @cached_property
-    def planned(self) -> tuple[Node, ...]:
-        """The nodes that the future sets: inputs, and treatments whose plan is held."""
-        held = (v for v in self.spec.modelled if v in self.spec.held)
-        return (*self.spec.inputs, *(v for v in held if v in self.future.columns))
 
     def simulation(self, group: str = "posterior") -> np.ndarray:
         """Simulated paths of the modelled nodes: ``(draw, node, time)`` or ``(..., unit, time)``.
@@ -124,7 +116,7 @@ class ExtendedFit(Fit):
                 nonlocal first
                 rows = np.arange(first, first + equations.draws)
                 first += equations.draws
-                paths = {v: self._planned_path(v, rows) for v in self.planned}
+                paths = {v: self._planned_path(v, rows) for v in self.spec.planned}
                 world = continuation(equations, self.scm, paths, rng)
                 start = len(self.base.data.time)
                 return np.stack([world[v][..., start:] for v in self.spec.modelled], axis=1)
@@ -185,7 +177,7 @@ def _extended(fit: Fit, future: Future, seed: int) -> ExtendedFit:
     nodes = (*spec.inputs, *spec.modelled)
     columns = list(dict.fromkeys([*nodes, *costs.values(), *value, *size]))
     continued(data, future, nodes)  # raises for dates and units before columns are computed
-    future = _complete(fit, future, [*spec.inputs, *value], costs)
+    future = _complete(fit, future, [*spec.planned, *value], costs)
     _check_exposure(fit, future)
     provisional = replace(data, table=continued(data, future, columns), left_out={})
     extended = ExtendedFit(spec, provisional, fit.tree, fit, future, seed)
@@ -226,11 +218,10 @@ def _complete(fit: Fit, future: Future, needed: list[Node], costs: Mapping[Node,
 
 def _check_exposure(fit: Fit, future: Future) -> None:
     """Raise for exposure that is negative and saturates; warn of columns in other units."""
-    nodes = [*fit.spec.inputs, *(v for v in fit.spec.modelled if v in fit.spec.held)]
-    for node in nodes:
-        if node in future.columns and fit.scm.saturates(node) and (future.array(node) < 0).any():
+    for node in fit.spec.planned:
+        if fit.scm.saturates(node) and (future.array(node) < 0).any():
             raise DataError(
                 f"'{node}' is negative in the future (down to {future.array(node).min():g}), but "
                 "it saturates: exposure cannot be negative. Set zero or more."
             )
-    warn_of_scales(fit.data, future, nodes)
+    warn_of_scales(fit.data, future, fit.spec.planned)

@@ -41,12 +41,7 @@ def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         if "fit" in signature.parameters and (args or "fit" in kwargs):
-            fit = args[0] if args else kwargs["fit"]
-            _require_fit(title, fit)
-            if fit.observed is not fit and not function.__module__.startswith(FORWARD):
-                raise SpecError(
-                    f"{title} is about the data, and this fit has a future. Give it `fit.observed`."
-                )
+            _require_fit(title, args[0] if args else kwargs["fit"], function.__module__)
         bound = _bound(title, signature, args, kwargs)
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
@@ -76,8 +71,13 @@ def _bound(
         raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
 
 
-def _require_fit(title: str, value: Any) -> None:
+def _require_fit(title: str, value: Any, module: str) -> None:
+    """Raise unless a verb of this module may be asked of what was passed as its fit."""
     if isinstance(value, Fit):
+        if value.observed is not value and not module.startswith(FORWARD):
+            raise SpecError(
+                f"{title} is about the data, and this fit has a future. Give it `fit.observed`."
+            )
         return
     advice = "It is what fit(spec, data) or load(path) returns."
     if isinstance(value, Spec | Dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import xarray as xr
 
@@ -58,10 +59,10 @@ def forecast(fit: Fit, future: Future, *, seed: int = 0) -> xr.Dataset:
     extended = extend(fit, future, seed=seed)
     values = extended.simulation().reshape(*fit.shape, len(fit.spec.modelled), *_shape(extended))
     units = {"unit": list(fit.data.units)} if fit.data.is_panel else {}
-    attributes = {
+    attributes: dict[str, Any] = {
         "kind": "forecast",
         "world": "spend as planned; mediators react",
-        "extrapolation": extrapolation(fit, extended.future, extended.planned),
+        "extrapolation": extrapolation(fit, extended.future, fit.spec.planned),
     }
     coords = {**units, "time": future.time}
     return xr.Dataset(

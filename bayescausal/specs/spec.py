@@ -274,6 +274,15 @@ class Spec:
         above = {*self.measured, *graph.ancestors(*self.measured)} - {*graph.outcomes}
         return tuple(v for v in self.modelled if v in descendants & above)
 
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """The nodes whose paths a plan of the time to come states: all that does not react.
+
+        Inputs, and treatments with an equation (a district, a budget rule) that are no mediators.
+        """
+        acting = (v for v in self.modelled if v in self.treatments)
+        return (*self.inputs, *(v for v in acting if v not in self.mediators))
+
     @cached_property
     def proxies(self) -> tuple[str, ...]:
         """The modelled nodes through which nothing acts on what is measured."""

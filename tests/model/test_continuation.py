@@ -59,9 +59,8 @@ def longer(scm, seed=5):
 
 
 def planned(scm, extended):
-    """Inputs, and treatments whose plan is held."""
-    held = [v for v in scm.spec.modelled if v in scm.spec.held]
-    return {v: extended.array(v) for v in (*scm.spec.inputs, *held)}
+    """What a plan states: inputs, and treatments that do not react."""
+    return {v: extended.array(v) for v in scm.spec.planned}
 
 
 @pytest.mark.parametrize("name", CASES)
