@@ -1,0 +1,88 @@
+"""Plot the time to come: what was observed, and the forecast after it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayescausal import checks
+from bayescausal._types import Node
+from bayescausal.data.future import year_of
+from bayescausal.errors import SpecError, shown
+from bayescausal.inference.fit import Fit
+from bayescausal.inference.verb import verb
+from bayescausal.presentation.plot_style import (
+    INK,
+    SOFT,
+    date_axis,
+    draw_band,
+    panel_on,
+    period,
+    styled,
+    table_of,
+)
+
+
+@verb
+@styled()
+def plot_forecast(
+    fit: Fit,
+    draws: xr.Dataset,
+    node: Node | None = None,
+    prob: float = 0.9,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """Plot a forecast after the last two years of the data.
+
+    Parameters
+    ----------
+    fit : Fit
+    draws : xarray.Dataset
+        From `forecast`.
+    node : str, optional
+        A modelled node; the first outcome by default. A panel is summed over its units.
+    prob : float
+        Probability inside the band.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SpecError
+        The draws are no forecast, or have no such node.
+    """
+    if not isinstance(draws, xr.Dataset) or draws.attrs.get("kind") != "forecast":
+        raise SpecError(
+            f"plot_forecast draws what forecast(fit, future) returns; got {shown(draws)}."
+        )
+    node = checks.name("plot_forecast: node", node or fit.spec.graph.outcomes[0], map(str, draws))
+    ahead, time = draws[node], pd.DatetimeIndex(draws.indexes["time"])
+    past = fit.data.array(node)[..., fit.data.history :]
+    subject = node
+    if fit.data.is_panel:
+        ahead, past = ahead.sum("unit", keep_attrs=True), past.sum(axis=0)
+        subject = f"{node}, sum over {len(fit.data.units)} units"
+    recent = min(len(past), 2 * year_of(fit.data))
+    beyond = draws.attrs["extrapolation"]
+    sheet, panel = panel_on(
+        fit,
+        ax,
+        height=2.9,
+        title=f"{subject}: {len(time)} {period(fit)}s ahead",
+        subtitle=f"Dots: observed. Line and band: median and {prob:.0%} interval of each "
+        f"{period(fit)} under the plan, errors included. Not a test of the graph."
+        + (f" Beyond the data: {beyond}." if beyond else ""),
+    )
+    panel.plot(fit.data.training[-recent:], past[-recent:], "o", color=INK, markersize=2.4)
+    draw_band(panel, time, table_of(ahead, prob))
+    panel.axvline(fit.data.time[-1], color=SOFT, linewidth=0.8)
+    panel.set_ylabel(node)
+    date_axis(panel)
+    return sheet
