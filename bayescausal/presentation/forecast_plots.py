@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescausal import checks
 from bayescausal._types import Node
-from bayescausal.data.future import year_of
-from bayescausal.errors import SpecError, shown
+from bayescausal.data.future import Future, year_of
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.plot_style import (
@@ -23,16 +21,18 @@ from bayescausal.presentation.plot_style import (
     styled,
     table_of,
 )
+from bayescausal.queries.forecasts import forecast
 
 
 @verb
 @styled()
 def plot_forecast(
     fit: Fit,
-    draws: xr.Dataset,
+    future: Future,
     node: Node | None = None,
     prob: float = 0.9,
     *,
+    seed: int = 0,
     ax: Axes | None = None,
 ) -> Figure:
     """Plot a forecast after the last two years of the data.
@@ -40,12 +40,13 @@ def plot_forecast(
     Parameters
     ----------
     fit : Fit
-    draws : xarray.Dataset
-        From `forecast`.
+    future : Future
     node : str, optional
         A modelled node; the first outcome by default. A panel is summed over its units.
     prob : float
         Probability inside the band.
+    seed : int
+        As in `forecast`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a figure of its own by default.
 
@@ -55,14 +56,12 @@ def plot_forecast(
 
     Raises
     ------
-    SpecError
-        The draws are no forecast, or have no such node.
+    SpecError, DataError
+        The node has no equation; a future that `forecast` refuses.
     """
-    if not isinstance(draws, xr.Dataset) or draws.attrs.get("kind") != "forecast":
-        raise SpecError(
-            f"plot_forecast draws what forecast(fit, future) returns; got {shown(draws)}."
-        )
-    node = checks.name("plot_forecast: node", node or fit.spec.graph.outcomes[0], map(str, draws))
+    node = node or fit.spec.graph.outcomes[0]
+    node = checks.name("plot_forecast: node", node, fit.spec.modelled)
+    draws = forecast(fit, future, seed=seed)
     ahead, time = draws[node], pd.DatetimeIndex(draws.indexes["time"])
     past = fit.data.array(node)[..., fit.data.history :]
     subject = node

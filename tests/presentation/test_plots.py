@@ -29,7 +29,7 @@ PLOTS = {
     )
 }
 EVERY = [name for name in bc.__all__ if name.startswith("plot_")]
-ONE_PANEL = {"plot_fit", "plot_roas"}
+ONE_PANEL = {"plot_fit", "plot_forecast", "plot_roas"}
 OTHER = {  # what is drawn is no fit of national data
     "plot_augmentation": "rows",
     "plot_decomposition": "parts",
@@ -112,15 +112,27 @@ def test_a_plot_is_a_figure_and_leaves_the_style_of_the_user_alone(example_fit, 
     assert dict(matplotlib.rcParams) == before
 
 
+def plot_of(name):
+    """A public plot of one argument: a forecast is drawn of four periods like the last one."""
+    if name != "plot_forecast":
+        return getattr(bc, name)
+
+    def plot(fit, **more):
+        return bc.plot_forecast(fit, bc.Future.like(fit.data, 4, fill="last"), **more)
+
+    return plot
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_a_public_plot_returns_its_figure_and_draws_one_panel_where_it_is_told(request, name):
-    plot, fixture = getattr(bc, name), OTHER.get(name, "example_fit")
+    plot, fixture = plot_of(name), OTHER.get(name, "example_fit")
     subject = request.getfixturevalue(fixture)
     figure = plot(subject)
     assert isinstance(figure, Figure)
     assert figure.canvas.manager is None  # pyplot does not know of it
-    assert "Returns\n-------\nmatplotlib.figure.Figure" in inspect.getdoc(plot)
-    takes = "ax" in inspect.signature(plot).parameters
+    public = getattr(bc, name)
+    assert "Returns\n-------\nmatplotlib.figure.Figure" in inspect.getdoc(public)
+    takes = "ax" in inspect.signature(public).parameters
     assert takes == (name in ONE_PANEL)
     if takes:
         assert len(figure.axes) == 1
@@ -136,7 +148,7 @@ def test_a_public_plot_returns_its_figure_and_draws_one_panel_where_it_is_told(r
 @pytest.mark.parametrize("name", sorted(ONE_PANEL))
 def test_a_panel_of_the_user_says_that_a_fit_has_not_converged(panel_of_three, name):
     ax = Figure().subplots()
-    getattr(bc, name)(unconverged(panel_of_three), ax=ax)
+    plot_of(name)(unconverged(panel_of_three), ax=ax)
     assert "NOT CONVERGED" in ax.get_title(loc="left")
     assert "sum over 3 units" in ax.get_title(loc="left") or name == "plot_roas"
 
