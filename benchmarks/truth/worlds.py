@@ -1,6 +1,6 @@
-"""Worlds of known effects in eight families, in plain numpy: no equation of any package is used.
+"""Worlds of known effects in ten families, in plain numpy: no equation of any package is used.
 
-National weekly data: a level, a trend, a yearly season, three or four channels, and errors that are
+National weekly data: a level, a trend, a yearly season, one to ten channels, and errors that are
 independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
 curves are Hill, logistic, Michaelis-Menten, a root, a logarithm or straight; media are always on,
 flighted or pulsed, and bring 12 to 45 percent of sales. A channel's return falls with its spend,
@@ -16,6 +16,8 @@ to 50,016 judged the default prior before this one, and taught what was wrong wi
 `latent`      demand moves one channel and sales and is not recorded; a test measured the channel
 `instrument`  the same without a test; the price of air time moves the channel only
 `panel`       four markets of different size that respond alike per head; errors are their own
+`single`      one channel
+`many`        ten channels
 """
 
 from __future__ import annotations
@@ -29,7 +31,16 @@ import pandas as pd
 WEEKS = 156
 MEMORY = 26
 JUDGE = 60_000
-FAMILIES = ("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel")
+FAMILIES = (
+    *("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel"),
+    *("single", "many"),
+)
+CHANNELS = (
+    *("tv", "search", "social", "radio", "print"),
+    *("outdoor", "video", "audio", "display", "email"),
+)
+COUNTS = {"plain": 4, "null": 4, "single": 1, "many": 10}
+"""Channels of a family; three elsewhere."""
 ORDINARY = ("plain", "confounded", "collinear", "null")
 MARKETS = 4
 TEST_WEEKS = slice(60, 68)
@@ -138,8 +149,8 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     rng = np.random.default_rng([FAMILIES.index(family), seed])
     if family == "panel":
         return _make_panel(rng, seed, memory)
-    several = 4 if family in ("plain", "null") else 3
-    channels = ("tv", "search", "social", "radio")[:several]
+    several = COUNTS.get(family, 3)
+    channels = CHANNELS[:several]
     t = np.arange(WEEKS)
     hidden = autoregressive(rng, 0.5)  # demand, or what else two nodes share
     mood = autoregressive(rng, 0.6)
