@@ -173,8 +173,8 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         )
     plans = [_feasible(fit, plan.on(outcome)) for plan in decision.plans]
     worth = fit.data.value_of_outcome() if decision.value is None else np.array(decision.value)
-    indices = _draw_indices(fit.shape, draws)
-    thin = _thinned(fit, indices)
+    indices = draw_indices(fit.shape, draws)
+    thin = thinned(fit, indices)
     scm = thin.scm
     weights = [payoff_weights(thin, plan, worth) for plan in plans]
     costs = [spend_change(scm, plan) for plan in plans]
@@ -288,7 +288,7 @@ def _feasible(fit: Fit, plan: Estimand) -> Estimand:
     return plan
 
 
-def _draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
+def draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
     """Return the indices of the draws to use, the same in each chain."""
     chains, length = shape
     if draws is None:
@@ -297,7 +297,8 @@ def _draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
     return np.linspace(0, length - 1, min(length, draws // chains)).round().astype(int)
 
 
-def _thinned(fit: Fit, indices: np.ndarray) -> Fit:
+def thinned(fit: Fit, indices: np.ndarray) -> Fit:
+    """Return the fit with these draws of each chain."""
     tree = xr.DataTree.from_dict(
         {"posterior": fit.tree["posterior"].to_dataset().isel(draw=indices)}
     )
