@@ -3,9 +3,8 @@
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
-from allocation_worlds import HILL, fit_of, media_fit, table
+from allocation_worlds import HILL, media_fit, panel_fit, table
 from presentation_cases import converged, quick, unconverged, weekly
 
 import bayescausal as bc
@@ -158,25 +157,6 @@ def test_under_a_log_link_the_parts_sum_to_the_data():
     sizes = [row["amount"]["size"] for row in rows.values() if not row["total"]]
     assert len(bc.optimize(fit).table) == len(page["change"]["rows"])
     assert sum(sizes) == pytest.approx(float(fit.data.array("sales").sum()), rel=1e-9)
-
-
-def panel_fit(units=3, draws=20):
-    frames = []
-    for k in range(units):
-        frame, spend = table("ab", seed=k)
-        frames.append(frame.assign(market=f"m{k}"))
-    data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=spend)
-    spec = bc.Spec(
-        bc.Graph.parse("a, b -> sales", outcome="sales"),
-        {"a": HILL, "b": HILL},
-        noise=bc.NormalNoise(),
-        treatments=("a", "b"),
-    )
-    rng = np.random.default_rng(1)
-    theta = {f"{c}->sales": rng.gamma(9, 0.3 / 9, draws) for c in "ab"}
-    for c in "ab":
-        theta |= {f"{c}->sales:slope": 1.2, f"{c}->sales:half": 0.4}
-    return fit_of(spec, data, theta)
 
 
 def test_a_panel_is_counted_over_its_units():
