@@ -276,7 +276,7 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
     moves = [c for c in best.table.index if not _held(best, c)]
     action = _action(fit, best, moves, str(gain["grade"]))
     evidence = (
-        f"Among splits of the spend of {window} with each channel at half to one and a half times "
+        f"Among splits of what {window} cost, each channel at half to one and a half times "
         f"what it got, the best would bring {words['median']} more {_units(fit, outcome)} "
         f"(median; {prob:.0%} interval {interval}); the chance that it brings more at all is "
         f"{words['chance']}. {words['standing']}."
