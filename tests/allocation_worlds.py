@@ -81,3 +81,23 @@ def media_fit(
         theta |= {f"{e}:slope": 1.2, f"{e}:half": 0.4}
     theta |= {k: np.asarray(v) for k, v in (strengths or {}).items()}
     return fit_of(spec, data, theta | (values or {}))
+
+
+def panel_fit(units=3, draws=20, prices=(1.0, 2.0, 0.5)):
+    """A fit of ``a, b -> sales`` in markets that pay different prices, with strengths unknown."""
+    frames = []
+    for k in range(units):
+        frame, spend = table("ab", {"a": prices[k]}, seed=k)
+        frames.append(frame.assign(market=f"m{k}"))
+    data = bc.Dataset.from_frame(pd.concat(frames), time="week", unit="market", spend=spend)
+    spec = bc.Spec(
+        bc.Graph.parse("a, b -> sales", outcome="sales"),
+        dict.fromkeys("ab", HILL),
+        noise=bc.NormalNoise(),
+        treatments=("a", "b"),
+    )
+    rng = np.random.default_rng(1)
+    theta = {f"{c}->sales": rng.gamma(9, 0.3 / 9, draws) for c in "ab"}
+    for c in "ab":
+        theta |= {f"{c}->sales:slope": 1.2, f"{c}->sales:half": 0.4}
+    return fit_of(spec, data, theta)

@@ -9,6 +9,9 @@ import pandas as pd
 
 from bayescausal.data.dates import Window
 
+CALENDARS = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+"""Periods of the calendar that rows can be collected into, as pandas abbreviates them."""
+
 Reading = tuple[pd.DatetimeIndex, pd.DatetimeIndex]
 """First and last day of each period."""
 
@@ -93,6 +96,17 @@ def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIn
         return time
     shift = months(pattern) - 1 if (first.month != pattern.month).any() else 0
     return (time.to_period("M") - shift).to_timestamp()
+
+
+def calendar(time: pd.DatetimeIndex, by: str) -> np.ndarray:
+    """Return for each row the week, month, quarter or year that it begins in, as text.
+
+    Examples
+    --------
+    >>> calendar(pd.date_range("2025-01-20", periods=3, freq="7D"), "month").tolist()
+    ['2025-01', '2025-01', '2025-02']
+    """
+    return starts(time, time).to_period(CALENDARS[by]).astype(str).to_numpy()
 
 
 def places(

@@ -172,7 +172,7 @@ def payoffs(fit: Fit, decision: Decision, *, draws: int | None = None) -> Draws:
         )
     plans = [_feasible(fit, plan.on(outcome)) for plan in decision.plans]
     worth = fit.data.value_of_outcome() if decision.value is None else np.array(decision.value)
-    indices = _draw_indices(fit.shape, draws)
+    indices = draw_indices(fit.shape, draws)
     thin = fit.thinned(indices)
     scm = thin.scm
     weights = [payoff_weights(thin, plan, worth) for plan in plans]
@@ -287,7 +287,7 @@ def _feasible(fit: Fit, plan: Estimand) -> Estimand:
     return plan
 
 
-def _draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
+def draw_indices(shape: tuple[int, int], draws: int | None) -> np.ndarray:
     """Return the indices of the draws to use, the same in each chain."""
     chains, length = shape
     if draws is None:

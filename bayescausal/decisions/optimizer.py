@@ -355,7 +355,7 @@ def _statements(
             "largest one that was seen."
         )
     if not fit.convergence.converged:
-        words.append(f"NOT CONVERGED: {fit.convergence}")
+        words.append(str(fit.convergence))
     if fit.misfit:
         words.append(f"ERRORS DO NOT FIT: {fit.misfit}")
     if not solved:

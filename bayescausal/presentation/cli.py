@@ -1,4 +1,4 @@
-"""`bayescausal demo | validate | identify | workshop | fit | effects | report`, from one YAML file.
+"""The command line: demo, validate, identify, workshop, fit, effects, decompose, optimize, report.
 
 Only light modules load here: ``bc.fit`` and its like come on first use, so that ``--help``
 answers at once.
@@ -113,6 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--title")
     report.set_defaults(run=_report)
 
+    decompose = commands.add_parser("decompose", help="print the parts that the outcome is made of")
+    decompose.add_argument(
+        "--by", choices=("week", "month", "quarter", "year"), help="by default all periods together"
+    )
+    decompose.add_argument(
+        "--channels", nargs="+", metavar="NODE", help="by default treatments that reach the outcome"
+    )
+    decompose.add_argument("--outcome", metavar="NODE", help="needed when there are several")
+    decompose.add_argument("--currency", action="store_true", help="at the value of the outcome")
+    decompose.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    decompose.set_defaults(run=_decompose)
+
     optimize = commands.add_parser("optimize", help="print the best spend of each channel")
     target = optimize.add_mutually_exclusive_group()
     target.add_argument("--budget", type=float, help="of all channels; the present one by default")
@@ -138,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
-    for command in (effects, report):
+    for command in (effects, decompose, report):
         command.add_argument("model", type=Path, metavar="model.nc")
         command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
     return parser
@@ -226,6 +238,38 @@ def _effects(args: argparse.Namespace) -> None:
             chances = table["p_positive"].map("{:.3f}".format)
             numbers = table.select_dtypes("number").apply(lambda column: column.map(number))
             print(table.assign(**numbers).assign(p_positive=chances).to_string())
+    _say_state(fit)
+    _say_unidentified(fit)
+    _say_conflicts(fit)
+    _say_moved(fit)
+
+
+def _decompose(args: argparse.Namespace) -> None:
+    fit = bc.load(args.model)
+    draws = bc.decomposition(
+        fit,
+        outcome=args.outcome,
+        channels=args.channels,
+        currency=args.currency,
+        total=args.by is None,
+        by=args.by,
+    )
+    table = bc.summarize(draws, args.prob)
+    name, state = draws.attrs["outcome"], fit.convergence
+    if args.format == "json":
+        head = {"outcome": name, "counted_in": draws.attrs["counted_in"], "prob": args.prob}
+        head |= {"converged": state.converged, "convergence": str(state)}
+        rows = table.reset_index().to_dict("records")
+        print(json.dumps({**head, "parts": [*map(_strict, rows)]}, indent=1))
+    elif args.format == "csv":
+        print(csv_text(table.assign(outcome=name, converged=state.converged)), end="")
+    else:
+        print(f"What {name} is made of, in {draws.attrs['counted_in']}. In each draw the parts sum")
+        print(f"to the data. low and high bound the {args.prob:.0%} credible interval. grade: A")
+        print("(randomized test) to G, or X: not identified, the priors set the number.")
+        columns = ["median", "low", "high", "grade"]
+        numbers = table[columns].select_dtypes("number").apply(lambda column: column.map(number))
+        print(table[columns].assign(**numbers).to_string())
     _say_state(fit)
     _say_unidentified(fit)
     _say_conflicts(fit)

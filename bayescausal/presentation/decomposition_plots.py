@@ -66,7 +66,9 @@ def plot_decomposition(draws: Draws, kind: str = "waterfall", prob: float = 0.9)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise SpecError(f"kind is one of {', '.join(_KINDS)}; got {shown(kind)}.")
     if kind == "area" and "time" not in draws.dims:
-        raise SpecError("kind='area' goes over time, and these draws are totals: leave total out.")
+        raise SpecError(
+            "kind='area' goes over time, and these draws are sums: leave total out, and by."
+        )
     alarm = "" if draws.attrs["converged"] else draws.attrs["convergence"]
     return _waterfall(draws, prob, alarm) if kind == "waterfall" else _area(draws, alarm)
 
@@ -80,7 +82,8 @@ def _running(draws: Draws) -> pd.DataFrame:
 
 
 def _waterfall(draws: Draws, prob: float, alarm: str) -> Figure:
-    total = draws.sum([d for d in ("unit", "time") if d in draws.dims], keep_attrs=True)
+    rest = [d for d in draws.dims if d not in ("chain", "draw", "component")]
+    total = draws.sum(rest, keep_attrs=True)
     table, ends = table_of(total, prob), _running(total).to_numpy()
     starts = np.concatenate([[0.0], ends[:-1]])
     outcome, rows = draws.attrs["outcome"], range(len(table))

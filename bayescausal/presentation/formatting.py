@@ -37,12 +37,12 @@ def share(x: float) -> str:
 
     Examples
     --------
-    >>> share(0.0634), share(0.63)
-    ('6.3%', '63%')
+    >>> share(0.0634), share(0.63), share(-0.00001)
+    ('6.3%', '63%', '0.0%')
     """
     if not math.isfinite(x):
         return "n/a"
-    return f"{x:.1%}" if abs(x) < 0.0995 else f"{x:.0%}"
+    return f"{round(x, 3) + 0.0:.1%}" if abs(x) < 0.0995 else f"{x:.0%}"
 
 
 def chance(p: float, draws: int) -> str:

@@ -20,10 +20,11 @@ type Questions = dict[tuple[Node, str], Draws]
 
 def cells(fit: Fit, questions: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
     """Return the median, interval and P(above one) of every quantity of a channel, as text."""
-    return {q: _cell(fit, draws, q, prob) for (c, q), draws in questions.items() if c == channel}
+    return {q: cell(fit, draws, q, prob) for (c, q), draws in questions.items() if c == channel}
 
 
-def _cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
+def cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
+    """Return the median, interval and chances of scalar draws, as text with their grade."""
     write = share if quantity == "share" else number
     line = table_of(draws, prob).iloc[0]
     p_above = float(table_of(draws - 1, prob)["p_positive"].iloc[0])
@@ -40,7 +41,7 @@ def _cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
         "positive": chance(float(line["p_positive"]), count),
         "grade": line["grade"],
         "unknown": line["grade"] == Letter.X and line["low"] != line["high"],
-        "standing": standing(line["grade"]),
+        "standing": standing(line["grade"]) if line["grade"] else "",
     }
 
 
@@ -99,7 +100,7 @@ def _step(
     terms = [f"at {number(1)} a unit"] if fit.data.value == 1 else []
     if quantities["roas"]["median"] != quantities["induced roas"]["median"]:
         draws = mroas(fit, [channel], spend="induced").isel(channel=0).drop_vars("channel")
-        margin = _cell(fit, draws, "mroas", prob)
+        margin = cell(fit, draws, "mroas", prob)
         terms.append("counting the spend that it causes elsewhere")
     if not math.isfinite(margin["size"]):
         return ""

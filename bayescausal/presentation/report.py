@@ -22,6 +22,7 @@ from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
+from bayescausal.presentation.decision_section import decision_sections
 from bayescausal.presentation.diagnostics_plots import plot_diagnostics
 from bayescausal.presentation.evidence_text import (
     described,
@@ -79,8 +80,9 @@ def report(
 ) -> Path:
     """Write one HTML file that needs no network, no script and no other file.
 
-    It says what each channel did and how sure that is, each number with its grade of evidence;
-    then what the numbers rest on: the verdict of the graph on every channel, the lift tests, the
+    It says what to do with the budget and how sure that is, where the outcome came from, what each
+    channel did and what it costs, each number with its grade of evidence; then what the numbers
+    rest on: the verdict of the graph on every channel, the lift tests, the
     fit, the priors, the sampler. A number that is not identified is never shown without saying so.
     Effects are causal only if the graph is right.
 
@@ -211,6 +213,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "converged": state.converged,
         "conflicts": _conflicts(fit),
         "augmented": comparison_section(fit, prob),
+        "decision": _drawn(decision_sections(fit, prob)),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": headlines(fit, questions[outcome], outcome, prob),
@@ -385,6 +388,14 @@ def _test_figures(
 def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
     width, height = sheet.get_size_inches()
     return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
+
+
+def _drawn(decision: dict[str, Any]) -> dict[str, Any]:
+    """Encode the figures of the sections that have one."""
+    for section in (*decision["origins"], decision["spending"]):
+        if section.get("figure") is not None:
+            section["figure"] = _figure(section["figure"], section["alt"])
+    return decision
 
 
 def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
-from bayescausal.errors import SpecError, shown
+from bayescausal.data.periods import CALENDARS, calendar
+from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
@@ -57,6 +58,7 @@ def decomposition(
     outcome: Node | None = None,
     channels: Sequence[Node] | None = None,
     total: bool = False,
+    by: str | None = None,
     currency: bool = False,
     strict: bool = False,
 ) -> Draws:
@@ -79,6 +81,8 @@ def decomposition(
         Treatments that reach the outcome, by default. Any other parent of the outcome is a control.
     total : bool
         Sum over time and units; keeps large panels in memory.
+    by : {"week", "month", "quarter", "year"}, optional
+        Sum over the periods that begin in each, and over units.
     currency : bool
         Count in currency, by the `Dataset`'s value of the outcome, not in units of the outcome.
     strict : bool
@@ -87,7 +91,8 @@ def decomposition(
     Returns
     -------
     xarray.DataArray
-        Dims ``(chain, draw, component)``, and ``(time)`` or ``(unit, time)`` unless ``total``.
+        Dims ``(chain, draw, component)``, and ``(time)`` or ``(unit, time)`` unless ``total``;
+        with ``by`` one of that name.
         The coord ``kind`` is ``baseline``, ``control``, ``channel``, ``overlap`` or ``residual``,
         and ``channel`` names the channel that a part belongs to: these sum to `contributions`. All
         but the residual sum to the fitted outcome, given its observed causes; with the residual
@@ -96,7 +101,8 @@ def decomposition(
     Raises
     ------
     SpecError
-        No treatment reaches the outcome, or a channel does not.
+        No treatment reaches the outcome, or a channel does not; another ``by``, or ``by`` of a
+        total.
     NotIdentified
         With ``strict``.
 
@@ -116,6 +122,7 @@ def decomposition(
     --------
     >>> import bayescausal as bc
     >>> bc.summarize(bc.decomposition(fit, total=True))  # doctest: +SKIP
+    >>> bc.summarize(bc.decomposition(fit, by="quarter"))  # doctest: +SKIP
     """
     checks.flag("decomposition: total", total)
     checks.flag("decomposition: currency", currency)
@@ -128,11 +135,14 @@ def decomposition(
     worth = fit.data.value_of_outcome() if currency else np.ones(1)
     worth = np.broadcast_to(worth, shape)[..., start:]
     axes = tuple(range(-scm.depth, 0))
+    periods, members = _calendar(fit, by, total)
 
     def explained(equations: Equations) -> Array:
         parts = []
         for path in components(equations, together).values():
             part = np.broadcast_to(path, (equations.draws, *shape))[..., start:] * worth
+            if by:
+                part = part.sum(axis=axes[:-1]) @ members
             parts.append(net(part, axes) if total else part)
         return np.stack(parts, axis=1)
 
@@ -141,6 +151,8 @@ def decomposition(
     parts = [*components(fit.equations(slice(1), edges), together)]
     grades = [_grade(fit, part, together, strict) for part in parts]
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
+    if by:
+        dims, coords = (by,), {by: periods}
     draws = label(
         fit,
         values,
@@ -239,6 +251,22 @@ def synergy(
         outcome=outcome,
         window=window_in_words(fit.data, questions[0]),
     )
+
+
+def _calendar(fit: Fit, by: str | None, total: bool) -> tuple[list[str], Array]:
+    """Return the periods of a calendar, and which rows are in each, ``(time, period)``."""
+    if by is None:
+        return [], np.empty((0, 0))
+    if not isinstance(by, str) or by not in CALENDARS:
+        options = ", ".join(CALENDARS)
+        raise SpecError(
+            f"by is one of {options}; got {shown(by)}.{did_you_mean(str(by), CALENDARS)}"
+        )
+    if total:
+        raise SpecError(f"Give total=True or by='{by}': a sum of everything, or one of each {by}.")
+    labels = calendar(fit.data.time, by)[fit.data.history :]
+    periods = [*dict.fromkeys(labels)]
+    return periods, (labels[:, None] == np.array(periods)).astype(float)
 
 
 def _rounded(overlap: Array, level: Array) -> Array:

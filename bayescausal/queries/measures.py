@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
-from bayescausal.data.periods import starts
+from bayescausal.data.periods import CALENDARS, calendar
 from bayescausal.errors import DataError, SpecError, did_you_mean, shown
 from bayescausal.experiments.estimand import Estimand, Times, incremental
 from bayescausal.inference.evidence import channels as credited
@@ -43,7 +43,6 @@ MEASURES = (
     "half_life",
     "payback",
 )
-_CALENDARS = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 _STEP = 1e-4
 
 
@@ -231,16 +230,15 @@ def _places(fit: Fit, whole: Estimand, by: str | None) -> dict[str, Estimand]:
         if not fit.data.is_panel:
             raise DataError("by='unit': the data are national. Give a panel, or leave by out.")
         return {unit: whole.within(unit) for unit in whole.units or fit.data.units}
-    if not isinstance(by, str) or by not in _CALENDARS:
-        options = ("unit", *_CALENDARS)
+    if not isinstance(by, str) or by not in CALENDARS:
+        options = ("unit", *CALENDARS)
         raise SpecError(
             f"by is one of {', '.join(options)}; got {shown(by)}.{did_you_mean(str(by), options)}"
         )
     acts = scope(fit.scm, whole).acts
     rows = acts.reshape(-1, acts.shape[-1]).any(axis=0)
     time = fit.data.time
-    periods = starts(time, time).to_period(_CALENDARS[by])
-    labels = pd.Series(periods.astype(str), index=time)[rows]
+    labels = pd.Series(calendar(time, by), index=time)[rows]
     spans = {str(k): v.index for k, v in labels.groupby(labels, sort=False)}
     return {k: replace(whole, window=(days[0], days[-1])) for k, days in spans.items()}
 

@@ -2,11 +2,11 @@
 
 import itertools
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from allocation_worlds import HILL, ROOT, fit_of, media_fit, table
+from allocation_worlds import HILL, ROOT, fit_of, media_fit, panel_fit, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_worlds import linear_fit
@@ -108,6 +108,35 @@ def test_three_channels_agree_with_a_grid():
     value, factors = grid_best(fit, best, ("a", "b", "c"), (0.5, 1.5), 21)
     assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.08)
+
+
+def test_a_panel_is_allocated_as_a_whole_and_agrees_with_a_grid():
+    """One factor a channel in all units; spend, gain and largest week are sums over them."""
+    fit = panel_fit()
+    best = optimize(fit, allow=["extrapolation"])
+    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 101)
+    assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
+    np.testing.assert_allclose(best.table["factor"], factors, atol=0.012)
+    window = slice(*best.plan.window)
+    for name in "ab":
+        spent = fit.data.table[f"{name}_cost"]
+        assert best.table.loc[name, "present"] == pytest.approx(float(spent.sel(time=window).sum()))
+    largest = fit.data.table["b_cost"].sum("unit")
+    most = optimize(fit, bounds={"a": (0.0, 1.0), "b": (1.0, 9.0)}, budget=1e9)
+    seen = float(largest.max() / largest.sel(time=window).mean())
+    assert most.factors["b"] == pytest.approx(seen, rel=1e-6)
+    assert most.table.loc["b", "at"] == "largest week"
+
+
+def test_a_unit_without_spend_does_not_stop_a_panel():
+    fit = panel_fit()
+    table = fit.data.table.copy(deep=True)
+    for column in ("a", "a_cost"):
+        table[column].loc[{"unit": "m0"}] = 0.0
+    idle = bc.Fit(fit.spec, replace(fit.data, table=table), fit.tree)
+    best = optimize(idle)
+    assert best.solved
+    assert best.table.loc["a", "present"] < optimize(fit).table.loc["a", "present"]
 
 
 def test_s_shaped_responses_are_not_left_at_the_nearest_hill():

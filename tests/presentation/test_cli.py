@@ -74,7 +74,18 @@ def test_help_answers_at_once(argv):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "validate", "identify", "workshop", "fit", "effects", "report"]
+    "command",
+    [
+        "demo",
+        "validate",
+        "identify",
+        "workshop",
+        "fit",
+        "effects",
+        "decompose",
+        "optimize",
+        "report",
+    ],
 )
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -567,3 +578,36 @@ def test_optimize_prints_the_allocation(of_tv, capsys):
 def test_optimize_says_what_holds_and_what_is_wrong(of_tv, capsys):
     assert "budget is above zero" in fails(capsys, "optimize", str(of_tv), "--budget", "-1")
     assert "tv (fixed)" in fails(capsys, "optimize", str(of_tv), "--fixed", "tv")
+
+
+def test_decompose_prints_every_part_of_the_outcome(of_tv, capsys):
+    want = bc.summarize(bc.decomposition(bc.load(of_tv), total=True))
+    assert main(["decompose", str(of_tv), "--format", "csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col="component")
+    np.testing.assert_allclose(table[["median", "low", "high"]], want[["median", "low", "high"]])
+    assert [*table["kind"]] == [*want["kind"]]
+    assert (table["outcome"] == "sales").all()
+    assert not table["converged"].any()
+    assert main(["decompose", str(of_tv)]) == 0
+    out, err = capsys.readouterr()
+    assert number(want.loc["tv direct", "median"]) in out
+    assert "NOT CONVERGED" in err
+
+
+def test_decompose_by_quarter_is_that_of_the_query(of_tv, capsys):
+    want = bc.summarize(bc.decomposition(bc.load(of_tv), by="quarter", currency=True), 0.5)
+    ask = ["--by", "quarter", "--currency", "--prob", "0.5", "--format", "json"]
+    assert main(["decompose", str(of_tv), *ask]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["outcome"], said["prob"], said["converged"]) == ("sales", 0.5, False)
+    for row in said["parts"]:
+        line = want.loc[(row["component"], row["quarter"])]
+        assert row["median"] == pytest.approx(line["median"])
+        assert (row["status"], row["grade"]) == (line["status"], line["grade"])
+    assert len(said["parts"]) == len(want)
+
+
+def test_decompose_says_what_is_wrong(of_tv, capsys):
+    said = fails(capsys, "decompose", str(of_tv), "--channels", "radio")
+    assert "radio" in said
+    assert "Did you mean 'sales'" in fails(capsys, "decompose", str(of_tv), "--outcome", "salse")

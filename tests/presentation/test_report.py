@@ -184,6 +184,18 @@ def test_headlines_come_first_with_interval_and_chance(page, example_fit):
     )
 
 
+def test_the_decision_stands_before_everything_that_it_rests_on(page):
+    said = "What to do Leave the split of the budget as it is: no other is clearly better."
+    headings = ["Where sales came from Every part", "What to spend Each channel"]
+    headings += ["What to change Leave the split", "What the numbers rest on The graph"]
+    places = [page.text.index(words) for words in (said, "tv Grade E", *headings)]
+    assert places == sorted(places)
+    rows = page.table("Part", "Kind")
+    assert rows["overlap"]["Rests on"] == standing("F")
+    assert {*page.table("Brought", "Where on the curve")} == {"tv", "social", "search"}
+    assert {*page.table("Now", "Best in single draws")} == {"tv", "social"}
+
+
 def steps(page):
     """How many cards say what to do."""
     return sum(tag == "p" and attrs.get("class") == "step" for tag, attrs in page.tags)
@@ -425,7 +437,7 @@ def test_diagnostics_and_the_spec_are_in_it(page, example_fit):
 
 def test_a_reader_who_cannot_see_gets_every_table_and_picture(page):
     images = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(images) == 7
+    assert len(images) == 9
     assert all(len(image["alt"]) > 30 for image in images)
     heads = [attrs for tag, attrs in page.tags if tag == "th"]
     assert heads

@@ -10,6 +10,7 @@ from linear_worlds import linear_fit
 from model.test_forward import CASES, case
 
 import bayescausal as bc
+from bayescausal.data.periods import calendar
 from bayescausal.errors import GraphError, NotIdentified, SpecError
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
@@ -308,6 +309,21 @@ def test_totals_are_sums_over_time_and_units():
     assert total.attrs["outcome"] == outcome
 
 
+@pytest.mark.parametrize("by", ["week", "month", "quarter", "year"])
+@pytest.mark.parametrize("name", ["national", "panel"])
+def test_sums_of_the_calendar_are_those_of_the_periods_that_begin_in_it(name, by):
+    fit, _ = of(name)
+    paths, sums = bc.decomposition(fit), bc.decomposition(fit, by=by)
+    assert sums.dims == ("chain", "draw", "component", by)
+    labels = calendar(fit.data.time, by)[fit.data.history :]
+    paths = paths.sum([d for d in ("unit",) if d in paths.dims])
+    size = np.abs(paths).sum("time").max().item()
+    for label in sums[by].to_numpy():
+        want = paths.isel(time=labels == label).sum("time")
+        near(sums.sel({by: label}).to_numpy(), want.to_numpy(), size)
+    near(sums.sum(by).to_numpy(), bc.decomposition(fit, total=True).to_numpy(), size)
+
+
 def test_currency_is_the_value_of_every_period():
     fit = linear_fit(value="worth")
     units, money = bc.decomposition(fit), bc.decomposition(fit, currency=True)
@@ -455,6 +471,14 @@ def test_bad_input_is_refused_with_advice():
         bc.decomposition(fit.spec)
     with pytest.raises(SpecError, match="No treatment reaches"):
         bc.decomposition(fit, outcome="tv")
+
+
+def test_another_calendar_and_a_total_of_each_are_refused():
+    fit, _ = of("national")
+    with pytest.raises(SpecError, match="Did you mean 'month'"):
+        bc.decomposition(fit, by="months")
+    with pytest.raises(SpecError, match="Give total=True or by='month'"):
+        bc.decomposition(fit, by="month", total=True)
 
 
 def test_strict_refuses_what_the_graph_does_not_identify():
