@@ -129,7 +129,7 @@ class Future:
         data: Dataset,
         periods: int,
         *,
-        fill: str | Mapping[str, str] = "year",
+        fill: str | Mapping[str, str] | None = None,
         samples: int = 500,
         seed: int = 0,
     ) -> Future:
@@ -140,11 +140,11 @@ class Future:
         data : Dataset
         periods : int
             How many, from the first one after the data.
-        fill : {"year", "last", "model"}, or mapping of column to one of these
+        fill : {"year", "last", "model"}, or mapping of column to one of these, optional
             ``"year"`` repeats the value of the same period a year before, ``"last"`` the last one.
             ``"model"`` simulates a column by a model of its own, so that the forecast carries
-            its uncertainty; for controls, since spend is a plan. Columns that a mapping does
-            not name repeat the year before, or the last value if the data are shorter.
+            its uncertainty; for controls, since spend is a plan. By default, and in columns that a
+            mapping does not name, the year before, or the last value if the data are shorter.
         samples : int
             Paths of columns that are simulated.
         seed : int
@@ -171,7 +171,7 @@ class Future:
             for name in fill:
                 require(name, data.columns, "column")
             fills |= dict(fill)
-        else:
+        elif fill is not None:
             fills = dict.fromkeys(data.columns, fill)
         rng = np.random.default_rng(checks.seed("Future.like: seed", seed))
         count = checks.count("Future.like: samples", samples, 1)

@@ -3,5 +3,5 @@
 import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
-    __name__, submodules=["augmentation_section", "evidence_text", "workshop"]
+    __name__, submodules=["augmentation_section", "config", "evidence_text", "workshop"]
 )

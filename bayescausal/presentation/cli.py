@@ -1,4 +1,4 @@
-"""The command line: demo, validate, identify, workshop, fit, effects, decompose, optimize, report.
+"""The command line: demo, validate, identify, workshop, fit, effects, report, and decisions.
 
 Only light modules load here: ``bc.fit`` and its like come on first use, so that ``--help``
 answers at once.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 import tempfile
@@ -22,6 +21,15 @@ import bayescausal as bc
 from bayescausal import presentation
 from bayescausal._files import csv_text, try_target, write_file
 from bayescausal.errors import BayesCausalError, FileError, NotConverged, NotIdentified
+from bayescausal.presentation.cli_decisions import add_decisions
+from bayescausal.presentation.cli_remarks import (
+    say_conflicts,
+    say_everything,
+    say_moved,
+    say_state,
+    say_unidentified,
+    strict_row,
+)
 from bayescausal.presentation.formatting import number
 
 _EPILOG = """\
@@ -113,35 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--title")
     report.set_defaults(run=_report)
 
-    decompose = commands.add_parser("decompose", help="print the parts that the outcome is made of")
-    decompose.add_argument(
-        "--by", choices=("week", "month", "quarter", "year"), help="by default all periods together"
-    )
-    decompose.add_argument(
-        "--channels", nargs="+", metavar="NODE", help="by default treatments that reach the outcome"
-    )
-    decompose.add_argument("--outcome", metavar="NODE", help="needed when there are several")
-    decompose.add_argument("--currency", action="store_true", help="at the value of the outcome")
-    decompose.add_argument("--format", choices=("table", "csv", "json"), default="table")
-    decompose.set_defaults(run=_decompose)
-
-    optimize = commands.add_parser("optimize", help="print the best spend of each channel")
-    target = optimize.add_mutually_exclusive_group()
-    target.add_argument("--budget", type=float, help="of all channels; the present one by default")
-    target.add_argument("--target-outcome", type=float, help="reach it with the least spend")
-    target.add_argument("--target-mroas", type=float, help="return of the last unit spent")
-    optimize.add_argument(
-        "--bounds", type=float, nargs=2, metavar=("LEAST", "MOST"), help="0.5 1.5 by default"
-    )
-    optimize.add_argument("--window", nargs=2, metavar=("START", "END"))
-    optimize.add_argument("--outcome", metavar="NODE", help="needed when there are several")
-    optimize.add_argument("--fixed", action="append", default=[], metavar="NODE")
-    optimize.add_argument(
-        "--allow", action="append", default=[], metavar="NODE", help="or extrapolation"
-    )
-    optimize.add_argument("--format", choices=("table", "csv"), default="table")
-    optimize.add_argument("model", type=Path, metavar="model.nc")
-    optimize.set_defaults(run=_optimize)
+    add_decisions(commands)
 
     for command in (validate, identify, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
@@ -150,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
-    for command in (effects, decompose, report):
+    for command in (effects, report):
         command.add_argument("model", type=Path, metavar="model.nc")
         command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
     return parser
@@ -189,10 +169,10 @@ def _fit(args: argparse.Namespace) -> None:
     fitted = bc.fit(config.spec, config.data, **settings)
     print(fitted)
     print(f"Wrote {_saved(fitted, path)}")
-    _say_state(fitted)
-    _say_unidentified(fitted)
-    _say_conflicts(fitted)
-    _say_moved(fitted)
+    say_state(fitted)
+    say_unidentified(fitted)
+    say_conflicts(fitted)
+    say_moved(fitted)
 
 
 def _saved(fit: Any, path: Path) -> Path:
@@ -222,7 +202,7 @@ def _effects(args: argparse.Namespace) -> None:
         ]
         attributes = {**tables[outcomes[0]].attrs, "converged": state.converged}
         attributes |= {"convergence": str(state)}
-        print(json.dumps({**attributes, "effects": [*map(_strict, rows)]}, indent=1))
+        print(json.dumps({**attributes, "effects": [*map(strict_row, rows)]}, indent=1))
     for name, table in tables.items():
         if args.format == "csv":
             text = table.assign(outcome=name, converged=state.converged)
@@ -238,72 +218,14 @@ def _effects(args: argparse.Namespace) -> None:
             chances = table["p_positive"].map("{:.3f}".format)
             numbers = table.select_dtypes("number").apply(lambda column: column.map(number))
             print(table.assign(**numbers).assign(p_positive=chances).to_string())
-    _say_state(fit)
-    _say_unidentified(fit)
-    _say_conflicts(fit)
-    _say_moved(fit)
-
-
-def _decompose(args: argparse.Namespace) -> None:
-    fit = bc.load(args.model)
-    draws = bc.decomposition(
-        fit,
-        outcome=args.outcome,
-        channels=args.channels,
-        currency=args.currency,
-        total=args.by is None,
-        by=args.by,
-    )
-    table = bc.summarize(draws, args.prob)
-    name, state = draws.attrs["outcome"], fit.convergence
-    if args.format == "json":
-        head = {"outcome": name, "counted_in": draws.attrs["counted_in"], "prob": args.prob}
-        head |= {"converged": state.converged, "convergence": str(state)}
-        rows = table.reset_index().to_dict("records")
-        print(json.dumps({**head, "parts": [*map(_strict, rows)]}, indent=1))
-    elif args.format == "csv":
-        print(csv_text(table.assign(outcome=name, converged=state.converged)), end="")
-    else:
-        print(f"What {name} is made of, in {draws.attrs['counted_in']}. In each draw the parts sum")
-        print(f"to the data. low and high bound the {args.prob:.0%} credible interval. grade: A")
-        print("(randomized test) to G, or X: not identified, the priors set the number.")
-        columns = ["median", "low", "high", "grade"]
-        numbers = table[columns].select_dtypes("number").apply(lambda column: column.map(number))
-        print(table[columns].assign(**numbers).to_string())
-    _say_state(fit)
-    _say_unidentified(fit)
-    _say_conflicts(fit)
-    _say_moved(fit)
-
-
-def _optimize(args: argparse.Namespace) -> None:
-    fit = bc.load(args.model)
-    names = ("budget", "target_outcome", "target_mroas", "bounds", "window", "outcome")
-    best = bc.optimize(
-        fit, fixed=args.fixed, allow=args.allow, **{name: getattr(args, name) for name in names}
-    )
-    if args.format == "csv":
-        print(csv_text(best.to_frame()), end="")
-    else:
-        print(best)
-    _say_state(fit)
-    _say_unidentified(fit)
-    _say_conflicts(fit)
-
-
-def _strict(row: dict[str, Any]) -> dict[str, Any]:
-    """Replace NaN and infinity, which JSON does not have, by null."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    say_everything(fit)
 
 
 def _report(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
     path = args.output or args.model.with_name("report.html")
     print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
-    _say_state(fit)
-    _say_unidentified(fit)
-    _say_conflicts(fit)
-    _say_moved(fit)
+    say_everything(fit)
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -326,7 +248,7 @@ def _demo(args: argparse.Namespace) -> None:
     print(f"\nWrote {folder / 'report.html'} (open it), {folder / 'model.nc'},")
     print(f"{folder / 'model.yaml'} and {folder / 'weekly.csv'}; go on from these two with")
     print(f"  bayescausal fit {folder / 'model.yaml'}")
-    _say_state(fit)
+    say_state(fit)
 
 
 def _comparison(truth: dict[str, Any], table: Any) -> Iterator[tuple[str, ...]]:
@@ -346,30 +268,6 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"a whole number from 0 up is needed; got {text!r}")
     return int(text)
-
-
-def _say_state(fit: Any) -> None:
-    if not fit.convergence.converged:
-        print(fit.convergence, file=sys.stderr)
-
-
-def _say_unidentified(fit: Any) -> None:
-    effects = presentation.evidence_text.verdicts(fit.spec, spend=fit.data.spend)
-    for advice in presentation.evidence_text.unidentified(effects):
-        print(f"NOT IDENTIFIED: {advice}", file=sys.stderr)
-
-
-def _say_conflicts(fit: Any) -> None:
-    for conflict in bc.conflicts(fit) if fit.spec.experiments else ():
-        print(f"CONFLICT: {conflict.sentence}", file=sys.stderr)
-
-
-def _say_moved(fit: Any) -> None:
-    if fit.plain is not None:
-        for sentence in presentation.augmentation_section.moved_effects(
-            bc.compare_augmentation(fit)
-        ):
-            print(f"MOVED: {sentence}", file=sys.stderr)
 
 
 def _warn(message: Any, *args: Any, **kwargs: Any) -> None:

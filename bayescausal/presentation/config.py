@@ -16,6 +16,7 @@ from bayescausal._display import wrapped
 from bayescausal._files import as_path, write_file
 from bayescausal.checks import check_keys
 from bayescausal.data.dataset import Dataset
+from bayescausal.data.future import Future
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
 from bayescausal.specs.compatibility import check
@@ -159,6 +160,15 @@ def _data(mapping: Any, folder: Path) -> Dataset:
         key: value for key, value in mapping.items() if key != "path" and value is not None
     }
     return Dataset.from_frame(frame, **arguments)
+
+
+def read_future(path: Path, time: str | None = None, unit: str | None = None) -> Future:
+    """Read a plan of the time to come from a CSV file; its first column is that of dates."""
+    try:
+        time = time or str(pd.read_csv(path, nrows=0).columns[0])
+    except (ValueError, IndexError) as error:
+        raise DataError(f"'{path}' cannot be read as CSV: {error}") from None
+    return Future.from_frame(_table(path, time, unit), time=time, unit=unit)
 
 
 def _table(path: Path, time: str, unit: Any) -> pd.DataFrame:

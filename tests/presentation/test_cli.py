@@ -83,6 +83,8 @@ def test_help_answers_at_once(argv):
         "fit",
         "effects",
         "decompose",
+        "forecast",
+        "plan",
         "optimize",
         "report",
     ],
@@ -611,3 +613,62 @@ def test_decompose_says_what_is_wrong(of_tv, capsys):
     said = fails(capsys, "decompose", str(of_tv), "--channels", "radio")
     assert "radio" in said
     assert "Did you mean 'sales'" in fails(capsys, "decompose", str(of_tv), "--outcome", "salse")
+
+
+@pytest.fixture
+def futures(of_tv, tmp_path):
+    """Two plans of the time to come as files: the last periods again, and tv off."""
+    same = bc.Future.like(bc.load(of_tv).data, 6, fill="last")
+    paths = {}
+    for name, future in {"same": same, "dark": same.assign(tv=0.0)}.items():
+        paths[name] = tmp_path / f"{name}.csv"
+        future.table.to_dataframe().to_csv(paths[name])
+    return same, paths
+
+
+def test_forecast_is_that_of_the_query(of_tv, futures, capsys):
+    same, paths = futures
+    want = bc.summarize(bc.forecast(bc.load(of_tv), same, seed=4)["sales"], 0.5)
+    ask = ["--future", str(paths["same"]), "--seed", "4", "--prob", "0.5"]
+    assert main(["forecast", str(of_tv), *ask, "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    rows = [row for row in said["periods"] if row["node"] == "sales"]
+    np.testing.assert_allclose([row["median"] for row in rows], want["median"])
+    assert main(["forecast", str(of_tv), *ask, "--format", "csv"]) == 0
+    assert len(pd.read_csv(io.StringIO(capsys.readouterr().out))) == 2 * 6  # visits and sales
+    assert main(["forecast", str(of_tv), "--periods", "3"]) == 0
+    assert "What may happen under the plan" in capsys.readouterr().out
+
+
+def test_plan_says_which_plan_is_better(of_tv, futures, capsys):
+    same, paths = futures
+    plans = {"same": same, "dark": same.assign(tv=0.0)}
+    want = bc.summarize(bc.plan(bc.load(of_tv), plans))
+    ask = [part for name, path in paths.items() for part in ("--plan", f"{name}={path}")]
+    assert main(["plan", str(of_tv), *ask, "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["plans"]
+    assert row["plan"] == "dark"
+    assert row["median"] == pytest.approx(want.loc["dark", "median"])
+    assert row["p_better"] == pytest.approx(want.loc["dark", "p_positive"])
+    assert main(["plan", str(of_tv), *ask]) == 0
+    assert "Against 'same'" in capsys.readouterr().out
+
+
+def test_optimize_takes_the_time_to_come(of_tv, futures, capsys):
+    _, paths = futures
+    ask = ["--future", str(paths["same"]), "--format", "json"]
+    assert main(["optimize", str(of_tv), *ask]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert "2025-1" in said["title"] or "2026-" in said["title"]
+    assert {row["channel"] for row in said["channels"]} == {"tv"}
+
+
+def test_a_wrong_future_is_one_line(of_tv, futures, tmp_path, capsys):
+    _, paths = futures
+    assert "NAME=PLAN.csv" in fails(capsys, "plan", str(of_tv), "--plan", "same.csv")
+    assert "two futures or more" in fails(capsys, "plan", str(of_tv), "--periods", "4")
+    assert "No such file" in fails(capsys, "forecast", str(of_tv), "--future", str(tmp_path / "x"))
+    late = pd.read_csv(paths["same"])
+    late.iloc[2:].to_csv(tmp_path / "late.csv", index=False)
+    said = fails(capsys, "forecast", str(of_tv), "--future", str(tmp_path / "late.csv"))
+    assert "The period after the data is" in said

@@ -14,7 +14,7 @@ import bayescausal as bc
 from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import Estimand, Times, incremental
 from bayescausal.model.contrast import ratio
-from bayescausal.presentation.cli import _strict
+from bayescausal.presentation.cli_remarks import strict_row
 from bayescausal.presentation.formatting import number
 from bayescausal.presentation.headline_cards import cells
 from bayescausal.queries.summary import summarize
@@ -274,6 +274,6 @@ def test_a_card_without_a_number_says_why():
 
 def test_rows_for_machines_hold_no_number_that_json_does_not_know():
     row = summarize(bc.effect(fit_with(0.05, 0.5), COST)).iloc[0].to_dict()
-    text = json.dumps(_strict(row), allow_nan=False)
+    text = json.dumps(strict_row(row), allow_nan=False)
     assert json.loads(text)["high"] is None
     assert json.loads(text)["low"] == row["low"]
