@@ -122,21 +122,18 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
             rows, no_nodes, no_nodes, pd.Series(dtype=float), {}, {}, tuple(advice)
         )
     sample = _weighted_sample(augmented.weights, SAMPLE_ROWS)
+    rows_drawn = augmented.plan.rows_of(augmented.indices[sample])
     edges, slope_ratios = compare_slopes(augmented)
     estimators, donors, observed_donors = {}, {}, {}
     for node, fitted in augmented.plan.donors.items():
         estimator = core(fitted)
         estimators[node] = type(estimator).__name__.removesuffix("Donors")
-        synthetic_values = {v: augmented.values[v][sample] for v in augmented.plan.synthetic_nodes}
-        pillow_values = augmented.plan.pillow_values(
-            node, augmented.indices[sample], synthetic_values
-        )
         all_rows = np.arange(augmented.plan.rows)
         observed_values = [Given(parent.values, all_rows) for parent in fitted.parents]
         reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
         # Where all rows donate alike, count instead the observed rows that have like parents.
         judge = reference if estimator.alike else fitted
-        donors[node] = effective_donors(judge, pillow_values)
+        donors[node] = effective_donors(judge, rows_drawn.pillow(node))
         observed_donors[node] = effective_donors(judge, observed_values)
     nodes = pd.DataFrame.from_dict(
         {
