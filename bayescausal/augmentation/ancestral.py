@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import qmc
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_odds import parts
-from bayescausal.augmentation.factorization import Drawn, Plan
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.factorization import PartialRows, Plan
 from bayescausal.specs.row_methods import Uniforms
 
 
@@ -35,26 +35,26 @@ def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator)
         Columns in the plan's order.
     """
     u = uniforms(kind, budget, len(plan.order), rng)
-    drawn = Drawn.begin(plan, budget)
+    partial = PartialRows.begin(plan, budget)
     for column, node in zip(u.T, plan.order, strict=True):
-        drawn = drawn.append(_donors(drawn, node, column))
-    return drawn.columns.T
+        partial = partial.append(_donors(partial, node, column))
+    return partial.columns.T
 
 
-def _donors(drawn: Drawn, node: Node, u: np.ndarray) -> np.ndarray:
+def _donors(partial: PartialRows, node: Node, u: np.ndarray) -> np.ndarray:
     """Draw a donor for every row, in chunks; rows of one observed cause share probabilities."""
-    plan = drawn.plan
+    plan = partial.plan
     if node not in plan.donors or plan.donors[node].alike:
         return np.minimum((u * plan.rows).astype(np.int32), plan.rows - 1)
     representatives = group = np.arange(len(u))
-    (parent, *others) = plan.factorization.pillows[node]
-    if not others and parent not in drawn.synthetic:
-        representatives, group = drawn.distinct_pillows(node)
+    (parent, *other_parents) = plan.factorization.pillows[node]
+    if not other_parents and parent not in partial.synthetic:
+        representatives, group = partial.distinct_pillows(node)
     donors = np.empty(len(u), np.int32)
     by_row = np.argsort(group, kind="stable")
     for part in parts(len(representatives), plan.rows):
         low, high = np.searchsorted(group[by_row], [part.start, part.stop])
         members = by_row[low:high]
-        pillow = drawn[representatives[part]].pillow(node)
+        pillow = partial[representatives[part]].pillow(node)
         donors[members] = plan.donors[node].draw(pillow, group[members] - part.start, u[members])
     return donors

@@ -9,6 +9,7 @@ disk; numpy does the same, and is used unless there is very much to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal
 
@@ -27,6 +28,12 @@ that was timed, numpy is done sooner (benchmarks/RESULTS.md), so the mark lies w
 
 _SMALLEST = -700.0
 """Log weight, relative to the largest, below which a weight is zero."""
+
+
+def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
+    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
+    step = max(1, cells // max(width, 1))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def engine_for(work: float) -> Engine:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.factorization import Drawn, Plan
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +61,10 @@ def tie_representatives(plan: Plan, node: Node, merge: bool = True) -> np.ndarra
     return np.arange(plan.rows) if is_untied else plan.table.blocks[node].ties
 
 
-def odds(drawn: Drawn, node: Node, ties: Ties) -> np.ndarray:
+def odds(partial: PartialRows, node: Node, ties: Ties) -> np.ndarray:
     """Return the probability of each distinct donor, shape ``(row, distinct)``."""
-    donors, rows = drawn.plan.donors, drawn.plan.rows
+    donors, rows = partial.plan.donors, partial.plan.rows
     if node not in donors:
         share = np.diff(ties.starts, append=rows) / rows
-        return np.broadcast_to(share, (len(drawn), len(share)))
-    return ties.merge_odds(donors[node].probabilities(drawn.pillow(node)))
-
-
-def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
-    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
-    step = max(1, cells // max(width, 1))
-    return (slice(start, start + step) for start in range(0, count, step))
+        return np.broadcast_to(share, (len(partial), len(share)))
+    return ties.merge_odds(donors[node].probabilities(partial.pillow(node)))

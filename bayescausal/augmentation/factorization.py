@@ -10,7 +10,12 @@ import numpy as np
 
 from bayescausal._types import Node
 from bayescausal.augmentation.blocks import Table
-from bayescausal.augmentation.conditionals import Conditional, Donors, Given, default_conditional
+from bayescausal.augmentation.conditionals import (
+    Conditional,
+    Donors,
+    ParentValues,
+    default_conditional,
+)
 from bayescausal.augmentation.donor_draw import engine_for
 from bayescausal.augmentation.pillows import Factorization, factorize
 from bayescausal.errors import SpecError, did_you_mean
@@ -60,16 +65,16 @@ class Plan:
             for v, i in zip(self.order, indices.T, strict=True)
         }
 
-    def rows_of(self, indices: np.ndarray) -> Drawn:
+    def rows_of(self, indices: np.ndarray) -> PartialRows:
         """Return rows by their indices, shape ``(row, block)``, columns in `order`."""
-        drawn = Drawn.begin(self, len(indices))
+        partial = PartialRows.begin(self, len(indices))
         for donor in indices.T:
-            drawn = drawn.append(donor)
-        return drawn
+            partial = partial.append(donor)
+        return partial
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class PartialRows:
     """Rows that are drawn as far as some node of a plan's order.
 
     Parameters
@@ -86,35 +91,35 @@ class Drawn:
     synthetic: Mapping[Node, np.ndarray]
 
     @classmethod
-    def begin(cls, plan: Plan, rows: int) -> Drawn:
+    def begin(cls, plan: Plan, rows: int) -> PartialRows:
         """Return rows of which no node is drawn."""
         return cls(plan, np.empty((0, rows), np.int32), {})
 
     def __len__(self) -> int:
         return self.columns.shape[1]
 
-    def __getitem__(self, rows: slice | np.ndarray) -> Drawn:
+    def __getitem__(self, rows: slice | np.ndarray) -> PartialRows:
         synthetic = {v: x[rows] for v, x in self.synthetic.items()}
-        return Drawn(self.plan, self.columns[:, rows], synthetic)
+        return PartialRows(self.plan, self.columns[:, rows], synthetic)
 
-    def append(self, donor: np.ndarray) -> Drawn:
+    def append(self, donor: np.ndarray) -> PartialRows:
         """Add a donor of the next node to each row."""
         node = self.plan.order[len(self.columns)]
         columns = np.concatenate([self.columns, donor[None].astype(np.int32)])
         if node not in self.plan.synthetic_nodes:
-            return Drawn(self.plan, columns, self.synthetic)
+            return PartialRows(self.plan, columns, self.synthetic)
         values = self.plan.donors[node].donate(donor, self.pillow(node))
-        return Drawn(self.plan, columns, {**self.synthetic, node: values})
+        return PartialRows(self.plan, columns, {**self.synthetic, node: values})
 
-    def pillow(self, node: Node) -> list[Given]:
+    def pillow(self, node: Node) -> list[ParentValues]:
         """Return the values of a node's pillow, all of which is drawn."""
         values = []
         for parent in self.plan.factorization.pillows[node]:
             if parent in self.synthetic:
-                values.append(Given(self.synthetic[parent]))
+                values.append(ParentValues(self.synthetic[parent]))
             else:
                 index = self.columns[self.plan.order.index(parent)]
-                values.append(Given(self.plan.table.blocks[parent].values[index], index))
+                values.append(ParentValues(self.plan.table.blocks[parent].values[index], index))
         return values
 
     def distinct_pillows(self, node: Node) -> tuple[np.ndarray, np.ndarray]:

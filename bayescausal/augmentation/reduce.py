@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donor_odds import Ties, odds, parts
-from bayescausal.augmentation.factorization import Drawn, Plan
+from bayescausal.augmentation.donor_draw import CELLS, parts
+from bayescausal.augmentation.donor_odds import Ties, odds
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 _CACHE_CELLS = 4 * CELLS
 """Candidates that are cached between the two passes; if there are more, they are recomputed."""
@@ -51,15 +51,15 @@ def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarra
     >>> reduce(plan, 3, np.random.default_rng(1))[1]
     array([0.375, 0.375, 0.25 ])
     """
-    drawn, weights = Drawn.begin(plan, 1), np.ones(1)
+    partial, weights = PartialRows.begin(plan, 1), np.ones(1)
     for node in plan.order:
         ties = Ties.from_plan(plan, node)
-        candidates = _Candidates(drawn, node, weights, ties)
+        candidates = _Candidates(partial, node, weights, ties)
         flat, weights = _resample(candidates, budget, rng)
         weights /= weights.sum()
         prefix, column = np.divmod(flat, len(ties.donors))
-        drawn = drawn[prefix].append(ties.donors[candidates.columns[column]])
-    return drawn.columns.T, weights
+        partial = partial[prefix].append(ties.donors[candidates.columns[column]])
+    return partial.columns.T, weights
 
 
 class _Candidates:
@@ -68,26 +68,26 @@ class _Candidates:
     Those of one row are sorted by the value that they give, so that a stratum holds like values.
     """
 
-    def __init__(self, drawn: Drawn, node: Node, weights: np.ndarray, ties: Ties) -> None:
-        self.drawn, self.node, self.weights, self.ties = drawn, node, weights, ties
+    def __init__(self, partial: PartialRows, node: Node, weights: np.ndarray, ties: Ties) -> None:
+        self.partial, self.node, self.weights, self.ties = partial, node, weights, ties
         self.columns = self._by_value()
-        fits_in_cache = len(drawn) * len(ties.donors) <= _CACHE_CELLS
+        fits_in_cache = len(partial) * len(ties.donors) <= _CACHE_CELLS
         self.cache = list(self._chunks()) if fits_in_cache else None
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self._chunks() if self.cache is None else iter(self.cache)
 
     def _chunks(self) -> Iterator[np.ndarray]:
-        for part in parts(len(self.drawn), len(self.ties.rows)):
-            p = odds(self.drawn[part], self.node, self.ties)[:, self.columns]
+        for part in parts(len(self.partial), len(self.ties.rows)):
+            p = odds(self.partial[part], self.node, self.ties)[:, self.columns]
             yield (self.weights[part, None] * p).ravel()
 
     def _by_value(self) -> np.ndarray:
         """Order donors by the values that they give at the parents of the first row."""
-        plan, donors = self.drawn.plan, self.ties.donors
+        plan, donors = self.partial.plan, self.ties.donors
         values = plan.table.blocks[self.node].values[donors]
         if self.node in plan.synthetic_nodes:
-            first_row = self.drawn[np.zeros(len(donors), int)]
+            first_row = self.partial[np.zeros(len(donors), int)]
             values = plan.donors[self.node].donate(donors, first_row.pillow(self.node))
         return np.lexsort(values.T[::-1])
 

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_odds import Ties, odds, parts
-from bayescausal.augmentation.factorization import Drawn, Plan
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_odds import Ties, odds
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 _TABLE = 1_000_000
 """Cells up to which a node with one parent is tabulated for all values of the parent."""
@@ -86,19 +87,19 @@ class Chunk:
 
     Parameters
     ----------
-    drawn : Drawn
+    partial : PartialRows
     log_weights : array
     ready_bounds : mapping of node to array
         The most that a node can add whose pillow is known, by row.
     """
 
-    drawn: Drawn
+    partial: PartialRows
     log_weights: np.ndarray
     ready_bounds: dict[Node, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Chunk:
         ready_bounds = {v: x[rows] for v, x in self.ready_bounds.items()}
-        return Chunk(self.drawn[rows], self.log_weights[rows], ready_bounds)
+        return Chunk(self.partial[rows], self.log_weights[rows], ready_bounds)
 
     def __len__(self) -> int:
         return len(self.log_weights)
@@ -106,7 +107,7 @@ class Chunk:
     @property
     def depth(self) -> int:
         """Number of nodes that are drawn."""
-        return len(self.drawn.columns)
+        return len(self.partial.columns)
 
 
 class Search:
@@ -153,8 +154,8 @@ class Search:
             return
         values = self.ties[self.order[parents[0]]].donors if parents else np.zeros(1, int)
         # Only the row of the parent is read, so it may stand for that of every node before it.
-        drawn = Drawn(plan, np.tile(values, (j, 1)), {})
-        table = Options.dense(_log(odds(drawn, node, ties)), lookahead, ties.donors)
+        partial = PartialRows(plan, np.tile(values, (j, 1)), {})
+        table = Options.dense(_log(odds(partial, node, ties)), lookahead, ties.donors)
         self.tables[j] = table
         if parents:
             self.segment[j] = self.ties[self.order[parents[0]]].positions
@@ -176,13 +177,13 @@ class Search:
 
         A higher level may be sent to the generator on the way.
         """
-        stack = [Chunk(Drawn.begin(self.plan, 1), np.zeros(1))]
+        stack = [Chunk(PartialRows.begin(self.plan, 1), np.zeros(1))]
         while stack:
             chunk = stack.pop()
             if chunk.depth < len(self.order):
                 stack += [part for part in self._continue(chunk, level) if len(part)]
             else:
-                new_level = yield chunk.drawn.columns.T, chunk.log_weights
+                new_level = yield chunk.partial.columns.T, chunk.log_weights
                 level = level if new_level is None else max(level, new_level)
 
     def _continue(self, chunk: Chunk, level: float) -> list[Chunk]:
@@ -192,11 +193,11 @@ class Search:
             options = self.tables[j]
             need = self._need(chunk, level)
             if j in self.segment:
-                segment = self.segment[j][chunk.drawn.columns[self.parents[j][0]]]
+                segment = self.segment[j][chunk.partial.columns[self.parents[j][0]]]
             else:
                 segment = np.zeros(len(chunk), np.int64)
         else:
-            representatives, segment = chunk.drawn.distinct_pillows(self.order[j])
+            representatives, segment = chunk.partial.distinct_pillows(self.order[j])
             if len(representatives) > (limit := max(1, _CELLS // self.plan.rows)):
                 is_in_limit = segment < limit
                 postponed.append(chunk[~is_in_limit])
@@ -222,7 +223,7 @@ class Search:
             if successor in self.segment:
                 parent = self.parents[successor][0]
                 if parent < chunk.depth:
-                    segment = self.segment[successor][chunk.drawn.columns[parent]]
+                    segment = self.segment[successor][chunk.partial.columns[parent]]
                     reach += self.tables[successor].best()[segment]
             elif self.order[successor] in chunk.ready_bounds:
                 reach += chunk.ready_bounds[self.order[successor]]
@@ -256,7 +257,7 @@ class Search:
 
     def _odds(self, node: Node, chunk: Chunk, rows: np.ndarray) -> np.ndarray:
         self._spend(len(rows) * self.plan.rows * len(self.plan.factorization.pillows[node]))
-        return odds(chunk.drawn[rows], node, self.ties[node])
+        return odds(chunk.partial[rows], node, self.ties[node])
 
     def _extend(
         self, chunk: Chunk, options: Options, segment: np.ndarray, counts: np.ndarray
@@ -273,7 +274,7 @@ class Search:
         """Add one donor of the next node to each row."""
         j, node = chunk.depth, self.order[chunk.depth]
         ready_bounds = {v: x for v, x in chunk.ready_bounds.items() if v != node}
-        grown = Chunk(chunk.drawn.append(donor), chunk.log_weights + log_p, ready_bounds)
+        grown = Chunk(chunk.partial.append(donor), chunk.log_weights + log_p, ready_bounds)
         for successor in range(j + 2, len(self.order)):
             is_ready = successor not in self.tables and max(self.parents[successor]) == j
             if is_ready and len(grown):
@@ -289,7 +290,7 @@ class Search:
         """Return the most that a node whose pillow is known can add, by row."""
         node = self.order[j]
         lookahead = self.lookahead[j, self.ties[node].donors]
-        representatives, group = chunk.drawn.distinct_pillows(node)
+        representatives, group = chunk.partial.distinct_pillows(node)
         best = np.empty(len(representatives))
         for part in parts(len(representatives), self.plan.rows, _CELLS):
             p = self._odds(node, chunk, representatives[part])

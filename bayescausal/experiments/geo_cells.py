@@ -116,7 +116,7 @@ def geo_cells(
     labels = frame[unit].astype(str)
     tests: dict[str, GeoTest] = {}
     for name, cell in cells.items():
-        other_units = {u for other in cells.values() if other is not cell for u in other.treated}
+        other_units = {u for peer in cells.values() if peer is not cell for u in peer.treated}
         try:
             tests[name] = geo_test(
                 frame[~labels.isin(other_units)],

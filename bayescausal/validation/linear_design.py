@@ -105,8 +105,10 @@ def resampling_counts(
     >>> resampling_counts(10, 3, 2, np.random.default_rng(0)).sum(axis=1)
     array([10, 10])
     """
-    drawn = draw_blocks(periods, length, -(-periods // length), repeats, rng)[:, :periods] % periods
-    return np.stack([np.bincount(row, minlength=periods) for row in drawn])
+    blocks = (
+        draw_blocks(periods, length, -(-periods // length), repeats, rng)[:, :periods] % periods
+    )
+    return np.stack([np.bincount(row, minlength=periods) for row in blocks])
 
 
 class Regression(NamedTuple):
@@ -225,10 +227,11 @@ class Design:
         """Return the F statistic of the instrument in the first stage, as if rows were i.i.d."""
         moment, (total,) = moments(self.columns).sum(axis=0), self.regressions.values()
         (t,), (z,) = total.regressors, total.instruments
-        forth, back = (
+        slope, reverse = (
             self.solve(moment, Regression(a, (b,), total.controls))[0] for a, b in ((t, z), (z, t))
         )
-        return float((self.n - self.k) * forth * back / max(1 - forth * back, 1e-12))
+        share = slope * reverse
+        return float((self.n - self.k) * share / max(1 - share, 1e-12))
 
     def bootstrap(
         self, weights: Sequence[float], repeats: int, block: int | None, seed: int, prob: float
@@ -255,8 +258,8 @@ class Design:
         counts = resampling_counts(len(matrices), length, repeats, np.random.default_rng(seed))
         resampled = np.tensordot(counts, matrices, axes=1)
         replicates = self.effects(lambda regression: self.solve(resampled, regression), weights)
-        whole = matrices.sum(axis=0)
-        point = self.effects(lambda regression: self.solve(whole, regression), weights)
+        total = matrices.sum(axis=0)
+        point = self.effects(lambda regression: self.solve(total, regression), weights)
         groups = max(2.0, units if by_unit else periods / length)
         widen = math.sqrt(groups / (groups - 1) * (self.n - 1) / (self.n - self.k))
         widen *= stats.t.ppf((1 + prob) / 2, groups - 1) / stats.norm.ppf((1 + prob) / 2)

@@ -72,8 +72,8 @@ def plans(
     """
     verdict = identify(graph, estimand)
     methods = METHODS[:-1] if method == "auto" else (method,)
-    found = (_plans_of(m, graph, estimand, verdict, mediator, lagged) for m in methods)
-    candidates = next(filter(None, found), [])
+    by_method = (_plans_of(m, graph, estimand, verdict, mediator, lagged) for m in methods)
+    candidates = next(filter(None, by_method), [])
     if len(candidates) > 1 and method == "two-stage mediation":
         raise GraphError(
             f"The effect runs through several mediators: "

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
 from bayescausal.augmentation.donor_odds import Ties, odds
-from bayescausal.augmentation.factorization import Drawn, make_plan
+from bayescausal.augmentation.factorization import PartialRows, make_plan
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.graphs.graph import Graph
 
@@ -56,7 +56,7 @@ def law_of(plan):
 
 def log_weights(plan, indices):
     """Log probability of rows under the factorized law, ties added up."""
-    drawn, total = Drawn.begin(plan, len(indices)), np.zeros(len(indices))
+    drawn, total = PartialRows.begin(plan, len(indices)), np.zeros(len(indices))
     for node, donor in zip(plan.order, indices.T, strict=True):
         ties = Ties.from_plan(plan, node)
         total += np.log(odds(drawn, node, ties)[np.arange(len(donor)), ties.positions[donor]])
