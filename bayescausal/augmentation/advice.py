@@ -25,12 +25,7 @@ def remarks(
 ) -> list[str]:
     """List what is wrong with augmented rows and what to do about it, most important first.
 
-    Parameters
-    ----------
-    rows, nodes, support
-        Of `AugmentationDiagnostics`.
-    notes : sequence of str
-        What the sampler had to say.
+    Tables are those of `AugmentationDiagnostics`; `notes` are what the sampler had to say.
     """
     sentences = list(notes)
     if not rows["rows"]:

@@ -27,12 +27,7 @@ def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator)
         i_j ~ P(k | values of the pillow of j),    by the inverse distribution function
 
     Its cost is rows x observed rows x size of the pillows, and it never comes out empty. Weighted
-    means are unbiased for those of the factorized law.
-
-    Returns
-    -------
-    array of int32, shape (budget, block)
-        Columns in the plan's order.
+    means are unbiased for those of the factorized law. Columns are in the plan's order.
     """
     u = uniforms(kind, budget, len(plan.order), rng)
     partial = PartialRows.begin(plan, budget)

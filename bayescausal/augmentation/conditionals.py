@@ -110,15 +110,7 @@ class NadarayaWatson(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class KernelDonors(Donors):
-    """A fitted `NadarayaWatson`: donors weighted by kernels at fixed bandwidths.
-
-    Parameters
-    ----------
-    setting : NadarayaWatson
-    bandwidths : tuple of array, shape (column,)
-        By parent.
-    engine : {"numpy", "pytensor"}
-    """
+    """A fitted `NadarayaWatson`: donors weighted by kernels at fixed bandwidths, by parent."""
 
     setting: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]

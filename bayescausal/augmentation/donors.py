@@ -137,12 +137,8 @@ class Conditional:
 class WithinUnit(Donors):
     """Donors restricted to the same unit, so that panel rows do not recombine across units.
 
-    Parameters
-    ----------
-    inner : Donors
-        The donors without the restriction; they see the unit as any other category.
-    unit : int
-        Position of the unit among the parents.
+    The `inner` donors, without the restriction, see the unit, a position among the parents, as any
+    other category.
     """
 
     inner: Donors

@@ -141,11 +141,7 @@ def make_plan(
 ) -> Plan:
     """Factorize a table's graph and fit the conditional distributions.
 
-    Parameters
-    ----------
-    table : Table
-    conditional : Conditional, or mapping of node to one, optional
-        By default, and for nodes that are not named, `default_conditional`.
+    By default, and for nodes that a mapping does not name, they are `default_conditional`.
     """
     factorization = factorize(table.graph)
     strategies = conditional if isinstance(conditional, Mapping) else {}

@@ -79,10 +79,7 @@ class Forest(Conditional):
 class ForestDonors(Donors):
     """A fitted `Forest`: rows are weighted by the leaves they share with the given parents.
 
-    Parameters
-    ----------
-    forest : sklearn.ensemble.RandomForestRegressor or RandomForestClassifier
-        All rows count, also those that a tree was not grown on.
+    All rows count, also those that a tree was not grown on.
     """
 
     forest: Any

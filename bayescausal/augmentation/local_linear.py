@@ -71,11 +71,7 @@ class LocalLinear(Conditional):
 class LocalDonors(Donors):
     """A fitted `LocalLinear`: kernel donors, and the slopes that hold far from all rows.
 
-    Parameters
-    ----------
-    kernels : KernelDonors
-    slope : array, shape (column,)
-        Of the continuous parents' columns, each in its standard deviations.
+    `slope` is that of the continuous parents' columns, each in its standard deviations.
     """
 
     kernels: KernelDonors

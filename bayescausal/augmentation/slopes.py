@@ -34,14 +34,10 @@ def compare_slopes(
     of what is made at the observed parents; donors who give their own values have given
     themselves there, so of these it is that of the augmented rows.
 
-    Returns
-    -------
-    edges : pandas.DataFrame
-        By node and column: ``observed``, ``std_error``, ``augmented``, ``ratio``.
-    ratios : dict of str to tuple of two floats
-        By node one ratio for all of its parents, ``<f_new, f_obs> / <f_obs, f_obs>`` of the
-        fitted values over the observed rows, and its Monte-Carlo error, of the order of
-        ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; absent where slopes are mostly noise.
+    Returns the table of edges, and by node one ratio for all of its parents,
+    ``<f_new, f_obs> / <f_obs, f_obs>`` of the fitted values over the observed rows, with its
+    Monte-Carlo error, of the order of ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; no ratio
+    where slopes are mostly noise.
     """
     blocks, edges, ratios = augmented.plan.table.blocks, {}, {}
     for node, donors in sorted(augmented.plan.donors.items()):
