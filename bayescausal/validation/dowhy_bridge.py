@@ -156,7 +156,7 @@ def in_words(slices: Slices, design: Design) -> str:
 
     Latent nodes among its instruments are marked: it lists those too.
     """
-    t, y, ours = set(design.treatments), {design.plan.outcome}, design.sets["adjustment"]
+    t, y = set(design.treatments), {design.plan.outcome}
     with _quietly():
         adjustments = identify_generalized_adjustment_set(slices.dag, t, y, sorted(slices.columns))
         listed = sorted(get_instruments(slices.dag, sorted(t), sorted(y)))
@@ -166,6 +166,7 @@ def in_words(slices: Slices, design: Design) -> str:
         chosen = sorted(adjustments[0].get_adjustment_variables())
         text = f"DoWhy {dowhy.__version__} adjusts for {', '.join(chosen) or 'nothing'}"
     if design.plan.method in ("backdoor regression", "two-stage mediation"):
+        ours = [c for c in design.regressions["total"].controls if c in slices.columns]
         closed = nx.is_d_separator(backdoor_graph, t, y, set(ours))
         text += f"; by its check {', '.join(ours) or 'the empty set'} " + (
             "closes every backdoor path" if closed else "leaves a backdoor path open"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -138,18 +137,16 @@ class Design:
 
     Attributes
     ----------
-    base : names that every regression holds: the constant, units if few, controls
     treatments : columns of the treatment
-    sets : columns of `Plan.adjustment`, `Plan.first` and `Plan.second`
+    regressions : two stages (``first``, ``second``), the ``total`` effect, or all three
     scale : standard deviation of each column
     """
 
     plan: Plan
     names: tuple[str, ...]
     columns: np.ndarray
-    base: tuple[str, ...]
     treatments: tuple[str, ...]
-    sets: Mapping[str, tuple[str, ...]]
+    regressions: Mapping[str, Regression]
     scale: Mapping[str, float]
 
     @property
@@ -161,24 +158,8 @@ class Design:
     def k(self) -> int:
         """Count the coefficients of the largest regression, with a constant for each unit."""
         fixed = self.columns.shape[1] - 1 if self.columns.shape[1] >= WHOLE_UNITS else 0
-        widest = max(len(group) for group in self.sets.values())
-        return len(self.base) + fixed + widest + len(self.treatments)
-
-    @cached_property
-    def regressions(self) -> dict[str, Regression]:
-        """The regressions of the method: two stages, the total effect, or all three."""
-        y, t, via = self.plan.outcome, self.treatments, (str(self.plan.via),)
-        first, second, adjustment = (
-            (*self.base, *self.sets[group]) for group in ("first", "second", "adjustment")
-        )
-        if self.plan.method == "backdoor regression":
-            return {"total": Regression(y, t, adjustment)}
-        if self.plan.method == "instrument":
-            return {"total": Regression(y, t, adjustment, via)}
-        stages = {"first": Regression(*via, t, first), "second": Regression(y, via, second)}
-        if self.plan.method == "two-stage front-door":
-            return stages
-        return stages | {"total": Regression(y, t, adjustment)}
+        widest = max(len(regression.controls) for regression in self.regressions.values())
+        return fixed + widest + len(self.treatments)
 
     def positions(self, names: Sequence[str]) -> list[int]:
         """Return the positions of columns."""
@@ -307,11 +288,24 @@ def design_of(
                 f"{periods} periods: nothing can be learned from it. Leave it out."
             )
         columns[name] = centered / scale[name]
-    groups = ("adjustment", "first", "second")
-    sets = {group: columns_of(getattr(plan, group)) for group in groups}
     base = (CONSTANT, *dummies, *(controls or {}))
+    first, second, adjustment = (
+        (*base, *columns_of(nodes)) for nodes in (plan.first, plan.second, plan.adjustment)
+    )
+    via = (plan.via,) if plan.via else ()
+    instruments = via if plan.method == "instrument" else ()
+    regressions = {
+        "first": Regression(str(plan.via), treatments, first),
+        "second": Regression(plan.outcome, via, second),
+        "total": Regression(plan.outcome, treatments, adjustment, instruments),
+    }
+    stages = {
+        "two-stage front-door": ("first", "second"),
+        "two-stage mediation": ("first", "second", "total"),
+    }
+    regressions = {name: regressions[name] for name in stages.get(plan.method, ("total",))}
     values = np.stack(list(columns.values()))
-    design = Design(plan, tuple(columns), values, base, treatments, sets, scale)
+    design = Design(plan, tuple(columns), values, treatments, regressions, scale)
     _check(design)
     return design
 
