@@ -13,7 +13,7 @@ from bayescausal.augmentation.conditionals import KernelDonors, NadarayaWatson, 
 from bayescausal.augmentation.donor_draw import parts
 from bayescausal.augmentation.donors import Conditional, Donors, ParentValues
 from bayescausal.augmentation.kernels import spread_of
-from bayescausal.augmentation.regression import fit_mean
+from bayescausal.augmentation.regression import feature_count, fit_mean
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,12 @@ class LocalLinear(Conditional):
     def bind(self, parents: tuple[Block, ...], child: Block) -> LocalDonors:
         """Choose the bandwidths and fit the regression on all rows."""
         require_scalar(child)
-        global_mean = fit_mean(parents, child)
-        slopes, offset = [], 1
-        for parent in parents:  # the first coefficient is the intercept
-            width = parent.values.shape[1]
-            if parent.levels is not None:
-                offset += len(parent.levels) - 1
-                continue
-            columns = slice(offset, offset + width)
-            scale = global_mean.scale[offset - 1 : offset - 1 + width]
-            slopes.append(global_mean.coefficients[columns] / scale * spread_of(parent))
-            offset += width
-        slope = np.concatenate(slopes) if slopes else np.zeros(0)
+        mean = fit_mean(parents, child)
+        ends = np.cumsum([feature_count(parent) for parent in parents])
+        by_parent = np.split(mean.coefficients[1:] / mean.scale, ends[:-1])
+        pairs = zip(parents, by_parent, strict=True)
+        slopes = [b * spread_of(parent) for parent, b in pairs if not parent.discrete]
+        slope = np.concatenate([np.zeros(0), *slopes])
         return LocalDonors(parents, child, self.kernels.bind(parents, child), slope)
 
 

@@ -160,6 +160,11 @@ def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarr
     return np.stack([np.asarray(c, float) for c in columns], axis=1)
 
 
+def feature_count(parent: Block) -> int:
+    """Return the number of features of a parent."""
+    return parent.values.shape[1] if parent.levels is None else len(parent.levels) - 1
+
+
 def nonlinear_terms(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
     """Return the curve columns of each index, then the products of all pairs of indices."""
     contributions = [index.evaluate(x) for index in indices]
@@ -174,7 +179,7 @@ def _indices(
 ) -> tuple[Index, ...]:
     indices, offset = [], 0
     for parent in parents:
-        width = len(parent.levels) - 1 if parent.levels is not None else parent.values.shape[1]
+        width = feature_count(parent)
         columns = slice(offset, offset + width)
         offset += width
         weights = slopes[columns] if width > 1 else np.ones(width)

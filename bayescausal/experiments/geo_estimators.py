@@ -35,16 +35,11 @@ CORRELATED = 0.3
 
 
 class Counterfactual(NamedTuple):
-    """A fitted counterfactual of one series.
+    """A fitted counterfactual of one series, with the weights of the controls.
 
-    Attributes
-    ----------
-    path : array, shape ``(time,)``
-    weights : array, shape ``(control,)``
-    design : array, shape ``(time, column)``
-        Columns whose coefficients are free and signed; their estimation error reaches the lift.
-    parameters : int
-        Free parameters, the positive weights of a synthetic control among them.
+    `design`, shape ``(time, column)``, has the columns whose coefficients are free and signed, so
+    that their estimation error reaches the lift. `parameters` counts these and the positive weights
+    of a synthetic control.
     """
 
     path: np.ndarray
@@ -263,14 +258,8 @@ def drift(gap: np.ndarray) -> tuple[float, float]:
 class StandardError(NamedTuple):
     """The error of a cumulative effect on the average treated unit, and its source.
 
-    Attributes
-    ----------
-    kind : str
-        ``"placebo in space"``, ``"block bootstrap"`` or ``"t formula"``.
-    scale, dof : float
-    draws : array
-        Placebo effects or bootstrap draws; empty for the formula.
-    notes : list of str
+    `kind` is ``"placebo in space"``, ``"block bootstrap"`` or ``"t formula"``; `draws` are placebo
+    effects or bootstrap draws, none for the formula.
     """
 
     kind: str
@@ -293,11 +282,7 @@ def standard_error(
     ``did`` and ``synthetic-control``: placebos in space with `ENOUGH_CONTROLS` units or more, in
     sets of `count` (at most half of the controls); else the block bootstrap of residuals before
     the test. ``tbr``: its t formula, or the block bootstrap when residuals are autocorrelated.
-
-    Parameters
-    ----------
-    panel : (array, array)
-        The treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
+    The panel is the treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
     """
     y, x = panel
     fit = fitter(y, x, pre_periods)

@@ -92,13 +92,9 @@ def unroll_lags(graph: Graph) -> Slices:
     """Write lagged edges as edges from lagged columns, as far back as the longest path reaches.
 
     Without lags this is the graph itself, its ``<->`` written as latent nodes. With lags a
-    ``<->`` ties all columns of both nodes: it does not say how far apart in time it acts.
-
-    Raises
-    ------
-    GraphError
-        Lagged edges close a cycle: then the past of the outcome belongs to the treatment's
-        causes, and no regression on columns answers.
+    ``<->`` ties all columns of both nodes: it does not say how far apart in time it acts. A
+    GraphError where lagged edges close a cycle: then the past of the outcome belongs to the
+    treatment's causes, and no regression on columns answers.
 
     Examples
     --------
@@ -173,11 +169,6 @@ def change_of(
 
     Returns the change, and what of it each column of the treatment sees: that of lag k sees it k
     periods later, and what falls behind the data is cut off.
-
-    Raises
-    ------
-    DataError
-        A window or units that are not in the data, values of the wrong shape, no change at all.
     """
     (node,) = estimand.treatments
     path = table.x[node]

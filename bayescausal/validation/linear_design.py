@@ -258,10 +258,7 @@ def design_of(
 ) -> Design:
     """Lag, center (within units), scale and check the columns that a plan needs.
 
-    Raises
-    ------
-    DataError
-        Too few rows, a constant column, a column that the others determine.
+    A DataError says that rows are too few, or that a column is constant or given by the others.
     """
     x = {**table.x, plan.treatment: exposed(table.x[plan.treatment], exposure)}
     treatments = tuple(slices.acting(plan.treatment, plan.outcome))

@@ -46,23 +46,9 @@ def plans(
 ) -> list[Plan]:
     """List the ways to carry out a method: a single one, or one for each instrument.
 
-    Parameters
-    ----------
-    graph : Graph
-    estimand : Estimand
-        Of one treatment, with its outcome.
-    method : str
-        One of `METHODS`, or "auto": the first that the graph allows. The mediation split is
-        never automatic: it asks more of the graph than the total effect.
-    mediator : str, optional
-        For the two-stage methods.
-    lagged : bool
-        Whether the graph has lags; then only a regression is offered.
-
-    Raises
-    ------
-    GraphError
-        The graph allows no method, or not the one asked for; several mediators and none named.
+    Of `METHODS` "auto" takes the first that the graph allows, never the mediation split, which asks
+    more of the graph than the total effect. With lags only a regression is offered. A GraphError
+    says that the graph does not allow the method, or that it has several mediators.
 
     Examples
     --------
