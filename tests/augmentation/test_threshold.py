@@ -242,10 +242,12 @@ def test_bounds_cut_early():
 @pytest.mark.parametrize("budget", [1, 10, 137, 2000])
 @pytest.mark.parametrize("theta", [1e-2, 1e-5, 1e-9])
 @pytest.mark.parametrize("surplus", [0, 100_000])
-def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta, surplus, monkeypatch):
+@pytest.mark.parametrize("text", ["a -> b -> c", "a, b -> c"])
+def test_a_budget_keeps_exactly_the_heaviest_rows(text, budget, theta, surplus, monkeypatch):
     monkeypatch.setattr(rule, "_SURPLUS", surplus)
     monkeypatch.setattr(search, "_CHUNK", max(50, surplus))
-    plan = plan_of(frame_of("abc", 20, 8), CHAIN, NadarayaWatson("scott", temperature=0.5))
+    graph = Graph.parse(text)
+    plan = plan_of(frame_of("abc", 20, 8), graph, NadarayaWatson("scott", temperature=0.5))
     everything = threshold(plan, theta)
     indices, weights, notes = threshold(plan, theta, budget=budget)
     heaviest = np.sort(everything[1])[::-1][:budget]
