@@ -80,8 +80,8 @@ def svg(
     }
     strokes = []
     for a, b in sorted(forward):
-        between = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
-        points = _forward([boxes[a], *between, boxes[b]])
+        own_bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
+        points = _forward([boxes[a], *own_bends, boxes[b]])
         strokes.append(_Stroke(points, label[a, b], 0.3, crossed=(a, b) in crossed))
     bends = [box for key, box in boxes.items() if not isinstance(key, str)]
     router = _Router(node_boxes, bends)
@@ -194,7 +194,7 @@ class _Router:
     def __init__(self, boxes: Sequence[_Box], bends: Sequence[_Box]) -> None:
         self.boxes = boxes
         self.curves_at: Counter[tuple[_Box, str]] = Counter()
-        # Left, right and height of what is taken; a long edge runs flat where it bends.
+        # Start, end and height of what is taken; a long edge runs flat where it bends.
         self.lanes = [(b.x - b.width / 2, b.x + b.width / 2, b.y) for b in bends]
 
     def route(self, a: _Box, b: _Box, sign: int) -> list[_Point]:
@@ -210,8 +210,8 @@ class _Router:
             return _rounded([p, (x, p[1]), (x, q[1]), q])
         lane = sign * max(sign * e[2 + sign] for e in passed) + sign * _LANE_STEP * 2
         while any(
-            low < right and left < high and abs(lane - height) < _LANE_STEP
-            for left, right, height in self.lanes
+            low < end and start < high and abs(lane - height) < _LANE_STEP
+            for start, end, height in self.lanes
         ):
             lane += sign * _LANE_STEP
         self.lanes.append((low, high, lane))
