@@ -100,7 +100,7 @@ from .augmentation.forest import Forest as Forest
 from .augmentation.donors import (
     Conditional as Conditional,
     Donors as Donors,
-    Given as Given,
+    ParentValues as ParentValues,
 )
 from .augmentation.diagnostics import (
     AugmentationDiagnostics as AugmentationDiagnostics,

@@ -110,6 +110,46 @@ RESAMPLED_GROUPS = 20
 """With fewer blocks or units than these an interval from resampling them is likely too narrow; its
 coverage is measured in `Design.bootstrap`."""
 
+# --- augmentation: whether rows can enter a likelihood -------------------------------------------
+
+FEW_DONORS = 2.0
+"""Effective number of donors, 1 / sum p^2, below which a value hangs on one observed row: the
+likeliest donor then has more than half of the probability."""
+
+ISOLATED_SHARE = 0.2
+"""Share of a node's values with fewer than `FEW_DONORS` above which it is said. Theory names no
+number; this is a convention."""
+
+ISOLATED_SURPLUS = 0.1
+"""A regression is not blamed for causes that are as rare among the observed rows: the share must be
+larger than theirs by this much, twice the standard error of a share of a hundred rows."""
+
+OUTSIDE_SHARE = 0.01
+"""Share of values farther outside the observed range than that is wide above which it is said:
+residuals alone carry none so far, so the regression itself has been extended."""
+
+DISTANT_SHARE = 0.25
+"""Share of rows farther from every observed row than 95 percent of observed rows are from their
+neighbors: five times the share that there would be were rows and data alike."""
+
+SLOPE_CHANGE = 0.05
+"""Relative change of a slope, beyond two of its Monte-Carlo errors, above which it is said: effects
+change in proportion."""
+
+CLEAR_SLOPE_F = 4.0
+"""F statistic of the parents below which their slope in the observed rows is mostly noise, and so
+is what it is compared with; 4 is about the 95 percent point for one parent."""
+
+CORE_MASS = 0.9
+"""Probability that the rows of `Threshold` should hold: what is cut off lies in the tails, so that
+with a tenth of a normal distribution gone its standard deviation is a fifth too small."""
+
+COPIED_WEIGHT = 0.5
+"""Share of weight on copies of observed rows above which it is said: most rows are then not new."""
+
+EFFECTIVE_SHARE = 0.1
+"""Kish's size as a share of the number of rows below which a few heavy ones dominate."""
+
 # --- data: what a table can tell -----------------------------------------------------------------
 
 UNEXPOSED_SPEND = 0.05

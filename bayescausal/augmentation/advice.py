@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-_CORE_MASS = 0.9
-_COPY_SHARE = 0.5
-_SLOPE_CHANGE = 0.05
-_OUTSIDE_SHARE = 0.01
-_ISOLATED_SHARE = 0.2
-_ISOLATED_SURPLUS = 0.1
-_BEYOND_SHARE = 0.25
-_KISH_SHARE = 0.1
+from bayescausal.thresholds import (
+    COPIED_WEIGHT,
+    CORE_MASS,
+    DISTANT_SHARE,
+    EFFECTIVE_SHARE,
+    ISOLATED_SHARE,
+    ISOLATED_SURPLUS,
+    OUTSIDE_SHARE,
+    SLOPE_CHANGE,
+)
+
 _KERNELS = ("Kernel", "Nearest", "Forest")
 
 
@@ -22,12 +25,7 @@ def remarks(
 ) -> list[str]:
     """List what is wrong with augmented rows and what to do about it, most important first.
 
-    Parameters
-    ----------
-    rows, nodes, support
-        Of `AugmentationDiagnostics`.
-    notes : sequence of str
-        What the sampler had to say.
+    Tables are those of `AugmentationDiagnostics`; `notes` are what the sampler had to say.
     """
     sentences = list(notes)
     if not rows["rows"]:
@@ -36,8 +34,17 @@ def remarks(
             "There are no rows, so augmentation does nothing here. Ancestral() always has as many "
             "as you ask for.",
         ]
-    sentences = [*_extrapolation_remarks(nodes), *sentences, *_slope_remarks(nodes)]
-    if rows["mass"] < _CORE_MASS:
+    extremes = nodes["outside"][nodes["outside"] > OUTSIDE_SHARE] if len(nodes) else {}
+    extrapolations = [
+        f"{share:.0%} of the values of '{node}' lie farther outside the observed range than the "
+        "range is wide: the regression is extended to causes that were never seen together, where "
+        "curves and products run away. A linear one goes less far: "
+        f"conditional={{'{node}': ResidualBootstrap(knots=0, products=False)}}. If it is linear "
+        "already, the causes move together: say so in the graph (a common cause, or <->)."
+        for node, share in extremes.items()
+    ]
+    sentences = [*extrapolations, *sentences, *_slope_remarks(nodes)]
+    if rows["mass"] < CORE_MASS:
         sentences.append(
             f"The rows hold {rows['mass']:.0%} of the probability: the dense core of the law, so "
             "spreads are too small. Lower theta, or take Ancestral() or Reduce(), which are "
@@ -46,23 +53,23 @@ def remarks(
     for node, row in nodes.iterrows():
         is_kernel = row["estimator"] in _KERNELS
         # A regression is not blamed for causes that are as rare among the observed rows.
-        observed_share = 0.0 if is_kernel else row["alone_observed"] + _ISOLATED_SURPLUS
-        if row["alone"] > max(_ISOLATED_SHARE, observed_share):
+        observed_share = 0.0 if is_kernel else row["alone_observed"] + ISOLATED_SURPLUS
+        if row["alone"] > max(ISOLATED_SHARE, observed_share):
             sentences.append(_isolation_remark(str(node), row))
-    if support["beyond"] > _BEYOND_SHARE:
+    if support["beyond"] > DISTANT_SHARE:
         sentences.append(
             f"{support['beyond']:.0%} of the rows are farther from every observed row than 95% of "
             "observed rows are from their neighbors: they combine what never occurred together. "
             "If causes were planned together they are not independent: say so in the graph (a "
             "common cause, or <->), or give augmented rows less weight."
         )
-    if rows["copies"] > _COPY_SHARE:
+    if rows["copies"] > COPIED_WEIGHT:
         sentences.append(
             f"{rows['copies']:.0%} of the weight is on copies of observed rows, which add nothing: "
             "the graph leaves little to recombine, or bandwidths are too small (temperature). "
             "Copies must not straddle the folds of a cross validation."
         )
-    if rows["effective_rows"] < _KISH_SHARE * rows["rows"]:
+    if rows["effective_rows"] < EFFECTIVE_SHARE * rows["rows"]:
         sentences.append(
             f"{rows['rows']:.0f} rows weigh as {rows['effective_rows']:.0f}: a few heavy ones "
             "dominate. Ancestral() has even weights."
@@ -74,26 +81,11 @@ def remarks(
     ]
 
 
-def _extrapolation_remarks(nodes: pd.DataFrame) -> list[str]:
-    """Warn of nodes whose values leave the observed range by more than its width."""
-    if not len(nodes):
-        return []
-    return [
-        f"{share:.0%} of the values of '{node}' lie farther outside the observed range than the "
-        "range is wide: the regression is extended to causes that were never seen together, where "
-        "curves and products run away. A linear one goes less far: "
-        f"conditional={{'{node}': ResidualBootstrap(knots=0, products=False)}}. If it is linear "
-        "already, the causes move together: say so in the graph (a common cause, or <->)."
-        for node, share in nodes["outside"].items()
-        if share > _OUTSIDE_SHARE
-    ]
-
-
 def _slope_remarks(nodes: pd.DataFrame) -> list[str]:
     """Warn of nodes whose slopes on their causes differ from the observed ones."""
     if not len(nodes):
         return []
-    changes = nodes[(nodes["slope"] - 1).abs() > _SLOPE_CHANGE + 2 * nodes["slope_error"]]
+    changes = nodes[(nodes["slope"] - 1).abs() > SLOPE_CHANGE + 2 * nodes["slope_error"]]
     is_attenuated = changes["estimator"].isin(_KERNELS) & (changes["slope"] < 1)
     sentences = []
     if is_attenuated.any():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import qmc
 
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.factorization import Plan
+from bayescausal._types import Node
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.factorization import PartialRows, Plan
 from bayescausal.specs.row_methods import Uniforms
 
 
@@ -26,56 +27,29 @@ def ancestral(plan: Plan, budget: int, kind: Uniforms, rng: np.random.Generator)
         i_j ~ P(k | values of the pillow of j),    by the inverse distribution function
 
     Its cost is rows x observed rows x size of the pillows, and it never comes out empty. Weighted
-    means are unbiased for those of the factorized law.
-
-    Returns
-    -------
-    array of int32, shape (budget, block)
-        Columns in the plan's order.
+    means are unbiased for those of the factorized law. Columns are in the plan's order.
     """
-    order, rows = plan.order, plan.rows
-    u = uniforms(kind, budget, len(order), rng)
-    # Columns are read and written whole, hence the order in memory.
-    indices = np.empty((budget, len(order)), np.int32, order="F")
-    synthetic_values: dict[str, np.ndarray] = {}
-    for column, node in enumerate(order):
-        if node not in plan.donors:
-            indices[:, column] = np.minimum((u[:, column] * rows).astype(np.int32), rows - 1)
-            continue
-        indices[:, column] = _donors(plan, node, indices, synthetic_values, u[:, column])
-        if node in plan.synthetic_nodes:
-            pillow_values = plan.pillow_values(node, indices, synthetic_values)
-            synthetic_values[node] = plan.donors[node].donate(indices[:, column], pillow_values)
-    return indices
+    u = uniforms(kind, budget, len(plan.order), rng)
+    partial = PartialRows.begin(plan, budget)
+    for column, node in zip(u.T, plan.order, strict=True):
+        partial = partial.append(_donors(partial, node, column))
+    return partial.columns.T
 
 
-def _donors(
-    plan: Plan,
-    node: str,
-    indices: np.ndarray,
-    synthetic_values: dict[str, np.ndarray],
-    u: np.ndarray,
-) -> np.ndarray:
-    """Draw a donor for every row, in chunks; rows with equal pillows share its probabilities."""
-    if plan.donors[node].alike:
+def _donors(partial: PartialRows, node: Node, u: np.ndarray) -> np.ndarray:
+    """Draw a donor for every row, in chunks; rows of one observed cause share probabilities."""
+    plan = partial.plan
+    if node not in plan.donors or plan.donors[node].alike:
         return np.minimum((u * plan.rows).astype(np.int32), plan.rows - 1)
-    pillow = plan.factorization.pillows[node]
-    single = len(pillow) == 1 and pillow[0] not in synthetic_values
-    group = np.arange(len(u))
-    if single:  # no more distinct pillows than observed rows
-        parent = indices[:, plan.order.index(pillow[0])]
-        representatives, group = np.unique(parent, return_index=True, return_inverse=True)[1:]
-    else:
-        representatives = group
+    representatives = group = np.arange(len(u))
+    (parent, *other_parents) = plan.factorization.pillows[node]
+    if not other_parents and parent not in partial.synthetic:
+        representatives, group = partial.distinct_pillows(node)
     donors = np.empty(len(u), np.int32)
-    chunk = max(1, CELLS // plan.rows)
     by_row = np.argsort(group, kind="stable")
-    ends = np.searchsorted(group[by_row], np.arange(0, len(representatives) + chunk, chunk))
-    for k, start in enumerate(range(0, len(representatives), chunk)):
-        chunk_rows = representatives[start : start + chunk]
-        pillow_values = plan.pillow_values(
-            node, indices[chunk_rows], {v: x[chunk_rows] for v, x in synthetic_values.items()}
-        )
-        members = by_row[ends[k] : ends[k + 1]]
-        donors[members] = plan.donors[node].draw(pillow_values, group[members] - start, u[members])
+    for part in parts(len(representatives), plan.rows):
+        low, high = np.searchsorted(group[by_row], [part.start, part.stop])
+        members = by_row[low:high]
+        pillow = partial[representatives[part]].pillow(node)
+        donors[members] = plan.donors[node].draw(pillow, group[members] - part.start, u[members])
     return donors

@@ -32,12 +32,7 @@ def likelihood_bandwidths(parents: Sequence[Block], child: Block) -> list[np.nda
 
     with Gaussian kernels, ``b`` the node's own bandwidth; maximized over the logarithms of h and b
     by L-BFGS from the normal reference rule. A parent that tells nothing gets a wide bandwidth.
-
-    Parameters
-    ----------
-    parents : sequence of Block
-        Categories have no bandwidth: rows of other categories are left out of both sums.
-    child : Block
+    Categories have none: rows of other categories are left out of both sums.
 
     Notes
     -----

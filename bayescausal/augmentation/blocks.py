@@ -7,7 +7,7 @@ augmented: a row is one index a block.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
@@ -432,10 +432,6 @@ def _merge_roots(
     columns = tuple(c for part in parts for c in part.columns)
     edges = [Edge(name if e.source in group else e.source, e.target) for e in graph.edges]
     other_nodes = tuple(v for v in graph.nodes if v not in group)
-    merged = replace(graph, edges=tuple(edges), outcomes=_outside_group(graph.outcomes, group))
-    merged = replace(merged, isolated=(*other_nodes, name))
+    outcomes = tuple(v for v in graph.outcomes if v not in group)
+    merged = replace(graph, edges=tuple(edges), outcomes=outcomes, isolated=(*other_nodes, name))
     return merged, {v: blocks[v] for v in other_nodes} | {name: Block(name, columns, values)}
-
-
-def _outside_group(names: Iterable[Node], group: Sequence[Node]) -> tuple[Node, ...]:
-    return tuple(v for v in names if v not in group)

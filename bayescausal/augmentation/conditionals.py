@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isfinite
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from bayescausal import checks
 from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.bandwidths import likelihood_bandwidths
 from bayescausal.augmentation.blocks import Block
-from bayescausal.augmentation.donors import Conditional, Donors, Given
+from bayescausal.augmentation.donors import Conditional, Donors, ParentValues
 from bayescausal.augmentation.kernel_loop import draw_nearby
 from bayescausal.augmentation.kernels import (
     CONSTANTS,
@@ -28,7 +27,7 @@ from bayescausal.augmentation.kernels import (
     spread_of,
 )
 from bayescausal.augmentation.regression import Mean, fit_mean
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError
 
 TABLE_CELLS = 4_000_000
 """Parents x rows x rows above which kernels are evaluated as needed, not tabulated: 32 MB."""
@@ -62,7 +61,7 @@ class NadarayaWatson(Conditional):
     --------
     >>> x = Block("x", ("x",), np.array([[0.0], [1.0], [5.0]]))
     >>> fitted = NadarayaWatson(bandwidth=0.1).fit([x], x)
-    >>> fitted.probabilities([Given(np.array([[4.9]]))]).round(2)
+    >>> fitted.probabilities([ParentValues(np.array([[4.9]]))]).round(2)
     array([[0., 0., 1.]])
     """
 
@@ -72,37 +71,30 @@ class NadarayaWatson(Conditional):
     mismatch: float | None = 0.0
 
     def __post_init__(self) -> None:
-        rules = (*CONSTANTS, "likelihood")
-        if isinstance(self.bandwidth, str) and self.bandwidth not in rules:
-            raise SpecError(
-                f"bandwidth is {', '.join(rules)} or a number; got {self.bandwidth!r}."
-                f"{did_you_mean(self.bandwidth, rules)}"
-            )
-        if self.kernel not in KERNELS:
-            raise SpecError(
-                f"kernel is one of {', '.join(KERNELS)}; got {self.kernel!r}."
-                f"{did_you_mean(str(self.kernel), KERNELS)}"
-            )
+        checks.name("kernel", self.kernel, KERNELS)
+        sizes = {"temperature": self.temperature}
+        if isinstance(self.bandwidth, str):
+            checks.name("bandwidth", self.bandwidth, (*CONSTANTS, "likelihood"))
+        else:
+            sizes["bandwidth"] = self.bandwidth
         if self.bandwidth == "likelihood" and self.kernel != "gaussian":
             raise SpecError("bandwidth='likelihood' needs kernel='gaussian', which has a gradient.")
-        sizes = [self.temperature, *([] if isinstance(self.bandwidth, str) else [self.bandwidth])]
-        if not all(_is_number(size) and size > 0 for size in sizes):
-            raise SpecError(f"A bandwidth and its temperature are positive numbers; got {self!r}.")
-        if self.mismatch is not None and not (
-            _is_number(self.mismatch) and 0 <= self.mismatch <= 1
-        ):
+        for label, size in sizes.items():
+            if checks.number(label, size) <= 0:
+                raise SpecError(f"{label} is a positive number; got {size!r}.")
+        if self.mismatch is not None and not 0 <= checks.number("mismatch", self.mismatch) <= 1:
             raise SpecError(
                 f"mismatch lies between 0 (identity) and 1 (categories play no part), or is None; "
                 f"got {self.mismatch!r}."
             )
 
-    def bind(self, parents: tuple[Block, ...], own: Block) -> KernelDonors:
+    def bind(self, parents: tuple[Block, ...], child: Block) -> KernelDonors:
         """Choose the bandwidths of the parents."""
         if self.bandwidth == "likelihood":
-            widths = likelihood_bandwidths(parents, own)
+            widths = likelihood_bandwidths(parents, child)
         else:
             widths = [self._width(parent) for parent in parents]
-        return KernelDonors(parents, own, self, tuple(w * self.temperature for w in widths))
+        return KernelDonors(parents, child, self, tuple(w * self.temperature for w in widths))
 
     def _width(self, parent: Block) -> np.ndarray:
         if isinstance(self.bandwidth, str):
@@ -118,15 +110,7 @@ class NadarayaWatson(Conditional):
 
 @dataclass(frozen=True, eq=False)
 class KernelDonors(Donors):
-    """A fitted `NadarayaWatson`: donors weighted by kernels at fixed bandwidths.
-
-    Parameters
-    ----------
-    setting : NadarayaWatson
-    bandwidths : tuple of array, shape (column,)
-        By parent.
-    engine : {"numpy", "pytensor"}
-    """
+    """A fitted `NadarayaWatson`: donors weighted by kernels at fixed bandwidths, by parent."""
 
     setting: NadarayaWatson
     bandwidths: tuple[np.ndarray, ...]
@@ -145,36 +129,38 @@ class KernelDonors(Donors):
     @property
     def tabulated(self) -> bool:
         """Whether the tables are small enough to be built."""
-        return len(self.parents) * len(self.own.values) ** 2 <= TABLE_CELLS
+        return len(self.parents) * len(self.child.values) ** 2 <= TABLE_CELLS
 
-    def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
+    def draw(
+        self, parent_values: Sequence[ParentValues], rows: np.ndarray, u: np.ndarray
+    ) -> np.ndarray:
         """Draw donors; where rows are many, in one loop without an array of all weights."""
-        is_large = not self.tabulated and len(which) == len(given[0].values)
+        is_large = not self.tabulated and len(rows) == len(parent_values[0].values)
         is_gaussian = self.setting.kernel == "gaussian"
         if not (is_large and is_gaussian) or any(p.discrete for p in self.parents):
-            return super().draw(given, which, u)
+            return super().draw(parent_values, rows, u)
         widths = np.concatenate(self.bandwidths)
         donor_points = np.concatenate([p.values for p in self.parents], axis=1) / widths
-        points = np.concatenate([z.values for z in given], axis=1) / widths
-        return draw_nearby(points[which], donor_points, u)
+        points = np.concatenate([z.values for z in parent_values], axis=1) / widths
+        return draw_nearby(points[rows], donor_points, u)
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the kernel weights of all donors, from tables where all parents were observed.
 
         A row that no donor is like, such as a pair of categories that was not seen, has the
         donors with most categories equal, and out of a kernel's reach the nearest one.
         """
-        rows = [z.rows for z in given if z.rows is not None]
-        if self.tabulated and len(rows) == len(given):
+        rows = [z.rows for z in parent_values if z.rows is not None]
+        if self.tabulated and len(rows) == len(parent_values):
             if self.reaches:
                 return donor_draw.probabilities(self.tables, np.stack(rows, axis=1), self.engine)
             scores = (table[index] for table, index in zip(self.tables, rows, strict=True))
         else:
-            scores = (self._score(p, z.values) for p, z in enumerate(given))
+            scores = (self._score(p, z.values) for p, z in enumerate(parent_values))
         score = sum(scores)
         orphans = ~(score > -np.inf).any(axis=1)
         if orphans.any():
-            score[orphans] = self._fallback_scores([z.values[orphans] for z in given])
+            score[orphans] = self._fallback_scores([z.values[orphans] for z in parent_values])
         return donor_draw.softmax(score)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
@@ -217,15 +203,15 @@ class KNearest(Conditional):
         if self.k is not None and (type(self.k) is not int or self.k < 1):
             raise SpecError(f"k is a number of rows, 1, 2, ...; got {self.k!r}.")
 
-    def bind(self, parents: tuple[Block, ...], own: Block) -> NearestDonors:
+    def bind(self, parents: tuple[Block, ...], child: Block) -> NearestDonors:
         """Fix the number of donors."""
-        rows = len(own.values)
+        rows = len(child.values)
         if self.k is not None and self.k > rows:
             raise SpecError(
-                f"k={self.k} rows are to donate and there are {rows}, so '{own.name}' would not "
+                f"k={self.k} rows are to donate and there are {rows}, so '{child.name}' would not "
                 f"depend on its parents. Take fewer; by default it is {round(np.sqrt(rows))}."
             )
-        return NearestDonors(parents, own, round(np.sqrt(rows)) if self.k is None else self.k)
+        return NearestDonors(parents, child, round(np.sqrt(rows)) if self.k is None else self.k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,10 +220,10 @@ class NearestDonors(Donors):
 
     k: int
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return 1/k for the nearest rows; rows that tie with the k-th share what is left."""
-        similarity = np.zeros((len(given[0].values), len(self.own.values)))
-        for parent, z in zip(self.parents, given, strict=True):
+        similarity = np.zeros((len(parent_values[0].values), len(self.child.values)))
+        for parent, z in zip(self.parents, parent_values, strict=True):
             # At this width the Gaussian log kernel is minus the squared distance in deviations.
             width = spread_of(parent) / np.sqrt(2)
             unlike = 0.0 if parent.divides else np.exp(-1.0)
@@ -284,12 +270,12 @@ class ResidualBootstrap(Conditional):
         if type(self.knots) is not int or self.knots < 0:
             raise SpecError(f"knots is a number of inner knots, 0, 1, ...; got {self.knots!r}.")
 
-    def bind(self, parents: tuple[Block, ...], own: Block) -> ResidualDonors:
+    def bind(self, parents: tuple[Block, ...], child: Block) -> ResidualDonors:
         """Fit the regression."""
-        require_scalar(own)
-        kernels = NadarayaWatson(mismatch=None).bind(parents, own) if self.local else None
-        mean = fit_mean(parents, own, self.knots, self.products)
-        return ResidualDonors(parents, own, mean, mean.residuals, kernels)
+        require_scalar(child)
+        kernels = NadarayaWatson(mismatch=None).bind(parents, child) if self.local else None
+        mean = fit_mean(parents, child, self.knots, self.products)
+        return ResidualDonors(parents, child, mean, mean.residuals, kernels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,15 +296,15 @@ class ResidualDonors(Donors):
         """Whether residuals of all rows are equally likely, as they are unless local."""
         return self.kernels is None
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return equal probabilities, or kernel weights where residuals are local."""
         if self.kernels is None:
-            return super().probabilities(given)
-        return self.kernels.probabilities(given)
+            return super().probabilities(parent_values)
+        return self.kernels.probabilities(parent_values)
 
-    def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
+    def donate(self, donor: np.ndarray, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the mean at the given parents plus the donor's residual."""
-        fitted = self.mean.predict([g.values for g in given])
+        fitted = self.mean.predict([g.values for g in parent_values])
         return (fitted + self.residuals[donor])[:, None]
 
 
@@ -340,7 +326,3 @@ def default_conditional(parents: Sequence[Block], child: Block) -> Conditional:
     """
     is_root = all(parent.divides for parent in parents)
     return ResidualBootstrap() if child.scalar and not is_root else NadarayaWatson()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

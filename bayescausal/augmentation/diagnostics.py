@@ -16,15 +16,13 @@ from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donors import Donors, Given, core
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donors import Donors, ParentValues, core
 from bayescausal.augmentation.slopes import compare_slopes
+from bayescausal.thresholds import FEW_DONORS
 
 SAMPLE_ROWS = 2_000
 """Number of rows for which donors and distances are computed, sampled evenly by weight."""
-
-FEW_DONORS = 2.0
-"""Effective number of donors below which a value hangs on one observed row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,21 +120,18 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
             rows, no_nodes, no_nodes, pd.Series(dtype=float), {}, {}, tuple(advice)
         )
     sample = _weighted_sample(augmented.weights, SAMPLE_ROWS)
+    rows_drawn = augmented.plan.rows_of(augmented.indices[sample])
     edges, slope_ratios = compare_slopes(augmented)
     estimators, donors, observed_donors = {}, {}, {}
     for node, fitted in augmented.plan.donors.items():
         estimator = core(fitted)
         estimators[node] = type(estimator).__name__.removesuffix("Donors")
-        synthetic_values = {v: augmented.values[v][sample] for v in augmented.plan.synthetic_nodes}
-        pillow_values = augmented.plan.pillow_values(
-            node, augmented.indices[sample], synthetic_values
-        )
         all_rows = np.arange(augmented.plan.rows)
-        observed_values = [Given(parent.values, all_rows) for parent in fitted.parents]
-        reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.own)
+        observed_values = [ParentValues(parent.values, all_rows) for parent in fitted.parents]
+        reference = NadarayaWatson(mismatch=None).fit(fitted.parents, fitted.child)
         # Where all rows donate alike, count instead the observed rows that have like parents.
         judge = reference if estimator.alike else fitted
-        donors[node] = effective_donors(judge, pillow_values)
+        donors[node] = effective_donors(judge, rows_drawn.pillow(node))
         observed_donors[node] = effective_donors(judge, observed_values)
     nodes = pd.DataFrame.from_dict(
         {
@@ -161,16 +156,12 @@ def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:
     return AugmentationDiagnostics(rows, nodes, edges, support, donors, distances, tuple(advice))
 
 
-def effective_donors(donors: Donors, pillow_values: Sequence[Given]) -> np.ndarray:
+def effective_donors(donors: Donors, pillow_values: Sequence[ParentValues]) -> np.ndarray:
     """Return the effective number of donors, ``1 / sum_k p_k^2``, in chunks."""
-    count, step = len(pillow_values[0].values), max(1, CELLS // len(donors.own.values))
-    numbers = np.empty(count)
-    for start in range(0, count, step):
-        rows = slice(start, start + step)
-        chunk = [
-            Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in pillow_values
-        ]
-        numbers[rows] = 1 / (donors.probabilities(chunk) ** 2).sum(axis=1)
+    numbers = np.empty(len(pillow_values[0].values))
+    for rows in parts(len(numbers), len(donors.child.values)):
+        probability = donors.probabilities([g.part(rows) for g in pillow_values])
+        numbers[rows] = 1 / (probability**2).sum(axis=1)
     return numbers
 
 

@@ -9,6 +9,7 @@ disk; numpy does the same, and is used unless there is very much to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal
 
@@ -29,6 +30,12 @@ _SMALLEST = -700.0
 """Log weight, relative to the largest, below which a weight is zero."""
 
 
+def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
+    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
+    step = max(1, cells // max(width, 1))
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
 def engine_for(work: float) -> Engine:
     """Choose the engine by the number of terms, rows x donors x parents, of all nodes."""
     return "pytensor" if work > _COMPILED_TERMS else "numpy"
@@ -37,18 +44,8 @@ def engine_for(work: float) -> Engine:
 def probabilities(tables: np.ndarray, index: np.ndarray, engine: Engine = "numpy") -> np.ndarray:
     """Return the probability of each donor, given the rows that the parents were taken from.
 
-    Parameters
-    ----------
-    tables : array, shape (parent, row, row)
-        Log kernels.
-    index : array of int, shape (given, parent)
-    engine : {"numpy", "pytensor"}
-        Both give the same numbers; see `engine_for`.
-
-    Returns
-    -------
-    array, shape (given, row)
-        Rows add up to one.
+    `tables` has log kernels, shape (parent, row, row), and `index` shape (given, parent); the
+    values, shape (given, row), add up to one by row. Both engines give the same numbers.
     """
     if engine == "pytensor":
         return compiled_step()(tables, index.astype(np.int64))
@@ -88,20 +85,10 @@ def softmax(score: np.ndarray) -> np.ndarray:
 
 
 def draw(probability: np.ndarray, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Draw a donor by the inverse of the distribution function.
+    """Draw a donor for each uniform ``u`` by the inverse of the distribution function.
 
-    Parameters
-    ----------
-    probability : array, shape (distinct, row)
-    rows : array of int
-        For each draw, its row of ``probability``.
-    u : array
-        Uniform on [0, 1), one for each draw.
-
-    Returns
-    -------
-    array of int
-        A donor of probability zero is never drawn.
+    ``rows`` says which row of ``probability`` a draw is from. A donor of probability zero is never
+    drawn.
     """
     cumulative = np.cumsum(probability, axis=1)
     cumulative /= cumulative[:, -1:]

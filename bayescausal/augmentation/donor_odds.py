@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.factorization import Plan
-
-type SyntheticValues = Mapping[Node, np.ndarray]
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +37,14 @@ class Ties:
         donors, starts = np.unique(first[rows], return_index=True)
         return cls(donors, rows, starts)
 
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """For each row, the position of its value in `donors`."""
+        positions = np.empty(len(self.rows), np.int64)
+        lengths = np.diff(self.starts, append=len(self.rows))
+        positions[self.rows] = np.repeat(np.arange(len(self.donors)), lengths)
+        return positions
+
     def merge_odds(self, probability: np.ndarray) -> np.ndarray:
         """Sum the probabilities of tied donors: from ``(given, row)`` to ``(given, distinct)``."""
         if len(self.donors) == len(self.rows):
@@ -56,77 +61,10 @@ def tie_representatives(plan: Plan, node: Node, merge: bool = True) -> np.ndarra
     return np.arange(plan.rows) if is_untied else plan.table.blocks[node].ties
 
 
-def distinct_pillows(
-    plan: Plan, node: Node, indices: np.ndarray, synthetic_values: SyntheticValues
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows that differ in the values of a node's pillow.
-
-    Returns
-    -------
-    representatives : array of int
-        One row for each distinct pillow.
-    group : array of int, shape (row,)
-        For each row, the position of its pillow among these.
-    """
-    group = np.zeros(len(indices), np.int64)
-    representatives = group[:1]
-    for parent in plan.factorization.pillows[node]:
-        if parent in synthetic_values:
-            codes = np.unique(synthetic_values[parent][:, 0], return_inverse=True)[1]
-        else:
-            codes = indices[:, plan.order.index(parent)]
-        keys = group * (int(codes.max(initial=0)) + 1) + codes
-        representatives, group = np.unique(keys, return_index=True, return_inverse=True)[1:]
-    return representatives, group
-
-
-def odds(
-    plan: Plan, node: Node, indices: np.ndarray, synthetic_values: SyntheticValues, ties: Ties
-) -> np.ndarray:
-    """Return the probability of each distinct donor, shape ``(given, distinct)``."""
-    if node not in plan.donors:
-        share = np.diff(ties.starts, append=plan.rows) / plan.rows
-        return np.broadcast_to(share, (len(indices), len(share)))
-    return ties.merge_odds(
-        plan.donors[node].probabilities(plan.pillow_values(node, indices, synthetic_values))
-    )
-
-
-def parts(count: int, width: int, cells: int = CELLS) -> Iterator[slice]:
-    """Split ``count`` rows of ``width`` cells into chunks of at most ``cells``."""
-    step = max(1, cells // max(width, 1))
-    return (slice(start, start + step) for start in range(0, count, step))
-
-
-def log_weights(plan: Plan, indices: np.ndarray, merge: bool = True) -> np.ndarray:
-    """Return the log probability of rows under the factorized law.
-
-    Parameters
-    ----------
-    indices : array of int, shape (row, block)
-        Columns in the plan's order.
-    merge : bool
-        Whether a donor's probability includes all donors that tie with it.
-    """
-    total = np.zeros(len(indices))
-    synthetic_values: dict[Node, np.ndarray] = {}
-    for column, node in enumerate(plan.order):
-        ties = Ties.from_plan(plan, node, merge)
-        positions = np.empty(plan.rows, np.int64)
-        positions[ties.rows] = np.cumsum(np.isin(np.arange(plan.rows), ties.starts)) - 1
-        choices = positions[indices[:, column]]
-        representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
-        by_pillow = np.argsort(group, kind="stable")
-        for part in parts(len(representatives), plan.rows):
-            chunk = representatives[part]
-            p = odds(
-                plan, node, indices[chunk], {v: x[chunk] for v, x in synthetic_values.items()}, ties
-            )
-            low, high = np.searchsorted(group[by_pillow], [part.start, part.start + len(chunk)])
-            members = by_pillow[low:high]
-            with np.errstate(divide="ignore"):
-                total[members] += np.log(p[group[members] - part.start, choices[members]])
-        if node in plan.synthetic_nodes:
-            pillow_values = plan.pillow_values(node, indices, synthetic_values)
-            synthetic_values[node] = plan.donors[node].donate(indices[:, column], pillow_values)
-    return total
+def odds(partial: PartialRows, node: Node, ties: Ties) -> np.ndarray:
+    """Return the probability of each distinct donor, shape ``(row, distinct)``."""
+    donors, rows = partial.plan.donors, partial.plan.rows
+    if node not in donors:
+        share = np.diff(ties.starts, append=rows) / rows
+        return np.broadcast_to(share, (len(partial), len(share)))
+    return ties.merge_odds(donors[node].probabilities(partial.pillow(node)))

@@ -18,7 +18,7 @@ from bayescausal.augmentation import donor_draw
 from bayescausal.augmentation.blocks import Block
 
 
-class Given(NamedTuple):
+class ParentValues(NamedTuple):
     """Values of one parent, and the observed rows that they come from.
 
     Parameters
@@ -31,6 +31,10 @@ class Given(NamedTuple):
     values: np.ndarray
     rows: np.ndarray | None = None
 
+    def part(self, rows: slice) -> ParentValues:
+        """Return some of the values."""
+        return ParentValues(self.values[rows], None if self.rows is None else self.rows[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Donors:
@@ -40,12 +44,12 @@ class Donors:
     ----------
     parents : tuple of Block
         The node's pillow, sorted by name; at least one.
-    own : Block
+    child : Block
         The node.
     """
 
     parents: tuple[Block, ...]
-    own: Block
+    child: Block
 
     @property
     def moves(self) -> bool:
@@ -57,23 +61,27 @@ class Donors:
         """Whether all rows are equally likely to donate, whatever the parents are."""
         return False
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the probability of each donor, shape ``(given, row)``; each row adds up to 1.
 
         Parameters
         ----------
-        given : sequence of Given
+        parent_values : sequence of ParentValues
             Values of the parents, in their order.
         """
-        return np.full((len(given[0].values), len(self.own.values)), 1 / len(self.own.values))
+        return np.full(
+            (len(parent_values[0].values), len(self.child.values)), 1 / len(self.child.values)
+        )
 
-    def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
+    def donate(self, donor: np.ndarray, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the donors' values, shape ``(given, column)``: here the observed ones."""
-        return self.own.values[donor]
+        return self.child.values[donor]
 
-    def draw(self, given: Sequence[Given], which: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Draw a donor for each uniform ``u``, given the values in row ``which``."""
-        return donor_draw.draw(self.probabilities(given), which, u)
+    def draw(
+        self, parent_values: Sequence[ParentValues], rows: np.ndarray, u: np.ndarray
+    ) -> np.ndarray:
+        """Draw a donor for each uniform ``u``, given the values in a row of ``rows``."""
+        return donor_draw.draw(self.probabilities(parent_values), rows, u)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
         """Return the same distribution on another engine, if it has a choice of engines."""
@@ -89,50 +97,48 @@ class Conditional:
     To write one, say in `bind` which `Donors` come of data. The nearest row donates:
 
     >>> class NearestRow(Donors):
-    ...     def probabilities(self, given):
-    ...         pairs = zip(self.parents, given, strict=True)
+    ...     def probabilities(self, parent_values):
+    ...         pairs = zip(self.parents, parent_values, strict=True)
     ...         far = sum(((z.values[:, None] - p.values) ** 2).sum(-1) for p, z in pairs)
     ...         near = far == far.min(axis=1, keepdims=True)
     ...         return near / near.sum(axis=1, keepdims=True)
     >>> class Nearest(Conditional):
-    ...     def bind(self, parents, own):
-    ...         return NearestRow(parents, own)
+    ...     def bind(self, parents, child):
+    ...         return NearestRow(parents, child)
     >>> x = Block("x", ("x",), np.array([[0.0], [1.0], [5.0]]))
-    >>> Nearest().fit([x], x).probabilities([Given(np.array([[4.0]]))])
+    >>> Nearest().fit([x], x).probabilities([ParentValues(np.array([[4.0]]))])
     array([[0., 0., 1.]])
     """
 
-    def fit(self, parents: Sequence[Block], own: Block) -> Donors:
+    def fit(self, parents: Sequence[Block], child: Block) -> Donors:
         """Fit to the observed rows; in a panel only rows of the same unit donate.
 
         Parameters
         ----------
         parents : sequence of Block
             The node's pillow, sorted by name; at least one.
-        own : Block
+        child : Block
             The node.
         """
-        donors = self.bind(tuple(parents), own)
+        donors = self.bind(tuple(parents), child)
         unit_positions = [k for k, parent in enumerate(parents) if parent.divides]
         if not unit_positions:
             return donors
-        return WithinUnit(donors.parents, own, donors, unit_positions[0])
+        return WithinUnit(donors.parents, child, donors, unit_positions[0])
 
-    def bind(self, parents: tuple[Block, ...], own: Block) -> Donors:
+    def bind(self, parents: tuple[Block, ...], child: Block) -> Donors:
         """Estimate from the observed rows; every subclass implements this."""
-        raise NotImplementedError(f"{type(self).__name__} needs bind(self, parents, own) -> Donors")
+        raise NotImplementedError(
+            f"{type(self).__name__} needs bind(self, parents, child) -> Donors"
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class WithinUnit(Donors):
     """Donors restricted to the same unit, so that panel rows do not recombine across units.
 
-    Parameters
-    ----------
-    inner : Donors
-        The donors without the restriction; they see the unit as any other category.
-    unit : int
-        Position of the unit among the parents.
+    The `inner` donors, without the restriction, see the unit, a position among the parents, as any
+    other category.
     """
 
     inner: Donors
@@ -143,17 +149,19 @@ class WithinUnit(Donors):
         """Whether the inner donors give values that were not observed."""
         return self.inner.moves
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Renormalize over the unit's rows; all are equally likely if none of them would donate."""
-        is_same_unit = given[self.unit].values[:, :1] == self.parents[self.unit].values[:, 0]
-        probability = np.where(is_same_unit, self.inner.probabilities(given), 0.0)
+        is_same_unit = (
+            parent_values[self.unit].values[:, :1] == self.parents[self.unit].values[:, 0]
+        )
+        probability = np.where(is_same_unit, self.inner.probabilities(parent_values), 0.0)
         has_no_donor = probability.sum(axis=1) == 0
         probability[has_no_donor] = is_same_unit[has_no_donor]
         return probability / probability.sum(axis=1, keepdims=True)
 
-    def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
+    def donate(self, donor: np.ndarray, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the values of the inner donors."""
-        return self.inner.donate(donor, given)
+        return self.inner.donate(donor, parent_values)
 
     def using(self, engine: donor_draw.Engine) -> Donors:
         """Return the same restriction around the inner donors on another engine."""

@@ -10,7 +10,12 @@ import numpy as np
 
 from bayescausal._types import Node
 from bayescausal.augmentation.blocks import Table
-from bayescausal.augmentation.conditionals import Conditional, Donors, Given, default_conditional
+from bayescausal.augmentation.conditionals import (
+    Conditional,
+    Donors,
+    ParentValues,
+    default_conditional,
+)
 from bayescausal.augmentation.donor_draw import engine_for
 from bayescausal.augmentation.pillows import Factorization, factorize
 from bayescausal.errors import SpecError, did_you_mean
@@ -52,40 +57,83 @@ class Plan:
         engine = engine_for(float(budget) * self.rows * self.factorization.size)
         return replace(self, donors={v: d.using(engine) for v, d in self.donors.items()})
 
-    def pillow_values(
-        self, node: Node, indices: np.ndarray, synthetic_values: Mapping[Node, np.ndarray]
-    ) -> list[Given]:
-        """Return the values of a node's pillow in rows that are drawn up to that node.
-
-        Parameters
-        ----------
-        indices : array of int, shape (row, block)
-            Columns in `order`; those after the node are not read.
-        synthetic_values : mapping of node to array
-            Values of the nodes in `synthetic_nodes`.
-        """
-        values = []
-        for parent in self.factorization.pillows[node]:
-            if parent in synthetic_values:
-                values.append(Given(synthetic_values[parent]))
-            else:
-                index = indices[:, self.order.index(parent)]
-                values.append(Given(self.table.blocks[parent].values[index], index))
-        return values
-
     def values(self, indices: np.ndarray) -> dict[Node, np.ndarray]:
         """Return the values of every node, shape ``(row, column)``."""
-        synthetic_values: dict[Node, np.ndarray] = {}
-        values = {}
-        for column, node in enumerate(self.order):
-            donor = indices[:, column]
-            if node in self.synthetic_nodes:
-                pillow_values = self.pillow_values(node, indices, synthetic_values)
-                synthetic_values[node] = self.donors[node].donate(donor, pillow_values)
-                values[node] = synthetic_values[node]
+        blocks, synthetic = self.table.blocks, self.rows_of(indices).synthetic
+        return {
+            v: synthetic[v] if v in synthetic else blocks[v].values[i]
+            for v, i in zip(self.order, indices.T, strict=True)
+        }
+
+    def rows_of(self, indices: np.ndarray) -> PartialRows:
+        """Return rows by their indices, shape ``(row, block)``, columns in `order`."""
+        partial = PartialRows.begin(self, len(indices))
+        for donor in indices.T:
+            partial = partial.append(donor)
+        return partial
+
+
+@dataclass(frozen=True, eq=False)
+class PartialRows:
+    """Rows that are drawn as far as some node of a plan's order.
+
+    Parameters
+    ----------
+    plan : Plan
+    columns : array of int32, shape (node, row)
+        For each node drawn so far, the donor of each row.
+    synthetic : mapping of node to array
+        Values of the nodes among them that are in `Plan.synthetic_nodes`.
+    """
+
+    plan: Plan
+    columns: np.ndarray
+    synthetic: Mapping[Node, np.ndarray]
+
+    @classmethod
+    def begin(cls, plan: Plan, rows: int) -> PartialRows:
+        """Return rows of which no node is drawn."""
+        return cls(plan, np.empty((0, rows), np.int32), {})
+
+    def __len__(self) -> int:
+        return self.columns.shape[1]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> PartialRows:
+        synthetic = {v: x[rows] for v, x in self.synthetic.items()}
+        return PartialRows(self.plan, self.columns[:, rows], synthetic)
+
+    def append(self, donor: np.ndarray) -> PartialRows:
+        """Add a donor of the next node to each row."""
+        node = self.plan.order[len(self.columns)]
+        columns = np.concatenate([self.columns, donor[None].astype(np.int32)])
+        if node not in self.plan.synthetic_nodes:
+            return PartialRows(self.plan, columns, self.synthetic)
+        values = self.plan.donors[node].donate(donor, self.pillow(node))
+        return PartialRows(self.plan, columns, {**self.synthetic, node: values})
+
+    def pillow(self, node: Node) -> list[ParentValues]:
+        """Return the values of a node's pillow, all of which is drawn."""
+        values = []
+        for parent in self.plan.factorization.pillows[node]:
+            if parent in self.synthetic:
+                values.append(ParentValues(self.synthetic[parent]))
             else:
-                values[node] = self.table.blocks[node].values[donor]
+                index = self.columns[self.plan.order.index(parent)]
+                values.append(ParentValues(self.plan.table.blocks[parent].values[index], index))
         return values
+
+    def distinct_pillows(self, node: Node) -> tuple[np.ndarray, np.ndarray]:
+        """Return one row for each distinct pillow of a node, and for each row which it has."""
+        group = np.zeros(len(self), np.int64)
+        representatives = group[:1]
+        for parent in self.plan.factorization.pillows[node]:
+            if parent in self.synthetic:
+                codes = np.unique(self.synthetic[parent][:, 0], return_inverse=True)[1]
+            else:
+                codes = self.columns[self.plan.order.index(parent)]
+            keys = group * (int(codes.max(initial=0)) + 1) + codes
+            representatives, group = np.unique(keys, return_index=True, return_inverse=True)[1:]
+        return representatives, group
 
 
 def make_plan(
@@ -93,11 +141,7 @@ def make_plan(
 ) -> Plan:
     """Factorize a table's graph and fit the conditional distributions.
 
-    Parameters
-    ----------
-    table : Table
-    conditional : Conditional, or mapping of node to one, optional
-        By default, and for nodes that are not named, `default_conditional`.
+    By default, and for nodes that a mapping does not name, they are `default_conditional`.
     """
     factorization = factorize(table.graph)
     strategies = conditional if isinstance(conditional, Mapping) else {}

@@ -16,20 +16,7 @@ NEGLIGIBLE = -37.0
 def draw_nearby(points: np.ndarray, data: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Draw a donor for each point by the inverse of its distribution function.
 
-        P(k) ~ exp(-|point - data_k|^2 / 2)
-
-    Parameters
-    ----------
-    points : array, shape (draw, column)
-        In bandwidths.
-    data : array, shape (row, column)
-        In bandwidths.
-    u : array, shape (draw,)
-        Uniform on [0, 1).
-
-    Returns
-    -------
-    array of int, shape (draw,)
+    P(k) ~ exp(-|point - data_k|^2 / 2),    both in bandwidths, columns last
     """
     donors = np.empty(len(u), np.int64)
     _draw(np.ascontiguousarray(points), np.ascontiguousarray(data.T), u, donors)

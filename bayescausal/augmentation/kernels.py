@@ -41,11 +41,7 @@ def _log(x: np.ndarray) -> np.ndarray:
 def rule_of_thumb(values: np.ndarray, rule: str = "silverman") -> np.ndarray:
     """Return the bandwidth of each column: ``C min(sd, IQR / 1.349) n^(-1/5)``.
 
-    Parameters
-    ----------
-    values : array, shape (row, column)
-    rule : {"silverman", "scott"}
-        C = 0.9, or (4/3)^(1/5) = 1.059, which is optimal for normal data.
+    C is 0.9, or (4/3)^(1/5) = 1.059 by Scott's rule, which is optimal for normal data.
 
     Notes
     -----
@@ -67,18 +63,10 @@ def rule_of_thumb(values: np.ndarray, rule: str = "silverman") -> np.ndarray:
 def log_kernel(
     block: Block, points: np.ndarray, bandwidth: np.ndarray, kernel: str, mismatch: float
 ) -> np.ndarray:
-    """Return the log kernel of given points and observed rows, shape ``(given, row)``.
+    """Return the log kernel of points, shape ``(point, column)``, and rows: ``(point, row)``.
 
-    Parameters
-    ----------
-    block : Block
-    points : array, shape (given, column)
-    bandwidth : array, shape (column,)
-        Not used for a discrete block.
-    kernel : str
-        One of `KERNELS`.
-    mismatch : float
-        Kernel of two different categories relative to that of equal ones: 0 for identity.
+    Numbers have a bandwidth by column and one of `KERNELS`. Categories have `mismatch`, the kernel
+    of two different ones relative to that of equal ones: 0 for identity.
     """
     if block.discrete:
         is_equal = points[:, :1] == block.values[:, 0]
@@ -92,7 +80,7 @@ def log_kernel(
 
 
 def most_alike_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return which rows share most categories with given points, shape ``(given, row)``.
+    """Return which rows share most categories with points, shape ``(point, row)``.
 
     The unit of a panel counts more than all others together.
     """
@@ -105,16 +93,10 @@ def most_alike_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np
 
 
 def nearest_rows(blocks: Sequence[Block], points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return which rows are nearest to given points, shape ``(given, row)``; ties count all.
+    """Return which rows are nearest to points, shape ``(point, row)``; ties count all.
 
     Among the rows with most categories equal, those with the least sum of squared differences in
     standard deviations.
-
-    Parameters
-    ----------
-    blocks : sequence of Block
-    points : sequence of array, shape (given, column)
-        By block.
 
     Examples
     --------

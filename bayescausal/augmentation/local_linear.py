@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from bayescausal.augmentation.blocks import Block
 from bayescausal.augmentation.conditionals import KernelDonors, NadarayaWatson, require_scalar
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donors import Conditional, Donors, Given
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donors import Conditional, Donors, ParentValues
 from bayescausal.augmentation.kernels import spread_of
-from bayescausal.augmentation.regression import fit_mean
+from bayescausal.augmentation.regression import feature_count, fit_mean
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LocalLinear(Conditional):
 
     Parameters
     ----------
-    near : NadarayaWatson
+    kernels : NadarayaWatson
         Kernels and bandwidths. Categories among the parents act by kernel only.
 
     Notes
@@ -43,39 +43,29 @@ class LocalLinear(Conditional):
     >>> x = Block("x", ("x",), np.arange(9.0)[:, None])
     >>> y = Block("y", ("y",), 2 * x.values)
     >>> fitted = LocalLinear().fit([x], y)
-    >>> fitted.donate(np.array([3]), [Given(np.array([[4.5]]))]).round(6)
+    >>> fitted.donate(np.array([3]), [ParentValues(np.array([[4.5]]))]).round(6)
     array([[9.]])
     """
 
-    near: NadarayaWatson = field(default_factory=lambda: NadarayaWatson(mismatch=None))
+    kernels: NadarayaWatson = field(default_factory=lambda: NadarayaWatson(mismatch=None))
 
-    def bind(self, parents: tuple[Block, ...], own: Block) -> LocalDonors:
+    def bind(self, parents: tuple[Block, ...], child: Block) -> LocalDonors:
         """Choose the bandwidths and fit the regression on all rows."""
-        require_scalar(own)
-        global_mean = fit_mean(parents, own)
-        slopes, offset = [], 1
-        for parent in parents:  # the first coefficient is the intercept
-            width = parent.values.shape[1]
-            if parent.levels is not None:
-                offset += len(parent.levels) - 1
-                continue
-            columns = slice(offset, offset + width)
-            scale = global_mean.scale[offset - 1 : offset - 1 + width]
-            slopes.append(global_mean.coefficients[columns] / scale * spread_of(parent))
-            offset += width
-        slope = np.concatenate(slopes) if slopes else np.zeros(0)
-        return LocalDonors(parents, own, self.near.bind(parents, own), slope)
+        require_scalar(child)
+        mean = fit_mean(parents, child)
+        ends = np.cumsum([feature_count(parent) for parent in parents])
+        by_parent = np.split(mean.coefficients[1:] / mean.scale, ends[:-1])
+        pairs = zip(parents, by_parent, strict=True)
+        slopes = [b * spread_of(parent) for parent, b in pairs if not parent.discrete]
+        slope = np.concatenate([np.zeros(0), *slopes])
+        return LocalDonors(parents, child, self.kernels.bind(parents, child), slope)
 
 
 @dataclass(frozen=True, eq=False)
 class LocalDonors(Donors):
     """A fitted `LocalLinear`: kernel donors, and the slopes that hold far from all rows.
 
-    Parameters
-    ----------
-    kernels : KernelDonors
-    slope : array, shape (column,)
-        Of the continuous parents' columns, each in its standard deviations.
+    `slope` is that of the continuous parents' columns, each in its standard deviations.
     """
 
     kernels: KernelDonors
@@ -86,25 +76,25 @@ class LocalDonors(Donors):
         """Whether there is a continuous parent, along whose slope donors are shifted."""
         return len(self.slope) > 0
 
-    def probabilities(self, given: Sequence[Given]) -> np.ndarray:
+    def probabilities(self, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return kernel weights."""
-        return self.kernels.probabilities(given)
+        return self.kernels.probabilities(parent_values)
 
-    def donate(self, donor: np.ndarray, given: Sequence[Given]) -> np.ndarray:
+    def donate(self, donor: np.ndarray, parent_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the donor's value, shifted from its own parents to the given ones."""
-        values = self.own.values[donor].astype(float)
+        values = self.child.values[donor].astype(float)
         if not self.moves:
             return values
-        for rows in self._parts(len(donor)):
-            chunk = [Given(g.values[rows], None if g.rows is None else g.rows[rows]) for g in given]
+        for rows in parts(len(donor), max(len(self.child.values), len(self.slope) ** 2)):
+            chunk = [g.part(rows) for g in parent_values]
             z = self._scaled([g.values for g in chunk])
             shift = (z - self._columns[donor[rows]]) * self.slopes(chunk)
             values[rows, 0] += shift.sum(axis=1)
         return values
 
-    def slopes(self, pillow_values: Sequence[Given]) -> np.ndarray:
+    def slopes(self, pillow_values: Sequence[ParentValues]) -> np.ndarray:
         """Return the local slopes, shape ``(given, column)``, in standard deviations of each."""
-        x, y = self._columns, self.own.values[:, 0] - self.own.values[:, 0].mean()
+        x, y = self._columns, self.child.values[:, 0] - self.child.values[:, 0].mean()
         weight, q = self.kernels.probabilities(pillow_values), x.shape[1]
         mean_x, mean_y = weight @ x, weight @ y
         squares = (weight @ (x[:, :, None] * x[:, None]).reshape(len(x), q * q)).reshape(-1, q, q)
@@ -132,7 +122,3 @@ class LocalDonors(Donors):
         pairs = zip(self.parents, values, strict=True)
         columns = [(v - p.values.mean(axis=0)) / spread_of(p) for p, v in pairs if not p.discrete]
         return np.concatenate(columns, axis=1)
-
-    def _parts(self, rows: int) -> Iterator[slice]:
-        step = max(1, CELLS // max(len(self.own.values), len(self.slope) ** 2))
-        return (slice(start, start + step) for start in range(0, rows, step))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donor_odds import SyntheticValues, Ties, distinct_pillows, odds, parts
-from bayescausal.augmentation.factorization import Plan
+from bayescausal.augmentation.donor_draw import CELLS, parts
+from bayescausal.augmentation.donor_odds import Ties, odds
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 _CACHE_CELLS = 4 * CELLS
 """Candidates that are cached between the two passes; if there are more, they are recomputed."""
@@ -51,21 +51,15 @@ def reduce(plan: Plan, budget: int, rng: np.random.Generator) -> tuple[np.ndarra
     >>> reduce(plan, 3, np.random.default_rng(1))[1]
     array([0.375, 0.375, 0.25 ])
     """
-    indices, weights = np.zeros((1, 0), np.int32), np.ones(1)
-    synthetic_values: dict[Node, np.ndarray] = {}
+    partial, weights = PartialRows.begin(plan, 1), np.ones(1)
     for node in plan.order:
         ties = Ties.from_plan(plan, node)
-        candidates = _Candidates(plan, node, indices, weights, synthetic_values, ties)
+        candidates = _Candidates(partial, node, weights, ties)
         flat, weights = _resample(candidates, budget, rng)
         weights /= weights.sum()
         prefix, column = np.divmod(flat, len(ties.donors))
-        donor = ties.donors[candidates.columns[column]].astype(np.int32)
-        indices = np.concatenate([indices[prefix], donor[:, None]], axis=1)
-        synthetic_values = {v: x[prefix] for v, x in synthetic_values.items()}
-        if node in plan.synthetic_nodes:
-            pillow_values = plan.pillow_values(node, indices, synthetic_values)
-            synthetic_values[node] = plan.donors[node].donate(donor, pillow_values)
-    return indices, weights
+        partial = partial[prefix].append(ties.donors[candidates.columns[column]])
+    return partial.columns.T, weights
 
 
 class _Candidates:
@@ -74,53 +68,28 @@ class _Candidates:
     Those of one row are sorted by the value that they give, so that a stratum holds like values.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        node: Node,
-        indices: np.ndarray,
-        weights: np.ndarray,
-        synthetic_values: SyntheticValues,
-        ties: Ties,
-    ) -> None:
-        self.plan, self.node, self.ties = plan, node, ties
-        self.indices, self.weights, self.synthetic_values = indices, weights, synthetic_values
+    def __init__(self, partial: PartialRows, node: Node, weights: np.ndarray, ties: Ties) -> None:
+        self.partial, self.node, self.weights, self.ties = partial, node, weights, ties
         self.columns = self._by_value()
-        representatives, group = distinct_pillows(plan, node, indices, synthetic_values)
-        self.odds_by_group: np.ndarray | None = None
-        cells = len(representatives) * len(ties.donors)
-        if 2 * len(representatives) <= len(group) and cells <= _CACHE_CELLS:
-            self.odds_by_group, self.group = self._odds(representatives), group
-        fits_in_cache = len(indices) * len(ties.donors) <= _CACHE_CELLS
+        fits_in_cache = len(partial) * len(ties.donors) <= _CACHE_CELLS
         self.cache = list(self._chunks()) if fits_in_cache else None
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self._chunks() if self.cache is None else iter(self.cache)
 
     def _chunks(self) -> Iterator[np.ndarray]:
-        rows = np.arange(len(self.indices))
-        for part in parts(len(rows), len(self.ties.rows)):
-            if self.odds_by_group is None:
-                p = self._odds(rows[part])
-            else:
-                p = self.odds_by_group[self.group[part]]
+        for part in parts(len(self.partial), len(self.ties.rows)):
+            p = odds(self.partial[part], self.node, self.ties)[:, self.columns]
             yield (self.weights[part, None] * p).ravel()
 
     def _by_value(self) -> np.ndarray:
         """Order donors by the values that they give at the parents of the first row."""
-        donors = self.ties.donors
-        donor_values = self.plan.table.blocks[self.node].values[donors]
-        if self.node in self.plan.synthetic_nodes:
-            first_row = np.zeros(len(donors), int)
-            synthetic_values = {v: x[first_row] for v, x in self.synthetic_values.items()}
-            parents = self.plan.pillow_values(self.node, self.indices[first_row], synthetic_values)
-            donor_values = self.plan.donors[self.node].donate(donors, parents)
-        return np.lexsort(donor_values.T[::-1])
-
-    def _odds(self, rows: np.ndarray) -> np.ndarray:
-        synthetic_values = {v: x[rows] for v, x in self.synthetic_values.items()}
-        p = odds(self.plan, self.node, self.indices[rows], synthetic_values, self.ties)
-        return p[:, self.columns]
+        plan, donors = self.partial.plan, self.ties.donors
+        values = plan.table.blocks[self.node].values[donors]
+        if self.node in plan.synthetic_nodes:
+            first_row = self.partial[np.zeros(len(donors), int)]
+            values = plan.donors[self.node].donate(donors, first_row.pillow(self.node))
+        return np.lexsort(values.T[::-1])
 
 
 def _resample(

@@ -34,16 +34,8 @@ _CAUTION = 1.4
 class Mean:
     """A fitted regression ``m(z)`` of a node on its parents.
 
-    Parameters
-    ----------
-    parents : tuple of Block
-    location, scale : array, shape (feature,)
-    coefficients : array, shape (1 + feature,)
-        The intercept first; features are standardized.
-    nonlinear_part : NonlinearPart or None
-        What is added to the linear mean.
-    residuals : array, shape (row,)
-        Inflated by ``sqrt(n / (n - p))``, with mean zero.
+    Features are standardized by `location` and `scale`; of `coefficients` the first is the
+    intercept. `residuals` are inflated by ``sqrt(n / (n - p))`` and have mean zero.
     """
 
     parents: tuple[Block, ...]
@@ -67,16 +59,8 @@ class NonlinearPart:
     """The curves and products of causes that are added to a linear mean.
 
     It adds no more beyond the rows than three times what it does among them: rows recombine causes
-    into places where a curve, and still more a product, is a guess.
-
-    Parameters
-    ----------
-    indices : tuple of Index
-    products : bool
-    shared : array, shape (1 + feature, term)
-        The part of each term that the linear mean has already, the constant first.
-    slopes : array, shape (term,)
-    low, high : float
+    into places where a curve, and still more a product, is a guess. `shared`, shape
+    ``(1 + feature, term)``, is the part of each term that the linear mean has already.
     """
 
     indices: tuple[Index, ...]
@@ -96,13 +80,7 @@ class NonlinearPart:
 class Index(NamedTuple):
     """A parent as one number: its contribution to the linear mean, in standard deviations.
 
-    Parameters
-    ----------
-    columns : slice
-        The parent's features.
-    weights : array
-    knots : array or None
-        Of a natural cubic spline; None where it has no curve.
+    `columns` are the parent's features, `knots` those of a natural cubic spline, if it has a curve.
     """
 
     columns: slice
@@ -120,17 +98,9 @@ class Index(NamedTuple):
 
 
 class Ridge(NamedTuple):
-    """A fitted ridge regression.
+    """A fitted ridge regression, its degrees of freedom, and its cross-validation score.
 
-    Parameters
-    ----------
-    slopes : array
-    freedom : float
-        Degrees of freedom, including those spent before.
-    score : float
-        Of generalized cross-validation.
-    condition : float
-        Largest over smallest singular value.
+    `condition` is the largest over the smallest singular value.
     """
 
     slopes: np.ndarray
@@ -151,16 +121,8 @@ def fit_mean(
     parent of several columns has terms in its fitted contribution u, so that few rows suffice. A
     term that a handful of rows shows is left out, such as the product of channels that are seldom
     on together. Where rows are few for the linear part it has a penalty and there are no nonlinear
-    terms; causes that are nearly copies of each other have a penalty too.
-
-    Parameters
-    ----------
-    parents : sequence of Block
-    child : Block
-        One continuous column.
-    knots : int
-        Inner knots of each curve; 0 for no curves.
-    products : bool
+    terms; causes that are nearly copies of each other have a penalty too. `knots` are the inner
+    knots of each curve, 0 for no curves.
     """
     parents = tuple(parents)
     y = child.values[:, 0]
@@ -198,6 +160,11 @@ def features(parents: Sequence[Block], values: Sequence[np.ndarray]) -> np.ndarr
     return np.stack([np.asarray(c, float) for c in columns], axis=1)
 
 
+def feature_count(parent: Block) -> int:
+    """Return the number of features of a parent."""
+    return parent.values.shape[1] if parent.levels is None else len(parent.levels) - 1
+
+
 def nonlinear_terms(x: np.ndarray, indices: Sequence[Index], products: bool) -> np.ndarray:
     """Return the curve columns of each index, then the products of all pairs of indices."""
     contributions = [index.evaluate(x) for index in indices]
@@ -212,7 +179,7 @@ def _indices(
 ) -> tuple[Index, ...]:
     indices, offset = [], 0
     for parent in parents:
-        width = len(parent.levels) - 1 if parent.levels is not None else parent.values.shape[1]
+        width = feature_count(parent)
         columns = slice(offset, offset + width)
         offset += width
         weights = slopes[columns] if width > 1 else np.ones(width)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from bayescausal._types import Node
-from bayescausal.augmentation.donor_odds import Ties, distinct_pillows, odds, parts
-from bayescausal.augmentation.factorization import Plan
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donor_odds import Ties, odds
+from bayescausal.augmentation.factorization import PartialRows, Plan
 
 _TABLE = 1_000_000
 """Cells up to which a node with one parent is tabulated for all values of the parent."""
@@ -80,35 +81,33 @@ class Options:
         return self.score[self.start]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Chunk:
-    """Rows drawn as far as the node ``depth``.
+    """Partial rows with their weights.
 
     Parameters
     ----------
-    depth : int
-    indices : array of int32, shape (row, depth)
+    partial : PartialRows
     log_weights : array
-    synthetic_values : mapping of node to array
     ready_bounds : mapping of node to array
         The most that a node can add whose pillow is known, by row.
     """
 
-    depth: int
-    indices: np.ndarray
+    partial: PartialRows
     log_weights: np.ndarray
-    synthetic_values: dict[Node, np.ndarray] = field(default_factory=dict)
     ready_bounds: dict[Node, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Chunk:
-        synthetic_values = {v: x[rows] for v, x in self.synthetic_values.items()}
         ready_bounds = {v: x[rows] for v, x in self.ready_bounds.items()}
-        return Chunk(
-            self.depth, self.indices[rows], self.log_weights[rows], synthetic_values, ready_bounds
-        )
+        return Chunk(self.partial[rows], self.log_weights[rows], ready_bounds)
 
     def __len__(self) -> int:
         return len(self.log_weights)
+
+    @property
+    def depth(self) -> int:
+        """Number of nodes that are drawn."""
+        return len(self.partial.columns)
 
 
 class Search:
@@ -153,19 +152,13 @@ class Search:
         if parents and not (single and self._segments(parents[0]) * len(ties.donors) <= _TABLE):
             self.node_bounds[j] = lookahead.max()
             return
-        indices = np.zeros((1, len(self.order)), np.int32)
-        if parents:
-            parent_ties = self.ties[self.order[parents[0]]]
-            indices = np.zeros((len(parent_ties.donors), len(self.order)), np.int32)
-            indices[:, parents[0]] = parent_ties.donors
-        table = Options.dense(_log(odds(plan, node, indices, {}, ties)), lookahead, ties.donors)
+        values = self.ties[self.order[parents[0]]].donors if parents else np.zeros(1, int)
+        # Only the row of the parent is read, so it may stand for that of every node before it.
+        partial = PartialRows(plan, np.tile(values, (j, 1)), {})
+        table = Options.dense(_log(odds(partial, node, ties)), lookahead, ties.donors)
         self.tables[j] = table
         if parents:
-            parent_ties = self.ties[self.order[parents[0]]]
-            self.segment[j] = np.empty(plan.rows, np.int64)
-            lengths = np.diff(parent_ties.starts, append=plan.rows)
-            segments = np.repeat(np.arange(len(parent_ties.donors)), lengths)
-            self.segment[j][parent_ties.rows] = segments
+            self.segment[j] = self.ties[self.order[parents[0]]].positions
             self.lookahead[parents[0]] += table.best()[self.segment[j]]
         else:
             self.node_bounds[j] = table.best()[0]
@@ -184,56 +177,14 @@ class Search:
 
         A higher level may be sent to the generator on the way.
         """
-        stack = [Chunk(0, np.zeros((1, 0), np.int32), np.zeros(1))]
+        stack = [Chunk(PartialRows.begin(self.plan, 1), np.zeros(1))]
         while stack:
             chunk = stack.pop()
             if chunk.depth < len(self.order):
                 stack += [part for part in self._continue(chunk, level) if len(part)]
             else:
-                new_level = yield chunk.indices, chunk.log_weights
+                new_level = yield chunk.partial.columns.T, chunk.log_weights
                 level = level if new_level is None else max(level, new_level)
-
-    def expected_work(self, rows: np.ndarray) -> Callable[[float], float]:
-        """Return the expected work of a search, as a function of its log weight.
-
-        The number of rows begun is estimated from rows drawn from the law: E[1(begun) / w] for
-        each length, w the weight of the beginning. It is exact for roots.
-        """
-        chunk = Chunk(0, np.zeros((len(rows), 0), np.int32), np.zeros(len(rows)))
-        reach, weights = np.full(len(rows), np.inf), []
-        for j, node in enumerate(self.order):
-            ties, donor = self.ties[node], rows[:, j]
-            positions = np.empty(self.plan.rows, np.int64)
-            positions[ties.rows] = np.repeat(
-                np.arange(len(ties.donors)), np.diff(ties.starts, append=self.plan.rows)
-            )
-            log_p = np.empty(len(rows))
-            for part in parts(len(rows), self.plan.rows, _CELLS):
-                p = self._odds(node, chunk, np.arange(len(rows))[part])
-                log_p[part] = _log(p[np.arange(len(p)), positions[donor[part]]])
-            reach = np.minimum(reach, log_p + self.lookahead[j, donor] - self._need(chunk, 0.0))
-            chunk = self._append(chunk, donor, log_p)
-            weights.append((reach, chunk.log_weights))
-        return lambda level: self._work(
-            [1.0] + [float(np.exp(-w[r >= level]).sum()) / len(rows) for r, w in weights]
-        )
-
-    def _work(self, row_counts: Sequence[float]) -> float:
-        """Return the cells of a search that begins ``row_counts`` rows of each length."""
-        total = _ROW * sum(row_counts)
-        for j, parents in enumerate(self.parents):
-            if j in self.tables:
-                continue
-            parent_nodes = [self.order[p] for p in parents]
-            has_synthetic_parent = any(v in self.plan.synthetic_nodes for v in parent_nodes)
-            value_counts = [float(len(self.ties[v].donors)) for v in parent_nodes]
-            # With a synthetic parent every row has a pillow of its own.
-            kinds = np.inf if has_synthetic_parent else np.prod(value_counts)
-            for depth in {j, max(parents) + 1}:  # its donors, and its bound as soon as it is known
-                count = row_counts[depth]
-                pillows = min(count, kinds * np.ceil(count / _CHUNK))
-                total += pillows * self.plan.rows * len(parents)
-        return total
 
     def _continue(self, chunk: Chunk, level: float) -> list[Chunk]:
         """Add a node to each row; rows that are too many at once are postponed."""
@@ -242,13 +193,11 @@ class Search:
             options = self.tables[j]
             need = self._need(chunk, level)
             if j in self.segment:
-                segment = self.segment[j][chunk.indices[:, self.parents[j][0]]]
+                segment = self.segment[j][chunk.partial.columns[self.parents[j][0]]]
             else:
                 segment = np.zeros(len(chunk), np.int64)
         else:
-            representatives, segment = distinct_pillows(
-                self.plan, self.order[j], chunk.indices, chunk.synthetic_values
-            )
+            representatives, segment = chunk.partial.distinct_pillows(self.order[j])
             if len(representatives) > (limit := max(1, _CELLS // self.plan.rows)):
                 is_in_limit = segment < limit
                 postponed.append(chunk[~is_in_limit])
@@ -274,7 +223,7 @@ class Search:
             if successor in self.segment:
                 parent = self.parents[successor][0]
                 if parent < chunk.depth:
-                    segment = self.segment[successor][chunk.indices[:, parent]]
+                    segment = self.segment[successor][chunk.partial.columns[parent]]
                     reach += self.tables[successor].best()[segment]
             elif self.order[successor] in chunk.ready_bounds:
                 reach += chunk.ready_bounds[self.order[successor]]
@@ -308,8 +257,7 @@ class Search:
 
     def _odds(self, node: Node, chunk: Chunk, rows: np.ndarray) -> np.ndarray:
         self._spend(len(rows) * self.plan.rows * len(self.plan.factorization.pillows[node]))
-        part = chunk[rows]
-        return odds(self.plan, node, part.indices, part.synthetic_values, self.ties[node])
+        return odds(chunk.partial[rows], node, self.ties[node])
 
     def _extend(
         self, chunk: Chunk, options: Options, segment: np.ndarray, counts: np.ndarray
@@ -325,14 +273,8 @@ class Search:
     def _append(self, chunk: Chunk, donor: np.ndarray, log_p: np.ndarray) -> Chunk:
         """Add one donor of the next node to each row."""
         j, node = chunk.depth, self.order[chunk.depth]
-        donor = donor.astype(np.int32)
-        indices = np.concatenate([chunk.indices, donor[:, None]], axis=1)
-        synthetic_values = dict(chunk.synthetic_values)
         ready_bounds = {v: x for v, x in chunk.ready_bounds.items() if v != node}
-        grown = Chunk(j + 1, indices, chunk.log_weights + log_p, synthetic_values, ready_bounds)
-        if node in self.plan.synthetic_nodes:
-            pillow_values = self.plan.pillow_values(node, grown.indices, grown.synthetic_values)
-            grown.synthetic_values[node] = self.plan.donors[node].donate(donor, pillow_values)
+        grown = Chunk(chunk.partial.append(donor), chunk.log_weights + log_p, ready_bounds)
         for successor in range(j + 2, len(self.order)):
             is_ready = successor not in self.tables and max(self.parents[successor]) == j
             if is_ready and len(grown):
@@ -348,9 +290,7 @@ class Search:
         """Return the most that a node whose pillow is known can add, by row."""
         node = self.order[j]
         lookahead = self.lookahead[j, self.ties[node].donors]
-        representatives, group = distinct_pillows(
-            self.plan, node, chunk.indices, chunk.synthetic_values
-        )
+        representatives, group = chunk.partial.distinct_pillows(node)
         best = np.empty(len(representatives))
         for part in parts(len(representatives), self.plan.rows, _CELLS):
             p = self._odds(node, chunk, representatives[part])

@@ -10,17 +10,15 @@ import pandas as pd
 from bayescausal._types import Node
 from bayescausal.augmentation.augment import Augmented
 from bayescausal.augmentation.blocks import Block
-from bayescausal.augmentation.donor_draw import CELLS
-from bayescausal.augmentation.donors import Donors, Given, core
+from bayescausal.augmentation.donor_draw import parts
+from bayescausal.augmentation.donors import Donors, ParentValues, core
 from bayescausal.augmentation.regression import features
+from bayescausal.thresholds import CLEAR_SLOPE_F
 
 _REPEATS, _DRAWS = 20, 5_000
 """Donors drawn at the causes of each observed row, and about how many are drawn in all."""
 
 _GOLDEN = (5**0.5 - 1) / 2
-
-_CLEAR = 4.0
-"""F statistic of the parents below which their slope in the observed rows is mostly noise."""
 
 
 def compare_slopes(
@@ -36,18 +34,14 @@ def compare_slopes(
     of what is made at the observed parents; donors who give their own values have given
     themselves there, so of these it is that of the augmented rows.
 
-    Returns
-    -------
-    edges : pandas.DataFrame
-        By node and column: ``observed``, ``std_error``, ``augmented``, ``ratio``.
-    ratios : dict of str to tuple of two floats
-        By node one ratio for all of its parents, ``<f_new, f_obs> / <f_obs, f_obs>`` of the
-        fitted values over the observed rows, and its Monte-Carlo error, of the order of
-        ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; absent where slopes are mostly noise.
+    Returns the table of edges, and by node one ratio for all of its parents,
+    ``<f_new, f_obs> / <f_obs, f_obs>`` of the fitted values over the observed rows, with its
+    Monte-Carlo error, of the order of ``sd(errors) / sd(f_obs) / sqrt(Kish's size)``; no ratio
+    where slopes are mostly noise.
     """
     blocks, edges, ratios = augmented.plan.table.blocks, {}, {}
     for node, donors in sorted(augmented.plan.donors.items()):
-        child = donors.own
+        child = donors.child
         if child.values.shape[1] > 1 or (child.levels is not None and len(child.levels) != 2):
             continue
         names, is_reported = _columns(donors.parents)
@@ -99,12 +93,11 @@ def _slopes_at_observed(donors: Donors, observed: np.ndarray) -> tuple[np.ndarra
     # Stratified within a row, and shifted by the golden ratio so that rows do not share a grid.
     u = (np.tile(np.arange(repeats), count) + row * _GOLDEN % 1) / repeats
     donor = np.zeros(len(row), int)
-    step = max(1, CELLS // count)
-    for first in range(0, 0 if alike else count, step):
-        chunk, part = rows[first : first + step], slice(first * repeats, (first + step) * repeats)
-        pillow_values = [Given(p.values[chunk], chunk) for p in donors.parents]
-        donor[part] = donors.draw(pillow_values, row[part] - first, u[part])
-    values = donors.donate(donor, [Given(p.values[row], row) for p in donors.parents])[:, 0]
+    for part in () if alike else parts(count, count):
+        pillow_values = [ParentValues(p.values[part], rows[part]) for p in donors.parents]
+        draws = slice(part.start * repeats, part.stop * repeats)
+        donor[draws] = donors.draw(pillow_values, row[draws] - part.start, u[draws])
+    values = donors.donate(donor, [ParentValues(p.values[row], row) for p in donors.parents])[:, 0]
     design = np.column_stack([np.ones(len(row)), observed[row]])
     slopes = np.linalg.lstsq(design, values, rcond=None)[0]
     if alike:
@@ -137,4 +130,4 @@ def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
     variance = float(errors @ errors) / freedom if freedom > 0 else np.nan
     spread = np.sqrt(variance * (inverse**2).sum(axis=1))
     explained = float(((design @ slopes - y.mean()) ** 2).sum()) / max(1, rank - 1)
-    return slopes[1:], spread[1:], bool(explained > _CLEAR * variance)
+    return slopes[1:], spread[1:], bool(explained > CLEAR_SLOPE_F * variance)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from bayescausal.augmentation.ancestral import ancestral
-from bayescausal.augmentation.donor_odds import Ties, log_weights
+from bayescausal.augmentation.donor_odds import Ties
 from bayescausal.augmentation.factorization import Plan
 from bayescausal.augmentation.search import Search, Unfinished
 from bayescausal.errors import DataError, EmptyAugmentation
@@ -30,8 +26,8 @@ _WORK = 1e9
 _FEWER = 10_000
 """Rows that `Reduce` is advised to have, unless fewer were asked for."""
 
-_TRIALS, _FEW_TRIALS = 1_000, 200
-"""Draws from which the number of rows above a weight, or the weight of any, is estimated."""
+_STEP = np.log(4)
+"""What a level is lowered by, in logarithms, until enough rows reach it."""
 
 
 def threshold(
@@ -63,8 +59,7 @@ def threshold(
     Raises
     ------
     DataError
-        If the rows would need more than `memory` bytes, by an estimate from draws or by their
-        number, or if they are not found in some ten seconds.
+        If the rows need more than `memory` bytes, or are not found in some ten seconds.
 
     Notes
     -----
@@ -77,14 +72,23 @@ def threshold(
     if (reason := _roots_forbid(plan, theta, level, unit, merge)) is not None:
         return _no_rows(plan, reason)
     search = Search(plan, merge, _WORK)
-    size = 3 * (4 * len(plan.order) + 8)  # the pieces, the whole, and the whole sorted
-    request = _Request(plan, merge, theta, level, unit, budget, size, memory)
-    if search.bound < level:
-        return _no_rows(plan, request.too_light())
+    row_size = 3 * (4 * len(plan.order) + 8)  # the pieces, the whole, and the whole sorted
+    capacity = memory / row_size
     try:
-        indices, logs = _find_rows(search, request)
+        if budget is not None and budget <= capacity:
+            indices, logs = _heaviest(search, level, budget)
+        else:
+            indices, logs = _all_rows(search, level, capacity)
     except Unfinished:
-        raise request.unfinished(search) from None
+        raise DataError(_gave_up(search, theta, budget)) from None
+    if len(logs) > capacity:
+        raise DataError(
+            f"theta={theta:g} gives more than {capacity:.2g} rows, which need "
+            f"{memory / 1e9:.1f} GB. Ask for a larger theta; for rows={int(capacity / 4)}, the "
+            f"heaviest so many; or for {_reduction(budget)}."
+        )
+    if not len(logs):
+        return _no_rows(plan, _too_light(plan, theta, unit, merge))
     notes: list[str] = []
     if budget is not None and len(logs) > budget:
         heaviest = np.sort(np.argsort(-logs, kind="stable")[:budget])
@@ -94,8 +98,6 @@ def threshold(
             f"More than {budget} rows reach theta={theta:g}. These are the {budget} heaviest: "
             f"theta amounts to {amounts:.4g}. Of rows as heavy as the lightest, some may be out."
         )
-    if not len(logs):
-        return _no_rows(plan, request.too_light())
     ranking = np.lexsort(indices.T[::-1])
     return indices[ranking], np.exp(logs[ranking]), tuple(notes)
 
@@ -119,39 +121,47 @@ def _roots_forbid(plan: Plan, theta: float, level: float, unit: int, merge: bool
     )
 
 
-def _trial_rows(plan: Plan, count: int, merge: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Draw rows from the law; return them and their log weights, heaviest first.
-
-    The seed is fixed, so that a request is refused or granted with the same advice every time.
-    """
-    rows = ancestral(plan, count, "independent", np.random.default_rng(0))
-    logs = log_weights(plan, rows, merge)
-    ranking = np.argsort(-logs, kind="stable")
-    return rows[ranking], logs[ranking]
-
-
 def _no_rows(plan: Plan, reason: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     warnings.warn(reason, EmptyAugmentation, stacklevel=4)
     return np.zeros((0, len(plan.order)), np.int32), np.zeros(0), (reason,)
 
 
-def _find_rows(search: Search, request: _Request) -> tuple[np.ndarray, np.ndarray]:
-    """Return all rows, or at least the heaviest of them where there is a budget."""
-    plan, level, budget = request.plan, request.level, request.budget
-    capacity = request.memory / request.size
-    everything = float(plan.rows) ** len(plan.order)
-    row_bound = request.unit / request.theta if request.theta > 0 else everything
-    draws = np.zeros(0)
-    if row_bound > capacity or (budget is not None and row_bound > budget):
-        draws = _trial_rows(plan, _TRIALS, request.merge)[1]
-    if budget is not None and budget <= capacity:
-        return _heaviest(search, level, budget, draws)
-    if (expected := _expected(draws, level)) > capacity:
-        raise request.refusal(expected)
-    indices, logs = _all_rows(search, level, capacity)
-    if len(logs) > capacity:
-        raise request.refusal(len(logs))
-    return indices, logs
+def _too_light(plan: Plan, theta: float, unit: int, merge: bool) -> str:
+    """Say why the search found nothing, and a theta at which it would find something."""
+    advice = "Ancestral() and Reduce() are never empty."
+    if nodes := ", ".join(sorted(plan.synthetic_nodes)):
+        return (
+            f"No row reaches theta={theta:g}. {nodes} are made of residuals, each of probability "
+            f"about 1/{plan.rows}: Threshold is meant for conditional=NadarayaWatson(). {advice}"
+        )
+    search = Search(plan, merge, _WORK / 10)
+    start = search.bound
+    try:
+        while (piece := next(search.rows(start), None)) is None:
+            start -= _STEP
+        likeliest = 0.99 * float(np.exp(piece[1].max())) * unit  # as it is rounded in the advice
+        advice = f"The likeliest reach theta={likeliest:.3g}: use that or less. {advice}"
+    except Unfinished:
+        pass
+    return f"No row reaches theta={theta:g}. {advice}"
+
+
+def _gave_up(search: Search, theta: float, budget: int | None) -> str:
+    request = f"theta={theta:g}"
+    if budget is not None:
+        request = f"the {budget} heaviest rows of {request}"
+    pillows = search.plan.factorization.pillows
+    node = max(search.order, key=lambda v: (len(pillows[v]), v))
+    return (
+        f"The search for {request} was given up after some ten seconds, with "
+        f"{search.rows_begun:.2g} rows begun: a row is cut only when its weight is known, and that "
+        f"of '{node}' is when all of its {len(pillows[node])} causes are drawn. Ask for a larger "
+        f"theta, or for {_reduction(budget)}."
+    )
+
+
+def _reduction(budget: int | None) -> str:
+    return f"Reduce(rows={min(budget or _FEWER, _FEWER)}), which is done at once and unbiased"
 
 
 def _all_rows(search: Search, level: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
@@ -164,15 +174,13 @@ def _all_rows(search: Search, level: float, limit: float) -> tuple[np.ndarray, n
     return _join_pieces(search, pieces)
 
 
-def _heaviest(
-    search: Search, level: float, budget: int, draws: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _heaviest(search: Search, level: float, budget: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all rows, or if they are more than the budget, at least the heaviest of them.
 
-    The search starts at the level that should hold somewhat more than the budget, and goes down
-    from there; on the way up the level follows the lightest row that is still among the heaviest.
+    The search starts at the bound of all weights, and goes down until enough rows reach its level;
+    on the way up the level follows the lightest row that is still among the heaviest.
     """
-    start = _start(level, budget, draws)
+    start = max(level, search.bound)
     while True:
         pieces, count, floor = [], 0, start
         walk = search.rows(start)
@@ -191,12 +199,7 @@ def _heaviest(
                 piece = None
         if count > budget or start <= level:
             return _join_pieces(search, pieces)
-        start = max(level, start - np.log(4)) if start > _NOTHING else level
-
-
-def _start(level: float, budget: int, draws: np.ndarray) -> float:
-    guesses = draws[_cumulative(draws) > 1.5 * budget]
-    return max(level, guesses[0]) if len(guesses) else level
+        start = max(level, start - _STEP) if start > _NOTHING else level
 
 
 def _join_pieces(
@@ -205,111 +208,3 @@ def _join_pieces(
     no_indices = np.zeros((0, len(search.order)), np.int32)
     indices = np.concatenate([no_indices, *(piece[0] for piece in pieces)])
     return indices, np.concatenate([np.zeros(0), *(piece[1] for piece in pieces)])
-
-
-def _cumulative(draws: np.ndarray) -> np.ndarray:
-    """Estimate how many rows weigh at least as much as each draw: E[1(w >= c) / w]."""
-    with np.errstate(over="ignore"):
-        return np.cumsum(np.exp(-draws)) / max(len(draws), 1)
-
-
-def _expected(draws: np.ndarray, level: float) -> float:
-    heavy = draws >= level
-    return float(_cumulative(draws)[heavy].max(initial=0.0))
-
-
-@dataclass(frozen=True, eq=False)
-class _Request:
-    """A request for rows; if it is refused, it advises requests that would be granted.
-
-    Parameters
-    ----------
-    plan, merge, theta, level, unit, budget, memory
-        Of the request.
-    size : int
-        Bytes of a row.
-    """
-
-    plan: Plan
-    merge: bool
-    theta: float
-    level: float
-    unit: int
-    budget: int | None
-    size: int
-    memory: float
-
-    def too_light(self) -> str:
-        """Say why the search found nothing, and a theta at which it would find something."""
-        draws = _trial_rows(self.plan, _FEW_TRIALS, self.merge)[1]
-        level = np.log(0.99) + draws[0]
-        nodes = ", ".join(sorted(self.plan.synthetic_nodes))
-        cause = (
-            f" {nodes} are made of residuals, each of probability about 1/{self.plan.rows}: "
-            "Threshold is meant for conditional=NadarayaWatson()."
-            if nodes
-            else ""
-        )
-        has_many_peers = _expected(draws, level) * self.size > self.memory / 4
-        advice = "use that or less, or"
-        if has_many_peers:
-            advice = "very many rows are as likely, so use"
-        return (
-            f"No row reaches theta={self.theta:g}.{cause} Of {_FEW_TRIALS} rows drawn from the "
-            f"law the likeliest reaches theta={float(np.exp(level) * self.unit):.3g}: {advice} "
-            "Ancestral() or Reduce(), which are never empty."
-        )
-
-    def refusal(self, rows: float) -> DataError:
-        """Return the error for rows that would need too much memory."""
-        ways, fits = self._thetas(), int(self.memory / self.size / 4)
-        low = _start(self.level, fits, self._draws[1]) - np.log(4)  # it may start too high
-        if self._work(max(self.level, low)) <= _WORK / 4:
-            ways.append(f"rows={fits}, the heaviest so many")
-        else:
-            ways.append(self._reduce())
-        return DataError(
-            f"theta={self.theta:g} gives about {rows:.2g} rows, which need "
-            f"{rows * self.size / 1e9:.1f} GB. Ask for {', or '.join(ways)}."
-        )
-
-    def unfinished(self, search: Search) -> DataError:
-        """Return the error for a search that would need too much time."""
-        request = f"theta={self.theta:g}"
-        if self.budget is not None:
-            request = f"the {self.budget} heaviest rows of {request}"
-        pillows = self.plan.factorization.pillows
-        node = max(self.plan.order, key=lambda v: (len(pillows[v]), v))
-        return DataError(
-            f"The search for {request} was given up after some ten seconds, with "
-            f"{search.rows_begun:.2g} rows begun: a row is cut only when its weight is known, "
-            f"and that of '{node}' is when all of its {len(pillows[node])} causes are drawn. "
-            f"Ask for {', or '.join([*self._thetas(), self._reduce()])}."
-        )
-
-    def _reduce(self) -> str:
-        rows = min(self.budget or _FEWER, _FEWER)
-        return f"Reduce(rows={rows}), which is done at once and unbiased"
-
-    def _thetas(self) -> list[str]:
-        """Find the least theta whose rows fit in memory, are found in time, and are not none.
-
-        Four times less than what may be had, since both are foreseen from draws.
-        """
-        draws = self._draws[1]
-        for level in np.arange(self.level, draws[0], np.log(2)) if self.theta > 0 else draws[::-1]:
-            theta = float(f"{np.exp(level) * self.unit:.2g}")
-            level = np.log(theta / self.unit)
-            rows = min(_expected(draws, level), np.exp(-level))
-            affordable = rows * self.size <= self.memory / 4 and self._work(level) <= _WORK / 4
-            if affordable and self.level < level <= draws[0] - _ROUNDING and theta < 1:
-                return [f"theta={theta:.2g}"]
-        return []
-
-    @cached_property
-    def _draws(self) -> tuple[np.ndarray, np.ndarray]:
-        return _trial_rows(self.plan, _TRIALS, self.merge)
-
-    @cached_property
-    def _work(self) -> Callable[[float], float]:
-        return Search(self.plan, self.merge).expected_work(self._draws[0])

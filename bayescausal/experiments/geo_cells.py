@@ -95,20 +95,8 @@ def geo_cells(
 
     with - where one of two cells withheld and the other added: an error of the control then
     enters the two lifts with opposite signs. Lifts and covariance are totals over the units, as in
-    `GeoTest`. The matrix is positive definite, as that of the correlations is.
-
-    Parameters
-    ----------
-    frame, window, time, unit, outcome, seed, **settings
-        As in `geo_test`; one window and one method for all cells.
-    cells : mapping of str to GeoCell
-        By name.
-
-    Raises
-    ------
-    DataError, SpecError
-        Fewer than two cells, a unit in two of them, no unit in none; what `geo_test` refuses, with
-        the name of the cell.
+    `GeoTest`. The matrix is positive definite, as that of the correlations is. Other parameters and
+    errors are those of `geo_test`, which name the cell; window and method are the same for all.
     """
     data = Dataset.from_frame(frame, time=time, unit=unit, columns=[outcome])
     _check_cells(cells, data)
@@ -116,7 +104,7 @@ def geo_cells(
     labels = frame[unit].astype(str)
     tests: dict[str, GeoTest] = {}
     for name, cell in cells.items():
-        other_units = {u for other in cells.values() if other is not cell for u in other.treated}
+        other_units = {u for peer in cells.values() if peer is not cell for u in peer.treated}
         try:
             tests[name] = geo_test(
                 frame[~labels.isin(other_units)],
@@ -169,17 +157,8 @@ def arm_correlation(
     count as alike. The result is a Gram matrix plus a positive diagonal: positive definite.
 
     It is not the correlation of arms that a shock outside the controls hits alike, as neighbors
-    may be; arms should be spread over the map.
-
-    Parameters
-    ----------
-    sales : array, shape ``(unit, time)``
-        Periods before the test.
-    arms : list of arrays
-        Rows of each arm.
-    controls : array
-        Rows of the controls.
-    weights : array, shape ``(arm, control)``
+    may be; arms should be spread over the map. `sales` has the periods before the test, shape
+    ``(unit, time)``; `arms` and `controls` are rows of it, `weights` have shape ``(arm, control)``.
 
     Notes
     -----

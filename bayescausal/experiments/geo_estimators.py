@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from scipy.optimize import nnls
 
+from bayescausal.experiments.block_bootstrap import autocorrelation, block_length, draw_blocks
+
 Method = Literal["did", "synthetic-control", "tbr"]
 METHODS: tuple[Method, ...] = get_args(Method)
 """Difference in differences, synthetic control, time-based regression."""
@@ -33,16 +35,11 @@ CORRELATED = 0.3
 
 
 class Counterfactual(NamedTuple):
-    """A fitted counterfactual of one series.
+    """A fitted counterfactual of one series, with the weights of the controls.
 
-    Attributes
-    ----------
-    path : array, shape ``(time,)``
-    weights : array, shape ``(control,)``
-    design : array, shape ``(time, column)``
-        Columns whose coefficients are free and signed; their estimation error reaches the lift.
-    parameters : int
-        Free parameters, the positive weights of a synthetic control among them.
+    `design`, shape ``(time, column)``, has the columns whose coefficients are free and signed, so
+    that their estimation error reaches the lift. `parameters` counts these and the positive weights
+    of a synthetic control.
     """
 
     path: np.ndarray
@@ -173,39 +170,6 @@ def regression_error(y: np.ndarray, fit: Counterfactual, pre_periods: int) -> fl
     return math.sqrt(variance * (len(y) - pre_periods + a @ a))
 
 
-def autocorrelation(residual: np.ndarray) -> float:
-    """Return the first autocorrelation, zero for a series without variation."""
-    centered = residual - residual.mean()
-    power = float(centered @ centered)
-    return float(centered[1:] @ centered[:-1]) / power if power else 0.0
-
-
-def block_rule(n: int, r: float) -> int:
-    """Return the block length for the mean of ``n`` periods with autocorrelation ``r``.
-
-        (sqrt(6) r / (1 - r^2))^(2/3) n^(1/3),  at least n^(1/3),  rounded up
-
-    Source: Carlstein (1986), Ann. Statist. 14; Politis and White (2004), Econometric Reviews 23.
-
-    Examples
-    --------
-    >>> block_rule(64, 0.0), block_rule(64, 0.8)
-    (4, 13)
-    """
-    r = min(max(r, 0.0), 0.97)
-    longer = max(1.0, (math.sqrt(6) * r / (1 - r**2)) ** (2 / 3))
-    return math.ceil(longer * n ** (1 / 3) - 1e-9)  # a root that rounds up is not one more
-
-
-def block_size(residual: np.ndarray, periods: int) -> int:
-    """Return the block length: the window's, so that sums over it keep their autocorrelation.
-
-    At least what `block_rule` asks for; at most ``n / 3``.
-    """
-    n = len(residual)
-    return max(1, min(n // 3, max(periods, block_rule(n, autocorrelation(residual)))))
-
-
 def block_bootstrap(
     y: np.ndarray, fit: Counterfactual, pre_periods: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
@@ -221,15 +185,15 @@ def block_bootstrap(
 
     Notes
     -----
-    Source: Künsch (1989), Ann. Statist. 17; Priestley (1981), Spectral Analysis, section 6.2.
+    Source: Priestley (1981), Spectral Analysis, section 6.2, for the variance; `draw_blocks`.
     """
     residual, post_periods = (y - fit.path)[:pre_periods], len(y) - pre_periods
-    size = block_size(residual, post_periods)
-    blocks = -(-pre_periods // size), -(-post_periods // size)
-    starts = rng.integers(pre_periods - size + 1, size=(REPEATS, sum(blocks), 1))
-    resamples = residual[starts + np.arange(size)]
-    past = resamples[:, : blocks[0]].reshape(REPEATS, -1)[:, :pre_periods]
-    future = resamples[:, blocks[0] :].reshape(REPEATS, -1)[:, :post_periods]
+    size = block_length(residual, 3, least=post_periods)  # sums over the window keep their memory
+    past_blocks, future_blocks = -(-pre_periods // size), -(-post_periods // size)
+    blocks, starts = past_blocks + future_blocks, pre_periods - size + 1
+    resamples = residual[draw_blocks(starts, size, blocks, REPEATS, rng)]
+    past = resamples[:, :pre_periods]
+    future = resamples[:, past_blocks * size :][:, :post_periods]
     draws = future.sum(axis=1) - past @ leverage(fit, pre_periods)
     r = min(max(autocorrelation(residual), 0.0), 0.8)
     worth = pre_periods * (1 - r) / (1 + r)
@@ -294,14 +258,8 @@ def drift(gap: np.ndarray) -> tuple[float, float]:
 class StandardError(NamedTuple):
     """The error of a cumulative effect on the average treated unit, and its source.
 
-    Attributes
-    ----------
-    kind : str
-        ``"placebo in space"``, ``"block bootstrap"`` or ``"t formula"``.
-    scale, dof : float
-    draws : array
-        Placebo effects or bootstrap draws; empty for the formula.
-    notes : list of str
+    `kind` is ``"placebo in space"``, ``"block bootstrap"`` or ``"t formula"``; `draws` are placebo
+    effects or bootstrap draws, none for the formula.
     """
 
     kind: str
@@ -324,11 +282,7 @@ def standard_error(
     ``did`` and ``synthetic-control``: placebos in space with `ENOUGH_CONTROLS` units or more, in
     sets of `count` (at most half of the controls); else the block bootstrap of residuals before
     the test. ``tbr``: its t formula, or the block bootstrap when residuals are autocorrelated.
-
-    Parameters
-    ----------
-    panel : (array, array)
-        The treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
+    The panel is the treated mean, shape ``(time,)``, and the controls, shape ``(control, time)``.
     """
     y, x = panel
     fit = fitter(y, x, pre_periods)

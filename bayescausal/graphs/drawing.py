@@ -7,9 +7,9 @@ understanding of hierarchical system structures. The same graph always gives the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import hypot
 from typing import NamedTuple
 from unicodedata import east_asian_width
@@ -27,12 +27,9 @@ _CAPTIONS = {
     "do not adjust": "#b91c1c",
 }
 _CROSSED, _CROSS = "#b91c1c", "\u2715"
-_FOOT, _CLEAR, _OUT = 14, 6, (-1, -1, 1, 1)
-_SIDES = {"top": (0, -1), "bottom": (0, 1), "left": (-1, 0), "right": (1, 0)}
-_FLANKS = ("left", "right")
+_FOOT, _LANE_STEP = 14, 9
 
 type _Point = tuple[float, float]
-type _Cell = tuple[int, int]
 type _Pair = tuple[str, str]
 type _Key = str | tuple[str, str, int]  # a node, or the bend of a long edge in a layer
 
@@ -83,22 +80,23 @@ def svg(
     }
     strokes = []
     for a, b in sorted(forward):
-        bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
-        points = _forward([boxes[a], *bends, boxes[b]])
+        own_bends = [boxes[a, b, i] for i in range(layers[a] + 1, layers[b])]
+        points = _forward([boxes[a], *own_bends, boxes[b]])
         strokes.append(_Stroke(points, label[a, b], 0.3, crossed=(a, b) in crossed))
-    roads = _Roads(node_boxes, [stroke.points for stroke in strokes])
+    bends = [box for key, box in boxes.items() if not isinstance(key, str)]
+    router = _Router(node_boxes, bends)
     for a, b in sorted({*lags} - forward):
-        points = roads.route(boxes[a], boxes[b], "bottom")
+        points = router.route(boxes[a], boxes[b], 1)
         is_crossed = (a, b) in crossed
         strokes.append(_Stroke(points, label[a, b], 0.3 if is_crossed else 0.5, crossed=is_crossed))
     for a, b in claims.bidirected:
-        strokes.append(_Stroke(roads.route(boxes[a], boxes[b], "top"), confounding=True))
+        strokes.append(_Stroke(router.route(boxes[a], boxes[b], -1), confounding=True))
     nodes = [
         _node(v, boxes[v], v in claims.latent, v in claims.outcomes, roles.get(v, ""))
         for v in order
     ]
     corners = [corner for b in node_boxes for corner in (_edges(b)[:2], _edges(b)[2:])]
-    xs, ys = zip(*corners, *(p for stroke in strokes for p in _samples(stroke.points)), strict=True)
+    xs, ys = zip(*corners, *(p for stroke in strokes for p in stroke.points), strict=True)
     x_min, y_min = min(xs) - _MARGIN, min(ys) - _MARGIN
     width, height = max(xs) + _MARGIN - x_min, max(ys) + _MARGIN - y_min
     legend = ""
@@ -186,110 +184,64 @@ def _loop(box: _Box) -> list[_Point]:
     return [(x - 8, y), (x - 20, y - 34), (x + 20, y - 34), (x + 8, y)]
 
 
-class _Roads:
-    """A router of curves between two boxes, which pass behind no third box.
+class _Router:
+    """A router of curves that go around the boxes, for what is not drawn from layer to layer.
 
-    Of bows on one side of both, quarter turns, and detours through the gaps between columns: the
-    shortest that runs along few other curves. A detour meets no box, whatever the graph.
+    A curve leaves the outer box of a column upward or downward, any other box sideways into the gap
+    beside its column. There it meets no box, nor on its lane beyond all boxes that it passes.
     """
 
-    def __init__(self, boxes: Sequence[_Box], strokes: Sequence[list[_Point]]) -> None:
+    def __init__(self, boxes: Sequence[_Box], bends: Sequence[_Box]) -> None:
         self.boxes = boxes
-        self.cells: set[_Cell] = set()
-        self.port_counts: Counter[tuple[_Box, str]] = Counter()
-        for points in strokes:
-            self._pave(points)
-            for box in boxes:  # arrows leave at the right and arrive at the left
-                self.port_counts[box, "right"] += points[0] == (box.x + box.width / 2, box.y)
-                self.port_counts[box, "left"] += points[-1] == (box.x - box.width / 2, box.y)
+        self.curves_at: Counter[tuple[_Box, str]] = Counter()
+        # Start, end and height of what is taken; a long edge runs flat where it bends.
+        self.lanes = [(b.x - b.width / 2, b.x + b.width / 2, b.y) for b in bends]
 
-    def route(self, a: _Box, b: _Box, first: str) -> list[_Point]:
-        """Return the best curve, or a loop; `first` is the side to try first."""
+    def route(self, a: _Box, b: _Box, sign: int) -> list[_Point]:
+        """Return a loop, or a curve above (`sign` -1) or below the boxes, as both ends allow."""
         if a == b:
-            points = _loop(a)
-            self.port_counts[a, "top"] += 1
-            self._pave(points)
-            return points
-        sides = sorted(_SIDES, key=lambda side: side != first)
-        routes = [
-            (points, s, t) for s in sides for t in sides for points in self._candidates(a, b, s, t)
-        ]
-        points, s, t = min(
-            routes, key=lambda route: self._cost(route[0], a, b, route[1] != route[2])
+            return _loop(a)
+        if not all(self._is_outer(box, sign) for box in (a, b)):
+            sign = -sign if all(self._is_outer(box, -sign) for box in (a, b)) else sign
+        (p, x), (q, z) = self._exit(a, b, sign), self._exit(b, a, sign)
+        low, high = min(x, z), max(x, z)
+        passed = [e for e in map(_edges, self.boxes) if e[0] < high and low < e[2]]
+        if not passed:  # both ends look into one gap
+            return _rounded([p, (x, p[1]), (x, q[1]), q])
+        lane = sign * max(sign * e[2 + sign] for e in passed) + sign * _LANE_STEP * 2
+        while any(
+            low < end and start < high and abs(lane - height) < _LANE_STEP
+            for start, end, height in self.lanes
+        ):
+            lane += sign * _LANE_STEP
+        self.lanes.append((low, high, lane))
+        return _rounded([p, (x, p[1]), (x, lane), (z, lane), (z, q[1]), q])
+
+    def _exit(self, box: _Box, partner: _Box, sign: int) -> tuple[_Point, float]:
+        """Return where a curve leaves a box, and at which x it goes up or down."""
+        edges = _edges(box)
+        if self._is_outer(box, sign) and partner.x != box.x:
+            # Curves on one side spread around its middle, so that arrowheads do not overlap.
+            step = (0, 11, -11, 18, -18)[min(self._count(box, str(sign)), 4)]
+            x = box.x + (step if partner.x > box.x else -step)
+            return (x, edges[2 + sign]), x
+        k = self._count(box, "right" if partner.x > box.x else "left")
+        y = box.y + sign * (9, -9, 13, -13, 5)[min(k, 4)]  # the arrows of layers end in the middle
+        reach = (
+            max(c.width for c in self.boxes if c.x == box.x) / 2
+            + 14
+            + 7 * (self.curves_at.total() % 5)
         )
-        self.port_counts[a, s] += 1
-        self.port_counts[b, t] += 1
-        self._pave(points)
-        return points
+        if partner.x > box.x:
+            return (edges[2], y), box.x + reach
+        return (edges[0], y), box.x - reach
 
-    def _candidates(self, a: _Box, b: _Box, s: str, t: str) -> Iterator[list[_Point]]:
-        p, q = self._port(a, b, s), self._port(b, a, t)
-        if s == t and (a.x == b.x or s not in _FLANKS):
-            yield from self._bows(p, q, s)
-        elif (s in _FLANKS) != (t in _FLANKS):
-            (ux, uy), (vx, vy) = _SIDES[s], _SIDES[t]
-            width, height = max(24, 0.6 * abs(p[0] - q[0])), max(24, 0.6 * abs(p[1] - q[1]))
-            bends = (p[0] + ux * width, p[1] + uy * height), (q[0] + vx * width, q[1] + vy * height)
-            yield [p, *bends, q]
-        if s in _FLANKS and t in _FLANKS:
-            yield from self._detours(a, b, p, q, (_SIDES[s][0], _SIDES[t][0]))
+    def _is_outer(self, box: _Box, sign: int) -> bool:
+        return all(sign * c.y <= sign * box.y for c in self.boxes if c.x == box.x)
 
-    def _bows(self, p: _Point, q: _Point, side: str) -> Iterator[list[_Point]]:
-        """Yield curves that bow beyond both ends, beyond the boxes between, or beyond all."""
-        i = 0 if side in _FLANKS else 1
-        sign = _SIDES[side][i]
-        low, high = sorted((p[1 - i], q[1 - i]))
-        lines = [max(sign * p[i], sign * q[i])]
-        crossed_boxes = [box for box in self.boxes if low <= box[1 - i] <= high]
-        for some in (crossed_boxes, self.boxes):
-            lines.append(max([lines[0], *(sign * _edges(c)[i + 1 + sign] for c in some)]))
-        for line in dict.fromkeys(lines):
-            reach = ((line + 22) - sign * (p[i] + q[i]) / 8) / 0.75  # of the controls
-            bends = [(sign * reach, end[1]) if i == 0 else (end[0], sign * reach) for end in (p, q)]
-            yield [p, *bends, q]
-
-    def _detours(
-        self, a: _Box, b: _Box, p: _Point, q: _Point, signs: tuple[int, int]
-    ) -> Iterator[list[_Point]]:
-        """Yield paths through the gap next to each end, above or below all boxes between them."""
-        gap = 20 + 7 * (self.port_counts.total() % 5)
-        x, z = (
-            end.x + sign * (gap + max(c.width for c in self.boxes if c.x == end.x) / 2)
-            for end, sign in zip((a, b), signs, strict=True)
-        )
-        passed = [_edges(c) for c in self.boxes if min(x, z) <= c.x <= max(x, z)]
-        passed += [_edges(a), _edges(b)]
-        for lane in (min(e[1] for e in passed) - gap, max(e[3] for e in passed) + gap):
-            yield _rounded([p, (x, p[1]), (x, lane), (z, lane), (z, q[1]), q])
-
-    def _port(self, box: _Box, partner: _Box, side: str) -> _Point:
-        """Return where the next curve leaves a side: in the middle, or next to other curves."""
-        (dx, dy), edges = _SIDES[side], _edges(box)
-        # Curves on one side spread around its middle, so that arrowheads do not overlap.
-        step = (0, 9, -9, 13, -13)[min(self.port_counts[box, side], 4)]
-        if dx:
-            return edges[1 + dx], box.y + (step if partner.y > box.y else -step)
-        return box.x + (step if partner.x > box.x else -step), edges[2 + dy]
-
-    def _cost(self, points: list[_Point], a: _Box, b: _Box, mixed: bool) -> tuple[int, float]:
-        """Return the boxes hit, then the length with penalties for overlap and mixed sides."""
-        way = _samples(points)
-        xs, ys = zip(*way, strict=True)
-        reach = min(xs), min(ys), max(xs), max(ys)
-        hit = 0
-        for box in self.boxes:
-            room = -0.5 if box in (a, b) else _CLEAR
-            x_min, y_min, x_max, y_max = (
-                e + k * room for e, k in zip(_edges(box), _OUT, strict=True)
-            )
-            if x_min < reach[2] and reach[0] < x_max and y_min < reach[3] and reach[1] < y_max:
-                hit += any(x_min < x < x_max and y_min < y < y_max for x, y in way)
-        overlap = sum(_cell(point) in self.cells for point in way[2:-2])
-        length = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(way))
-        return hit, length + 18 * overlap + 80 * mixed
-
-    def _pave(self, points: list[_Point]) -> None:
-        self.cells.update(map(_cell, _samples(points)))
+    def _count(self, box: _Box, side: str) -> int:
+        self.curves_at[box, side] += 1
+        return self.curves_at[box, side] - 1
 
 
 def _edges(box: _Box) -> tuple[float, float, float, float]:
@@ -298,14 +250,10 @@ def _edges(box: _Box) -> tuple[float, float, float, float]:
     return x - box.width / 2, y - half, x + box.width / 2, y + half + box.foot
 
 
-def _cell(point: _Point) -> _Cell:
-    return round(point[0] / 8), round(point[1] / 8)
-
-
 def _rounded(corners: list[_Point]) -> list[_Point]:
     """Return a path of straight pieces with round corners, as Bezier pieces."""
-    start = corners[0]
-    points = [start]
+    corners = [corner for corner, _ in groupby(corners)]
+    points = [corners[0]]
     for previous, corner, following in zip(corners, corners[1:], corners[2:], strict=False):
         enter, leave = _toward(corner, previous), _toward(corner, following)
         points += [*_straight(points[-1], enter), corner, corner, leave]
@@ -324,22 +272,10 @@ def _straight(p: _Point, q: _Point) -> list[_Point]:
     return [*third, q]
 
 
-def _samples(points: list[_Point]) -> list[_Point]:
-    """Return points along a curve, about eight units between them."""
-    samples = [points[0]]
-    for piece in _pieces(points):
-        size = sum(hypot(x - u, y - v) for (x, y), (u, v) in pairwise(piece))
-        count = max(1, round(size / 8))
-        samples += [_point_on(piece, (k + 1) / count) for k in range(count)]
-    return samples
-
-
-def _pieces(points: list[_Point]) -> list[list[_Point]]:
-    return [points[i : i + 4] for i in range(0, len(points) - 1, 3)]
-
-
-def _point_on(piece: list[_Point], t: float) -> _Point:
-    (x, y), (x1, y1), (x2, y2), (x3, y3) = piece
+def _middle(points: list[_Point], t: float) -> _Point:
+    """Return the point at `t` of the middle piece of a curve."""
+    piece = len(points) // 6 * 3
+    (x, y), (x1, y1), (x2, y2), (x3, y3) = points[piece : piece + 4]
     u = 1 - t
     k, k1, k2, k3 = u * u * u, 3 * t * u * u, 3 * t * t * u, t * t * t
     return k * x + k1 * x1 + k2 * x2 + k3 * x3, k * y + k1 * y1 + k2 * y2 + k3 * y3
@@ -358,13 +294,13 @@ def _curve(stroke: _Stroke) -> str:
     if stroke.confounding:
         parts.append(_head(points[1], points[0], color))
     if stroke.label:
-        x, y = _point_on(_pieces(points)[len(points) // 6], stroke.label_at)
+        x, y = _middle(points, stroke.label_at)
         parts.append(
             f'<text x="{x:.1f}" y="{y + 4:.1f}" font-size="11" fill="{_INK}" stroke="#fff" '
             f'stroke-width="4" paint-order="stroke">{stroke.label}</text>'
         )
     if stroke.crossed:
-        x, y = _point_on(_pieces(points)[len(points) // 6], 0.5)
+        x, y = _middle(points, 0.5)
         parts.append(
             f'<text x="{x:.1f}" y="{y + 5:.1f}" font-size="15" fill="{color}" stroke="#fff" '
             f'stroke-width="3" paint-order="stroke">{_CROSS}</text>'

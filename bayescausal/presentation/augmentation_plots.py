@@ -10,12 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from bayescausal.augmentation.augment import Augmented
-from bayescausal.augmentation.diagnostics import (
-    FEW_DONORS,
-    AugmentationDiagnostics,
-    diagnose_augmentation,
-)
+from bayescausal.augmentation.diagnostics import AugmentationDiagnostics, diagnose_augmentation
 from bayescausal.presentation.plot_style import AMBER, BLUE, DASHED, INK, SOFT, blank_sheet, styled
+from bayescausal.thresholds import FEW_DONORS
 
 _MOST = 18
 _LINE = 0.19

@@ -2,20 +2,21 @@
 
 Importing DoWhy takes seconds, so nothing imports this module before it is needed. DoWhy estimates;
 which columns it adjusts for is said to it, since its own choice has known faults: they are listed
-and tested in ``tests/identification/test_dowhy_known_faults.py``.
+and tested in ``tests/validation/test_dowhy_known_faults.py``.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dowhy
 import networkx as nx
 import numpy as np
 import pandas as pd
+from dowhy.causal_estimators.instrumental_variable_estimator import InstrumentalVariableEstimator
 from dowhy.causal_estimators.linear_regression_estimator import LinearRegressionEstimator
 from dowhy.causal_identifier import EstimandType, IdentifiedEstimand
 from dowhy.causal_identifier.auto_identifier import identify_generalized_adjustment_set
@@ -25,9 +26,8 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.adstock import shift
-from bayescausal.validation.block_bootstrap import residuals
 from bayescausal.validation.lagged_table import Slices, read_table, unroll_lags
-from bayescausal.validation.linear_design import Design
+from bayescausal.validation.linear_design import CONSTANT, Design, Regression, residuals
 
 
 def to_dowhy(
@@ -92,7 +92,11 @@ def to_dowhy(
             for column, (node, lag) in slices.columns.items()
         }
     )
-    return causal_model(slices.dag, frame, slices.acting(treatment, outcome), outcome)
+    treatments = slices.acting(treatment, outcome)
+    with _quietly():
+        return dowhy.CausalModel(
+            frame, treatments, outcome, graph=slices.dag, effect_modifiers=[], identify_vars=False
+        )
 
 
 @contextmanager
@@ -111,88 +115,40 @@ def _quietly() -> Iterator[None]:
         log.setLevel(level)
 
 
-def causal_model(
-    dag: nx.DiGraph, frame: pd.DataFrame, treatments: Sequence[str], outcome: str
-) -> dowhy.CausalModel:
-    """Build the model; nodes without a column are latent to DoWhy, whatever their attributes."""
-    with _quietly():
-        return dowhy.CausalModel(
-            frame, list(treatments), outcome, graph=dag, effect_modifiers=[], identify_vars=False
-        )
-
-
-def estimate(design: Design, slices: Slices, weights: Sequence[float]) -> dict[str, float]:
-    """Estimate with DoWhy what `Design.effects` estimates: ``total``, parts of a mediation.
+def estimate(design: Design, regression: Regression) -> np.ndarray:
+    """Estimate with DoWhy the coefficients that `Design.solve` estimates from moments.
 
     DoWhy is given standardized columns, and our sets of them. Its instrument estimator conditions
-    on nothing, so it is given what the set leaves of each column: the same ratio.
+    on nothing, so it is given what the controls leave of each column: the same ratio.
     """
-    plan, y, t = design.plan, design.plan.outcome, design.treatments
-    scaled = [w * design.scale[y] / design.scale[c] for w, c in zip(weights, t, strict=True)]
-    frame = pd.DataFrame({c: design.columns[design.positions(c)[0]].ravel() for c in design.names})
-    sets = {group: [*design.base[1:], *names] for group, names in design.sets.items()}
-    if plan.method == "instrument" and plan.via:
-        positions = design.controls("adjustment")
-        for name in (y, *t, plan.via):
-            frame[name] = residuals(design.columns, design.positions(name)[0], positions).ravel()
-        if frame[plan.via].nunique() == 2:  # DoWhy looks for the values 0 and 1
-            frame[plan.via] = (frame[plan.via] > frame[plan.via].mean()).astype(float)
-    model = causal_model(slices.dag, frame, t, y)
-    if plan.method == "backdoor regression":
-        estimand = _identified(
-            model, "backdoor", backdoor_variables={"backdoor": sets["adjustment"]}
-        )
-        return {"total": _estimate(model, estimand, "backdoor.linear_regression", scaled)}
-    if plan.method == "instrument":
-        estimand = _identified(model, "iv", instrumental_variables=[plan.via])
-        return {"total": scaled[0] * _estimate(model, estimand, "iv.instrumental_variable", [1.0])}
-    front_door = plan.method == "two-stage front-door"
-    kind = "frontdoor" if front_door else "mediation"
-    arguments = {
-        "mediation_first_stage_confounders": {"backdoor": sets["first"]},
-        "mediation_second_stage_confounders": {"backdoor": sets["second"]},
-        "backdoor_variables": {"backdoor": sets["adjustment"]},
-        "frontdoor_variables" if front_door else "mediator_variables": [plan.via],
-    }
-    parts = {}
-    for part in ("indirect",) if front_door else ("direct", "indirect"):
-        effect = EstimandType(f"nonparametric-n{part[0]}e")
-        estimand = _identified(model, kind, estimand_type=effect, **arguments)
-        # One unit at a time: DoWhy multiplies the stages, and with them the change, twice.
-        parts[part] = scaled[0] * _estimate(model, estimand, f"{kind}.two_stage_regression", [1.0])
-    return {"total": parts["indirect"]} if front_door else {"total": sum(parts.values()), **parts}
-
-
-def _identified(model: dowhy.CausalModel, kind: str, **sets: object) -> IdentifiedEstimand:
-    """Write DoWhy's identified estimand with our sets: it is not asked to choose."""
-    sets.setdefault("estimand_type", EstimandType.NONPARAMETRIC_ATE)
-    return IdentifiedEstimand(
+    outcome, regressors, controls, instruments = regression
+    columns = dict(zip(design.names, design.columns, strict=True))
+    if instruments:
+        positions = design.positions(controls)
+        for name in (outcome, *regressors, *instruments):
+            columns[name] = residuals(design.columns, design.names.index(name), positions)
+    frame = pd.DataFrame({name: column.ravel() for name, column in columns.items()})
+    kind = "iv" if instruments else "backdoor"
+    estimand = IdentifiedEstimand(
         None,
-        list(model._treatment),
-        list(model._outcome),
+        list(regressors),
+        [outcome],
+        estimand_type=EstimandType.NONPARAMETRIC_ATE,
         estimands={kind: {"estimand": None, "assumptions": {}}},
+        backdoor_variables={"backdoor": [name for name in controls if name != CONSTANT]},
+        instrumental_variables=list(instruments),
         default_backdoor_id="backdoor",
         identifier_method=kind,
-        **sets,
     )
-
-
-def _estimate(
-    model: dowhy.CausalModel, estimand: IdentifiedEstimand, method: str, change: list[float]
-) -> float:
-    treatment_value = change if len(change) > 1 else change[0]
-    stages = ("first_stage_model", "second_stage_model")
-    two_stages = method.endswith("two_stage_regression")
     with _quietly():
-        answer = model.estimate_effect(
-            estimand,
-            method_name=method,
-            control_value=[0.0] * len(change) if len(change) > 1 else 0.0,
-            treatment_value=treatment_value,
-            effect_modifiers=[],
-            method_params=dict.fromkeys(stages, LinearRegressionEstimator) if two_stages else None,
-        )
-    return float(answer.value)
+        if not instruments:
+            fitted = LinearRegressionEstimator(estimand).fit(frame, effect_modifier_names=[])
+            return np.asarray(fitted.model.params)[1 : 1 + len(regressors)]
+        (z,) = instruments
+        if frame[z].nunique() == 2:  # DoWhy looks for the values 0 and 1
+            frame[z] = (frame[z] > frame[z].mean()).astype(float)
+        fitted = InstrumentalVariableEstimator(estimand).fit(frame, effect_modifier_names=[])
+        return np.array([fitted.estimate_effect(frame).value])
 
 
 def in_words(slices: Slices, design: Design) -> str:
@@ -200,7 +156,7 @@ def in_words(slices: Slices, design: Design) -> str:
 
     Latent nodes among its instruments are marked: it lists those too.
     """
-    t, y, ours = set(design.treatments), {design.plan.outcome}, design.sets["adjustment"]
+    t, y = set(design.treatments), {design.plan.outcome}
     with _quietly():
         adjustments = identify_generalized_adjustment_set(slices.dag, t, y, sorted(slices.columns))
         listed = sorted(get_instruments(slices.dag, sorted(t), sorted(y)))
@@ -210,6 +166,7 @@ def in_words(slices: Slices, design: Design) -> str:
         chosen = sorted(adjustments[0].get_adjustment_variables())
         text = f"DoWhy {dowhy.__version__} adjusts for {', '.join(chosen) or 'nothing'}"
     if design.plan.method in ("backdoor regression", "two-stage mediation"):
+        ours = [c for c in design.regressions["total"].controls if c in slices.columns]
         closed = nx.is_d_separator(backdoor_graph, t, y, set(ours))
         text += f"; by its check {', '.join(ours) or 'the empty set'} " + (
             "closes every backdoor path" if closed else "leaves a backdoor path open"

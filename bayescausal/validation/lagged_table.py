@@ -27,8 +27,13 @@ class Table(NamedTuple):
     x: Mapping[str, np.ndarray]
     first: int
     time: pd.DatetimeIndex | None
-    units: tuple[str, ...]
-    shape: tuple[int, int]
+    units: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of units and of periods."""
+        units, periods = next(iter(self.x.values())).shape
+        return units, periods
 
 
 def read_table(data: Dataset | pd.DataFrame, names: Collection[str]) -> Table:
@@ -48,10 +53,9 @@ def read_table(data: Dataset | pd.DataFrame, names: Collection[str]) -> Table:
             )
     if isinstance(data, Dataset):
         x = {name: np.atleast_2d(data.array(name)) for name in names}
-        return Table(x, data.history, data.time, data.units, (len(data.units) or 1, len(data.time)))
+        return Table(x, data.history, data.time, data.units)
     x = {name: _numbers(data, name)[None] for name in names}
-    time = data.index if isinstance(data.index, pd.DatetimeIndex) else None
-    return Table(x, 0, time, (), (1, len(data)))
+    return Table(x, 0, data.index if isinstance(data.index, pd.DatetimeIndex) else None)
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
@@ -88,13 +92,9 @@ def unroll_lags(graph: Graph) -> Slices:
     """Write lagged edges as edges from lagged columns, as far back as the longest path reaches.
 
     Without lags this is the graph itself, its ``<->`` written as latent nodes. With lags a
-    ``<->`` ties all columns of both nodes: it does not say how far apart in time it acts.
-
-    Raises
-    ------
-    GraphError
-        Lagged edges close a cycle: then the past of the outcome belongs to the treatment's
-        causes, and no regression on columns answers.
+    ``<->`` ties all columns of both nodes: it does not say how far apart in time it acts. A
+    GraphError where lagged edges close a cycle: then the past of the outcome belongs to the
+    treatment's causes, and no regression on columns answers.
 
     Examples
     --------
@@ -141,10 +141,8 @@ def read_controls(
     if controls is None:
         return {}
     periods = table.shape[1]
-    if not isinstance(controls, pd.DataFrame) or len(controls) not in {
-        periods,
-        periods - table.first,
-    }:
+    lengths = (periods, periods - table.first)
+    if not isinstance(controls, pd.DataFrame) or len(controls) not in lengths:
         rows = f"{len(controls)} rows" if hasattr(controls, "__len__") else repr(controls)
         raise DataError(
             f"controls is a frame with one row a period, {periods} of them; got {rows}."
@@ -164,24 +162,13 @@ def read_controls(
     return columns
 
 
-class Change(NamedTuple):
-    """What an estimand changes in exposure, for each column of the treatment, and in all."""
-
-    by_column: tuple[float, ...]
-    total: float
-
-
 def change_of(
     table: Table, estimand: Estimand, lags: Sequence[int], exposure: Exposure | None
-) -> Change:
+) -> tuple[float, list[float]]:
     """Sum the change in exposure over the periods and units that the estimand counts.
 
-    A column of lag k sees the change k periods later, and what falls behind the data is cut off.
-
-    Raises
-    ------
-    DataError
-        A window or units that are not in the data, values of the wrong shape, no change at all.
+    Returns the change, and what of it each column of the treatment sees: that of lag k sees it k
+    periods later, and what falls behind the data is cut off.
     """
     (node,) = estimand.treatments
     path = table.x[node]
@@ -189,7 +176,7 @@ def change_of(
     worlds = []
     for side in (estimand.active, estimand.control):
         value = side.get(node, path)
-        view = path if len(table.units) else path[0]
+        view = path if table.units else path[0]
         values = np.asarray(value(view.copy()) if callable(value) else value, dtype=float)
         if values.shape not in ((), view.shape, path.shape, path.shape[-1:]):
             raise DataError(
@@ -204,7 +191,7 @@ def change_of(
             f"{estimand!r} changes nothing: both worlds have the same {node!r} in the window (is "
             "it zero there?). Check the window, or ask about another value."
         )
-    return Change(tuple(sums[1:]), sums[0])
+    return sums[0], sums[1:]
 
 
 def _masks(table: Table, estimand: Estimand) -> tuple[np.ndarray, np.ndarray]:

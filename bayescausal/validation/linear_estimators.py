@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.verdicts import identify
-from bayescausal.validation.linear_design import METHODS, Method, Plan
+
+Method = Literal["backdoor regression", "two-stage front-door", "instrument", "two-stage mediation"]
+METHODS: tuple[Method, ...] = get_args(Method)
+"""Estimators; ``method="auto"`` takes the first that the graph allows, never the last."""
+
+
+class Plan(NamedTuple):
+    """An estimator and its sets of nodes; `via` is the instrument or the mediator."""
+
+    method: Method
+    treatment: str
+    outcome: str
+    adjustment: tuple[str, ...] = ()
+    via: str | None = None
+    first: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+
+    @property
+    def conditioned(self) -> tuple[str, ...]:
+        """Return the nodes that some regression holds fixed, without the treatment, sorted."""
+        return tuple(sorted({*self.adjustment, *self.first, *self.second} - {self.treatment}))
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Return the nodes whose columns are needed besides treatment and outcome, sorted."""
+        return tuple(sorted({*self.conditioned, *([self.via] if self.via else [])}))
 
 
 def plans(
@@ -21,23 +46,9 @@ def plans(
 ) -> list[Plan]:
     """List the ways to carry out a method: a single one, or one for each instrument.
 
-    Parameters
-    ----------
-    graph : Graph
-    estimand : Estimand
-        Of one treatment, with its outcome.
-    method : str
-        One of `METHODS`, or "auto": the first that the graph allows. The mediation split is
-        never automatic: it asks more of the graph than the total effect.
-    mediator : str, optional
-        For the two-stage methods.
-    lagged : bool
-        Whether the graph has lags; then only a regression is offered.
-
-    Raises
-    ------
-    GraphError
-        The graph allows no method, or not the one asked for; several mediators and none named.
+    Of `METHODS` "auto" takes the first that the graph allows, never the mediation split, which asks
+    more of the graph than the total effect. With lags only a regression is offered. A GraphError
+    says that the graph does not allow the method, or that it has several mediators.
 
     Examples
     --------
@@ -46,59 +57,64 @@ def plans(
     ('two-stage front-door', 'tv', 'sales', (), 'visits', ())
     """
     verdict = identify(graph, estimand)
-    names = METHODS[:-1] if method == "auto" else (method,)
-    for name in names:
-        candidates = _carried_out(name, graph, estimand, verdict, mediator, lagged)
-        if candidates and name == "two-stage mediation" and len(candidates) > 1:
-            raise GraphError(
-                f"The effect runs through several mediators: "
-                f"{', '.join(str(plan.via) for plan in candidates)}. Say which one to split off: "
-                f"mediator={candidates[0].via!r}."
-            )
-        if candidates:
-            return candidates if name == "instrument" else candidates[:1]
-    able = [m for m in METHODS if _carried_out(m, graph, estimand, verdict, None, lagged)]
-    raise GraphError(_refusal(estimand, verdict, able, method, lagged))
+    methods = METHODS[:-1] if method == "auto" else (method,)
+    by_method = (_plans_of(m, graph, estimand, verdict, mediator, lagged) for m in methods)
+    candidates = next(filter(None, by_method), [])
+    if len(candidates) > 1 and method == "two-stage mediation":
+        raise GraphError(
+            f"The effect runs through several mediators: "
+            f"{', '.join(str(plan.via) for plan in candidates)}. Say which one to split off: "
+            f"mediator={candidates[0].via!r}."
+        )
+    if candidates:
+        return candidates if candidates[0].method == "instrument" else candidates[:1]
+    text = f"The effect of {estimand.treatments[0]!r} on {estimand.outcome!r} "
+    able = [m for m in METHODS if _plans_of(m, graph, estimand, verdict, None, lagged)]
+    if method != "auto" and able:
+        text += f"cannot be estimated by {method!r} in this graph, but by {', '.join(able)}."
+        raise GraphError(text)
+    text += f"has no linear estimator here (verdict: {verdict.status})"
+    if verdict.open_paths:
+        text += f"; open: {'; '.join(map(str, verdict.open_paths[:3]))}"
+    if lagged:
+        text += "; with lags only a regression is offered"
+    raise GraphError(
+        f"{text}. A number would be an association. See identify(graph, estimand) for what would "
+        "settle it: a column to observe, or a lift test."
+    )
 
 
-def _carried_out(
-    method: Method | str,
+def _plans_of(
+    method: str,
     graph: Graph,
     estimand: Estimand,
     verdict: Identification,
     mediator: str | None,
     lagged: bool,
 ) -> list[Plan]:
-    (treatment,), outcome = estimand.treatments, str(estimand.outcome)
-    best = best_set(verdict)
+    """List the ways to carry out one method; none where the graph does not allow it."""
+    (t,), y, best = estimand.treatments, str(estimand.outcome), _best_set(verdict)
     if method == "backdoor regression":
-        return [] if best is None else [Plan("backdoor regression", treatment, outcome, best)]
+        return [] if best is None else [Plan("backdoor regression", t, y, best)]
     if lagged:
         return []
     if method == "instrument":
-        return [
-            Plan("instrument", treatment, outcome, tuple(sorted(instrument.given)), instrument.node)
-            for instrument in verdict.instruments
-        ]
+        instruments = verdict.instruments
+        return [Plan("instrument", t, y, tuple(sorted(z.given)), z.node) for z in instruments]
     candidates = []
-    for via in _mediators(graph, treatment, outcome, mediator):
-        first = best_set(identify(graph, incremental(treatment, outcome=via)))
-        second = best_set(identify(graph, incremental(via, outcome=outcome)))
+    for via in _mediators(graph, t, y, mediator):
+        first = _best_set(identify(graph, incremental(t, outcome=via)))
+        second = _best_set(identify(graph, incremental(via, outcome=y)))
         if first is None or second is None:
             continue
         if method == "two-stage mediation" and best is not None:
-            candidates.append(
-                Plan("two-stage mediation", treatment, outcome, best, via, first, second)
-            )
-        fully_mediated = treatment not in graph.do(via).ancestors(outcome)
-        if method == "two-stage front-door" and fully_mediated:
-            candidates.append(
-                Plan("two-stage front-door", treatment, outcome, (), via, first, second)
-            )
+            candidates.append(Plan("two-stage mediation", t, y, best, via, first, second))
+        if method == "two-stage front-door" and t not in graph.do(via).ancestors(y):
+            candidates.append(Plan("two-stage front-door", t, y, (), via, first, second))
     return candidates
 
 
-def best_set(verdict: Identification) -> tuple[str, ...] | None:
+def _best_set(verdict: Identification) -> tuple[str, ...] | None:
     """Return the most precise set to adjust for, else the smallest; None when there is none."""
     if not verdict.adjustment_sets:
         return None
@@ -116,20 +132,3 @@ def _mediators(graph: Graph, treatment: str, outcome: str, name: str | None) -> 
             f"{', '.join(sorted(mediators)) or 'none'}.{did_you_mean(name, mediators)}"
         )
     return [name]
-
-
-def _refusal(
-    estimand: Estimand, verdict: Identification, able: Sequence[str], method: str, lagged: bool
-) -> str:
-    text = f"The effect of {estimand.treatments[0]!r} on {estimand.outcome!r} "
-    if method != "auto" and able:
-        return text + f"cannot be estimated by {method!r} in this graph, but by {', '.join(able)}."
-    text += f"has no linear estimator here (verdict: {verdict.status})"
-    if verdict.open_paths:
-        text += f"; open: {'; '.join(map(str, verdict.open_paths[:3]))}"
-    if lagged:
-        text += "; with lags only a regression is offered"
-    return text + (
-        ". A number would be an association. See identify(graph, estimand) for what would settle "
-        "it: a column to observe, or a lift test."
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,14 +20,13 @@ from bayescausal import checks
 from bayescausal._display import wrapped
 from bayescausal._types import Draws
 from bayescausal.data.dataset import Dataset
-from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import RATIOS, Estimand
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.question import as_estimand, as_graph
 from bayescausal.thresholds import RESAMPLED_GROUPS, STRONG_FIRST_STAGE
 from bayescausal.validation.dowhy_bridge import estimate, in_words
 from bayescausal.validation.lagged_table import (
-    Change,
     Exposure,
     Slices,
     change_of,
@@ -34,14 +34,8 @@ from bayescausal.validation.lagged_table import (
     read_table,
     unroll_lags,
 )
-from bayescausal.validation.linear_design import (
-    METHODS,
-    Design,
-    Method,
-    Resampled,
-    design_of,
-)
-from bayescausal.validation.linear_estimators import plans
+from bayescausal.validation.linear_design import Design, Resampled, design_of
+from bayescausal.validation.linear_estimators import METHODS, Method, plans
 
 
 @dataclass(frozen=True)
@@ -172,7 +166,7 @@ def second_opinion(
     bootstrap : int
         Number of resamples.
     block : int, optional
-        Periods a block, the same for all units; `block_length` by default, but with eight units
+        Periods a block, the same for all units; by default `block_rule`'s, but with eight units
         or more whole units are resampled instead.
     seed : int
 
@@ -187,7 +181,7 @@ def second_opinion(
 
     Notes
     -----
-    Source: Sharma and Kiciman (2020), DoWhy, arXiv:2011.04216; `block_bootstrap`.
+    Source: Sharma and Kiciman (2020), DoWhy, arXiv:2011.04216.
 
     Examples
     --------
@@ -208,48 +202,32 @@ def second_opinion(
     candidates = plans(graph, question, method, mediator, lagged=slices.depth > 0)
     designs = [design_of(table, slices, plan, exposure, extra) for plan in candidates]
     design = max(designs, key=Design.first_stage_f) if len(designs) > 1 else designs[0]
-    change = change_of(table, question, design.lags(slices), exposure)
-    resampled = design.bootstrap(change.by_column, bootstrap, block, seed, prob)
-    assumptions = _assumptions(design, slices, exposure is not None, extra)
-    return _answer(question, slices, design, change, resampled, assumptions, prob)
-
-
-def _answer(
-    estimand: Estimand,
-    slices: Slices,
-    design: Design,
-    change: Change,
-    resampled: Resampled,
-    assumptions: tuple[str, ...],
-    prob: float,
-) -> SecondOpinion:
-    point = estimate(design, slices, change.by_column)
-    parts = {k: _interval(v, resampled.deviations[k], prob) for k, v in point.items()}
+    lags = [slices.columns[column][1] for column in design.treatments]
+    change, by_column = change_of(table, question, lags, exposure)
+    resampled = design.bootstrap(by_column, bootstrap, block, seed, prob)
+    point = design.effects(partial(estimate, design), by_column)
+    parts = {k: _interval(float(v), resampled.deviations[k], prob) for k, v in point.items()}
     return SecondOpinion(
-        estimand=estimand,
+        estimand=question,
         method=design.plan.method,
         **asdict(parts.pop("total")),
-        per_unit=estimate(design, slices, [1.0] * len(design.treatments))["total"],
-        change=change.total,
+        per_unit=float(design.effects(partial(estimate, design), [1.0] * len(lags))["total"]),
+        change=change,
         adjustment=design.plan.conditioned,
         via=design.plan.via,
         parts=parts,
         n=design.n,
         block=resampled.block,
-        bootstrap=resampled.repeats,
+        bootstrap=bootstrap,
         prob=prob,
         identification=in_words(slices, design),
-        assumptions=assumptions,
-        notes=_notes(design, resampled),
+        assumptions=_assumptions(design, slices, exposure is not None, extra),
+        notes=_notes(design, resampled, bootstrap),
     )
 
 
 def _check_settings(method: str, prob: float, bootstrap: int, block: int | None, seed: int) -> None:
-    if method not in ("auto", *METHODS):
-        raise SpecError(
-            f"method={method!r} is not known. Methods: auto, {', '.join(METHODS)}."
-            f"{did_you_mean(method, METHODS)}"
-        )
+    checks.name("method", method, ("auto", *METHODS))
     checks.probability("prob", prob)
     checks.seed("seed", seed)
     checks.count("bootstrap", bootstrap, maximum=100_000)
@@ -333,11 +311,11 @@ def _assumptions(
     return tuple(lines)
 
 
-def _notes(design: Design, resampled: Resampled) -> tuple[str, ...]:
+def _notes(design: Design, resampled: Resampled, repeats: int) -> tuple[str, ...]:
     lines = []
     if resampled.void:
         lines.append(
-            f"{resampled.void} of {resampled.repeats} resamples are left out, in which "
+            f"{resampled.void} of {repeats} resamples are left out, in which "
             f"{design.plan.treatment} did not vary: few periods carry the estimate"
         )
     if resampled.groups < RESAMPLED_GROUPS:
@@ -348,13 +326,11 @@ def _notes(design: Design, resampled: Resampled) -> tuple[str, ...]:
         )
     if design.plan.method == "instrument":
         f = design.first_stage_f()
-        weak = (
-            f"below {STRONG_FIRST_STAGE:g}, so weak: the interval cannot be relied on"
-            if f < STRONG_FIRST_STAGE
-            else "strong"
-        )
+        verdict = "strong"
+        if f < STRONG_FIRST_STAGE:
+            verdict = f"below {STRONG_FIRST_STAGE:g}, so weak: the interval cannot be relied on"
         lines.append(
-            f"first-stage F of {design.plan.via} {f:.3g}, {weak}; autocorrelation raises it"
+            f"first-stage F of {design.plan.via} {f:.3g}, {verdict}; autocorrelation raises it"
         )
     return tuple(lines)
 
@@ -421,19 +397,16 @@ def compare(opinion: SecondOpinion, draws: Draws, prob: float | None = None) -> 
     mutual = low <= opinion.effect <= high and opinion.low <= middle <= opinion.high
     overlap = low <= opinion.high and opinion.low <= high
     agree = "agree" if mutual else "tension" if overlap else "disagree"
-    table.attrs = {"agree": agree, "sentence": _sentence(opinion, table, agree)}
-    return table
-
-
-def _sentence(opinion: SecondOpinion, table: pd.DataFrame, agree: str) -> str:
     model, regression = (f"{a:.4g} [{b:.4g}, {c:.4g}]" for a, b, c in table.to_numpy())
-    text = f"{opinion.estimand.label}: the model says {model}, {opinion.method} {regression}; "
+    sentence = f"{opinion.estimand.label}: the model says {model}, {opinion.method} {regression}; "
     if agree == "agree":
-        return text + "they agree."
-    relation = (
-        "their intervals overlap, but" if agree == "tension" else "their intervals do not meet:"
-    )
-    return text + (
-        f"{relation} the model's carry-over, saturation or priors, or the regression's "
-        f"assumptions, matter here. The regression assumes: {'; '.join(opinion.assumptions)}."
-    )
+        sentence += "they agree."
+    else:
+        relation = "overlap, but" if overlap else "do not meet:"
+        sentence += (
+            f"their intervals {relation} the model's carry-over, saturation or priors, or the "
+            "regression's assumptions, matter here. The regression assumes: "
+            f"{'; '.join(opinion.assumptions)}."
+        )
+    table.attrs = {"agree": agree, "sentence": sentence}
+    return table

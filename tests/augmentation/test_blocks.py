@@ -8,7 +8,7 @@ from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.blocks import UNIT, Block, read_table
 from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
 from bayescausal.augmentation.diagnostics import diagnose_augmentation
-from bayescausal.augmentation.donors import Conditional, Donors, Given
+from bayescausal.augmentation.donors import Conditional, Donors, ParentValues
 from bayescausal.augmentation.forest import Forest
 from bayescausal.augmentation.local_linear import LocalLinear
 from bayescausal.data.dataset import Dataset
@@ -183,7 +183,7 @@ def test_a_unit_without_any_donor_of_its_own_lends_all_its_rows():
             return First(parents, own)
 
     from_second = np.array([20])
-    given = [Given(parent.values[from_second], from_second) for parent in parents]
+    given = [ParentValues(parent.values[from_second], from_second) for parent in parents]
     chosen = Stubborn().fit(parents, table.blocks["sales"]).probabilities(given)
     assert chosen[0].tolist() == [0.0] * 20 + [1 / 20] * 20 + [0.0] * 20
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import bayescausal as bc
 from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.diagnostics import diagnose_augmentation, effective_donors
-from bayescausal.augmentation.donors import Given
+from bayescausal.augmentation.donors import ParentValues
 from bayescausal.augmentation.slopes import compare_slopes
 from bayescausal.errors import EmptyAugmentation
 from bayescausal.presentation.augmentation_plots import plot_augmentation
@@ -135,10 +135,12 @@ def test_effective_donors_are_one_over_the_sum_of_squares(smooth):
     rows, diagnosis = smooth
     fitted = rows.plan.donors["search"]
     all_rows = np.arange(rows.plan.rows)
-    p = fitted.probabilities([Given(fitted.parents[0].values, all_rows)])
+    p = fitted.probabilities([ParentValues(fitted.parents[0].values, all_rows)])
     by_hand = 1 / (p**2).sum(axis=1)
     np.testing.assert_allclose(
-        effective_donors(fitted, [Given(fitted.parents[0].values, all_rows)]), by_hand, rtol=1e-12
+        effective_donors(fitted, [ParentValues(fitted.parents[0].values, all_rows)]),
+        by_hand,
+        rtol=1e-12,
     )
     assert diagnosis.nodes.loc["search", "donors_observed"] == pytest.approx(np.median(by_hand))
     assert (diagnosis.donors["search"] >= 1).all()

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from bayescausal.augmentation.ancestral import ancestral
 from bayescausal.augmentation.augment import augment
-from bayescausal.augmentation.conditionals import Given, NadarayaWatson, ResidualBootstrap
+from bayescausal.augmentation.conditionals import NadarayaWatson, ParentValues, ResidualBootstrap
 from bayescausal.augmentation.reduce import reduce
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.graphs.graph import Graph
@@ -167,7 +167,7 @@ def test_units_do_not_matter(graph, seed, scale, shift, rule):
 def test_a_parent_far_from_all_data_has_the_nearest_row_as_donor(kernel, outlier):
     frame = pd.DataFrame({"a": np.arange(10.0), "b": np.arange(10.0) ** 2})
     plan = plan_of(frame, Graph.parse("a -> b"), NadarayaWatson(0.01, kernel=kernel))
-    p = plan.donors["b"].probabilities([Given(np.array([[outlier], [3.2]]))])
+    p = plan.donors["b"].probabilities([ParentValues(np.array([[outlier], [3.2]]))])
     nearest = 9 if outlier > 0 else 0
     np.testing.assert_allclose(p, np.eye(10)[[nearest, 3]], atol=1e-12)
 

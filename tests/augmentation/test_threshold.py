@@ -11,6 +11,7 @@ from augmentation.worlds import (
     columns_of,
     frame_of,
     law_of,
+    log_weights,
     merged_of,
     mixed_graphs,
     plan_of,
@@ -23,7 +24,6 @@ from bayescausal.augmentation import search
 from bayescausal.augmentation import threshold as rule
 from bayescausal.augmentation.augment import augment
 from bayescausal.augmentation.conditionals import KNearest, NadarayaWatson, ResidualBootstrap
-from bayescausal.augmentation.donor_odds import log_weights
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.errors import DataError, EmptyAugmentation
 from bayescausal.graphs.graph import Graph
@@ -177,9 +177,9 @@ def test_residuals_have_no_heavy_rows_and_it_is_said():
 
 def test_an_empty_search_names_a_theta_that_is_not_empty():
     frame = frame_of("abc", 40, 14)
-    with pytest.warns(EmptyAugmentation, match="the likeliest reaches theta=") as record:
+    with pytest.warns(EmptyAugmentation, match="The likeliest reach theta=") as record:
         rows = augment(frame, CHAIN, Threshold(theta=0.9))
-    advised = float(rows.notes[0].split("reaches theta=")[2].split(":")[0])
+    advised = float(rows.notes[0].split("reach theta=")[1].split(":")[0])
     assert str(record[0].message) == rows.notes[0]
     assert 0 < advised < 0.9
     assert len(augment(frame, CHAIN, Threshold(theta=advised))) > 0
@@ -242,10 +242,12 @@ def test_bounds_cut_early():
 @pytest.mark.parametrize("budget", [1, 10, 137, 2000])
 @pytest.mark.parametrize("theta", [1e-2, 1e-5, 1e-9])
 @pytest.mark.parametrize("surplus", [0, 100_000])
-def test_a_budget_keeps_exactly_the_heaviest_rows(budget, theta, surplus, monkeypatch):
+@pytest.mark.parametrize("text", ["a -> b -> c", "a, b -> c"])
+def test_a_budget_keeps_exactly_the_heaviest_rows(text, budget, theta, surplus, monkeypatch):
     monkeypatch.setattr(rule, "_SURPLUS", surplus)
     monkeypatch.setattr(search, "_CHUNK", max(50, surplus))
-    plan = plan_of(frame_of("abc", 20, 8), CHAIN, NadarayaWatson("scott", temperature=0.5))
+    graph = Graph.parse(text)
+    plan = plan_of(frame_of("abc", 20, 8), graph, NadarayaWatson("scott", temperature=0.5))
     everything = threshold(plan, theta)
     indices, weights, notes = threshold(plan, theta, budget=budget)
     heaviest = np.sort(everything[1])[::-1][:budget]
@@ -265,7 +267,7 @@ def test_the_level_rises_with_the_rows_found_and_loses_none(monkeypatch):
     plan = plan_of(frame_of("abc", 20, 17), CHAIN)
     heaviest = np.sort(np.log(threshold(plan, 1e-6)[1]))[::-1]
     for budget in (10, 60, 300):
-        logs = rule._heaviest(search.Search(plan), np.log(1e-6 / 20), budget, np.zeros(0))[1]
+        logs = rule._heaviest(search.Search(plan), np.log(1e-6 / 20), budget)[1]
         assert budget < len(logs) < len(heaviest) / 2  # most were never kept
         np.testing.assert_allclose(np.sort(logs)[::-1][:budget], heaviest[:budget], rtol=1e-12)
 
@@ -282,23 +284,10 @@ def test_a_request_beyond_memory_is_refused_with_one_that_fits(monkeypatch):
     monkeypatch.setattr(module, "MEMORY", 2e6)
     frame = frame_of("abcd", 40, 10)
     graph = Graph.parse("a -> b -> c -> d")
-    with pytest.raises(DataError, match=r"theta=1e-06 gives about .* rows, .* GB") as refused:
+    with pytest.raises(DataError, match=r"theta=1e-06 gives more than .* rows, .* GB") as refused:
         augment(frame, graph, Threshold(theta=1e-6))
-    message = str(refused.value)
-    theta = float(message.split("Ask for theta=")[1].split(",")[0])
-    budget = int(message.split("rows=")[1].split(",")[0])
-    assert len(augment(frame, graph, Threshold(theta=theta))) > 100
+    budget = int(str(refused.value).split("rows=")[1].split(",")[0])
     assert len(augment(frame, graph, Threshold(theta=1e-6, rows=budget))) == budget
-
-
-def test_the_number_of_rows_is_foreseen(monkeypatch):
-    """1,000 draws tell it within a factor of two here; the count itself comes from enumeration."""
-    plan = plan_of(frame_of("abcd", 25, 11), Graph.parse("a -> b -> c -> d"))
-    count = len(threshold(plan, 1e-4)[1])
-    with pytest.raises(DataError) as refused:
-        threshold(plan, 1e-4, memory=1e6)
-    foreseen = float(str(refused.value).split("about ")[1].split(" ")[0])
-    assert count / 2 < foreseen < count * 2
 
 
 CHANNELS = Graph.parse("a, b, c, d -> y")
@@ -315,49 +304,10 @@ def test_a_search_that_would_take_hours_ends_soon_with_one_that_does_not(method,
     assert time.perf_counter() - start < 10
     budget = int(str(refused.value).split("Reduce(rows=")[1].split(")")[0])
     assert budget == (method.rows or 10_000)
-    assert "Ask for theta" not in str(refused.value)  # a larger one has no rows
     assert len(augment(frame, CHANNELS, Reduce(min(budget, 500)), seed=1)) <= 500
     with pytest.raises(DataError) as repeat:
         augment(frame, CHANNELS, method, seed=2)
     assert str(repeat.value) == str(refused.value)
-
-
-def test_a_search_given_up_names_a_theta_that_is_found(monkeypatch):
-    graph = Graph.parse("a -> b\na, b -> c\na, b -> d -> e")
-    frame = frame_of(graph.nodes, 40, 19)
-    monkeypatch.setattr(rule, "_WORK", 2e6)
-    with pytest.raises(DataError, match="given up") as refused:
-        augment(frame, graph, Threshold(theta=1e-5))
-    theta = float(str(refused.value).split("Ask for theta=")[1].split(",")[0])
-    assert 1e-5 < theta < 0.1
-    assert len(augment(frame, graph, Threshold(theta=theta))) > 100
-
-
-def test_what_is_too_much_to_hold_is_not_sent_to_what_is_too_much_to_find(monkeypatch):
-    monkeypatch.setattr(module, "MEMORY", 2e7)
-    frame = frame_of("abcdy", 104, 18)
-    with pytest.raises(DataError, match="rows, which need") as refused:
-        augment(frame, CHANNELS, Threshold(theta=1e-9))
-    assert str(refused.value).split("Ask for ")[1].startswith("Reduce(rows=10000)")
-
-
-@pytest.mark.parametrize("text", ["a, b -> c\nc, a -> d", "a -> b\na, b -> c\na, b -> d -> e"])
-def test_the_work_is_foreseen(text):
-    """1,000 draws tell it within a factor of two; the search counts what it did."""
-    graph = Graph.parse(text)
-    plan = plan_of(frame_of(graph.nodes, 40, 20), graph)
-    for level in np.log(np.array([1e-5, 1e-3]) / 40):
-        searcher = search.Search(plan)
-        assert sum(len(logs) for _, logs in searcher.rows(level)) > 10
-        foreseen = search.Search(plan).expected_work(rule._trial_rows(plan, 1000, True)[0])(level)
-        assert searcher.cells_spent / 2 < foreseen < 2 * searcher.cells_spent
-
-
-def test_rows_that_are_all_as_unlikely_are_not_advised():
-    frame = frame_of("abcd", 200, 21)
-    graph = Graph.parse("a -> b -> c -> d")
-    with pytest.warns(EmptyAugmentation, match="as likely, so use Ancestral"):
-        augment(frame, graph, Threshold(theta=0.02), conditional=ResidualBootstrap())
 
 
 def test_other_estimators_are_enumerated_too():

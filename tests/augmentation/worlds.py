@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bayescausal.augmentation.blocks import read_table
 from bayescausal.augmentation.conditionals import NadarayaWatson
-from bayescausal.augmentation.factorization import make_plan
+from bayescausal.augmentation.donor_odds import Ties, odds
+from bayescausal.augmentation.factorization import PartialRows, make_plan
 from bayescausal.augmentation.threshold import threshold
 from bayescausal.graphs.graph import Graph
 
@@ -51,6 +52,16 @@ def law_of(plan):
     law = np.full((plan.rows,) * len(names), np.nan)
     law[tuple(indices[:, plan.order.index(v)] for v in names)] = weights
     return law
+
+
+def log_weights(plan, indices):
+    """Log probability of rows under the factorized law, ties added up."""
+    drawn, total = PartialRows.begin(plan, len(indices)), np.zeros(len(indices))
+    for node, donor in zip(plan.order, indices.T, strict=True):
+        ties = Ties.from_plan(plan, node)
+        total += np.log(odds(drawn, node, ties)[np.arange(len(donor)), ties.positions[donor]])
+        drawn = drawn.append(donor)
+    return total
 
 
 def merged_of(plan, indices, weights):

@@ -15,10 +15,9 @@ from geo_cases import AFTER, BEFORE, autoregression, panel
 from scipy import stats
 
 from bayescausal.experiments import geo_estimators
+from bayescausal.experiments.block_bootstrap import autocorrelation, block_length
 from bayescausal.experiments.geo_estimators import (
-    autocorrelation,
     block_bootstrap,
-    block_size,
     difference_in_differences,
     drift,
     estimator,
@@ -146,8 +145,8 @@ def test_a_drift_is_told_from_the_memory_of_errors():
 
 def test_blocks_are_as_long_as_the_window_and_leave_three():
     alternating = np.tile([1.0, -1.0], 32)
-    assert [block_size(alternating, h) for h in (1, 4, 9, 40)] == [4, 4, 9, 21]
-    assert block_size(np.repeat([1.0, -1.0], 32), 1) == 21
+    assert [block_length(alternating, 3, h) for h in (1, 4, 9, 40)] == [4, 4, 9, 21]
+    assert block_length(np.repeat([1.0, -1.0], 32), 3) == 21
 
 
 def test_autocorrelation_of_a_constant_is_zero():

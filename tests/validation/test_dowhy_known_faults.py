@@ -2,7 +2,7 @@
 
 (a) to (j) are the list of the design notes, (k) to (n) were met while the bridge was written. Each
 test asserts both answers. When one fails because DoWhy has mended its own, delete the test and, if
-there is one, the workaround in `identification.dowhy_bridge`.
+there is one, the workaround in `validation.dowhy_bridge`.
 """
 
 import os

@@ -1,15 +1,15 @@
-"""Cross-moment estimators and the block bootstrap: numpy only."""
+"""Cross-moment estimators and their block bootstrap, against least squares."""
 
 import math
 
 import numpy as np
 import pytest
 
-from bayescausal.validation.block_bootstrap import (
-    block_length,
+from bayescausal.experiments.block_bootstrap import block_length
+from bayescausal.validation.linear_design import (
     coefficients,
     moments,
-    resample,
+    resampling_counts,
     residuals,
 )
 
@@ -32,7 +32,7 @@ def test_coefficients_are_those_of_least_squares(by_unit):
     both = np.linalg.lstsq(flat[:, [0, 1, 2, 3, 4]], flat[:, 5], rcond=None)[0]
     assert coefficients(whole, 5, [3, 4], [0, 1, 2]) == pytest.approx(both[3:], rel=1e-10)
     error = flat[:, 5] - flat[:, :5] @ both
-    assert residuals(columns, 5, [0, 1, 2], [3, 4]).ravel() == pytest.approx(error, abs=1e-12)
+    assert residuals(columns, 5, [0, 1, 2, 3, 4]).ravel() == pytest.approx(error, abs=1e-12)
 
 
 def test_coefficients_of_an_instrument_are_two_stage_least_squares():
@@ -57,7 +57,7 @@ def test_a_treatment_that_does_not_vary_has_no_coefficient():
 def test_weighted_moments_are_those_of_the_repeated_rows():
     rng = np.random.default_rng(3)
     columns = rng.normal(size=(3, 2, 12))
-    counts = resample(12, 3, 1, rng)[0]
+    counts = resampling_counts(12, 3, 1, rng)[0]
     again = np.repeat(columns, counts, axis=2)
     weighted = np.tensordot(counts, moments(columns), axes=1)
     assert weighted == pytest.approx(moments(again).sum(axis=0), rel=1e-12)
@@ -65,7 +65,7 @@ def test_weighted_moments_are_those_of_the_repeated_rows():
 
 @pytest.mark.parametrize(("count", "block"), [(10, 1), (10, 3), (10, 10), (7, 4)])
 def test_resamples_keep_the_number_of_rows_and_favor_none(count, block):
-    drawn = resample(count, block, 4000, np.random.default_rng(4))
+    drawn = resampling_counts(count, block, 4000, np.random.default_rng(4))
     assert (drawn.sum(axis=1) == count).all()
     # A period's count has a variance below `block` plus 1; 5 standard errors of its mean.
     assert drawn.mean(axis=0) == pytest.approx(
@@ -74,7 +74,7 @@ def test_resamples_keep_the_number_of_rows_and_favor_none(count, block):
 
 
 def test_a_block_is_drawn_as_a_whole():
-    drawn = resample(20, 5, 200, np.random.default_rng(5))
+    drawn = resampling_counts(20, 5, 200, np.random.default_rng(5))
     rows = [np.flatnonzero(row) for row in drawn]
     around = [np.isin((row[:, None] + [-1, 1]) % 20, row).any(axis=1) for row in rows]
     assert all(neighbor.all() for neighbor in around)
@@ -83,11 +83,11 @@ def test_a_block_is_drawn_as_a_whole():
 def test_blocks_grow_with_the_number_of_periods_and_their_memory():
     rng = np.random.default_rng(6)
     white, slow = rng.normal(size=(1, 1000)), autoregression(rng, 1000, 0.8)
-    assert block_length(white) == 10
+    assert block_length(white, 4) == 10
     expected = (math.sqrt(6) * 0.8 / (1 - 0.8**2)) ** (2 / 3) * 10
-    assert block_length(slow) == pytest.approx(expected, rel=0.25)  # r is estimated: sd 0.02
-    assert block_length(np.cumsum(white)[None, :16]) <= 4  # a quarter of the periods
-    assert block_length(np.zeros((1, 27))) == 3
+    assert block_length(slow, 4) == pytest.approx(expected, rel=0.25)  # r is estimated: sd 0.02
+    assert block_length(np.cumsum(white)[None, :16], 4) <= 4  # a quarter of the periods
+    assert block_length(np.zeros((1, 27)), 4) == 3
 
 
 def test_under_autocorrelation_blocks_cover_more_often_than_rows():
@@ -106,10 +106,10 @@ def test_under_autocorrelation_blocks_cover_more_often_than_rows():
     for k in range(worlds):
         columns = np.stack([np.ones(n), x[k], y[k]])[:, None]
         each = moments(columns)
-        score = residuals(columns, 2, [0], [1]) * residuals(columns, 1, [0])
+        score = residuals(columns, 2, [0, 1]) * residuals(columns, 1, [0])
         hit = {}
-        for name, block in (("rows", 1), ("blocks", block_length(score))):
-            counts = resample(n, block, repeats, rng)
+        for name, block in (("rows", 1), ("blocks", block_length(score, 4))):
+            counts = resampling_counts(n, block, repeats, rng)
             drawn = coefficients(np.tensordot(counts, each, axes=1), 2, [1], [0])[:, 0]
             low, high = np.quantile(drawn, [0.05, 0.95])
             hit[name] = low <= 0 <= high
