@@ -129,7 +129,7 @@ def holdout(
         refit = fit_with(settings, _spec_before(fit.spec, data), data, seed)
         draws = forecast(refit, future, seed=seed)[outcome]
         actual = fit.data.array(outcome)[..., start : start + horizon]
-        naive = _naive(data, outcome, horizon, np.random.default_rng(seed))
+        naive = seasonal_naive(data, outcome, horizon, np.random.default_rng(seed))
         origin = future.time[0]
         forecasts[origin] = draws
         scores = _scores(draws.to_numpy().reshape(-1, *actual.shape), naive, actual)
@@ -168,7 +168,9 @@ def _spec_before(spec: Spec, data: Dataset) -> Spec:
     return spec_without(spec, [str(name) for name in later])
 
 
-def _naive(data: Dataset, outcome: Node, horizon: int, rng: np.random.Generator) -> np.ndarray:
+def seasonal_naive(
+    data: Dataset, outcome: Node, horizon: int, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the seasonal naive forecast: ``(draw, time)`` or ``(draw, unit, time)``."""
     path, year = data.array(outcome)[..., data.history :], year_of(data)
     periods = path.shape[-1]
