@@ -377,6 +377,11 @@ def _statements(
             f"{len(optima)} local optima were found, of objective {low:,.5g} to {high:,.5g}; this "
             "is the best."
         )
+    if fit.observed is not fit and scope(fit.scm, search.gains.plan(factors)).truncated:
+        words.append(
+            "What spend brings after the future ends is not counted. To count it, add periods to "
+            "the future and name those of the plan in window=."
+        )
     scarce = next((limit for limit in limits.groups if limit.name == "budget"), None)
     if scarce and limits.total(factors) < scarce.high * (1 - 1e-4):
         words.append(f"{scarce.high - limits.total(factors):,.0f} of the budget is not spent.")

@@ -92,6 +92,10 @@ def test_an_optimum_of_the_future_is_of_its_own_spend(example_fit, ahead):
     best = bc.optimize(bc.extend(example_fit, ahead), draws=60)
     assert abs(best.table.loc["tv", "present"] - ahead.array("tv_cost").sum()) < 1e-6
     assert "2025-12-29..2026-03-29" in repr(best)
+    assert any("after the future ends is not counted" in words for words in best.statements)
+    longer = bc.extend(example_fit, ahead.followed_by(example_fit.data, 10))
+    whole = bc.optimize(longer, window=ahead.window, draws=60)
+    assert not any("is not counted" in words for words in whole.statements)
     half = bc.optimize(bc.extend(example_fit, ahead.assign(tv=bc.Times(0.5))), draws=60)
     assert half.table.loc["tv", "present"] == pytest.approx(best.table.loc["tv", "present"] / 2)
 
