@@ -145,6 +145,7 @@ from .queries.decomposition import (
 from .queries.measures import (
     business_measures as business_measures,
     differences as differences,
+    ranks as ranks,
 )
 from .queries.curves import (
     adstock_curve as adstock_curve,

@@ -218,6 +218,53 @@ def differences(draws: Draws) -> Draws:
     return gap.rename(f"{draws.name}: channel less than")
 
 
+@verb
+def ranks(draws: Draws) -> Draws:
+    """Return which rank each channel has in each draw, as an indicator of every rank.
+
+        I[channel has rank r],    rank 1 is the largest
+
+    In `summarize` its ``mean``, and ``p_positive``, are the probability of the rank. Not proof
+    against bias: one that all channels share leaves ranks as they are, an unequal one changes them.
+
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        With a dim ``channel``: `roas`, `mroas`, `contributions`, or a measure of
+        `business_measures`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, ..., channel, rank)``. A channel without a number (no spend) has no
+        rank.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.summarize(bc.ranks(bc.mroas(fit)))["mean"].unstack("rank")  # doctest: +SKIP
+    """
+    if not isinstance(draws, xr.DataArray) or not {"chain", "draw", "channel"} <= {*draws.dims}:
+        raise SpecError(
+            f"ranks takes draws with a dim channel, as roas(fit) returns; got {shown(draws)}."
+        )
+    bare = draws.reset_coords(drop=True)
+    others = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
+    bare = bare.transpose("chain", "draw", *others, "channel")
+    values = bare.to_numpy()
+    count = values.shape[-1]
+    better = (values[..., None, :] > values[..., :, None]).sum(axis=-1) + 1.0
+    place = np.where(np.isnan(values), np.nan, better)
+    indicators = 1.0 * (place[..., None] == np.arange(1, count + 1))
+    indicators[np.isnan(place)] = np.nan
+    result = bare.expand_dims(rank=np.arange(1, count + 1), axis=-1).copy(data=indicators)
+    result.attrs = {
+        **draws.attrs,
+        "caveat": "a bias that differs between channels changes ranks; a shared one does not",
+    }
+    return result.rename(f"{draws.name}: rank")
+
+
 def _off(place: Estimand, name: Node) -> Estimand:
     return replace(place, control={name: 0.0})
 

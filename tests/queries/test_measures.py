@@ -138,3 +138,31 @@ def test_bad_input_is_refused_with_advice():
         bc.business_measures(fit, ["tvv"])
     with pytest.raises(SpecError, match="channel"):
         bc.differences(bc.effect(fit, "tv"))
+
+
+def test_ranks_are_a_permutation_in_each_draw(example_fit):
+    returns = bc.mroas(example_fit)
+    ranks = bc.ranks(returns)
+    assert ranks.dims == ("chain", "draw", "channel", "rank")
+    assert (ranks.sum("rank") == 1).all()
+    assert (ranks.sum("channel") == 1).all()
+    names = returns["channel"].to_numpy()
+    best = returns.argmax("channel").to_numpy().ravel()
+    first = ranks.sel(rank=1).mean(("chain", "draw"))
+    np.testing.assert_allclose(first, [(best == k).mean() for k in range(len(names))])
+    gap = bc.differences(returns).sel(channel=names[0], than=names[1])
+    assert float((gap > 0).mean()) >= float(first[0])
+    assert "a bias that differs" in ranks.attrs["caveat"]
+
+
+def test_a_channel_without_a_number_has_no_rank(example_fit):
+    returns = bc.roas(example_fit)
+    paused = returns.where(returns["channel"] != "tv")
+    ranks = bc.ranks(paused)
+    assert ranks.sel(channel="tv").isnull().all()
+    assert (ranks.sum(("channel", "rank")) == returns.sizes["channel"] - 1).all()
+
+
+def test_ranks_are_of_channels(example_fit):
+    with pytest.raises(SpecError, match="with a dim channel"):
+        bc.ranks(bc.effect(example_fit, "tv"))
