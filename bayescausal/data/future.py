@@ -14,12 +14,18 @@ import xarray as xr
 
 from bayescausal import checks
 from bayescausal._display import wrapped
-from bayescausal.data.columns import numeric, require, require_number
+from bayescausal.data.columns import (
+    costs_of,
+    numeric,
+    require,
+    require_number,
+    require_once,
+)
 from bayescausal.data.dataset import Dataset
 from bayescausal.data.dates import Window
 from bayescausal.data.input_model import simulate_input
 from bayescausal.data.periods import days_a_period, months
-from bayescausal.data.rows import check_time, from_rows
+from bayescausal.data.rows import check_time, checked, from_rows
 from bayescausal.errors import ColumnsLeftOut, DataError, SpecError, did_you_mean, shown
 
 FILLS = ("year", "last", "model")
@@ -68,11 +74,16 @@ class Future:
     spend: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.table, xr.Dataset) or "time" not in self.table.dims:
+        if not isinstance(self.table, xr.Dataset):
             raise DataError(
-                f"table must be an xarray.Dataset over 'time'; got {type(self.table).__name__}. "
+                f"table must be an xarray.Dataset; got {type(self.table).__name__}. "
                 "For a table of rows use Future.from_frame(frame, time=...)."
             )
+        if "sample" in self.table.dims:
+            checked(self.table.isel(sample=0, drop=True), least=1)
+        else:
+            object.__setattr__(self, "table", checked(self.table, least=1))
+        object.__setattr__(self, "spend", costs_of(self.spend))
         for name in map(str, self.table.data_vars):
             values = self.table[name].to_numpy().astype(float)
             if not np.isfinite(values).all():
@@ -110,8 +121,8 @@ class Future:
         """
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"frame must be a pandas DataFrame; got {type(frame).__name__}.")
-        for name in [time, *([unit] if unit else [])]:
-            require(name, frame.columns, "column")
+        for name in (time, *([unit] if unit else []), *frame.columns):
+            require_once(name, frame, {})
         names = numeric(frame, {time, unit})
         if odd := [str(c) for c in frame.columns if c not in {*names, time, unit}]:
             warnings.warn(
@@ -162,6 +173,10 @@ class Future:
         The model of a column: a mean, a yearly wave where the data have two years, and errors with
         memory, by least squares; see `simulate_input`.
         """
+        if not isinstance(data, Dataset):
+            raise SpecError(
+                f"Future.like continues a Dataset; got {shown(data)}. Of a fit it is fit.data."
+            )
         periods = checks.count("Future.like: periods", periods, 1)
         checks.affordable("periods", periods, 8 * len(data.columns) * max(1, len(data.units)))
         year = year_of(data)
@@ -175,6 +190,7 @@ class Future:
             fills = dict.fromkeys(data.columns, fill)
         rng = np.random.default_rng(checks.seed("Future.like: seed", seed))
         count = checks.count("Future.like: samples", samples, 1)
+        checks.affordable("samples", count, 8 * periods * max(1, len(data.units)) * len(fills))
         columns = {
             name: (_column(data, name, kind, periods, year, (count, rng)))
             for name, kind in fills.items()
@@ -205,7 +221,9 @@ class Future:
         for name, value in columns.items():
             require(name, self.columns, "column in the future")
             old = self.array(name)
-            new = np.asarray(value(old.copy()) if callable(value) else value, dtype=float)
+            new = np.asarray(value(old.copy()) if callable(value) else value)
+            if not np.issubdtype(new.dtype, np.number):
+                raise DataError(f"assign({name}=...) takes numbers; got {shown(value)}.")
             if new.shape not in ((), old.shape, old.shape[-1:]):
                 raise DataError(
                     f"assign({name}=...) has the shape {new.shape}; the future has "

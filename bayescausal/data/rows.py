@@ -17,7 +17,7 @@ LEAST = 3
 _LEAST_IN_WORDS = {1: "one period is the least", LEAST: "three periods are the least"}
 
 
-def checked(table: xr.Dataset) -> xr.Dataset:
+def checked(table: xr.Dataset, least: int = LEAST) -> xr.Dataset:
     """Return a table with dates for its time and text for its units, or raise."""
     dims = tuple(map(str, table.sizes))
     if not table.data_vars:
@@ -41,7 +41,7 @@ def checked(table: xr.Dataset) -> xr.Dataset:
             )
         require_number(name, pd.Series(column.to_numpy().ravel(), name=name))
     time = read_column(pd.Series(table.indexes["time"], name="time"))
-    check_time(time, "the data")
+    check_time(time, "the data", least)
     if not time.equals(table.indexes["time"]):
         table = table.assign_coords(time=time)
     if "unit" not in dims:

@@ -168,7 +168,8 @@ def _changes(
     changes = {v: path for v, path in paths.items() if (path != base.data.array(v)).any()}
     if not changes:
         raise SpecError(
-            f"Plan '{name}' sets nothing otherwise than the reference that '{outcome}' depends on."
+            f"Plan '{name}' sets nothing otherwise than the reference that '{outcome}' depends on. "
+            f"A plan sets {', '.join(sorted(reaching))}; other nodes are simulated."
         )
     return changes
 

@@ -117,6 +117,19 @@ def test_a_frame_of_one_period_will_do():
         (lambda d: bc.Future.from_frame([1], time="week"), "pandas DataFrame"),
         (lambda d: bc.Future.from_frame(pd.DataFrame({"a": [1]}), time="week"), "no column 'week'"),
         (lambda d: bc.Future("x"), "xarray.Dataset"),
+        (lambda d: bc.Future(bc.Future.like(d, 4).table.drop_vars("time")), "no coordinate 'time'"),
+        (lambda d: bc.Future(bc.Future.like(d, 4).table.expand_dims(x=2)), "has the dims"),
+        (lambda d: bc.Future(bc.Future.like(d, 4).table.astype(str)), "text"),
+        (lambda d: bc.Future(bc.Future.like(d, 4).table, spend=5), "spend"),
+        (lambda d: bc.Future.like(d, 4).assign(tv="a"), "takes numbers"),
+        (lambda d: bc.Future.like("d", 4), "continues a Dataset"),
+        (lambda d: bc.Future.like(d, 4, fill={"price": "model"}, samples=10**9), "GB of memory"),
+        (
+            lambda d: bc.Future.from_frame(
+                pd.DataFrame([["2025-02-24", 1, 2]], columns=["week", "tv", "tv"]), time="week"
+            ),
+            "two columns 'tv'",
+        ),
     ],
 )
 def test_bad_futures_are_refused_with_advice(call, words):
