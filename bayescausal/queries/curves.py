@@ -124,7 +124,8 @@ def spend_response(
 
     The channel's own pattern in time, scaled by a factor, against no spend on it: through every
     path, with mediators that react and with carry-over. Not the steady response along one edge
-    (`response_curve`), and not a forecast.
+    (`response_curve`), and not a forecast. For another pattern, such as steady spend, ask a fit
+    that goes on with it: ``extend(fit, future.assign(tv=1000.0))``, ``window=future.window``.
 
     Parameters
     ----------
