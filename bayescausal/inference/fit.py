@@ -31,7 +31,7 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.model.contrast import measure
-from bayescausal.model.lifts import entered
+from bayescausal.model.lifts import on_model_scale
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.row_methods import as_method
@@ -274,8 +274,8 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:
-    """Draws of what a test would measure without error, as `lifts.entered`; ``(chain, draw)``."""
-    return test.share * effect_draws(fit, entered(test).estimand, group)
+    """Draws of what a test would measure without error, shape ``(chain, draw)``."""
+    return test.share * effect_draws(fit, on_model_scale(test).estimand, group)
 
 
 def edges_below(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:

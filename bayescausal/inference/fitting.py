@@ -28,7 +28,7 @@ from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
-from bayescausal.model.lifts import entered, error_sd
+from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
@@ -207,7 +207,7 @@ def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, 
     for test in fit.spec.experiments:
         draws, error = lift_draws(fit, test), error_sd(test, fit.data)
         draws = draws[np.isfinite(draws)]
-        deviation = entered(test).lift - draws.mean()
+        deviation = on_model_scale(test).lift - draws.mean()
         z[str(test.name)] = float(deviation / np.hypot(error, draws.std()))
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
 

@@ -364,7 +364,7 @@ def _baseline(
 
 def _carries_in(scm: SCM, edge: Edge) -> bool:
     """Whether a channel that is off in training still acts there, by what ran before."""
-    if edge.lag and edge.source in scm.before and not scm.spec.mechanisms[edge].transforms:
+    if edge.lag and edge.source in scm.initial_level and not scm.spec.mechanisms[edge].transforms:
         return True
     return bool(scm.data.history and edge.lag + scm.spec.mechanisms[edge].reach)
 
