@@ -267,10 +267,10 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
     if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
         estimand = estimand.on(fit.spec.graph.outcomes[0])
 
-    def measured(equations: Equations) -> Array:
+    def effect_at(equations: Equations) -> Array:
         return np.broadcast_to(measure(equations, estimand), (equations.draws,))
 
-    return fit.evaluate(measured, only=edges_below(fit.spec, estimand.treatments), group=group)
+    return fit.evaluate(effect_at, only=edges_below(fit.spec, estimand.treatments), group=group)
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:
