@@ -11,6 +11,7 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
+from bayescausal.identification.status import Status
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import spend_change
@@ -89,7 +90,7 @@ def roster_of(
         elif name in fixed:
             held_channels[name] = "fixed"
         elif grades[name] == Letter.X and name not in allowed:
-            held_channels[name] = "not identified"
+            held_channels[name] = str(Status.NOT_IDENTIFIED)
         elif grades[name] == Letter.X:
             freed.append(name)
     moves = [name for name in names if name not in held_channels]

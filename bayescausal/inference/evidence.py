@@ -14,6 +14,8 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import NotIdentified
 from bayescausal.experiments.estimand import Estimand, Plus, incremental
 from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.status import Status
@@ -90,6 +92,18 @@ class Evidence:
         """Return the grade of an effect, or of its ``direct`` or ``indirect`` part."""
         question = self._with_outcome(estimand)
         return self._remembered((question, part), lambda: self._graded(question, part))
+
+    def edge_letter(self, edge: Edge) -> Letter:
+        """Return the grade of one edge by the graph and the `informative` tests.
+
+        An edge is a part of the equations, also one into a treatment whose plan the worlds hold.
+        """
+        if edge.source == edge.target:  # memory: not told apart from noise that persists
+            return Letter.X
+        question = Estimand(control={str(edge): 0.0}, outcome=edge.target)
+        return self._remembered(
+            (question, "edge"), lambda: identify(self.spec.graph, question, self.informative).grade
+        )
 
     def require_identified(self, estimand: Estimand, part: str = "total") -> None:
         """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""

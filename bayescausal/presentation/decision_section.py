@@ -17,6 +17,7 @@ from bayescausal.decisions.optimizer import optimize
 from bayescausal.errors import BayesCausalError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
+from bayescausal.identification.status import Status
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import window_in_words
 from bayescausal.presentation.decomposition_plots import plot_decomposition
@@ -319,7 +320,7 @@ def _why_left_out(fit: Fit, name: Node) -> str:
 
 def _in_full(fit: Fit, name: Node, outcome: Node, reason: str) -> str:
     """Say why a channel is not moved, and what would let it move."""
-    if reason == "not identified":
+    if reason == Status.NOT_IDENTIFIED:
         page = fit.evidence.verdict(incremental(name, outcome=outcome))
         return " ".join(
             filter(None, ["its effect is not identified.", obstacle(page), remedy(page)])

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bayescausal._types import Draws
 from bayescausal.errors import SpecError, shown
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.formatting import graded_name, number
 from bayescausal.presentation.plot_style import (
@@ -97,7 +98,7 @@ def _waterfall(draws: Draws, prob: float, alarm: str) -> Figure:
     )
     (ax,) = panels(sheet, 1, 1)
     for row, line, start, end in zip(rows, table.itertuples(), starts, ends, strict=True):
-        weak = line.grade == "X"
+        weak = line.grade == Letter.X
         color = _COLORS.get(line.kind, "white")
         look: dict[str, Any] = {"color": color}
         if weak or line.kind == "residual":
