@@ -39,13 +39,13 @@ def filled(start: str, parts: Iterable[str], separator: str, indent: str) -> str
 def _added(lines: list[str], part: str, indent: str) -> list[str]:
     if len(lines[-1]) + len(part.rstrip()) <= WIDTH:
         return [*lines[:-1], lines[-1] + part]
-    first, *rest = textwrap.wrap(
+    first, *overflow = textwrap.wrap(
         part,
         WIDTH - len(indent),
         drop_whitespace=False,
         break_on_hyphens=False,
     )
-    fresh = [indent + first, *(f"{indent}{line.lstrip()}" for line in rest)]
+    fresh = [indent + first, *(f"{indent}{line.lstrip()}" for line in overflow)]
     return [*lines, *fresh] if lines[-1].strip() else [*lines[:-1], *fresh]
 
 

@@ -51,7 +51,7 @@ def write_file(path: str | Path, *parts: bytes | memoryview | str) -> Path:
     FileError
         The file cannot be written. What was there before is untouched.
     """
-    with _beside(path, parts) as (part, target):
+    with _new_file(path, parts) as (part, target):
         if target.exists():
             shutil.copymode(target, part)
         os.replace(part, target)
@@ -66,12 +66,12 @@ def write_file(path: str | Path, *parts: bytes | memoryview | str) -> Path:
 
 def try_target(path: str | Path) -> None:
     """Raise a FileError when `write_file` could not write there; its folder is made."""
-    with _beside(path, (_PROBE,)):
+    with _new_file(path, (_PROBE,)):
         pass
 
 
 @contextmanager
-def _beside(path: str | Path, parts: tuple[bytes | memoryview | str, ...]) -> Iterator[Any]:
+def _new_file(path: str | Path, parts: tuple[bytes | memoryview | str, ...]) -> Iterator[Any]:
     """Write a new file in the target's folder; it is removed unless it was renamed."""
     target = Path(os.path.realpath(as_path(path)))
     part = target.with_name(f".{secrets.token_hex(8)}.part")

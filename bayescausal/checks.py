@@ -104,10 +104,10 @@ def flag(label: str, value: Any) -> bool:
 def name(label: str, value: Any, choices: Iterable[str] | None = None) -> str:
     """Return a name; raise unless it is one of the known ones, when these are stated."""
     if not isinstance(value, str):
-        raise SpecError(f"{label} is a name, which is text; got {shown(value)}.{_there(choices)}")
+        raise SpecError(f"{label} is a name, which is text; got {shown(value)}.{_listing(choices)}")
     if choices is not None and value not in (choices := list(choices)):
         raise SpecError(
-            f"{label}: there is no {shown(value)}.{_there(choices)}{did_you_mean(value, choices)}"
+            f"{label}: there is no {shown(value)}.{_listing(choices)}{did_you_mean(value, choices)}"
         )
     return str(value)
 
@@ -135,7 +135,7 @@ def names(label: str, value: Any, choices: Iterable[str] | None = None) -> list[
         return [name(label, value, choices)]
     if isinstance(value, Mapping) or not isinstance(value, Iterable):
         raise SpecError(
-            f"{label} is one name or a list of names; got {shown(value)}.{_there(choices)}"
+            f"{label} is one name or a list of names; got {shown(value)}.{_listing(choices)}"
         )
     choices = None if choices is None else list(choices)
     items = [name(label, item, choices) for item in value]
@@ -145,7 +145,7 @@ def names(label: str, value: Any, choices: Iterable[str] | None = None) -> list[
     return items
 
 
-def _there(choices: Iterable[str] | None) -> str:
+def _listing(choices: Iterable[str] | None) -> str:
     if choices is None:
         return ""
     first = sorted(choices)

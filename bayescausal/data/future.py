@@ -220,19 +220,21 @@ class Future:
         table = self.table
         for name, value in columns.items():
             require(name, self.columns, "column in the future")
-            old = self.array(name)
-            new = np.asarray(value(old.copy()) if callable(value) else value)
-            if not np.issubdtype(new.dtype, np.number):
+            path = self.array(name)
+            values = np.asarray(value(path.copy()) if callable(value) else value)
+            if not np.issubdtype(values.dtype, np.number):
                 raise DataError(f"assign({name}=...) takes numbers; got {shown(value)}.")
-            if new.shape not in ((), old.shape, old.shape[-1:]):
+            if values.shape not in ((), path.shape, path.shape[-1:]):
                 raise DataError(
-                    f"assign({name}=...) has the shape {new.shape}; the future has "
-                    f"{old.shape}. Give a number, a function, or one value for each period."
+                    f"assign({name}=...) has the shape {values.shape}; the future has "
+                    f"{path.shape}. Give a number, a function, or one value for each period."
                 )
-            table = table.assign({name: (self._dims(name), np.broadcast_to(new, old.shape).copy())})
+            table = table.assign(
+                {name: (self._dims(name), np.broadcast_to(values, path.shape).copy())}
+            )
             for partner in self._partners(name) - {*columns}:
                 table = table.assign(
-                    {partner: (self._dims(partner), self._priced(name, new, partner))}
+                    {partner: (self._dims(partner), self._priced(name, values, partner))}
                 )
         return replace(self, table=table)
 
@@ -241,15 +243,20 @@ class Future:
         pairs = [(t, c) for t, c in self.spend.items() if t != c and {t, c} <= {*self.columns}]
         return {c for t, c in pairs if t == name} | {t for t, c in pairs if c == name}
 
-    def _priced(self, name: str, new: np.ndarray, partner: str) -> np.ndarray:
-        old, other = self.array(name), self.array(partner)
-        if not old.any():
+    def _priced(self, name: str, values: np.ndarray, partner: str) -> np.ndarray:
+        path, partner_path = self.array(name), self.array(partner)
+        if not path.any():
             raise DataError(
                 f"'{name}' is zero in the whole future, so the price between it and '{partner}' "
                 "is not known. Assign both."
             )
-        rate = np.divide(other, old, out=np.full(old.shape, other.sum() / old.sum()), where=old > 0)
-        return rate * new
+        rate = np.divide(
+            partner_path,
+            path,
+            out=np.full(path.shape, partner_path.sum() / path.sum()),
+            where=path > 0,
+        )
+        return rate * values
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -289,8 +296,10 @@ class Future:
 
     def __repr__(self) -> str:
         units = f" x {self.table.sizes['unit']} units" if "unit" in self.table.dims else ""
-        drawn = f", {self.samples} samples" if self.samples > 1 else ""
-        text = f"Future({len(self.time)} periods{units} from {self.time[0].date()}{drawn}; columns "
+        samples = f", {self.samples} samples" if self.samples > 1 else ""
+        text = (
+            f"Future({len(self.time)} periods{units} from {self.time[0].date()}{samples}; columns "
+        )
         return wrapped(text + f"{', '.join(self.columns)})")
 
     def _repr_html_(self) -> str:
@@ -378,11 +387,11 @@ def continued(data: Dataset, future: Future, columns: Collection[str]) -> xr.Dat
     for name in columns:
         past = data.array(name)
         if name not in future.columns:
-            after = np.repeat(past[..., -1:], len(future.time), axis=-1)
+            future_path = np.repeat(past[..., -1:], len(future.time), axis=-1)
         else:
-            after = path_of(data, future, name)
-            after = after.mean(axis=0) if after.ndim > past.ndim else after
-        paths[name] = (data.dims, np.concatenate([past, after], axis=-1))
+            future_path = path_of(data, future, name)
+            future_path = future_path.mean(axis=0) if future_path.ndim > past.ndim else future_path
+        paths[name] = (data.dims, np.concatenate([past, future_path], axis=-1))
     return xr.Dataset(paths, coords)
 
 
@@ -420,8 +429,8 @@ def _check_units(data: Dataset, future: Future) -> None:
             f"{', '.join(data.units[:5])}: Future.from_frame(frame, time=..., unit=...)."
         )
     odd = sorted(units ^ {*data.units})[0]
-    where = "the data" if odd in units else "the future"
-    raise DataError(f"Unit '{odd}' is not in {where}. Both have the same units.")
+    place = "the data" if odd in units else "the future"
+    raise DataError(f"Unit '{odd}' is not in {place}. Both have the same units.")
 
 
 def beyond_observed(data: Dataset, future: Future, columns: Collection[str]) -> dict[str, float]:

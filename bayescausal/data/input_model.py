@@ -13,7 +13,7 @@ _STEADY = 0.98
 def simulate_input(
     time: pd.DatetimeIndex,
     path: np.ndarray,
-    after: pd.DatetimeIndex,
+    future_time: pd.DatetimeIndex,
     samples: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -27,7 +27,7 @@ def simulate_input(
 
     Parameters
     ----------
-    time, after : DatetimeIndex
+    time, future_time : DatetimeIndex
         Periods of the data, and those after them.
     path : array
         ``(time,)`` or ``(unit, time)``; units are simulated with the shocks of the same periods,
@@ -40,19 +40,21 @@ def simulate_input(
     array
         ``(sample, after)`` or ``(sample, unit, after)``.
     """
-    design, ahead = _design(time, time), _design(after, time)
+    design, ahead = _design(time, time), _design(future_time, time)
     coefficients, *_ = np.linalg.lstsq(design, path.T, rcond=None)
     errors = path - (design @ coefficients).T
-    before, now = errors[..., :-1], errors[..., 1:]
-    power = (before**2).sum(axis=-1)
-    phi = np.divide((before * now).sum(axis=-1), power, out=np.zeros_like(power), where=power > 0)
+    previous, current = errors[..., :-1], errors[..., 1:]
+    power = (previous**2).sum(axis=-1)
+    phi = np.divide(
+        (previous * current).sum(axis=-1), power, out=np.zeros_like(power), where=power > 0
+    )
     phi = np.clip(phi, 0.0, _STEADY)
-    shocks = now - phi[..., None] * before
-    chosen = rng.integers(shocks.shape[-1], size=(samples, len(after)))
-    drawn = np.moveaxis(shocks[..., chosen], -2, 0)  # (sample, unit, after)
-    error, paths = np.broadcast_to(errors[..., -1], drawn.shape[:-1]), np.empty(drawn.shape)
-    for t in range(len(after)):
-        error = phi * error + drawn[..., t]
+    shocks = current - phi[..., None] * previous
+    chosen = rng.integers(shocks.shape[-1], size=(samples, len(future_time)))
+    resampled = np.moveaxis(shocks[..., chosen], -2, 0)  # (sample, unit, after)
+    error, paths = np.broadcast_to(errors[..., -1], resampled.shape[:-1]), np.empty(resampled.shape)
+    for t in range(len(future_time)):
+        error = phi * error + resampled[..., t]
         paths[..., t] = error
     paths = paths + (ahead @ coefficients).T
     return np.maximum(paths, 0.0) if (path >= 0).all() else paths

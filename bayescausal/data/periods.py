@@ -98,7 +98,7 @@ def starts(time: pd.DatetimeIndex, reference: pd.DatetimeIndex) -> pd.DatetimeIn
     return (time.to_period("M") - shift).to_timestamp()
 
 
-def calendar(time: pd.DatetimeIndex, by: str) -> np.ndarray:
+def calendar(time: pd.DatetimeIndex, period: str) -> np.ndarray:
     """Return for each row the week, month, quarter or year that it begins in, as text.
 
     Examples
@@ -106,7 +106,7 @@ def calendar(time: pd.DatetimeIndex, by: str) -> np.ndarray:
     >>> calendar(pd.date_range("2025-01-20", periods=3, freq="7D"), "month").tolist()
     ['2025-01', '2025-01', '2025-02']
     """
-    return starts(time, time).to_period(CALENDARS[by]).astype(str).to_numpy()
+    return starts(time, time).to_period(CALENDARS[period]).astype(str).to_numpy()
 
 
 def places(

@@ -111,14 +111,15 @@ class Allocation:
         prices = ", ".join(f"{p.name} ({_number(p.price)})" for p in self.binding)
         lines.append(f"Binds, with shadow price: {prices or 'nothing'}.")
         head = [part for line in lines for part in textwrap.wrap(line, _WIDTH)]
-        return "\n".join([*head, *(row[:_WIDTH] for row in str(self._shown()).splitlines())])
+        table = [row[:_WIDTH] for row in str(self._display_table()).splitlines()]
+        return "\n".join([*head, *table])
 
     def _repr_html_(self) -> str:
-        lines = repr(self).splitlines()[: -len(str(self._shown()).splitlines())]
+        lines = repr(self).splitlines()[: -len(str(self._display_table()).splitlines())]
         head = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
-        return f"<div>{head}{self._shown().to_html()}</div>"
+        return f"<div>{head}{self._display_table().to_html()}</div>"
 
-    def _shown(self) -> pd.DataFrame:
+    def _display_table(self) -> pd.DataFrame:
         columns = {
             name: [text.format(x) if x == x else "" for x in self.table[name]]
             for name, text in _SHOWN.items()

@@ -97,20 +97,22 @@ class Search:
         They end when a step changes the value by less than ``precision`` of the largest slope.
         """
         limits = self.limits
-        start = limits.inside(start)
+        start = limits.feasible(start)
         size = float(np.abs(self.slope(start)).max()) or 1.0
         value_size = float(limits.spend.max()) if self.needed is not None else size
         money = float(limits.spend.sum())
         constraints = [
-            _above(lambda f, a=a, b=b: (b - a @ f) / money, lambda f, a=a: -a / money)
+            _constraint(lambda f, a=a, b=b: (b - a @ f) / money, lambda f, a=a: -a / money)
             for _, a, b in limits.rows
         ]
         if self.needed is not None:
             least = self.needed
             constraints.append(
-                _above(lambda f: (self.brings(f) - least) / size, lambda f: self.slope(f) / size)
+                _constraint(
+                    lambda f: (self.brings(f) - least) / size, lambda f: self.slope(f) / size
+                )
             )
-        found = minimize(
+        solution = minimize(
             lambda f: -self.value(f) / value_size,
             start,
             jac=lambda f: -self.gradient(f) / value_size,
@@ -119,7 +121,7 @@ class Search:
             method="SLSQP",
             options={"maxiter": 100, "ftol": precision},
         )
-        factors = limits.inside(found.x if np.isfinite(found.x).all() else start)
+        factors = limits.feasible(solution.x if np.isfinite(solution.x).all() else start)
         return Optimum(factors, self.value(factors))
 
     def optima(self, seed: int) -> list[Optimum]:
@@ -137,12 +139,12 @@ class Search:
             *(limits.low + (limits.high - limits.low) * u for u in (*spread, *corners)),
         ]
         draws = len(self.base)
-        few = np.linspace(0, draws - 1, min(draws, _COARSE)).round().astype(int)
-        coarse = self.thinned(few)
+        coarse_draws = np.linspace(0, draws - 1, min(draws, _COARSE)).round().astype(int)
+        coarse = self.thinned(coarse_draws)
         reached = _distinct([coarse.climb(point, precision=COARSE) for point in points])
         best = [self.climb(optimum.factors) for optimum in reached[:2]]
-        rest = [Optimum(o.factors, self.value(o.factors)) for o in reached[2:]]
-        meets = [o for o in (*best, *rest) if self.meets(o.factors)]
+        coarse_optima = [Optimum(o.factors, self.value(o.factors)) for o in reached[2:]]
+        meets = [o for o in (*best, *coarse_optima) if self.meets(o.factors)]
         return _distinct(meets or best)
 
     def meets(self, factors: np.ndarray) -> bool:
@@ -165,17 +167,18 @@ class Search:
             if b - a @ factors <= _BINDS * max(abs(b), float(np.abs(a).max())):
                 names.append(name)
                 normals.append(a)
-        seen = limits.high >= limits.observed - 1e-12
+        ends_at_observed = limits.high >= limits.observed - 1e-12
         for c, channel in enumerate(limits.channels):
-            at = np.arange(len(factors)) == c
-            for near, sign, word in (
+            direction = np.arange(len(factors)) == c
+            for distance, sign, word in (
                 (factors[c] - limits.low[c], -1.0, "at least"),
                 (limits.high[c] - factors[c], 1.0, "at most"),
             ):
-                if near <= _BINDS:
-                    word = "at most what was seen in a week" if sign > 0 and seen[c] else word
+                if distance <= _BINDS:
+                    if sign > 0 and ends_at_observed[c]:
+                        word = "at most what was seen in a week"
                     names.append(f"{channel} {word}")
-                    normals.append(sign * at * limits.spend[c])
+                    normals.append(sign * direction * limits.spend[c])
         if self.needed is not None:
             names.append("target")
             normals.append(-self.slope(factors))
@@ -184,25 +187,25 @@ class Search:
             return [], 1.0 if size > 0 and not self._flat(gradient) else 0.0
         scales = [float(np.linalg.norm(a)) or 1.0 for a in normals]
         matrix = np.stack([a / s for a, s in zip(normals, scales, strict=True)], axis=1)
-        found, left = nnls(matrix, gradient)
+        multipliers, residual = nnls(matrix, gradient)
         binding = [
-            Price(name, float(x / s)) for name, x, s in zip(names, found, scales, strict=True)
+            Price(name, float(x / s)) for name, x, s in zip(names, multipliers, scales, strict=True)
         ]
-        return binding, 0.0 if self._flat(gradient) else float(left) / size
+        return binding, 0.0 if self._flat(gradient) else float(residual) / size
 
     def _flat(self, gradient: np.ndarray) -> bool:
         """Whether the gradient is nothing beside that of the spend or the gain alone."""
         return float(np.abs(gradient).max()) <= MISFIT * self.price * float(self.limits.spend.max())
 
 
-def _above(value: Callable, slope: Callable) -> dict:
+def _constraint(value: Callable, slope: Callable) -> dict:
     return {"type": "ineq", "fun": value, "jac": slope}
 
 
 def _distinct(optima: Sequence[Optimum]) -> list[Optimum]:
     """Sort optima, the best first, and leave out those near to a better one."""
-    kept: list[Optimum] = []
+    distinct: list[Optimum] = []
     for optimum in sorted(optima, key=lambda o: -o.value if math.isfinite(o.value) else math.inf):
-        if all(np.abs(optimum.factors - o.factors).max() > _SAME for o in kept):
-            kept.append(optimum)
-    return kept
+        if all(np.abs(optimum.factors - o.factors).max() > _SAME for o in distinct):
+            distinct.append(optimum)
+    return distinct

@@ -11,6 +11,7 @@ from bayescausal._types import Node
 from bayescausal.errors import DataError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
+from bayescausal.identification.status import Status
 from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import spend_change
@@ -22,7 +23,7 @@ class Roster:
     """The channels: which move, which are held and why, and what each spends."""
 
     moves: list[Node]
-    held: dict[Node, str]
+    held_channels: dict[Node, str]
     spend: dict[Node, float]
     observed: dict[Node, float]
     peak: dict[Node, float]
@@ -33,15 +34,15 @@ class Roster:
     @property
     def held_spend(self) -> float:
         """What the channels spend that do not move."""
-        return sum(self.spend[name] for name in self.held)
+        return sum(self.spend[name] for name in self.held_channels)
 
     @property
     def reasons(self) -> str:
         """Say which channels are held, and why."""
         by_reason: dict[str, list[Node]] = {}
-        for name, why in self.held.items():
-            by_reason.setdefault(why, []).append(name)
-        return "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+        for name, reason in self.held_channels.items():
+            by_reason.setdefault(reason, []).append(name)
+        return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
 
 
 def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
@@ -74,7 +75,7 @@ def roster_of(
     fit: Fit, names: list[Node], place: dict[str, Any], fixed: list[Node], allowed: list[str]
 ) -> Roster:
     """Sort the channels by whether they move; raise when none does."""
-    spend, observed, peak, grades, held = {}, {}, {}, {}, {}
+    spend, observed, peak, grades, held_channels = {}, {}, {}, {}, {}
     freed = []
     for name in names:
         removal = incremental(name, **place)
@@ -85,19 +86,19 @@ def roster_of(
             observed[name] = observed_factor(fit, removal)
             peak[name] = observed[name] * peak_share(fit, removal)
         if spend[name] <= 0:
-            held[name] = "no spend"
+            held_channels[name] = "no spend"
         elif name in fixed:
-            held[name] = "fixed"
+            held_channels[name] = "fixed"
         elif grades[name] == Letter.X and name not in allowed:
-            held[name] = "not identified"
+            held_channels[name] = str(Status.NOT_IDENTIFIED)
         elif grades[name] == Letter.X:
             freed.append(name)
-    moves = [name for name in names if name not in held]
+    moves = [name for name in names if name not in held_channels]
     if not moves:
-        reasons = ", ".join(f"{name} ({why})" for name, why in held.items())
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in held_channels.items())
         raise DataError(
             f"No channel can move: {reasons}. A channel without spend has no pattern in time to "
             "scale: give another window=. allow=['tv'] frees a channel whose effect is not "
             "identified."
         )
-    return Roster(moves, held, spend, observed, peak, grades, freed, place)
+    return Roster(moves, held_channels, spend, observed, peak, grades, freed, place)

@@ -160,20 +160,21 @@ def _limits(
     spend = np.array([roster.spend[name] for name in roster.moves])
     observed = np.array([roster.observed[name] for name in roster.moves])
     low, high = factor_bounds(
-        roster.moves, spend, observed, bounds, spend_bounds, extrapolates, roster.held
+        roster.moves, spend, observed, bounds, spend_bounds, extrapolates, roster.held_channels
     )
-    held = {name: roster.spend[name] for name in roster.held}
-    limits = group_limits(groups, roster.moves, held)
+    held_spends = {name: roster.spend[name] for name in roster.held_channels}
+    limits = group_limits(groups, roster.moves, held_spends)
     if "target_outcome" not in stated and "target_mroas" not in stated:
         budget = stated.get("budget", float(spend.sum()) + roster.held_spend)
-        free = budget - roster.held_spend
-        if free < 0:
+        movable_budget = budget - roster.held_spend
+        if movable_budget < 0:
             raise SpecError(
                 f"budget={budget:,.6g} is less than what the channels spend that do not move, "
-                f"{roster.held_spend:,.6g} ({', '.join(roster.held)}). Raise it, or free them."
+                f"{roster.held_spend:,.6g} ({', '.join(roster.held_channels)}). Raise it, or free "
+                "them."
             )
         everyone = np.ones(len(spend), bool)
-        limits = [Limit("budget", everyone, -np.inf, free), *limits]
+        limits = [Limit("budget", everyone, -np.inf, movable_budget), *limits]
     result = SpendLimits(roster.moves, spend, low, high, observed, limits)
     result.require_feasible()
     return result
@@ -196,7 +197,7 @@ def _problem(
     indices = np.linspace(0, chains * length - 1, count).round().astype(int)
     present = Estimand({c: Times(1.0) for c in roster.moves}, **place)
     weights = payoff_weights(fit, present, fit.data.value_of_outcome())
-    worth = PlanGains.of(fit, roster.moves, place, weights, indices)
+    worth = PlanGains.of_fit(fit, roster.moves, place, weights, indices)
     units = replace(worth, weights={place["outcome"]: np.ones(1)})
     gains = units if "target_outcome" in stated else worth
     counts = scope(fit.scm, present).counts
@@ -219,13 +220,13 @@ def _allocation(
     plan = problem.worth.plan(factors, "optimum")
     weights = problem.worth.weights
 
-    def gained(equations: Equations) -> Array:
+    def gain_at(equations: Equations) -> Array:
         return np.broadcast_to(gain_of(equations, plan, weights), (equations.draws,))
 
     grade = fit.evidence.grade(plan)
     gain = label(
         fit,
-        fit.evaluate(gained, only=edges_below(fit.spec, roster.moves)),
+        fit.evaluate(gain_at, only=edges_below(fit.spec, roster.moves)),
         (),
         {},
         "gain",
@@ -255,13 +256,13 @@ def _toward(problem: _Problem, target: float, seed: int) -> Search:
     search = problem.search
     bring = search.objective.value(search.base)
     furthest = search.optima(seed)[0]
-    most = problem.reached + search.brings(furthest.factors) - bring
+    furthest_outcome = problem.reached + search.brings(furthest.factors) - bring
     needed = bring + target - problem.reached
     if search.brings(furthest.factors) < needed:
         raise SpecError(
             f"target_outcome={target:,.6g} is out of reach: within the bounds the most is "
-            f"{most:,.6g}, and it was {problem.reached:,.6g}. Ask for less, widen bounds= or "
-            "groups=, or free channels."
+            f"{furthest_outcome:,.6g}, and it was {problem.reached:,.6g}. Ask for less, widen "
+            "bounds= or groups=, or free channels."
         )
     return replace(search, needed=needed)
 
@@ -269,12 +270,12 @@ def _toward(problem: _Problem, target: float, seed: int) -> Search:
 def _table(
     roster: Roster, problem: _Problem, search: Search, factors: np.ndarray
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    limits, names = search.limits, [*roster.moves, *roster.held]
+    limits, names = search.limits, [*roster.moves, *roster.held_channels]
     best, regret = _scatter(search, factors)
     n = len(roster.moves)
     weigh = search.objective.weights(search.gains(factors) + search.base)
     returns = problem.worth.gradient(factors, central=True) / limits.spend
-    before = problem.worth.gradient(np.ones(n), central=True) / limits.spend
+    present_returns = problem.worth.gradient(np.ones(n), central=True) / limits.spend
     low, high = np.quantile(returns, [0.05, 0.95], axis=0)
     ends = np.full((2, n), np.nan) if best is None else np.quantile(best, [0.05, 0.95], axis=0)
     moving = pd.DataFrame(
@@ -282,7 +283,7 @@ def _table(
             "present": limits.spend,
             "optimum": limits.spend * factors,
             "factor": factors,
-            "mroas_present": before.mean(axis=0),
+            "mroas_present": present_returns.mean(axis=0),
             "mroas": weigh @ returns,
             "mroas_5%": low,
             "mroas_95%": high,
@@ -290,22 +291,22 @@ def _table(
             "scatter_95%": limits.spend * ends[1],
             "low": limits.spend * limits.low,
             "high": limits.spend * limits.high,
-            "at": [_at(limits, c, f) for c, f in enumerate(factors)],
+            "at": [_binding_bound(limits, c, f) for c, f in enumerate(factors)],
         },
         index=roster.moves,
     )
     table = moving.reindex(names)
-    for name, why in roster.held.items():
+    for name, reason in roster.held_channels.items():
         spend = roster.spend[name]
         columns = ["present", "optimum", "low", "high"]
         table.loc[name, columns] = spend
         table.loc[name, "factor"] = 1.0
-        table.loc[name, "at"] = why
+        table.loc[name, "at"] = reason
     table["grade"] = [str(roster.grades[name]) for name in names]
     return table.rename_axis("channel"), regret
 
 
-def _at(limits: SpendLimits, c: int, factor: float) -> str:
+def _binding_bound(limits: SpendLimits, c: int, factor: float) -> str:
     if factor <= limits.low[c] + 1e-4:
         return "lower bound"
     if factor < limits.high[c] - 1e-4:
@@ -348,11 +349,13 @@ def _statements(
             f"ALLOWED: {', '.join(roster.freed)}, whose effect the graph does not identify: priors "
             "set this part of the plan."
         )
-    beyond = [c for c, f in zip(limits.channels, factors, strict=True) if f > roster.observed[c]]
-    if beyond:
+    extrapolated = [
+        c for c, f in zip(limits.channels, factors, strict=True) if f > roster.observed[c]
+    ]
+    if extrapolated:
         words.append(
-            f"ALLOWED: extrapolation, {', '.join(beyond)}: an average week spends more than the "
-            "largest one that was seen."
+            f"ALLOWED: extrapolation, {', '.join(extrapolated)}: an average week spends more than "
+            "the largest one that was seen."
         )
     if not fit.convergence.converged:
         words.append(str(fit.convergence))
@@ -360,7 +363,7 @@ def _statements(
         words.append(f"ERRORS DO NOT FIT: {fit.misfit}")
     if not solved:
         words.append("NOT SOLVED: the search ended before the conditions of an optimum held.")
-    if roster.held:
+    if roster.held_channels:
         words.append(f"Held at their spend: {roster.reasons}.")
     peaks = [
         c
@@ -396,13 +399,13 @@ def _title(
     stated: Mapping[str, float],
 ) -> str:
     total = search.limits.total(factors) + roster.held_spend
-    count = len(roster.moves) + len(roster.held)
-    asked = {
+    count = len(roster.moves) + len(roster.held_channels)
+    goals = {
         "target_outcome": "the least spend for an outcome of {:,.6g}",
         "target_mroas": "a free budget at a marginal return of {:g}",
         "budget": "a budget of {:,.6g}",
     }
-    words = next((asked[k].format(v) for k, v in stated.items()), "the present budget")
+    words = next((goals[k].format(v) for k, v in stated.items()), "the present budget")
     window = window_in_words(fit.data, search.gains.plan(factors))
     channels = "1 channel" if count == 1 else f"{count} channels"
     return f"Allocation of {total:,.0f} to {channels} in {window}: {words}."

@@ -40,13 +40,13 @@ class RememberingEquations(Equations):
         """``f(path)`` of an edge, from memory where it was asked of late."""
         if np.ndim(path) > self.scm.depth:  # a mediator: a path for each draw
             return super().curve(edge, path)
-        kept, key = self.memory.setdefault(edge, OrderedDict()), np.asarray(path).tobytes()
-        if key not in kept:
-            kept[key] = super().curve(edge, path)
-            if len(kept) > _KEPT:
-                kept.popitem(last=False)
-        kept.move_to_end(key)
-        return kept[key]
+        curves, key = self.memory.setdefault(edge, OrderedDict()), np.asarray(path).tobytes()
+        if key not in curves:
+            curves[key] = super().curve(edge, path)
+            if len(curves) > _KEPT:
+                curves.popitem(last=False)
+        curves.move_to_end(key)
+        return curves[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class PlanGains:
     weights: Mapping[Node, Array]
 
     @classmethod
-    def of(
+    def of_fit(
         cls,
         fit: Fit,
         channels: Sequence[Node],
@@ -104,12 +104,12 @@ class PlanGains:
 
     def gradient(self, factors: np.ndarray, *, central: bool = False) -> np.ndarray:
         """Return draws of the derivative by each factor, shape ``(draw, channel)``."""
-        here = None if central else self(factors)
+        gain = None if central else self(factors)
         columns = []
         for c in range(len(factors)):
             step = STEP * (np.arange(len(factors)) == c)
-            low = here if here is not None else self(np.maximum(factors - step, 0.0))
-            width = STEP if here is not None else STEP + min(STEP, factors[c])
+            low = gain if gain is not None else self(np.maximum(factors - step, 0.0))
+            width = STEP if gain is not None else STEP + min(STEP, factors[c])
             columns.append((self(factors + step) - low) / width)
         return np.stack(columns, axis=1)
 

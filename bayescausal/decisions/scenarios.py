@@ -87,37 +87,37 @@ def plan(
     outcome = outcome or fit.spec.graph.outcome
     extended = {name: extend(fit, future, seed=seed) for name, future in plans.items()}
     base = extended[reference]
-    for name, other in extended.items():
-        if not other.future.time.equals(base.future.time):
+    for name, extended_fit in extended.items():
+        if not extended_fit.future.time.equals(base.future.time):
             raise SpecError(
-                f"Plan '{name}' has {len(other.future.time)} periods from "
-                f"{other.future.time[0].date()}, '{reference}' {len(base.future.time)} from "
+                f"Plan '{name}' has {len(extended_fit.future.time)} periods from "
+                f"{extended_fit.future.time[0].date()}, '{reference}' {len(base.future.time)} from "
                 f"{base.future.time[0].date()}. Compare plans of the same periods."
             )
-    others = [name for name in plans if name != reference]
-    changes = {name: _changes(extended[name], base, name, outcome) for name in others}
+    alternatives = [name for name in plans if name != reference]
+    changes = {name: _changes(extended[name], base, name, outcome) for name in alternatives}
     nodes = {v for change in changes.values() for v in change}
     tail = reach(base.scm, Estimand(dict.fromkeys(nodes, 0.0), outcome=outcome))
     longer = extend(fit, base.future.followed_by(fit.data, tail), seed=seed)
-    questions = [_question(longer, base, name, changes[name], outcome) for name in others]
+    questions = [_question(longer, base, name, changes[name], outcome) for name in alternatives]
     grades = [fit.evidence.grade(question) for question in questions]
     if strict:
         for question in questions:
             fit.evidence.require_identified(question, "total")
     worth = longer.data.value_of_outcome() if scale != "outcome" else np.ones(1)
-    spends = {name: _spend(other) for name, other in extended.items()}
-    extra = [spends[name] - spends[reference] for name in others]
+    spends = {name: _spend(extended_fit) for name, extended_fit in extended.items()}
+    extra = [spends[name] - spends[reference] for name in alternatives]
     weights = [
         payoff_weights(longer, question, worth) if scale == "net" else {outcome: worth}
         for question in questions
     ]
 
     def gains(equations: Equations) -> Array:
-        each = []
+        plan_gains = []
         for question, weight, cost in zip(questions, weights, extra, strict=True):
             gain = gain_of(equations, question, weight) - (cost if scale == "net" else 0.0)
-            each.append(np.broadcast_to(gain, (equations.draws,)))
-        return np.stack(each, axis=1)
+            plan_gains.append(np.broadcast_to(gain, (equations.draws,)))
+        return np.stack(plan_gains, axis=1)
 
     treatments = sorted({t for question in questions for t in question.treatments})
     values = longer.evaluate(gains, only=edges_below(fit.spec, treatments))
@@ -126,7 +126,7 @@ def plan(
         fit,
         values,
         ("plan",),
-        {"plan": others},
+        {"plan": alternatives},
         "gain",
         grades={"plan": grades},
         **{
@@ -137,13 +137,13 @@ def plan(
             "carry_over_counted": f"{tail} periods after the last one",
             "extrapolation": "; ".join(
                 f"{name}: {words}"
-                for name in others
+                for name in alternatives
                 if (words := extrapolation(fit, extended[name].future, fit.spec.planned))
             ),
         },
     )
     return draws.assign_coords(
-        spend=("plan", [spends[name] for name in others]), extra_spend=("plan", extra)
+        spend=("plan", [spends[name] for name in alternatives]), extra_spend=("plan", extra)
     )
 
 
@@ -160,11 +160,11 @@ def _reference(plans: Any, reference: Any) -> str:
 
 
 def _changes(
-    other: ExtendedFit, base: ExtendedFit, name: str, outcome: Node
+    extended: ExtendedFit, base: ExtendedFit, name: str, outcome: Node
 ) -> dict[Node, np.ndarray]:
     """Return the paths that a plan sets otherwise than the reference, over data and future."""
     reaching = {*base.spec.planned} & {*base.spec.reduced.ancestors(outcome)}
-    paths = {v: other.data.array(v) for v in sorted(reaching)}
+    paths = {v: extended.data.array(v) for v in sorted(reaching)}
     changes = {v: path for v, path in paths.items() if (path != base.data.array(v)).any()}
     if not changes:
         raise SpecError(

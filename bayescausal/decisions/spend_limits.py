@@ -87,18 +87,18 @@ class SpendLimits:
         scale = max(1.0, float(self.spend.sum()))
         for limit in self.groups:
             spend = np.where(limit.members, self.spend, 0.0)
-            least, most = float(spend @ self.low), float(spend @ self.high)
+            lowest, highest = float(spend @ self.low), float(spend @ self.high)
             if limit.low > limit.high:
                 words.append(f"{limit.name}: at least {limit.low:,.6g} is above {limit.high:,.6g}")
-            elif limit.high < least - _TOLERANCE * scale:
+            elif limit.high < lowest - _TOLERANCE * scale:
                 words.append(
                     f"{limit.name}: at most {limit.high:,.6g}, but the bounds of its channels ask "
-                    f"{least:,.6g}; raise it, or lower those bounds"
+                    f"{lowest:,.6g}; raise it, or lower those bounds"
                 )
-            elif limit.low > most + _TOLERANCE * scale:
+            elif limit.low > highest + _TOLERANCE * scale:
                 words.append(
                     f"{limit.name}: at least {limit.low:,.6g}, but the bounds of its channels let "
-                    f"{most:,.6g} be spent; lower it, or widen those bounds"
+                    f"{highest:,.6g} be spent; lower it, or widen those bounds"
                 )
         return words or self._conflicts()
 
@@ -110,10 +110,10 @@ class SpendLimits:
         n, m = len(self.spend), len(rows)
         scale = max(1.0, float(self.spend.sum()))
         matrix = np.hstack([np.array([a for _, a, _ in rows]) / scale, -np.eye(m)])
-        right = np.array([b for _, _, b in rows]) / scale
+        ceilings = np.array([b for _, _, b in rows]) / scale
         bounds = [*zip(self.low, np.maximum(self.low, self.high), strict=True), *[(0, None)] * m]
-        found = linprog(np.r_[np.zeros(n), np.ones(m)], matrix, right, bounds=bounds)
-        slack = found.x[n:]
+        solution = linprog(np.r_[np.zeros(n), np.ones(m)], matrix, ceilings, bounds=bounds)
+        slack = solution.x[n:]
         return [
             f"{name} {abs(b):,.6g} is missed by {s * scale:,.6g} when the others hold; relax one"
             for (name, _, b), s in zip(rows, slack, strict=True)
@@ -128,7 +128,7 @@ class SpendLimits:
                 "."
             )
 
-    def inside(self, point: np.ndarray) -> np.ndarray:
+    def feasible(self, point: np.ndarray) -> np.ndarray:
         """Return a plan that meets all limits, near to one that need not."""
         point = np.clip(point, self.low, self.high)
         rows = self.rows
@@ -138,14 +138,14 @@ class SpendLimits:
         # The least change in spend: |f - point| is split into its positive and negative parts.
         cost = np.r_[self.spend, self.spend]
         matrix = np.array([np.r_[a, -a] for _, a, _ in rows])
-        right = np.array([b - a @ point for _, a, b in rows])
+        slack = np.array([b - a @ point for _, a, b in rows])
         room = [(0, h - p) for h, p in zip(self.high, point, strict=True)]
         room += [(0, p - low) for low, p in zip(self.low, point, strict=True)]
-        found = linprog(cost, matrix, right, bounds=room)
+        solution = linprog(cost, matrix, slack, bounds=room)
         return (
             point
-            if found.x is None
-            else np.clip(point + found.x[:n] - found.x[n:], self.low, self.high)
+            if solution.x is None
+            else np.clip(point + solution.x[:n] - solution.x[n:], self.low, self.high)
         )
 
 
@@ -156,14 +156,14 @@ def factor_bounds(
     bounds: Any,
     spend_bounds: Any,
     extrapolates: bool,
-    held: Iterable[Node] = (),
+    held_channels: Iterable[Node] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of the factors: relative, then in currency, cut at what was seen.
 
     A channel that ``spend_bounds`` names has these alone. Those of channels that are held are
     checked and have no effect.
     """
-    known = [*channels, *held]
+    all_channels = [*channels, *held_channels]
     low, high = np.full(len(channels), 0.5), np.full(len(channels), 1.5)
     if bounds is not None and not isinstance(bounds, Mapping):
         bounds = dict.fromkeys(channels, bounds)
@@ -173,7 +173,8 @@ def factor_bounds(
                 f"{label} is a mapping of channel to (least, most); got {shown(mapping)}."
             )
         for name, pair in (mapping or {}).items():
-            c, ends = known.index(checks.name(label, name, known)), _pair(f"{label}, {name}", pair)
+            c = all_channels.index(checks.name(label, name, all_channels))
+            ends = _pair(f"{label}, {name}", pair)
             if c < len(channels):
                 low[c], high[c] = np.array(ends) / np.broadcast_to(unit, len(channels))[c]
     high = high if extrapolates else np.minimum(high, observed)
@@ -192,7 +193,9 @@ def _pair(label: str, pair: Any) -> tuple[float, float]:
     return low, high
 
 
-def group_limits(groups: Any, channels: Sequence[Node], held: Mapping[Node, float]) -> list[Limit]:
+def group_limits(
+    groups: Any, channels: Sequence[Node], held_spends: Mapping[Node, float]
+) -> list[Limit]:
     """Read limits of groups; what members that do not move spend is taken off."""
     if groups is None:
         return []
@@ -203,9 +206,9 @@ def group_limits(groups: Any, channels: Sequence[Node], held: Mapping[Node, floa
         )
     limits = []
     for names, pair in groups.items():
-        members = checks.names("groups", names, [*channels, *held])
+        members = checks.names("groups", names, [*channels, *held_spends])
         low, high = _pair(f"groups, {' + '.join(members)}", pair)
-        spent = sum(held.get(name, 0.0) for name in members)
+        held_spend = sum(held_spends.get(name, 0.0) for name in members)
         moves = np.isin(list(channels), members)
-        limits.append(Limit(" + ".join(members), moves, low - spent, high - spent))
+        limits.append(Limit(" + ".join(members), moves, low - held_spend, high - held_spend))
     return limits

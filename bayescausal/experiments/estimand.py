@@ -259,10 +259,10 @@ class Estimand:
         return mapping
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Estimand:
+    def from_dict(cls, mapping: dict[str, Any]) -> Estimand:
         """Read what `to_dict` wrote."""
-        check_keys(given, [item.name for item in fields(cls) if item.init], "estimand")
-        settings = dict(given)
+        check_keys(mapping, [item.name for item in fields(cls) if item.init], "estimand")
+        settings = dict(mapping)
         for side in ("active", "control"):
             world = settings.get(side) or {}
             if isinstance(world, Mapping):

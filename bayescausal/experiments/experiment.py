@@ -233,20 +233,20 @@ class Experiment:
         return mapping | ({"source": self.source.to_dict()} if self.source else {})
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Experiment:
+    def from_dict(cls, mapping: dict[str, Any]) -> Experiment:
         """Read what `to_dict` wrote."""
         names = [item.name for item in fields(cls)]
-        check_keys(given, names, "experiment")
-        missing_fields = [k for k in names[:4] if k not in given]
+        check_keys(mapping, names, "experiment")
+        missing_fields = [k for k in names[:4] if k not in mapping]
         if missing_fields:
             hint = " Divide the width of its 90% interval by 3.29." * (
                 missing_fields[0] == "std_error"
             )
             raise SpecError(f"experiment: '{missing_fields[0]}' is missing.{hint}")
-        parts: dict[str, Any] = {"estimand": Estimand.from_dict(given["estimand"])}
-        if given.get("source") is not None:
-            parts["source"] = GeoTest.from_dict(given["source"])
-        return cls(**given | parts)
+        parts: dict[str, Any] = {"estimand": Estimand.from_dict(mapping["estimand"])}
+        if mapping.get("source") is not None:
+            parts["source"] = GeoTest.from_dict(mapping["source"])
+        return cls(**mapping | parts)
 
     @classmethod
     def from_geo_panel(

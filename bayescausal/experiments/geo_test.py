@@ -160,21 +160,21 @@ class GeoTest:
         }
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> GeoTest:
+    def from_dict(cls, mapping: dict[str, Any]) -> GeoTest:
         """Read what `to_dict` wrote."""
         names = [item.name for item in fields(cls)]
-        check_keys(given, names, "geo test")
-        missing_fields = [name for name in names if name not in given]
+        check_keys(mapping, names, "geo test")
+        missing_fields = [name for name in names if name not in mapping]
         if missing_fields:
             raise SpecError(f"geo test: '{missing_fields[0]}' is missing. {WRITTEN}")
-        lists = {label: _listed(given, label) for label in ("treated", "controls", "notes")}
-        numbers = {label: number(f"geo test: {label}", given[label]) for label in NUMBERS}
-        if not isinstance(given["weights"], Mapping):
-            raise SpecError(f"geo test: 'weights' is a mapping; got {given['weights']!r}.")
+        lists = {label: _listed(mapping, label) for label in ("treated", "controls", "notes")}
+        numbers = {label: number(f"geo test: {label}", mapping[label]) for label in NUMBERS}
+        if not isinstance(mapping["weights"], Mapping):
+            raise SpecError(f"geo test: 'weights' is a mapping; got {mapping['weights']!r}.")
         try:
-            low, high = map(float, given["interval"])
-            time = pd.DatetimeIndex([days_named(day)[0] for day in given["time"]])
-            paths = {k: np.array(given[k], dtype=float) for k in (*PATHS, "placebos")}
+            low, high = map(float, mapping["interval"])
+            time = pd.DatetimeIndex([days_named(day)[0] for day in mapping["time"]])
+            paths = {k: np.array(mapping[k], dtype=float) for k in (*PATHS, "placebos")}
         except (TypeError, ValueError) as error:
             raise SpecError(f"geo test: {str(error).rstrip('.')}. {WRITTEN}") from None
         for label in PATHS:
@@ -183,9 +183,9 @@ class GeoTest:
                     f"geo test: '{label}' has shape {paths[label].shape}, and there are "
                     f"{len(time)} periods. {WRITTEN}"
                 )
-        estimand = Estimand.from_dict(given["estimand"])
+        estimand = Estimand.from_dict(mapping["estimand"])
         parts = {"interval": (low, high), "time": time, "estimand": estimand}
-        return cls(**given | lists | numbers | paths | parts)
+        return cls(**mapping | lists | numbers | paths | parts)
 
     def __repr__(self) -> str:
         low, high = self.interval

@@ -66,12 +66,12 @@ def _notes(table: xr.Dataset) -> str:
     return json.dumps({"table": dict(table.attrs), "columns": columns}, default=_plain)
 
 
-def _json(value: Any, kind: type[BayesCausalError], what: str) -> str:
+def _json(value: Any, kind: type[BayesCausalError], subject: str) -> str:
     try:
         return json.dumps(value, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise kind(
-            f"{what} cannot be written to a file: {shortened(str(error), 200)}. Use text, "
+            f"{subject} cannot be written to a file: {shortened(str(error), 200)}. Use text, "
             "numbers, lists and mappings of these, or leave it out."
         ) from None
 
@@ -85,13 +85,13 @@ def _plain(value: Any) -> Any:
 def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[bytes, bytes]:
     """Return the bytes of a fit's file, made in memory, and the digest that follows them."""
     parts = tree.copy().to_dict()  # a copy stands alone: paths of a part begin at the whole
-    whole = xr.DataTree.from_dict(
+    saved_tree = xr.DataTree.from_dict(
         {path: part for path, part in parts.items() if path.split("/")[-1] not in DERIVED}
     )
-    whole["data"] = xr.DataTree(data.table.drop_attrs().drop_encoding())
-    whole.attrs = {**tree.attrs, _MARK: FORMAT, **header(spec, data)}
+    saved_tree["data"] = xr.DataTree(data.table.drop_attrs().drop_encoding())
+    saved_tree.attrs = {**tree.attrs, _MARK: FORMAT, **header(spec, data)}
     try:
-        with whole.to_netcdf(engine="h5netcdf") as view:
+        with saved_tree.to_netcdf(engine="h5netcdf") as view:
             content = bytes(view)
     except (TypeError, ValueError) as error:
         raise BayesCausalError(
@@ -106,10 +106,10 @@ def seal(content: bytes) -> bytes:
     return f"\nbayescausal sha256 {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
-def damaged(path: Path, why: str | Exception) -> BayesCausalError:
+def damaged(path: Path, cause: str | Exception) -> BayesCausalError:
     """Return the error that says that a file is not what was saved; of the kind of its reason."""
-    kind = type(why) if isinstance(why, BayesCausalError) else BayesCausalError
-    reason = str(why) if isinstance(why, BayesCausalError | str) else repr(why)
+    kind = type(cause) if isinstance(cause, BayesCausalError) else BayesCausalError
+    reason = str(cause) if isinstance(cause, BayesCausalError | str) else repr(cause)
     return kind(
         f"'{path}' is damaged: {shortened(reason.rstrip('.'), 250)}. Take a copy of it from "
         "elsewhere, or fit again."
@@ -180,7 +180,7 @@ def _unsealed(path: Path, content: bytes) -> BayesCausalError:
 
 def _check_layout(file: h5py.File, size: int) -> None:
     """Refuse what a file of a fit never holds, before anything large is read."""
-    seen, cells = set(), 0
+    addresses, cells = set(), 0
     groups: list[tuple[h5py.Group, int]] = [(file, 0)]
     while groups:
         group, depth = groups.pop()
@@ -189,9 +189,9 @@ def _check_layout(file: h5py.File, size: int) -> None:
                 raise ValueError(f"'{name}' is a link")
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
-            if address in seen:
+            if address in addresses:
                 raise ValueError(f"'{name}' stands in it twice")
-            seen.add(address)
+            addresses.add(address)
             if isinstance(item, h5py.Group):
                 if depth == _DEPTH:
                     raise ValueError(f"'{name}' is nested too deep")

@@ -41,7 +41,7 @@ class Cut(NamedTuple):
 
 def cuts(fit: Fit) -> list[Cut]:
     """Return the adstocks whose posterior cuts more than `CARRY_OVER_CUT`, worst first."""
-    large = (cut for cut in _each(fit) if cut.share > CARRY_OVER_CUT)
+    large = (cut for cut in _all_cuts(fit) if cut.share > CARRY_OVER_CUT)
     return sorted(large, key=lambda cut: -cut.share)
 
 
@@ -56,7 +56,7 @@ def cut_in_words(fit: Fit) -> str:
     return " ".join(sentences)
 
 
-def _each(fit: Fit) -> Iterator[Cut]:
+def _all_cuts(fit: Fit) -> Iterator[Cut]:
     posterior = fit.tree["posterior"].to_dataset()
     for edge, response in fit.spec.mechanisms.items():
         for step in response.transforms:
@@ -64,17 +64,17 @@ def _each(fit: Fit) -> Iterator[Cut]:
                 continue
             theta = {k: posterior[f"{edge}:{k}"].to_numpy().ravel() for k in step.priors}
             weights = step.weights(np, theta).mean(axis=0)
-            share, enough = beyond(weights)
+            share, enough = tail_share(weights)
             weight = float(weights[-1] / weights.max())
             yield Cut(edge, type(step).__name__, step.reach, weight, share, enough)
 
 
-def beyond(weights: np.ndarray) -> tuple[float, int]:
+def tail_share(weights: np.ndarray) -> tuple[float, int]:
     """Share of the effect after the last weight, and the lag after which little is left.
 
     Examples
     --------
-    >>> share, enough = beyond(0.5 ** np.arange(3.0))
+    >>> share, enough = tail_share(0.5 ** np.arange(3.0))
     >>> share, enough, 0.5 ** (enough + 1) <= 0.02 < 0.5**enough
     (0.125, 5, True)
     """
@@ -86,5 +86,5 @@ def beyond(weights: np.ndarray) -> tuple[float, int]:
     share = tail / (float(weights.sum()) + tail)
     if share <= CARRY_OVER_LEFT:
         return share, last
-    more = np.ceil(np.log(CARRY_OVER_LEFT / share) / np.log(ratio))
-    return share, int(min(last + more, longest))
+    further_lags = np.ceil(np.log(CARRY_OVER_LEFT / share) / np.log(ratio))
+    return share, int(min(last + further_lags, longest))

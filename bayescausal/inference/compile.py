@@ -93,7 +93,7 @@ class Density:
 
     def at_data(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
         """Return the log density and its gradient as a function of the parameters alone."""
-        values = self._put(data)
+        values = self._on_device(data)
 
         def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = self.density(x, values)
@@ -131,7 +131,7 @@ class Density:
         Compiled
             ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
         """
-        evaluate, values = self.at_data(data), self._put(data)
+        evaluate, values = self.at_data(data), self._on_device(data)
         if draws is None or len(draws) < 10 * len(self.start):
             center, scale = laplace(evaluate, self.start)
         else:
@@ -162,7 +162,7 @@ class Density:
         )
         return Compiled(sampler_model, restore)
 
-    def _put(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
+    def _on_device(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
         """Return all arguments in their order, on the device: moved once, not at every call."""
         arguments = {**self.data, **(data or {})}
         if unknown := sorted(arguments.keys() - self.data.keys()):

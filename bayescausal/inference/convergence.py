@@ -69,8 +69,8 @@ def scalars(posterior: xr.Dataset) -> dict[str, np.ndarray]:
     for name, variable in posterior.data_vars.items():
         values = variable.transpose("chain", "draw", ...)
         flat = values.to_numpy().reshape(*values.shape[:2], -1)
-        rest = [d for d in values.dims if d not in ("chain", "draw")]
-        labels = [str(v) for v in values[rest[0]].values] if rest else [""]
+        label_dims = [d for d in values.dims if d not in ("chain", "draw")]
+        labels = [str(v) for v in values[label_dims[0]].values] if label_dims else [""]
         for k, label in enumerate(labels):
             series[f"{name}[{label}]" if label else str(name)] = flat[..., k]
     return series

@@ -44,17 +44,17 @@ def check_errors(node: str, data: Dataset, replicas: xr.Dataset) -> ErrorCheck:
 
     Source: Gelman, Meng & Stern (1996).
     """
-    observed, drawn = data.array(node)[..., data.history :], stacked(node, data, replicas)
+    observed, replicated = data.array(node)[..., data.history :], stacked(node, data, replicas)
     if data.is_panel:
-        observed, drawn = observed.sum(axis=-2), drawn.sum(axis=-2)
-    center = drawn.mean(axis=0)
-    return ErrorCheck(float(_lag_one(observed - center)), _lag_one(drawn - center))
+        observed, replicated = observed.sum(axis=-2), replicated.sum(axis=-2)
+    center = replicated.mean(axis=0)
+    return ErrorCheck(float(_lag_one(observed - center)), _lag_one(replicated - center))
 
 
 def stacked(node: str, data: Dataset, replicas: xr.Dataset) -> np.ndarray:
     """Replicas of a node with chains joined, draws first."""
-    drawn = replicas[node].transpose("chain", "draw", *data.dims).to_numpy()
-    return drawn.reshape(-1, *drawn.shape[2:])
+    replicated = replicas[node].transpose("chain", "draw", *data.dims).to_numpy()
+    return replicated.reshape(-1, *replicated.shape[2:])
 
 
 def in_words(node: str, check: ErrorCheck) -> str:

@@ -14,6 +14,8 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import NotIdentified
 from bayescausal.experiments.estimand import Estimand, Plus, incremental
 from bayescausal.experiments.experiment import Experiment
+from bayescausal.graphs.edge import Edge
+from bayescausal.identification.grades import Letter
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
 from bayescausal.identification.status import Status
@@ -80,15 +82,28 @@ class Evidence:
         `informative` tests count.
         """
         question = self._with_outcome(estimand)
-        held = self.spec.held.difference(question.treatments)
-        return self._once(
-            question, lambda: identify(self.spec.graph, question, self.informative, held=held)
+        held_treatments = self.spec.held.difference(question.treatments)
+        return self._remembered(
+            question,
+            lambda: identify(self.spec.graph, question, self.informative, held=held_treatments),
         )
 
     def grade(self, estimand: Estimand, part: str = "total") -> Grade:
         """Return the grade of an effect, or of its ``direct`` or ``indirect`` part."""
         question = self._with_outcome(estimand)
-        return self._once((question, part), lambda: self._graded(question, part))
+        return self._remembered((question, part), lambda: self._graded(question, part))
+
+    def edge_letter(self, edge: Edge) -> Letter:
+        """Return the grade of one edge by the graph and the `informative` tests.
+
+        An edge is a part of the equations, also one into a treatment whose plan the worlds hold.
+        """
+        if edge.source == edge.target:  # memory: not told apart from noise that persists
+            return Letter.X
+        question = Estimand(control={str(edge): 0.0}, outcome=edge.target)
+        return self._remembered(
+            (question, "edge"), lambda: identify(self.spec.graph, question, self.informative).grade
+        )
 
     def require_identified(self, estimand: Estimand, part: str = "total") -> None:
         """Raise `NotIdentified`, with what would settle it, when data cannot tell the effect."""
@@ -98,7 +113,7 @@ class Evidence:
     def _with_outcome(self, estimand: Estimand) -> Estimand:
         return estimand if estimand.outcome else estimand.on(self.spec.graph.outcomes[0])
 
-    def _once[T](self, question: Any, answer: Callable[[], T]) -> T:
+    def _remembered[T](self, question: Any, answer: Callable[[], T]) -> T:
         if question not in self._answers:
             value = answer()  # first, as it may ask in turn
             if len(self._answers) >= MOST_ANSWERS:
@@ -111,13 +126,13 @@ class Evidence:
         names = [
             question_name(self.spec, t, identification.outcome) for t in identification.treatments
         ]
-        shares = [learned.get("contraction", {}).get(name) for name in names]
-        known = [share for share in shares if share is not None]
+        contractions = [learned.get("contraction", {}).get(name) for name in names]
+        known_contractions = [value for value in contractions if value is not None]
         result = grade(
             identification,
             self.informative,
             part=part,
-            contraction=min(known) if len(known) == len(names) else None,
+            contraction=min(known_contractions) if len(known_contractions) == len(names) else None,
             z=learned.get("z"),
             first_stage=learned.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
         )
@@ -156,14 +171,14 @@ def require_all(spec: Spec) -> None:
 def reachable(spec: Spec, outcome: Node | None = None) -> tuple[Node, ...]:
     """Return the treatments with a directed path to the outcome."""
     outcome = outcome or spec.graph.outcomes[0]
-    above = spec.reduced.ancestors(outcome)
-    return tuple(t for t in spec.treatments if t in above)
+    ancestors = spec.reduced.ancestors(outcome)
+    return tuple(t for t in spec.treatments if t in ancestors)
 
 
 def channels(spec: Spec, outcome: Node, spend: Iterable[Node] = ()) -> list[Node]:
     """Return what can be credited with an outcome: treatments that reach it, paid mediators."""
-    above = {*spec.reduced.ancestors(outcome)}
-    return sorted({*spec.treatments, *spend} & above)
+    ancestors = {*spec.reduced.ancestors(outcome)}
+    return sorted({*spec.treatments, *spend} & ancestors)
 
 
 def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
@@ -181,8 +196,8 @@ def totals(spec: Spec, data: Dataset) -> dict[str, Estimand]:
 def contraction(posterior: np.ndarray, prior: np.ndarray) -> float:
     """Return ``1 - (posterior width / prior width)^2``, of 90 percent intervals."""
     low, high = np.quantile(posterior, [0.05, 0.95])
-    least, most = np.quantile(prior, [0.05, 0.95])
-    return float(1 - ((high - low) / (most - least)) ** 2)
+    prior_low, prior_high = np.quantile(prior, [0.05, 0.95])
+    return float(1 - ((high - low) / (prior_high - prior_low)) ** 2)
 
 
 def first_stage(
@@ -211,7 +226,7 @@ def first_stage(
     strengths = []
     for node in (i.node for i in identification.instruments if i.node in adjusted):
         if treatment in graph.descendants(node):
-            asked = Estimand({node: Plus(1.0), **budget}, outcome=treatment)
-            draws = effect_draws(spec.reacting, asked)
+            question = Estimand({node: Plus(1.0), **budget}, outcome=treatment)
+            draws = effect_draws(spec.reacting, question)
             strengths.append(float((draws.mean() / draws.std()) ** 2) if draws.std() else 0.0)
     return max(strengths, default=None)

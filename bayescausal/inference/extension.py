@@ -137,9 +137,11 @@ class ExtendedFit(Fit):
         bound = self.base.equations(rows, only, group)
         x: dict[Node, Array] = {v: self._planned_path(v, places) for v in self.spec.inputs}
         for k, node in enumerate(self.spec.modelled):
-            after = simulated[places, k]
-            past = np.broadcast_to(bound.x[node], (*after.shape[:-1], len(self.base.data.time)))
-            x[node] = np.concatenate([past, after], axis=-1)
+            future_path = simulated[places, k]
+            past = np.broadcast_to(
+                bound.x[node], (*future_path.shape[:-1], len(self.base.data.time))
+            )
+            x[node] = np.concatenate([past, future_path], axis=-1)
         return continued_equations(bound, self.scm, x)
 
     def _planned_path(self, node: Node, rows: np.ndarray) -> np.ndarray:
@@ -147,10 +149,10 @@ class ExtendedFit(Fit):
         path = self.data.array(node)
         if "sample" not in self.future.table[node].dims:
             return path
-        after = path_of(self.base.data, self.future, node)[rows % self.future.samples]
+        future_path = path_of(self.base.data, self.future, node)[rows % self.future.samples]
         past = self.base.data.array(node)
-        past = np.broadcast_to(past, (*after.shape[:-1], past.shape[-1]))
-        return np.concatenate([past, after], axis=-1)
+        past = np.broadcast_to(past, (*future_path.shape[:-1], past.shape[-1]))
+        return np.concatenate([past, future_path], axis=-1)
 
     def thinned(self, indices: np.ndarray) -> Fit:
         """Return the same of some draws of each chain; errors after the data are drawn anew."""
@@ -205,12 +207,12 @@ def _complete(fit: Fit, future: Future, needed: list[Node], costs: Mapping[Node,
             table = table.assign({treatment: table[cost] / price})
         elif cost not in table and treatment in table and treatment not in fit.spec.mediators:
             table = table.assign({cost: table[treatment] * price})
-    missing = [name for name in needed if name not in table]
-    if missing:
-        example = missing[0]
+    missing_columns = [name for name in needed if name not in table]
+    if missing_columns:
+        example = missing_columns[0]
         raise DataError(
-            f"The future has no column '{"', '".join(missing)}', on which the model depends. Add "
-            f"it, or fill it: Future.like(fit.data, periods={len(future.time)}, "
+            f"The future has no column '{"', '".join(missing_columns)}', on which the model "
+            f"depends. Add it, or fill it: Future.like(fit.data, periods={len(future.time)}, "
             f"fill={{'{example}': 'last'}})."
         )
     return replace(future, table=table)

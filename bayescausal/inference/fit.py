@@ -31,7 +31,7 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.model.contrast import measure
-from bayescausal.model.lifts import entered
+from bayescausal.model.lifts import on_model_scale
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.row_methods import as_method
@@ -267,15 +267,15 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
     if estimand.outcome is None and len(fit.spec.graph.outcomes) > 1:
         estimand = estimand.on(fit.spec.graph.outcomes[0])
 
-    def measured(equations: Equations) -> Array:
+    def effect_at(equations: Equations) -> Array:
         return np.broadcast_to(measure(equations, estimand), (equations.draws,))
 
-    return fit.evaluate(measured, only=edges_below(fit.spec, estimand.treatments), group=group)
+    return fit.evaluate(effect_at, only=edges_below(fit.spec, estimand.treatments), group=group)
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:
-    """Draws of what a test would measure without error, as `lifts.entered`; ``(chain, draw)``."""
-    return test.share * effect_draws(fit, entered(test).estimand, group)
+    """Draws of what a test would measure without error, shape ``(chain, draw)``."""
+    return test.share * effect_draws(fit, on_model_scale(test).estimand, group)
 
 
 def edges_below(spec: Spec, treatments: Collection[Node]) -> frozenset[Edge]:

@@ -28,7 +28,7 @@ from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
 from bayescausal.model.build import build
-from bayescausal.model.lifts import entered, error_sd
+from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
@@ -149,14 +149,14 @@ def sampled(
     spec: Spec,
     data: Dataset,
     sampler: Sampler,
-    drawn: Mapping[str, np.ndarray],
+    prior_draws: Mapping[str, np.ndarray],
     settings: Settings,
     seed: int,
 ) -> Fit:
     """Sample until it has converged, and gather the groups of a fit.
 
-    ``drawn`` is the prior, draws first. Beside the draws a fit has replicas, convergence, and what
-    the data said of each effect.
+    Beside the draws a fit has replicas, convergence, and what the data said of each effect.
+    ``prior_draws`` have the draws first.
     """
     scm = compile_scm(spec, data)
 
@@ -173,7 +173,7 @@ def sampled(
         "versions": {name: version(name) for name in _STACK},
         "data_hash": data.hash,
     }
-    prior = groups.grouped(scm, {name: values[None] for name, values in drawn.items()})
+    prior = groups.grouped(scm, {name: values[None] for name, values in prior_draws.items()})
     posterior = groups.posterior(scm, tree)
     parts = {
         "prior": prior,
@@ -207,14 +207,16 @@ def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, 
     for test in fit.spec.experiments:
         draws, error = lift_draws(fit, test), error_sd(test, fit.data)
         draws = draws[np.isfinite(draws)]
-        deviation = entered(test).lift - draws.mean()
+        deviation = on_model_scale(test).lift - draws.mean()
         z[str(test.name)] = float(deviation / np.hypot(error, draws.std()))
         share[str(test.name)] = float(min(1.0, (draws.std() / error) ** 2))
 
-    def moved(spec: Spec, estimand: Estimand) -> np.ndarray:
+    def effect_under(spec: Spec, estimand: Estimand) -> np.ndarray:
         return total_effect(replace(fit, spec=spec), estimand)
 
-    stages = {name: first_stage(fit.spec, one, moved) for name, one in estimands.items()}
+    stages = {
+        name: first_stage(fit.spec, estimand, effect_under) for name, estimand in estimands.items()
+    }
     return {
         "contraction": {k: contraction(draws, prior[k]) for k, draws in effects.items()},
         "first_stage": {name: f for name, f in stages.items() if f is not None},

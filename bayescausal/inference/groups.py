@@ -54,13 +54,13 @@ def grouped(scm: SCM, draws: dict[str, np.ndarray]) -> xr.Dataset:
 
 def numbered(group: xr.Dataset) -> xr.Dataset:
     """Number the chains, and the draws where they are not: ArviZ aligns groups by coordinates."""
-    named = [d for d in ("chain", "draw") if d in group.dims and (d == "chain" or d not in group)]
-    return group.assign_coords({dim: np.arange(group.sizes[dim]) for dim in named})
+    dims = [d for d in ("chain", "draw") if d in group.dims and (d == "chain" or d not in group)]
+    return group.assign_coords({dim: np.arange(group.sizes[dim]) for dim in dims})
 
 
 def statistics(stats: xr.Dataset) -> xr.Dataset:
     """Name the statistics of a sampler as ArviZ does, whichever sampler they come from."""
-    names = {own: name for own, name in _ARVIZ_NAMES.items() if own in stats and name not in stats}
+    names = {key: name for key, name in _ARVIZ_NAMES.items() if key in stats and name not in stats}
     return numbered(stats.rename(names))
 
 
@@ -74,13 +74,13 @@ def observed(scm: SCM) -> xr.Dataset:
     )
 
 
-def replicas(scm: SCM, drawn: xr.Dataset, seed: int) -> xr.Dataset:
+def replicas(scm: SCM, parameter_draws: xr.Dataset, seed: int) -> xr.Dataset:
     """Predictive draws of each node given its observed parents; thinned where they are large."""
-    chains, draws = drawn.sizes["chain"], drawn.sizes["draw"]
+    chains, draws = parameter_draws.sizes["chain"], parameter_draws.sizes["draw"]
     cells = sum(path.size for path in observed(scm).data_vars.values())
     per_chain = min(draws, max(1, _REPLICATES // chains, _CELLS // (cells * chains)))
     thinned = np.linspace(0, draws - 1, per_chain).round().astype(int)
-    thin = drawn.isel(draw=thinned)
+    thin = parameter_draws.isel(draw=thinned)
     theta = {p.name: joined(thin[p.name]) for p in scm.parameters}
     paths = replicate(bind(scm, theta), np.random.default_rng(seed))
     dims = ("chain", "draw", *scm.data.dims)
@@ -112,20 +112,20 @@ def inputs(scm: SCM) -> xr.Dataset:
     return xr.Dataset({v: (dims, data.array(v)) for v in scm.spec.inputs}, coords=coords)
 
 
-def log_likelihood(scm: SCM, drawn: xr.Dataset, evaluate: Evaluate) -> xr.Dataset:
+def log_likelihood(scm: SCM, draws: xr.Dataset, evaluate: Evaluate) -> xr.Dataset:
     """Log density of every observed value in every draw, computed when it is first read."""
     paths = observed(scm)
     density = _Density(scm, evaluate)
     dims = ("chain", "draw", *scm.data.dims)
     variables = {
-        v: (dims, indexing.LazilyIndexedArray(_NodeDensity(density, k, (*_shape(drawn), *y.shape))))
+        v: (dims, indexing.LazilyIndexedArray(_NodeDensity(density, k, (*_shape(draws), *y.shape))))
         for k, (v, y) in enumerate(paths.data_vars.items())
     }
     return numbered(xr.Dataset(variables, coords=paths.coords))
 
 
-def _shape(drawn: xr.Dataset) -> tuple[int, int]:
-    return drawn.sizes["chain"], drawn.sizes["draw"]
+def _shape(draws: xr.Dataset) -> tuple[int, int]:
+    return draws.sizes["chain"], draws.sizes["draw"]
 
 
 class _Density:
@@ -158,9 +158,9 @@ class _NodeDensity(BackendArray):
 
     def __getitem__(self, key: Any) -> Any:
         outer = indexing.IndexingSupport.OUTER
-        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._values_at)
 
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+    def _values_at(self, key: tuple[Any, ...]) -> np.ndarray:
         values = self.density.node(self.position)
         for axis in reversed(range(len(key))):  # from behind: an integer takes its axis away
             values = values[(slice(None),) * axis + (key[axis],)]

@@ -98,8 +98,8 @@ def _stricter(settings: Settings, state: Convergence) -> Settings:
 
 def _only_short(state: Convergence) -> bool:
     """Whether all that is wrong with a run is its length."""
-    few = state.divergences <= MAX_DIVERGENT * state.draws
-    return few and state.max_rhat <= MAX_RHAT_TO_KEEP
+    has_few_divergent = state.divergences <= MAX_DIVERGENT * state.draws
+    return has_few_divergent and state.max_rhat <= MAX_RHAT_TO_KEEP
 
 
 def _appended(first: xr.DataTree, second: xr.DataTree) -> xr.DataTree:

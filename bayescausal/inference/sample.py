@@ -136,7 +136,7 @@ def _through_pymc(model: pm.Model) -> Sampler:
     return sample
 
 
-def _by_pymc(model: pm.Model, settings: Settings, seed: int, **more: Any) -> xr.DataTree:
+def _by_pymc(model: pm.Model, settings: Settings, seed: int, **arguments: Any) -> xr.DataTree:
     """Sample through PyMC; the sampler is named, as PyMC by itself takes nutpie where it can."""
     with model:
         return pm.sample(
@@ -148,7 +148,7 @@ def _by_pymc(model: pm.Model, settings: Settings, seed: int, **more: Any) -> xr.
             progressbar=settings.progress,
             compute_convergence_checks=False,
             nuts_sampler=settings.sampler,
-            **more,
+            **arguments,
         )
 
 
@@ -174,8 +174,8 @@ def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
         if pressed:
             raise KeyboardInterrupt
 
-    main, before = threading.main_thread(), signal.getsignal(signal.SIGINT)
-    listens = threading.current_thread() is main and before not in (None, signal.SIG_IGN)
+    main, previous_handler = threading.main_thread(), signal.getsignal(signal.SIGINT)
+    listens = threading.current_thread() is main and previous_handler not in (None, signal.SIG_IGN)
     if listens:
         signal.signal(signal.SIGINT, note)
     try:
@@ -186,7 +186,7 @@ def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
         raise
     finally:
         if listens:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, previous_handler)
 
 
 def _sampled(

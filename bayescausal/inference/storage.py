@@ -43,12 +43,12 @@ def load(path: str | Path) -> Fit:
         fit = Fit(spec, data, _draws(tree))
         if PLAIN in tree:
             fit.tree[PLAIN] = _draws(tree.children[PLAIN])
-        beside = ("spec", "data_settings", "data_notes")
-        fit.tree.attrs = {name: value for name, value in attrs.items() if name not in beside}
-        for one in (fit, fit.plain):
-            if one is not None:
-                _check(one)
-                groups.add_derived(one.scm, one.tree, one.evaluate)
+        metadata = ("spec", "data_settings", "data_notes")
+        fit.tree.attrs = {name: value for name, value in attrs.items() if name not in metadata}
+        for part in (fit, fit.plain):
+            if part is not None:
+                _check(part)
+                groups.add_derived(part.scm, part.tree, part.evaluate)
     except Exception as error:  # a part that is missing or of another shape than `save` writes
         raise damaged(Path(path), error) from None
     if fit.info["data_hash"] != data.hash:
@@ -74,8 +74,8 @@ def _data(attrs: dict[str, str], table: xr.Dataset) -> Dataset:
     """Return the data with the attributes that they had."""
     notes = parsed(attrs, "data_notes")
     table.attrs = notes["table"]
-    for name, own in notes["columns"].items():
-        table[name].attrs = own
+    for name, column_attrs in notes["columns"].items():
+        table[name].attrs = column_attrs
     return Dataset(table, **parsed(attrs, "data_settings"))
 
 
@@ -84,8 +84,8 @@ def _check(fit: Fit) -> None:
     for group in ("prior", "posterior"):
         draws = fit.tree[group].to_dataset()
         for parameter in fit.scm.parameters:
-            own = {parameter.dim: parameter.size} if parameter.dim else {}
-            shape = {dim: draws.sizes[dim] for dim in ("chain", "draw")} | own
+            label_dims = {parameter.dim: parameter.size} if parameter.dim else {}
+            shape = {dim: draws.sizes[dim] for dim in ("chain", "draw")} | label_dims
             variable = draws[parameter.name]
             if dict(variable.sizes) != shape or not np.issubdtype(variable.dtype, np.floating):
                 raise ValueError(f"{group}: '{parameter.name}' has no {shape} numbers")

@@ -14,7 +14,7 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import FewerRowsThanParameters
 from bayescausal.model.errors import Mixing, law, mixing
 from bayescausal.model.lifts import add_lifts
-from bayescausal.model.likelihood import correlation, observe, parameter, spread, strengths
+from bayescausal.model.likelihood import correlation, observe, parameter_variable, spread, strengths
 from bayescausal.model.mechanisms import stacked_curves, stacks
 from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.model.weighted import add_augmented
@@ -111,12 +111,12 @@ def _parameters(scm: SCM, path: Mapping[Node, TensorVariable]) -> tuple[Theta, M
     correlated = {f"{node}:sigma": node for node, row in mix.items() if len(row) > 1}
     media = [s for s in stacks(scm) if spec.mechanisms[s[0]].transforms]
     follow = {str(e) for stack in media for e in stack}
-    for free in (p for p in scm.parameters if p.name not in causes | follow):
-        if free.name in correlated:
-            node = correlated[free.name]
-            theta[free.name] = spread(node, free, mix[node][node])
+    for parameter in (p for p in scm.parameters if p.name not in causes | follow):
+        if parameter.name in correlated:
+            node = correlated[parameter.name]
+            theta[parameter.name] = spread(node, parameter, mix[node][node])
         else:
-            theta[free.name] = parameter(free, theta)
+            theta[parameter.name] = parameter_variable(parameter, theta)
     priors = {p.name: p.prior for p in scm.parameters}
     for stack in media:  # their swings need the shapes of the curves
         f = stacked_curves(scm, stack, theta, path, pt)

@@ -95,19 +95,19 @@ def continuation(
     def settle(node: Node, mu: Array) -> Array:
         past = np.broadcast_to(observed[node], (*size[:-1], start))
         if node in planned:
-            after = np.broadcast_to(planned[node][..., start:], size)
-            return np.concatenate([past, after], axis=-1)
+            future_path = np.broadcast_to(planned[node][..., start:], size)
+            return np.concatenate([past, future_path], axis=-1)
         row = mix.get(node, {node: np.ones(())})
         mixed = sum(widen(weight, scm.depth) * shocks[u] for u, weight in row.items())
         error = scm.sigma(node, theta) * mixed
         if (phi := theta.get(f"{node}:phi")) is not None:
             phi = widen(np.asarray(phi), scm.depth)[..., 0]
-            before = scm.link(node, past[..., -1:]) - mu[..., start - 1 : start]
-            last = np.broadcast_to(before, (*size[:-1], 1))[..., 0]
+            residual = scm.link(node, past[..., -1:]) - mu[..., start - 1 : start]
+            lagged_error = np.broadcast_to(residual, (*size[:-1], 1))[..., 0]
             for t in range(error.shape[-1]):
-                last = error[..., t] = phi * last + error[..., t]
-        after = scm.inverse(node, mu[..., start:] + error)
-        return np.concatenate([past, np.broadcast_to(after, size)], axis=-1)
+                lagged_error = error[..., t] = phi * lagged_error + error[..., t]
+        future_path = scm.inverse(node, mu[..., start:] + error)
+        return np.concatenate([past, np.broadcast_to(future_path, size)], axis=-1)
 
     world = evolve(longer, settle=settle)
     return {v: world[v] for v in scm.spec.modelled}

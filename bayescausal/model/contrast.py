@@ -34,8 +34,8 @@ class Scope(NamedTuple):
     @property
     def span(self) -> int:
         """Periods from the first that is counted to the last."""
-        counted = np.flatnonzero(self.counts.reshape(-1, self.counts.shape[-1]).any(axis=0))
-        return int(counted[-1] - counted[0]) + 1
+        counted_periods = np.flatnonzero(self.counts.reshape(-1, self.counts.shape[-1]).any(axis=0))
+        return int(counted_periods[-1] - counted_periods[0]) + 1
 
 
 def scope(scm: SCM, estimand: Estimand) -> Scope:
@@ -55,7 +55,7 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
         acts, counts = (place >= calendar.lead) & (place < last), place >= calendar.lead
         return Scope(units & acts, units & counts, int((units & acts).sum()), False)
     trained = np.arange(len(data.time)) >= data.history
-    window = trained & _inside(data, estimand)
+    window = trained & _window_mask(data, estimand)
     if not window.any():
         raise DataError(
             f"{estimand!r}: no period of the data lies in its window. The data run "
@@ -76,7 +76,7 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
     return Scope(units & window, units & mask, int((units & window).sum()), truncated)
 
 
-def _inside(data: Dataset, estimand: Estimand) -> np.ndarray:
+def _window_mask(data: Dataset, estimand: Estimand) -> np.ndarray:
     if estimand.window is None:
         return np.ones(len(data.time), bool)
     return period_mask(data.time, estimand.window)
@@ -93,12 +93,12 @@ def window_in_words(data: Dataset, estimand: Estimand) -> str:
     if estimand.window is None:
         return window_text(reach)
     start, end = estimand.window
-    counted = covered_days(data.time, (max(start, reach[0]), end))
-    if counted is None:
+    covered_window = covered_days(data.time, (max(start, reach[0]), end))
+    if covered_window is None:
         return f"none of {window_text(estimand.window)}"
-    same = start >= reach[0] and is_whole(data.time, estimand.window)
-    return window_text(counted) + (
-        "" if same else f", where {window_text(estimand.window)} was asked"
+    is_complete = start >= reach[0] and is_whole(data.time, estimand.window)
+    return window_text(covered_window) + (
+        "" if is_complete else f", where {window_text(estimand.window)} was asked"
     )
 
 

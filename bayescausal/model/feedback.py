@@ -24,8 +24,8 @@ def evolve(
     """Evaluate a world: causes before effects, feedback cycles until they agree with themselves.
 
     Nodes are evaluated in the groups of `SCM.groups`. One pass is exact for a group
-    without a cycle. In a cycle each pass settles at least ``back`` more periods, since what is
-    read too early is read that much later; ``periods / back`` passes, rounded up, are exact, and
+    without a cycle. In a cycle each pass settles at least ``lag`` more periods, since what is
+    read too early is read that much later; ``periods / lag`` passes, rounded up, are exact, and
     numbers stop as soon as a pass changes nothing.
 
     Parameters
@@ -56,14 +56,14 @@ def evolve(
     changed: frozenset[Node] = frozenset()
     for nodes, lag in scm.groups(do, everything=settle is not None):
 
-        def once(
+        def one_pass(
             world: Mapping[Node, Array], changed: frozenset[Node], nodes: tuple[Node, ...] = nodes
         ) -> tuple[dict[Node, Array], frozenset[Node]]:
             if settle is None:
                 return equations.intervene(do=do, changed=changed, guess=world, nodes=nodes)
             return equations.forward(settle, do=do, guess=world, nodes=nodes), changed
 
-        world, changed = once(world, changed)
+        world, changed = one_pass(world, changed)
         if not lag or (settle is None and not changed & {*nodes}):
             continue  # there is no cycle, or none was moved
         passes = -(-span // lag) - 1
@@ -72,8 +72,8 @@ def evolve(
             changed |= {*nodes}
             continue
         for _ in range(passes):
-            last, (world, changed) = world, once(world, changed)
-            if all(np.array_equal(world[v], last[v]) for v in nodes):
+            previous, (world, changed) = world, one_pass(world, changed)
+            if all(np.array_equal(world[v], previous[v]) for v in nodes):
                 break
     return world
 
@@ -105,18 +105,18 @@ def _repeated(
 
     def step(*args: Array) -> list[Array]:
         paths = dict(zip(nodes, args[: len(nodes)], strict=True))
-        inside = dict(zip(distinct, args[len(nodes) :], strict=True))
-        rest = (inside[value] for value in values_outside)
-        values = {name: next(rest) for name in theta}
-        factual = {v: next(rest) for v in observed}
-        around = {v: next(rest) for v in fixed}
-        along: dict[Node | Edge, Array] = {e: next(rest) for e in fed}
-        ways = {e: Mechanism(next(rest), next(rest), next(rest)) for e in incoming}
-        guess = around | paths
+        inner_values = dict(zip(distinct, args[len(nodes) :], strict=True))
+        inputs = (inner_values[value] for value in values_outside)
+        values = {name: next(inputs) for name in theta}
+        factual = {v: next(inputs) for v in observed}
+        fixed_paths = {v: next(inputs) for v in fixed}
+        fed_paths: dict[Node | Edge, Array] = {e: next(inputs) for e in fed}
+        ways = {e: Mechanism(next(inputs), next(inputs), next(inputs)) for e in incoming}
+        guess = fixed_paths | paths
         # a node that is still at its factual path adds nothing: all may count as changed
-        moved = {*around, *nodes}
+        changed = {*fixed_paths, *nodes}
         bound = replace(equations, theta=values, x=factual, edges=ways)
-        result, _ = bound.intervene(do=along, changed=moved, guess=guess, nodes=nodes)
+        result, _ = bound.intervene(do=fed_paths, changed=changed, guess=guess, nodes=nodes)
         return [result[v] for v in nodes]
 
     paths = pytensor.scan(

@@ -56,7 +56,7 @@ def terms(spec: Spec) -> tuple[Term, ...]:
     )
 
 
-def entered(test: Experiment) -> Experiment:
+def on_model_scale(test: Experiment) -> Experiment:
     """Return a test on the scale on which it enters the model: a cost as the return, its inverse.
 
         c +/- s   enters as   1/c +/- s/c^2
@@ -79,16 +79,16 @@ def entered(test: Experiment) -> Experiment:
 
 def error_sd(test: Experiment, data: Dataset) -> float:
     """Return the sd of a measurement as it is entered: its error, grown by its age, and bias."""
-    return entered(test).sd_at(age(test, data))
+    return on_model_scale(test).sd_at(age(test, data))
 
 
-def lift_data(spec: Spec, data: Dataset, without: Collection[str] = ()) -> dict[str, np.ndarray]:
+def lift_data(spec: Spec, data: Dataset, excluded: Collection[str] = ()) -> dict[str, np.ndarray]:
     """Return what the terms are given, by the names of their `pymc.Data`.
 
     Parameters
     ----------
     spec, data : Spec, Dataset
-    without : collection of str
+    excluded : collection of str
         Experiments to switch off: their error is `OFF` times as large and tied to no other. Give
         the result to ``pymc.set_data``: the model stays as it was compiled.
 
@@ -98,29 +98,36 @@ def lift_data(spec: Spec, data: Dataset, without: Collection[str] = ()) -> dict[
         ``lift:<name>:observed`` and ``lift:<name>:sd``, or ``:covariance``.
     """
     names = [str(test.name) for test in spec.experiments]
-    for name in without:
+    for name in excluded:
         if name not in names:
             raise SpecError(
                 f"There is no experiment '{name}'. There is {', '.join(names) or 'none'}."
                 f"{did_you_mean(name, names)}"
             )
-    out = {}
+    measurements = {}
     for term in terms(spec):
-        out[term.observed] = np.array([entered(test).lift for test in term.tests])
-        off = np.array([test.name in without for test in term.tests])
-        sds = np.array([error_sd(test, data) for test in term.tests]) * np.where(off, OFF, 1.0)
+        measurements[term.observed] = np.array([on_model_scale(test).lift for test in term.tests])
+        is_excluded = np.array([test.name in excluded for test in term.tests])
+        sds = np.array([error_sd(test, data) for test in term.tests]) * np.where(
+            is_excluded, OFF, 1.0
+        )
         slopes = [-(t.lift**-2) if t.estimand.scale == "cost" else 1.0 for t in term.tests]
         covariance = error_covariance(term.tests, sds / np.abs(slopes)) * np.outer(slopes, slopes)
-        tied = np.eye(len(off), dtype=bool) | ~(off[:, None] | off)
-        out[term.error] = np.where(tied, covariance, 0.0)
+        keeps_covariance = np.eye(len(is_excluded), dtype=bool) | ~(
+            is_excluded[:, None] | is_excluded
+        )
+        measurements[term.error] = np.where(keeps_covariance, covariance, 0.0)
         if len(term.tests) == 1:
-            out[term.observed], out[term.error] = out[term.observed][0], sds[0]
-    return out
+            measurements[term.observed], measurements[term.error] = (
+                measurements[term.observed][0],
+                sds[0],
+            )
+    return measurements
 
 
 def predict_lift(equations: Equations, test: Experiment) -> Array:
-    """Return what a test would measure without error: its share of the effect, as `entered`."""
-    return test.share * measure(equations, entered(test).estimand)
+    """Return its share of the effect, what a test would measure without error, `on_model_scale`."""
+    return test.share * measure(equations, on_model_scale(test).estimand)
 
 
 def remeasured(equations: Equations, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -133,17 +140,17 @@ def remeasured(equations: Equations, rng: np.random.Generator) -> dict[str, np.n
     rng : numpy Generator
     """
     scm = equations.scm
-    given = lift_data(scm.spec, scm.data)
+    measurements = lift_data(scm.spec, scm.data)
     for term in terms(scm.spec):
         effects = [predict_lift(equations, test) for test in term.tests]
         center = np.concatenate([np.ravel(effect) for effect in effects])
-        error, nu = given[term.error], term.tests[0].nu
+        error, nu = measurements[term.error], term.tests[0].nu
         if len(term.tests) > 1:
-            given[term.observed] = rng.multivariate_normal(center, error)
+            measurements[term.observed] = rng.multivariate_normal(center, error)
         else:
             shock = rng.standard_normal() if nu is None else rng.standard_t(nu)
-            given[term.observed] = np.array(center[0] + error * shock)
-    return given
+            measurements[term.observed] = np.array(center[0] + error * shock)
+    return measurements
 
 
 def add_lifts(equations: Equations) -> None:
@@ -162,14 +169,16 @@ def add_lifts(equations: Equations) -> None:
             OverlappingExperiments,
             stacklevel=3,
         )
-    given = {name: pm.Data(name, value) for name, value in lift_data(scm.spec, scm.data).items()}
+    measurements = {
+        name: pm.Data(name, value) for name, value in lift_data(scm.spec, scm.data).items()
+    }
     for term in terms(scm.spec):
-        seen, error = given[term.observed], given[term.error]
+        observed, error = measurements[term.observed], measurements[term.error]
         effects = [predict_lift(equations, test) for test in term.tests]
         nu = term.tests[0].nu
         if len(effects) > 1:
-            pm.MvNormal(term.name, mu=pt.stack(effects), cov=error, observed=seen)
+            pm.MvNormal(term.name, mu=pt.stack(effects), cov=error, observed=observed)
         elif nu is None:
-            pm.Normal(term.name, mu=effects[0], sigma=error, observed=seen)
+            pm.Normal(term.name, mu=effects[0], sigma=error, observed=observed)
         else:
-            pm.StudentT(term.name, nu=nu, mu=effects[0], sigma=error, observed=seen)
+            pm.StudentT(term.name, nu=nu, mu=effects[0], sigma=error, observed=observed)

@@ -38,29 +38,31 @@ SCALES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _FLAT = 1e-12  # a curve that saturates flat keeps a finite gradient
 
 
-def parameter(free: Parameter, theta: Theta) -> TensorVariable:
+def parameter_variable(parameter: Parameter, theta: Theta) -> TensorVariable:
     """Make the random variable of a parameter, inside a model context."""
-    if free.pooled:
-        mean, spread = free.pooled
+    if parameter.pooled:
+        mean, spread = parameter.pooled
         if mean is None:
-            return deviations(free, theta[spread])
-        return pm.Normal(free.name, mu=theta[mean], sigma=theta[spread], dims=free.dim)
-    prior = PyMCPrior(free.prior.distribution, **dict(free.prior.parameters), dims=free.dim)
-    return prior.create_variable(free.name)
+            return deviations(parameter, theta[spread])
+        return pm.Normal(parameter.name, mu=theta[mean], sigma=theta[spread], dims=parameter.dim)
+    prior = PyMCPrior(
+        parameter.prior.distribution, **dict(parameter.prior.parameters), dims=parameter.dim
+    )
+    return prior.create_variable(parameter.name)
 
 
-def deviations(free: Parameter, spread: TensorVariable) -> TensorVariable:
+def deviations(parameter: Parameter, spread: TensorVariable) -> TensorVariable:
     """Make deviations of units, ``s ~ Normal(0, spread)`` with the sum of s zero.
 
     Many periods pin down a unit's scale of errors: it is sampled as it stands. What a channel does
     in a unit may be known well or hardly at all, so it is sampled halfway between that and units of
     the spread: ``s = sqrt(spread) z`` with ``z ~ Normal(0, sqrt(spread))``.
     """
-    if free.name.endswith(":sigma:unit"):
-        return pm.ZeroSumNormal(free.name, sigma=spread, dims=free.dim)
+    if parameter.name.endswith(":sigma:unit"):
+        return pm.ZeroSumNormal(parameter.name, sigma=spread, dims=parameter.dim)
     half = pt.sqrt(spread)
-    score = pm.ZeroSumNormal(f"{free.name}:score", sigma=half, dims=free.dim)
-    return pm.Deterministic(free.name, half * score, dims=free.dim)
+    score = pm.ZeroSumNormal(f"{parameter.name}:score", sigma=half, dims=parameter.dim)
+    return pm.Deterministic(parameter.name, half * score, dims=parameter.dim)
 
 
 def strengths(
@@ -87,7 +89,7 @@ def strengths(
             value = _scaled(f"{edge}:swing", prior, times[k]) / times[k]
             variables.append(pm.Deterministic(str(edge), value))
         else:
-            variables.append(parameter(Parameter(str(edge), prior), {}))
+            variables.append(parameter_variable(Parameter(str(edge), prior), {}))
     return variables
 
 
@@ -101,12 +103,12 @@ def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:
     return getattr(pm, prior.distribution)(name, **scaled)
 
 
-def correlation(free: Parameter) -> TensorVariable:
+def correlation(parameter: Parameter) -> TensorVariable:
     """Make the correlation of two errors, sampled through `Control` when all of (-1, 1) is open."""
-    bounds = dict(free.prior.parameters)
+    bounds = dict(parameter.prior.parameters)
     is_unbounded = (bounds.get("lower"), bounds.get("upper")) == (-1, 1)
     chosen = {"default_transform": Control()} if is_unbounded else {}
-    return getattr(pm, free.prior.distribution)(free.name, **bounds, **chosen)
+    return getattr(pm, parameter.prior.distribution)(parameter.name, **bounds, **chosen)
 
 
 class Control(Transform):
@@ -134,7 +136,7 @@ class Control(Transform):
         return -1.5 * pt.log1p(value**2)
 
 
-def spread(node: Node, free: Parameter, share: TensorVariable) -> TensorVariable:
+def spread(node: Node, parameter: Parameter, share: TensorVariable) -> TensorVariable:
     """Make the scale of a node's errors, sampled through what shared causes leave of it.
 
         tau = sigma sqrt(1 - R^2)
@@ -142,10 +144,10 @@ def spread(node: Node, free: Parameter, share: TensorVariable) -> TensorVariable
     The data pin down ``tau``, the spread given the nodes before it in its district, not
     ``sigma``. The prior stays on ``sigma``: of a scale family, ``tau`` has the scaled one.
     """
-    if free.prior.distribution not in SCALES:
-        return parameter(free, {})
-    tau = _scaled(f"{node}:tau", free.prior, share)
-    return pm.Deterministic(free.name, tau / share)
+    if parameter.prior.distribution not in SCALES:
+        return parameter_variable(parameter, {})
+    tau = _scaled(f"{node}:tau", parameter.prior, share)
+    return pm.Deterministic(parameter.name, tau / share)
 
 
 def observe(
@@ -153,7 +155,7 @@ def observe(
 ) -> TensorVariable:
     """Make the observed random variable of a node: ``g(x) ~ Noise(law)``, in original units.
 
-    ``made`` is on the link scale; it and ``observed`` cover the training periods.
+    The law is on the link scale; it and ``observed`` cover the training periods.
     """
     scale, settings = scm.scale[node], {"observed": observed, "dims": scm.data.dims}
     kind, mu, sigma = innovations(theta, node, scm.depth), conditional.location, conditional.spread

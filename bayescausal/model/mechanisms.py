@@ -10,7 +10,7 @@ import numpy as np
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.structure import SCM, Mechanism
-from bayescausal.specs.response import Seen
+from bayescausal.specs.response import CurveSummary
 from bayescausal.specs.transform import widen
 
 type Stack = tuple[Edge, ...]
@@ -111,11 +111,11 @@ def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:
     width = training.max(axis=-1) - training.min(axis=-1)
     width = width.max(axis=-1) if scm.data.is_panel else width
     shares = np.array([_share(scm, e) for e in stack])
-    return strength.beta(1.0, Seen(abs(training).mean(axis=dims), width, gain, shares))
+    return strength.beta(1.0, CurveSummary(abs(training).mean(axis=dims), width, gain, shares))
 
 
 def _share(scm: SCM, edge: Edge) -> float:
-    """Expected part of an edge's source in what the media into its target bring: `Seen.share`."""
+    """Share of an edge's source in what the media into its target bring: `CurveSummary`."""
     channels = {
         e.source for e, r in scm.spec.mechanisms.items() if e.target == edge.target and r.transforms
     }

@@ -27,15 +27,19 @@ class Timeline(NamedTuple):
         return self.lead + self.length + self.tail
 
 
-def timeline(estimand: Estimand, far: int) -> Timeline:
-    """Return how long the world lasts, given how `far` exposure reaches.
+def timeline(estimand: Estimand, exposure_reach: int) -> Timeline:
+    """Return how long the world lasts, given how many periods exposure reaches.
 
     Before a path the control's first value holds, for as long as exposure reaches: the test
     starts from a settled response. A steady state is the last period of that lead and one.
     """
     if estimand.off_panel == "steady":
-        return Timeline(far, 1, 0)
-    return Timeline(far, estimand.length or 1, far if estimand.tail is None else estimand.tail)
+        return Timeline(exposure_reach, 1, 0)
+    return Timeline(
+        exposure_reach,
+        estimand.length or 1,
+        exposure_reach if estimand.tail is None else estimand.tail,
+    )
 
 
 def means(scm: SCM, periods: int) -> dict[Node, np.ndarray]:
@@ -48,19 +52,19 @@ def means(scm: SCM, periods: int) -> dict[Node, np.ndarray]:
 
 
 def worlds(
-    scm: SCM, estimand: Estimand, when: Timeline
+    scm: SCM, estimand: Estimand, calendar: Timeline
 ) -> tuple[dict[Node | Edge, Array], dict[Node | Edge, Array]]:
     """Whole paths of what is set: in the active world, and in the control world."""
     active: dict[Node | Edge, Array] = {}
     control: dict[Node | Edge, Array] = {}
-    for node, still in means(scm, when.length).items():
+    for node, mean_path in means(scm, calendar.length).items():
         if node not in estimand.keys:
             continue
-        high = _path(scm, estimand, node, estimand.active[node], still)
-        low = _path(scm, estimand, node, estimand.control[node], still)
+        high = _path(scm, estimand, node, estimand.active[node], mean_path)
+        low = _path(scm, estimand, node, estimand.control[node], mean_path)
         steady = estimand.off_panel == "steady"
-        active[node] = _extend(high, high if steady else low, when)
-        control[node] = _extend(low, low, when)
+        active[node] = _extend(high, high if steady else low, calendar)
+        control[node] = _extend(low, low, calendar)
     if all(np.array_equal(active[node], control[node]) for node in control):
         raise DataError(
             f"{estimand!r}: both worlds have the same path of {', '.join(estimand.keys)}, so the "
@@ -69,32 +73,35 @@ def worlds(
     return active, control
 
 
-def _extend(path: np.ndarray, around: np.ndarray, when: Timeline) -> np.ndarray:
+def _extend(path: np.ndarray, level_path: np.ndarray, calendar: Timeline) -> np.ndarray:
     """Put the first value of one path before another, and its last value after it."""
-    before = np.repeat(around[..., :1], when.lead, axis=-1)
-    after = np.repeat(around[..., -1:], when.tail, axis=-1)
-    return np.concatenate([before, path, after], axis=-1)
+    lead_path = np.repeat(level_path[..., :1], calendar.lead, axis=-1)
+    tail_path = np.repeat(level_path[..., -1:], calendar.tail, axis=-1)
+    return np.concatenate([lead_path, path, tail_path], axis=-1)
 
 
 def _path(
-    scm: SCM, estimand: Estimand, node: Node, value: Intervention, still: np.ndarray
+    scm: SCM, estimand: Estimand, node: Node, value: Intervention, mean_path: np.ndarray
 ) -> np.ndarray:
     """Evaluate an intervention in the test's own periods; a function gets the mean's path."""
-    level = np.asarray(value(still.copy()) if callable(value) else value, dtype=float)
-    if level.shape not in ((), still.shape, still.shape[-1:]) or not np.isfinite(level).all():
+    level = np.asarray(value(mean_path.copy()) if callable(value) else value, dtype=float)
+    if (
+        level.shape not in ((), mean_path.shape, mean_path.shape[-1:])
+        or not np.isfinite(level).all()
+    ):
         raise DataError(
             f"{estimand!r}: '{node}' must have finite values in the shape of the test, "
-            f"{still.shape}; got shape {level.shape}."
+            f"{mean_path.shape}; got shape {level.shape}."
         )
     if level.min() < 0 and scm.saturates(node):
         raise DataError(
             f"{estimand!r}: '{node}' is negative (down to {level.min():g}), but it saturates: "
             "exposure cannot be negative. Set zero or more."
         )
-    return np.broadcast_to(level, still.shape)
+    return np.broadcast_to(level, mean_path.shape)
 
 
-def setting(equations: Equations, estimand: Estimand, when: Timeline) -> Equations:
+def setting(equations: Equations, estimand: Estimand, calendar: Timeline) -> Equations:
     """Return the equations in the test's own world: what is factual in both of its sides.
 
     Nodes are at their means, treatments as in the control world. A mediator is at its mean while
@@ -103,8 +110,8 @@ def setting(equations: Equations, estimand: Estimand, when: Timeline) -> Equatio
     """
     scm, xp = equations.scm, equations.xp
     constant = np.asarray if xp is np else xp.as_tensor
-    x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, when.periods).items()}
-    for node, path in worlds(scm, estimand, when)[1].items():
+    x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, calendar.periods).items()}
+    for node, path in worlds(scm, estimand, calendar)[1].items():
         x[str(node)] = constant(path)
     edges = {
         e: Mechanism(m.beta, m.center, equations.curve(e, x[e.source]))

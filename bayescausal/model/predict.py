@@ -57,7 +57,7 @@ def pointwise(equations: Equations) -> dict[Node, Array]:
 
 def _given_observed(
     equations: Equations,
-    read: Callable[[Node, Law, Array], Array],
+    statistic: Callable[[Node, Law, Array], Array],
 ) -> dict[Node, Array]:
     """Read something off the law of each modelled node, causes first, and its observed values.
 
@@ -72,7 +72,7 @@ def _given_observed(
     def settle(node: Node, mu: Array) -> Array:
         eta = scm.link(node, x[node][..., start:])
         conditional = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
-        shocks[node], values[node] = conditional.shock, read(node, conditional, eta)
+        shocks[node], values[node] = conditional.shock, statistic(node, conditional, eta)
         return x[node]
 
     equations.forward(settle)

@@ -47,12 +47,12 @@ class Parameter(NamedTuple):
 class Group(NamedTuple):
     """Nodes that are evaluated together.
 
-    ``back`` is the shortest lag at which one of them reads itself, or one that is evaluated after
+    ``lag`` is the shortest lag at which one of them reads itself, or one that is evaluated after
     it; zero where none does, and one pass is exact.
     """
 
     nodes: tuple[Node, ...]
-    back: int
+    lag: int
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class SCM:
         Every free parameter, in the order of the equations.
     coords : dict
         Labels of the dims.
-    before : dict of str to array
+    initial_level : dict of str to array
         By node that acts plainly and later: its scaled level before the data start.
     """
 
@@ -81,7 +81,7 @@ class SCM:
     design: dict[Node, dict[str, np.ndarray]]
     parameters: tuple[Parameter, ...]
     coords: dict[str, Any]
-    before: dict[Node, np.ndarray]
+    initial_level: dict[Node, np.ndarray]
 
     @property
     def depth(self) -> int:
@@ -143,14 +143,16 @@ class SCM:
         """Back to original units."""
         return self.scale[node] * (xp.exp(eta) if self.spec.link(node) == "log" else eta)
 
-    def move(self, node: Node, x: Array, by: Array, xp: Any = np) -> Array:
-        """``inverse(link(x) + by)``, exactly ``x`` when ``by`` is zero."""
-        return x * xp.exp(by) if self.spec.link(node) == "log" else x + self.scale[node] * by
+    def move(self, node: Node, x: Array, change: Array, xp: Any = np) -> Array:
+        """``inverse(link(x) + change)``, exactly ``x`` when ``change`` is zero."""
+        return (
+            x * xp.exp(change) if self.spec.link(node) == "log" else x + self.scale[node] * change
+        )
 
     def baseline(self, node: Node, theta: Theta, xp: Any = np) -> Array:
         """Intercept and baseline terms of a node's equation, on the link scale."""
-        total, *rest = self.baseline_terms(node, theta, xp).values()
-        for path in rest:
+        total, *terms = self.baseline_terms(node, theta, xp).values()
+        for path in terms:
             total = total + path
         return total + np.zeros(len(self.data.time))
 
@@ -180,7 +182,7 @@ class SCM:
     def delayed(self, edge: Edge, x: Array, xp: Any = np) -> Array:
         """The source of an edge as it arrives: scaled, and later by the lag."""
         curved = self.spec.mechanisms[edge].transforms
-        first = None if curved else self.before.get(edge.source)
+        first = None if curved else self.initial_level.get(edge.source)
         return shift(xp, x / self.scale[edge.source], edge.lag, first)
 
     def sigma(self, node: Node, theta: Theta, xp: Any = np) -> Array:
@@ -237,8 +239,10 @@ def compile_scm(spec: Spec, data: Dataset) -> SCM:
     scale = {v: _scale(spec, data, v) for v in nodes}
     lagged = {e.source for e in spec.mechanisms if e.lag}
     start = data.history
-    before = {v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in lagged}
-    return SCM(spec, data, scale, design, tuple(parameters), coords, before)
+    initial_level = {
+        v: data.array(v)[..., start:].mean(axis=-1, keepdims=True) / scale[v] for v in lagged
+    }
+    return SCM(spec, data, scale, design, tuple(parameters), coords, initial_level)
 
 
 def _scale(spec: Spec, data: Dataset, node: Node) -> np.ndarray:

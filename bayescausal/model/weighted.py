@@ -50,7 +50,7 @@ class Rows(NamedTuple):
         The district, causes first.
     indices : dict of block to array of int
         Position in the flattened training data, by block.
-    made : dict of node to array
+    synthetic : dict of node to array
         Values that were not observed, on the scale of the link.
     weights : array
         Of the log likelihood: ``n w_i`` for augmented rows, in units of lambda eta; then -1 for the
@@ -59,7 +59,7 @@ class Rows(NamedTuple):
 
     nodes: tuple[Node, ...]
     indices: dict[str, np.ndarray]
-    made: dict[Node, np.ndarray]
+    synthetic: dict[Node, np.ndarray]
     weights: np.ndarray
 
 
@@ -166,7 +166,7 @@ def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Ro
     involved |= {UNIT} & {*augmented.order}
     involved |= {TIME} if any(scm.design[v] for v in nodes) else set()
     relevant, open_ = set(involved), [v for v in involved if v in augmented.plan.synthetic_nodes]
-    while open_:  # a made value depends on where its causes came from
+    while open_:  # a synthetic value depends on where its causes came from
         parents = {*augmented.plan.factorization.pillows[open_.pop()]} - relevant
         relevant |= parents
         open_ += [v for v in parents if v in augmented.plan.synthetic_nodes]
@@ -209,14 +209,14 @@ def row_density(
             place = place + units * periods
         mu = _flat(scm, scm.baseline(node, theta, xp), xp)[..., place]
         for edge in scm.spec.structure.incoming(node):
-            value, way = rows.made.get(edge.source), equations.edges[edge]
+            value, way = rows.synthetic.get(edge.source), equations.edges[edge]
             if value is None:
                 path = _flat(scm, way.response(way.factual), xp)
                 mu = mu + path[..., rows.indices[edge.source]]
             else:
                 mu = mu + _response_at(equations, edge, value, units)
-        if node in rows.made:
-            eta = rows.made[node]
+        if node in rows.synthetic:
+            eta = rows.synthetic[node]
         else:
             eta = _flat(scm, scm.link(node, scm.factual[node]), np)[index]
         # the dims that parameters widen to

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bayescausal.errors import NotConverged
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.presentation.formatting import number
 from bayescausal.thresholds import AUGMENTATION_SHIFT
@@ -63,4 +64,4 @@ def moved_effects(table: pd.DataFrame) -> list[str]:
 def _cell(row: pd.Series, prefix: str) -> dict[str, Any]:
     median, low, high = (number(row[f"{prefix}{key}"]) for key in ("median", "low", "high"))
     cell = {"median": median, "interval": f"{low} to {high}", "note": ""}
-    return {**cell, "unknown": row["grade"] == "X"}
+    return {**cell, "unknown": row["grade"] == Letter.X}

@@ -17,6 +17,7 @@ from bayescausal.decisions.optimizer import optimize
 from bayescausal.errors import BayesCausalError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
+from bayescausal.identification.status import Status
 from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import window_in_words
 from bayescausal.presentation.decomposition_plots import plot_decomposition
@@ -121,35 +122,38 @@ def _origin(fit: Fit, outcome: Node, prob: float) -> Section:
     draws = decomposition(fit, outcome=outcome, channels=names, total=True)
     observed = float(draws.isel(chain=0, draw=0).sum())
     size = abs(draws).max(("chain", "draw")).to_numpy()
-    seen = size > 1e-9 * abs(observed)
-    even = draws["component"].to_numpy()[~seen & np.isin(draws["kind"], ["baseline", "control"])]
-    kept = draws.isel(component=seen)
-    kinds = kept["kind"].to_numpy()
-    rows = [_part(fit, kept.isel(component=k), observed, prob) for k in range(len(kinds))]
-    outside = np.isin(kinds, ["baseline", "control"])
-    media = np.isin(kinds, ["channel", "overlap"])
+    is_present = size > 1e-9 * abs(observed)
+    is_described = np.isin(draws["kind"], ["baseline", "control"])
+    zero_parts = draws["component"].to_numpy()[~is_present & is_described]
+    parts = draws.isel(component=is_present)
+    kinds = parts["kind"].to_numpy()
+    rows = [_part(fit, parts.isel(component=k), observed, prob) for k in range(len(kinds))]
+    is_baseline = np.isin(kinds, ["baseline", "control"])
+    is_media = np.isin(kinds, ["channel", "overlap"])
     letter = fit.evidence.grade(incremental(names, outcome=outcome)).letter
-    without = _sum(kept.isel(component=outside), "without the channels", "", fit, observed, prob)
-    together = _sum(
-        kept.isel(component=media), "all channels together", str(letter), fit, observed, prob
+    baseline_row = _sum(
+        parts.isel(component=is_baseline), "without the channels", "", fit, observed, prob
     )
-    groups = [(outside, without), (media, together), (kinds == "residual", None)]
+    media_row = _sum(
+        parts.isel(component=is_media), "all channels together", str(letter), fit, observed, prob
+    )
+    groups = [(is_baseline, baseline_row), (is_media, media_row), (kinds == "residual", None)]
     listing = []
     for chosen, total in groups:
-        group = [row for row, inside in zip(rows, chosen, strict=True) if inside]
+        group = [row for row, is_member in zip(rows, chosen, strict=True) if is_member]
         listing += group + ([total] if total and len(group) > 1 else [])
     return {
         "outcome": outcome,
         "rows": listing,
         "observed": number(observed),
-        "even": listed(even) if len(even) else "",
+        "even": listed(zero_parts) if len(zero_parts) else "",
         "overlaps": "overlap" in kinds,
         "why_overlap": overlap(fit.spec, names, [outcome]).partition(": ")[2],
         "log": fit.spec.link(outcome) == "log",
-        "figure": plot_decomposition(kept, prob=prob),
+        "figure": plot_decomposition(parts, prob=prob),
         "alt": f"Waterfall of {outcome} from its baseline through each channel to what was "
         "observed, with intervals. The table of parts gives the numbers.",
-        "lead": _made(together, outcome, names, prob),
+        "lead": _media_share(media_row, outcome, names, prob),
     }
 
 
@@ -168,20 +172,20 @@ def _part(fit: Fit, draws: Draws, observed: float, prob: float) -> Section:
 
 
 def _sum(parts: Draws, name: str, letter: str, fit: Fit, observed: float, prob: float) -> Section:
-    whole = parts.reset_coords(drop=True).sum("component")
-    whole = whole.assign_coords(grade=letter, component=name, kind="channel", channel="")
-    return {**_part(fit, whole, observed, prob), "kind": "", "total": True}
+    total = parts.reset_coords(drop=True).sum("component")
+    total = total.assign_coords(grade=letter, component=name, kind="channel", channel="")
+    return {**_part(fit, total, observed, prob), "kind": "", "total": True}
 
 
-def _made(together: Section, outcome: Node, names: Sequence[Node], prob: float) -> str:
-    if together["amount"]["unknown"]:
+def _media_share(media_row: Section, outcome: Node, names: Sequence[Node], prob: float) -> str:
+    if media_row["amount"]["unknown"]:
         return (
             f"How much of {outcome} {listed(names)} made is not known: not all of it is identified."
         )
     subject = f"{names[0]} made" if len(names) == 1 else f"{listed(names)} together made"
-    part, interval = together["share"]["median"], together["share"]["interval"]
+    part, interval = media_row["share"]["median"], media_row["share"]["interval"]
     return (
-        f"{subject} {part} of {outcome} ({prob:.0%} interval {interval}). {together['standing']}."
+        f"{subject} {part} of {outcome} ({prob:.0%} interval {interval}). {media_row['standing']}."
     )
 
 
@@ -199,21 +203,22 @@ def _window(fit: Fit, outcome: Node) -> tuple[Any, Any]:
 
 def _spending(fit: Fit, outcome: Node, prob: float) -> Section:
     names, window = list(paid(fit, outcome)), _window(fit, outcome)
+    place = {"outcome": outcome, "window": window}
     draws = business_measures(fit, names, outcome=outcome, window=window)
     rows: list[Section] = []
     for name in names:
-        of = draws.sel(channel=name).drop_vars("channel")
+        channel_draws = draws.sel(channel=name).drop_vars("channel")
         row: Section = {
-            measure: cell(fit, of.sel(measure=measure).drop_vars("measure"), kind, prob)
+            measure: cell(fit, channel_draws.sel(measure=measure).drop_vars("measure"), kind, prob)
             for measure, kind in _SHOWN.items()
         }
-        row["curve"] = _place(fit, name, of, {"outcome": outcome, "window": window}, prob)
+        row["curve"] = _place(fit, name, channel_draws, place, prob)
         rows.append({"channel": name, **row})
     running = [str(row["channel"]) for row in rows if math.isfinite(row["spend"]["size"])]
     figure = None
     if running:
-        few = fit.thinned(draw_indices(fit.shape, max(_CURVE_DRAWS, fit.shape[0])))
-        figure = plot_spend_response(few, running, outcome=outcome, window=window, prob=prob)
+        thinned = fit.thinned(draw_indices(fit.shape, max(_CURVE_DRAWS, fit.shape[0])))
+        figure = plot_spend_response(thinned, running, outcome=outcome, window=window, prob=prob)
     count = min(_CURVE_DRAWS, fit.shape[0] * fit.shape[1])
     return {
         "rows": rows,
@@ -260,11 +265,12 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
     best = optimize(fit, outcome=outcome, window=_window(fit, outcome))
     gain = table_of(best.gain, prob).iloc[0]
     count = fit.shape[0] * fit.shape[1]
-    held = {str(c): str(why) for c, why in best.table["at"].items() if _held(best, str(c))}
-    held |= {
+    moves = [c for c in best.table.index if not _is_held(best, c)]
+    reasons = {str(c): str(best.table.loc[c, "at"]) for c in best.table.index if c not in moves}
+    reasons |= {
         c: _why_left_out(fit, c) for c in channels_of(fit, outcome) if c not in best.table.index
     }
-    stays = [f"{c}: {_in_full(fit, c, outcome, why)}" for c, why in held.items()]
+    stays = [f"{c}: {_in_full(fit, c, outcome, reason)}" for c, reason in reasons.items()]
     interval = f"{number(gain['low'])} to {number(gain['high'])}"
     window = _dates(best.gain.attrs["window"])
     words = {
@@ -273,7 +279,6 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
         "chance": chance(best.p_gain, count),
         "standing": standing(str(gain["grade"])),
     }
-    moves = [c for c in best.table.index if not _held(best, c)]
     action = _action(fit, best, moves, str(gain["grade"]))
     evidence = (
         f"Among splits of what {window} cost, each channel at half to one and a half times "
@@ -284,7 +289,7 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
     if len(moves) == 1:
         evidence = f"Only {moves[0]} can move, and the total is kept."
     if stays:
-        evidence += f" Not moved: {listed(f'{c} ({why})' for c, why in held.items())}."
+        evidence += f" Not moved: {listed(f'{c} ({reason})' for c, reason in reasons.items())}."
     return {
         "action": action,
         "evidence": evidence,
@@ -305,7 +310,7 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
     }
 
 
-def _held(best: Allocation, name: Node) -> bool:
+def _is_held(best: Allocation, name: Node) -> bool:
     return name not in best.plan.active
 
 
@@ -313,19 +318,19 @@ def _why_left_out(fit: Fit, name: Node) -> str:
     return "it follows other channels" if name in fit.data.spend else "no spend on record"
 
 
-def _in_full(fit: Fit, name: Node, outcome: Node, why: str) -> str:
+def _in_full(fit: Fit, name: Node, outcome: Node, reason: str) -> str:
     """Say why a channel is not moved, and what would let it move."""
-    if why == "not identified":
+    if reason == Status.NOT_IDENTIFIED:
         page = fit.evidence.verdict(incremental(name, outcome=outcome))
         return " ".join(
             filter(None, ["its effect is not identified.", obstacle(page), remedy(page)])
         )
-    if why == "it follows other channels":
+    if reason == "it follows other channels":
         return (
             "its spend follows other channels, and what that costs is taken off the gain. To set "
             "it by hand, name it in optimize(channels=...)."
         )
-    return f"{why}."
+    return f"{reason}."
 
 
 def _units(fit: Fit, outcome: Node) -> str:
@@ -338,19 +343,20 @@ def _dates(window: str) -> str:
 
 def _move(best: Allocation, name: Node) -> Section:
     line = best.table.loc[name]
-    held = _held(best, name)
+    is_held = _is_held(best, name)
     change = line["optimum"] - line["present"]
-    known = math.isfinite(line["scatter_5%"])
+    scatter = f"{number(line['scatter_5%'])} to {number(line['scatter_95%'])}"
+    scatter = scatter if math.isfinite(line["scatter_5%"]) else ""
     return {
         "channel": name,
         "now": number(line["present"]),
         "then": number(line["optimum"]),
-        "held": held,
-        "change": "held" if held else f"{_signed(change)} ({line['factor'] - 1:+.0%})",
-        "range": f"{number(line['scatter_5%'])} to {number(line['scatter_95%'])}" if known else "",
-        "before": "" if held else number(line["mroas_present"]),
+        "held": is_held,
+        "change": "held" if is_held else f"{_signed(change)} ({line['factor'] - 1:+.0%})",
+        "range": scatter,
+        "before": "" if is_held else number(line["mroas_present"]),
         "after": ""
-        if held
+        if is_held
         else {
             "median": number(line["mroas"]),
             "interval": f"{number(line['mroas_5%'])} to {number(line['mroas_95%'])}",
@@ -397,7 +403,7 @@ def _shifts(best: Allocation, moves: Sequence[Node]) -> str:
     if large.empty:
         return ""
 
-    def named(part: Any) -> str:
+    def channels_in(part: Any) -> str:
         names = [str(c) for c in part.index[:_NAMED_MOVES]]
         if len(part) > _NAMED_MOVES:
             names.append(f"{len(part) - _NAMED_MOVES} more")
@@ -405,5 +411,5 @@ def _shifts(best: Allocation, moves: Sequence[Node]) -> str:
 
     if giving.empty or taking.empty:
         verb = "spend {} less on {}" if taking.empty else "spend {} more on {}"
-        return verb.format(number(abs(large.sum())), named(large))
-    return f"move {number(-giving.sum())} from {named(giving)} to {named(taking)}"
+        return verb.format(number(abs(large.sum())), channels_in(large))
+    return f"move {number(-giving.sum())} from {channels_in(giving)} to {channels_in(taking)}"

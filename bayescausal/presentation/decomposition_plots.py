@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bayescausal._types import Draws
 from bayescausal.errors import SpecError, shown
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.formatting import graded_name, number
 from bayescausal.presentation.plot_style import (
@@ -82,8 +83,8 @@ def _running(draws: Draws) -> pd.DataFrame:
 
 
 def _waterfall(draws: Draws, prob: float, alarm: str) -> Figure:
-    rest = [d for d in draws.dims if d not in ("chain", "draw", "component")]
-    total = draws.sum(rest, keep_attrs=True)
+    other_dims = [d for d in draws.dims if d not in ("chain", "draw", "component")]
+    total = draws.sum(other_dims, keep_attrs=True)
     table, ends = table_of(total, prob), _running(total).to_numpy()
     starts = np.concatenate([[0.0], ends[:-1]])
     outcome, rows = draws.attrs["outcome"], range(len(table))
@@ -97,7 +98,7 @@ def _waterfall(draws: Draws, prob: float, alarm: str) -> Figure:
     )
     (ax,) = panels(sheet, 1, 1)
     for row, line, start, end in zip(rows, table.itertuples(), starts, ends, strict=True):
-        weak = line.grade == "X"
+        weak = line.grade == Letter.X
         color = _COLORS.get(line.kind, "white")
         look: dict[str, Any] = {"color": color}
         if weak or line.kind == "residual":
@@ -136,15 +137,15 @@ def _area(draws: Draws, alarm: str) -> Figure:
     )
     (ax,) = panels(sheet, 1, 1)
     shades = iter(_SHADES * len(bands))
-    below = np.zeros(len(time))
+    floor = np.zeros(len(time))
     for (kind, channel), top in zip(bands, ends.to_numpy(), strict=True):
         if kind == "residual":
             ax.plot(time, top, "o", color=INK, markersize=2.4, label=f"observed {outcome}")
             continue
         color = next(shades) if channel else _COLORS[kind]
         look = {"color": color, "alpha": 0.8, "linewidth": 0, "label": channel or kind}
-        ax.fill_between(time, below, top, **look)
-        below = top
+        ax.fill_between(time, floor, top, **look)
+        floor = top
     ax.axhline(0, color=SOFT, linewidth=0.8)
     date_axis(ax)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

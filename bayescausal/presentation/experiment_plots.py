@@ -14,6 +14,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
+from bayescausal.identification.grades import Letter
+from bayescausal.identification.status import Status
 from bayescausal.presentation.formatting import graded_name, number, share
 from bayescausal.presentation.plot_style import (
     AMBER,
@@ -73,7 +75,7 @@ def plot_evidence(table: pd.DataFrame) -> Figure:
             f"plot_evidence draws the table that evidence(fit, estimand) returns; got {kind}."
         )
     rows = 0.62 + 0.34 * len(table)
-    weak = "not identified" in set(table["status"])
+    weak = Status.NOT_IDENTIFIED in set(table["status"])
     question = str(table.attrs.get("estimand", "not said which"))
     sheet = blank_sheet(
         1.0 + rows,
@@ -126,7 +128,7 @@ def plot_reconciliation(found: Reconciliation) -> Figure:
             f"{type(found).__name__}."
         )
     table, count = found.table, len(found.table)
-    weak = (table["grade"] == "X").any()
+    weak = (table["grade"] == Letter.X).any()
     sheet = blank_sheet(
         0.85 * count,
         title=f"{found.covered} of {count} held-out {'test lies' if count == 1 else 'tests lie'} "
@@ -152,7 +154,7 @@ def _colors(count: int) -> list[Color]:
 
 
 def _hatch(status: str) -> dict[str, Any]:
-    return {"hatch": "///"} if status == "not identified" else {}
+    return {"hatch": "///"} if status == Status.NOT_IDENTIFIED else {}
 
 
 def _stack(ax: Axes, table: pd.DataFrame, colors: list[Color]) -> None:
@@ -221,7 +223,7 @@ def _rows(ax: Axes, table: pd.DataFrame, colors: list[Color]) -> None:
 
 
 def _held_out(ax: Axes, name: str, line: pd.Series) -> None:
-    weak = line["grade"] == "X"
+    weak = line["grade"] == Letter.X
     width = line["high"] - line["low"]
     look: dict[str, Any] = {"color": BLUE, "alpha": 0.25, "linewidth": 0}
     if weak:

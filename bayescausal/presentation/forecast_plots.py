@@ -69,7 +69,7 @@ def plot_forecast(
         ahead, past = ahead.sum("unit", keep_attrs=True), past.sum(axis=0)
         subject = f"{node}, sum over {len(fit.data.units)} units"
     recent = min(len(past), 2 * year_of(fit.data))
-    beyond = draws.attrs["extrapolation"]
+    extrapolation = draws.attrs["extrapolation"]
     sheet, panel = panel_on(
         fit,
         ax,
@@ -77,7 +77,7 @@ def plot_forecast(
         title=f"{subject}: {len(time)} {period(fit)}s ahead",
         subtitle=f"Dots: observed. Line and band: median and {prob:.0%} interval of each "
         f"{period(fit)} under the plan, errors included. Not a test of the graph."
-        + (f" Beyond the data: {beyond}." if beyond else ""),
+        + (f" Beyond the data: {extrapolation}." if extrapolation else ""),
     )
     panel.plot(fit.data.training[-recent:], past[-recent:], "o", color=INK, markersize=2.4)
     draw_band(panel, time, table_of(ahead, prob))

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bayescausal._types import Node
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.formatting import graded_name
@@ -77,7 +78,7 @@ def plot_roas_by_unit(fit: Fit, prob: float = 0.9, outcome: Node | None = None) 
     for ax, (name, table) in zip(axes, tables.items(), strict=True):
         table = table.sort_values("median", ascending=False)
         letter, pooled = str(table["grade"].iloc[0]), overall.loc[name]
-        rows, weak = np.arange(len(table)), letter == "X"
+        rows, weak = np.arange(len(table)), letter == Letter.X
         ax.axvline(1, color=INK, **DASHED)
         ax.axvspan(pooled["low"], pooled["high"], color=AMBER, alpha=0.15, linewidth=0)
         style = (0, (2, 2)) if weak else "solid"

@@ -134,15 +134,15 @@ def panel_on(
     if ax is None:
         sheet, axes = sheet_with(fit, 1, 1, height=height, title=title, subtitle=subtitle)
         return sheet, axes[0]
-    whole = ax.get_figure(root=True) if ax.get_figure() else None
-    if whole is None:
+    figure = ax.get_figure(root=True) if ax.get_figure() else None
+    if figure is None:
         raise SpecError("ax= was taken out of its figure. Give axes that belong to a figure.")
     state = fit.convergence
     text = title if state.converged else f"{title}\n{textwrap.fill(str(state), 60)}"
     head = ax.set_title(text, color=INK if state.converged else RED)
     for words in (head, ax.xaxis.label, ax.yaxis.label):  # made before our style was on
         words.set_parse_math(False)
-    return whole, ax
+    return figure, ax
 
 
 def panels(sheet: Figure, count: int, columns: int, **share: Any) -> list[Axes]:

@@ -17,9 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bayescausal._types import Draws, Node
 from bayescausal.errors import SpecError
-from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
-from bayescausal.identification.verdicts import identify
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.evidence_text import channels
@@ -168,7 +167,7 @@ def plot_contributions(
     )
     for ax, name, table in zip(axes, names, tables, strict=True):
         letter = str(table["grade"].iloc[0])
-        draw_band(ax, fit.data.training, table, unknown=letter == "X")
+        draw_band(ax, fit.data.training, table, unknown=letter == Letter.X)
         ax.axhline(0, color=SOFT, linewidth=0.8)
         ax.set_title(graded_name(name, letter))
         date_axis(ax)
@@ -226,7 +225,7 @@ def plot_roas(
         table = table.loc[order]
         ax.plot([], [], marker, color=color, markersize=6.5, label=label)
         for row, line in zip(rows, table.itertuples(), strict=True):
-            weak = line.grade == "X"
+            weak = line.grade == Letter.X
             style = (0, (2, 2)) if weak else "solid"
             ends = (line.low, line.high)
             ax.hlines(row + shift, *ends, color=color, linewidth=2.2, linestyle=style)
@@ -362,20 +361,12 @@ def channels_of(fit: Fit, outcome: Node) -> list[Node]:
     return channels(fit.spec, outcome, fit.data.spend)
 
 
-def edge_grade(fit: Fit, edge: Edge) -> str:
-    """Return the grade of an edge as the graph and the tests give it, before any data."""
-    if edge.source == edge.target:  # memory: not told apart from noise that persists
-        return "X"
-    estimand = Estimand(control={str(edge): 0.0}, outcome=edge.target)
-    return identify(fit.spec.graph, estimand, fit.spec.experiments).grade
-
-
 def _edge_titles(fit: Fit, axes: Sequence[Axes], edges: Sequence[Edge]) -> list[bool]:
     """Write the edge and its grade above each panel; return which are not identified."""
-    letters = [edge_grade(fit, edge) for edge in edges]
+    letters = [fit.evidence.edge_letter(edge) for edge in edges]
     for ax, edge, letter in zip(axes, edges, letters, strict=True):
         ax.set_title(graded_name(arrow(edge), letter))
-    return [letter == "X" for letter in letters]
+    return [letter == Letter.X for letter in letters]
 
 
 def _added(fit: Fit, name: Node, outcome: Node) -> Draws:

@@ -213,7 +213,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "converged": state.converged,
         "conflicts": _conflicts(fit),
         "augmented": comparison_section(fit, prob),
-        "decision": _drawn(decision_sections(fit, prob)),
+        "decision": _with_figures(decision_sections(fit, prob)),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": headlines(fit, questions[outcome], outcome, prob),
@@ -390,7 +390,7 @@ def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
     return {"src": encode(sheet), "alt": alt, "width": int(96 * width), "height": int(96 * height)}
 
 
-def _drawn(decision: dict[str, Any]) -> dict[str, Any]:
+def _with_figures(decision: dict[str, Any]) -> dict[str, Any]:
     """Encode the figures of the sections that have one."""
     for section in (*decision["origins"], decision["spending"]):
         if section.get("figure") is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bayescausal._types import Node
+from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.formatting import graded_name
@@ -75,7 +76,7 @@ def plot_spend_response(
         letter = str(draws["grade"].item())
         spend, current = draws["spend"].to_numpy(), float(draws["current_spend"])
         table = table_of(draws, prob)
-        draw_band(ax, spend, table, unknown=letter == "X")
+        draw_band(ax, spend, table, unknown=letter == Letter.X)
         nearest = int(abs(spend - current).argmin())
         ax.plot(spend[nearest], table["median"].iloc[nearest], "o", color=INK, markersize=5)
         observed = float(draws["observed_spend"])

@@ -249,8 +249,8 @@ def _edges(verdict: Identification, t: str) -> Iterator[_Question]:
             words = f"{edge_code}: can it act within the same period?"
             change = f"If the first effect comes a period later, write {code(_text((a, b, 1)))}"
         # Why the treatment was high is question 1, so an edge back to it is not asked again here.
-        known = a == t or a in graph.children(b)
-        reversed_edge = [] if known else [(b, a, 1)]
+        is_settled = a == t or a in graph.children(b)
+        reversed_edge = [] if is_settled else [(b, a, 1)]
         changes = [
             f"{change} in its place.",
             *_consequences(verdict, reversed_edge, "If it also runs back"),

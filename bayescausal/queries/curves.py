@@ -186,11 +186,11 @@ def spend_response(
         return np.stack([np.stack(effects, axis=1), np.stack(slopes, axis=1)], axis=1)
 
     values = fit.evaluate(curve, edges_below(fit.spec, [channel]))
-    beyond = factors * spend > observed * (1 + 1e-9)
+    is_extrapolated = factors * spend > observed * (1 + 1e-9)
     coords = {
         "spend": factors * spend,
         "factor": ("spend", factors),
-        "extrapolated": ("spend", beyond),
+        "extrapolated": ("spend", is_extrapolated),
         "current_spend": spend,
         "observed_spend": observed,
     }
@@ -229,10 +229,10 @@ def observed_factor(fit: Fit, removal: Estimand) -> float:
 
     Sums over units. The largest period is one of all the data, the mean one of the window.
     """
-    whole = Estimand(control=removal.control, outcome=removal.outcome)
-    paths = spend_path(fit.scm, removal), spend_path(fit.observed.scm, whole)
-    within, ever = (np.atleast_2d(path).sum(axis=0) for path in paths)
-    return float(ever.max() / within[within > 0].mean())
+    all_periods = Estimand(control=removal.control, outcome=removal.outcome)
+    paths = spend_path(fit.scm, removal), spend_path(fit.observed.scm, all_periods)
+    window_spend, total_spend = (np.atleast_2d(path).sum(axis=0) for path in paths)
+    return float(total_spend.max() / window_spend[window_spend > 0].mean())
 
 
 def peak_share(fit: Fit, removal: Estimand) -> float:

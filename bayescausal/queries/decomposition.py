@@ -130,7 +130,7 @@ def decomposition(
     names = channels_for(fit, channels, outcome)
     for name in names:
         checked_estimand(fit, incremental(name, outcome=outcome))
-    together = checked_estimand(fit, incremental(names, outcome=outcome))
+    removal = checked_estimand(fit, incremental(names, outcome=outcome))
     start, shape = fit.data.history, scm.factual[outcome].shape
     worth = fit.data.value_of_outcome() if currency else np.ones(1)
     worth = np.broadcast_to(worth, shape)[..., start:]
@@ -139,7 +139,7 @@ def decomposition(
 
     def explained(equations: Equations) -> Array:
         parts = []
-        for path in components(equations, together).values():
+        for path in components(equations, removal).values():
             part = np.broadcast_to(path, (equations.draws, *shape))[..., start:] * worth
             if by:
                 part = part.sum(axis=axes[:-1]) @ members
@@ -148,8 +148,8 @@ def decomposition(
 
     edges = edges_below(fit.spec, names) | {*fit.spec.structure.incoming(outcome)}
     values = fit.evaluate(explained, edges)
-    parts = [*components(fit.equations(slice(1), edges), together)]
-    grades = [_grade(fit, part, together, strict) for part in parts]
+    parts = [*components(fit.equations(slice(1), edges), removal)]
+    grades = [_grade(fit, part, removal, strict) for part in parts]
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
     if by:
         dims, coords = (by,), {by: periods}
@@ -229,42 +229,44 @@ def synergy(
     names = channels_for(fit, channels, outcome)
     if len(names) < 2:
         raise SpecError(f"A synergy is of two channels or more; got {shown(names)}.")
-    together = incremental(names, outcome=outcome, window=window, units=units)
-    alone = [replace(together, active={k: 0.0 for k in names if k != name}) for name in names]
-    questions = [checked_estimand(fit, question) for question in (together, *alone)]
+    removal = incremental(names, outcome=outcome, window=window, units=units)
+    single = [replace(removal, active={k: 0.0 for k in names if k != name}) for name in names]
+    questions = [checked_estimand(fit, question) for question in (removal, *single)]
     grades = [grade_of(fit, question, strict) for question in questions]
     axes = tuple(range(-fit.scm.depth, 0))
 
-    def beyond(equations: Equations) -> Array:
+    def synergy_at(equations: Equations) -> Array:
         joint, *single = (contrast(equations, question) for question in questions)
         return _rounded(joint - sum(single), equations.x[outcome]).sum(axis=axes)
 
     edges = edges_below(fit.spec, names)
     return label(
         fit,
-        fit.evaluate(beyond, edges),
+        fit.evaluate(synergy_at, edges),
         (),
         {},
         f"synergy of {', '.join(names)}",
         grades=max(grades, key=lambda grade: grade.letter),
-        prior=fit.evaluate(beyond, edges, "prior") if fit.has_prior else None,
+        prior=fit.evaluate(synergy_at, edges, "prior") if fit.has_prior else None,
         outcome=outcome,
         window=window_in_words(fit.data, questions[0]),
     )
 
 
-def _calendar(fit: Fit, by: str | None, total: bool) -> tuple[list[str], Array]:
+def _calendar(fit: Fit, period: str | None, total: bool) -> tuple[list[str], Array]:
     """Return the periods of a calendar, and which rows are in each, ``(time, period)``."""
-    if by is None:
+    if period is None:
         return [], np.empty((0, 0))
-    if not isinstance(by, str) or by not in CALENDARS:
+    if not isinstance(period, str) or period not in CALENDARS:
         options = ", ".join(CALENDARS)
         raise SpecError(
-            f"by is one of {options}; got {shown(by)}.{did_you_mean(str(by), CALENDARS)}"
+            f"by is one of {options}; got {shown(period)}.{did_you_mean(str(period), CALENDARS)}"
         )
     if total:
-        raise SpecError(f"Give total=True or by='{by}': a sum of everything, or one of each {by}.")
-    labels = calendar(fit.data.time, by)[fit.data.history :]
+        raise SpecError(
+            f"Give total=True or by='{period}': a sum of everything, or one of each {period}."
+        )
+    labels = calendar(fit.data.time, period)[fit.data.history :]
     periods = [*dict.fromkeys(labels)]
     return periods, (labels[:, None] == np.array(periods)).astype(float)
 
@@ -274,20 +276,20 @@ def _rounded(overlap: Array, level: Array) -> Array:
     return np.where(np.abs(overlap) > _ROUNDING * np.abs(level).max(), overlap, 0.0)
 
 
-def _grade(fit: Fit, part: Component, together: Estimand, strict: bool) -> Grade | None:
+def _grade(fit: Fit, part: Component, removal: Estimand, strict: bool) -> Grade | None:
     """Return what a part rests on: a channel on its effect, the overlap on the weakest of all."""
     if part.kind not in ("channel", "overlap"):
         return None
     if part.channel:
-        question = checked_estimand(fit, incremental(part.channel, outcome=together.outcome))
+        question = checked_estimand(fit, incremental(part.channel, outcome=removal.outcome))
         return grade_of(fit, question, strict, part.path)
-    singles = [incremental(name, outcome=together.outcome) for name in together.treatments]
-    grades = [grade_of(fit, checked_estimand(fit, one), strict) for one in singles]
-    grades.append(grade_of(fit, together, strict))
+    singles = [incremental(name, outcome=removal.outcome) for name in removal.treatments]
+    grades = [grade_of(fit, checked_estimand(fit, single), strict) for single in singles]
+    grades.append(grade_of(fit, removal, strict))
     return max(grades, key=lambda grade: grade.letter)
 
 
-def components(equations: Equations, together: Estimand) -> dict[Component, Array]:
+def components(equations: Equations, removal: Estimand) -> dict[Component, Array]:
     """Split the outcome of an estimand that takes all channels away at once.
 
     Returns
@@ -296,23 +298,23 @@ def components(equations: Equations, together: Estimand) -> dict[Component, Arra
         In units of the outcome, history included; shapes broadcast to draws and data dims.
     """
     scm, x = equations.scm, equations.x
-    outcome, names = scm.spec.outcome_of(together), together.treatments
-    world = evolve(equations, do=resolve(scm, x, together.control, scope(scm, together).acts))
-    moved = {*names, *scm.spec.reduced.descendants(*names)}
+    outcome, names = scm.spec.outcome_of(removal), removal.treatments
+    world = evolve(equations, do=resolve(scm, x, removal.control, scope(scm, removal).acts))
+    affected = {*names, *scm.spec.reduced.descendants(*names)}
     incoming = scm.spec.structure.incoming(outcome)
     fitted = scm.inverse(outcome, equations.mean(outcome, dict.fromkeys(incoming)))
-    parts = _baseline(equations, outcome, names, world, moved)
-    joint, alone = x[outcome] - world[outcome], 0.0
+    parts = _baseline(equations, outcome, names, world, affected)
+    joint_effect, sum_of_effects = x[outcome] - world[outcome], 0.0
     for name in names:
         paths = _channel(equations, name, outcome)
         parts |= paths
-        alone = alone + sum(paths.values())
+        sum_of_effects = sum_of_effects + sum(paths.values())
     if len(names) > 1:
-        parts[Component("overlap", "overlap")] = _rounded(joint - alone, x[outcome])
+        parts[Component("overlap", "overlap")] = _rounded(joint_effect - sum_of_effects, x[outcome])
     if scm.spec.link(outcome) == "log":
-        sources = {e: world[e.source] if e.source in moved else None for e in incoming}
-        without = scm.inverse(outcome, equations.mean(outcome, sources))
-        parts[Component("channels x errors", "overlap")] = fitted - without - joint
+        sources = {e: world[e.source] if e.source in affected else None for e in incoming}
+        expected = scm.inverse(outcome, equations.mean(outcome, sources))
+        parts[Component("channels x errors", "overlap")] = fitted - expected - joint_effect
     parts[Component("residual", "residual")] = x[outcome] - fitted
     return _distinct(parts)
 
@@ -322,7 +324,7 @@ def _baseline(
     outcome: Node,
     channels: Sequence[Node],
     world: dict[Node, Array],
-    moved: set[Node],
+    affected: set[Node],
 ) -> dict[Component, Array]:
     """Split what the model expects in the world without the channels.
 
@@ -336,7 +338,7 @@ def _baseline(
     deviations: dict[Component, Array] = {Component(k, "baseline"): path for k, path in terms}
     for edge in scm.spec.structure.incoming(outcome):
         way = equations.edges[edge]
-        f = equations.curve(edge, world[edge.source]) if edge.source in moved else way.factual
+        f = equations.curve(edge, world[edge.source]) if edge.source in affected else way.factual
         if edge.source in channels:
             middle: Array = 0.0
             if not _carries_in(scm, edge):
@@ -355,16 +357,16 @@ def _baseline(
     if link != "log":
         return {base: scale * total} | {part: scale * d for part, d in deviations.items()}
     # the logarithmic mean of the level and the whole, (W - L) / log(W / L)
-    whole = sum(deviations.values()) + np.zeros(1)
-    small = whole == 0
-    growth = np.where(small, 1.0, np.expm1(whole) / np.where(small, 1.0, whole))
+    deviation = sum(deviations.values()) + np.zeros(1)
+    small = deviation == 0
+    growth = np.where(small, 1.0, np.expm1(deviation) / np.where(small, 1.0, deviation))
     at_level = scm.inverse(outcome, total)
     return {base: at_level} | {part: at_level * growth * d for part, d in deviations.items()}
 
 
 def _carries_in(scm: SCM, edge: Edge) -> bool:
     """Whether a channel that is off in training still acts there, by what ran before."""
-    if edge.lag and edge.source in scm.before and not scm.spec.mechanisms[edge].transforms:
+    if edge.lag and edge.source in scm.initial_level and not scm.spec.mechanisms[edge].transforms:
         return True
     return bool(scm.data.history and edge.lag + scm.spec.mechanisms[edge].reach)
 
@@ -377,9 +379,9 @@ def _channel(equations: Equations, name: Node, outcome: Node) -> dict[Component,
     """
     scm = equations.scm
     question = incremental(name, outcome=outcome)
-    below = {*scm.spec.reduced.descendants(name)} - {name, outcome}
+    descendants = {*scm.spec.reduced.descendants(name)} - {name, outcome}
     incoming = scm.spec.reduced.incoming(outcome)
-    mediators = [*dict.fromkeys(e.source for e in incoming if e.source in below)]
+    mediators = [*dict.fromkeys(e.source for e in incoming if e.source in descendants)]
     if not mediators:
         return {Component(name, "channel", name): contrast(equations, question)}
     if len(mediators) == 1 and not any(e.source == name for e in incoming):
@@ -396,16 +398,18 @@ def _channel(equations: Equations, name: Node, outcome: Node) -> dict[Component,
     if len(mediators) == 1:
         through(f"{name} via {mediators[0]}", parts["indirect"])
         return paths
-    x, rest = equations.x, parts["indirect"]
-    off = evolve(equations, do=resolve(scm, x, question.control, scope(scm, question).acts))
+    x, remainder = equations.x, parts["indirect"]
+    world = evolve(equations, do=resolve(scm, x, question.control, scope(scm, question).acts))
     for mediator in mediators:
-        fed: dict[Node | Edge, Array] = {e: off[mediator] for e in incoming if e.source == mediator}
-        lost = x[outcome] - evolve(equations, do=fed)[outcome]
-        through(f"{name} via {mediator}", lost)
-        rest = rest - lost
+        fed: dict[Node | Edge, Array] = {
+            e: world[mediator] for e in incoming if e.source == mediator
+        }
+        loss = x[outcome] - evolve(equations, do=fed)[outcome]
+        through(f"{name} via {mediator}", loss)
+        remainder = remainder - loss
     # otherwise what comes in along different edges adds up
     if scm.spec.link(outcome) == "log" or outcome in scm.spec.reduced.ancestors(outcome):
-        through(f"{name} via several", rest)
+        through(f"{name} via several", remainder)
     return paths
 
 

@@ -121,28 +121,28 @@ def business_measures(
         raise SpecError(f"margin is profit per unit of value, above zero; got {margin:g}.")
     scm, outcome = fit.scm, outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome, credited(fit.spec, outcome, fit.data.spend))
-    whole = incremental(names[0], outcome=outcome, window=window, units=units)
-    places = _places(fit, checked_estimand(fit, whole), by)
+    first_question = incremental(names[0], outcome=outcome, window=window, units=units)
+    places = _places(fit, checked_estimand(fit, first_question), by)
     grades, values = [], []
-    spends = {v: [_spend(scm, _off(place, v)) for place in places.values()] for v in names}
+    spends = {v: [_spend(scm, _removal(place, v)) for place in places.values()] for v in names}
     paid = np.nansum([*spends.values()], axis=0)
     for name in names:
-        questions = [checked_estimand(fit, _off(place, name)) for place in places.values()]
+        questions = [checked_estimand(fit, _removal(place, name)) for place in places.values()]
         grades.append(
             max((grade_of(fit, q, strict) for q in questions), key=lambda grade: grade.letter)
         )
 
-        def measured(
+        def measures_at(
             equations: Equations,
             questions: list[Estimand] = questions,
-            spent: list[float] = spends[name],
+            channel_spends: list[float] = spends[name],
         ) -> Array:
             timed = questions if by == "unit" else questions[:1]  # one pulse, whatever the window
             speeds = [_carried(equations, question, margin) for question in timed]
             rows = [
                 [*_measures(equations, question, spend, total, margin), *speeds[k % len(speeds)]]
                 for k, (question, spend, total) in enumerate(
-                    zip(questions, spent, paid, strict=True)
+                    zip(questions, channel_spends, paid, strict=True)
                 )
             ]
             size = (equations.draws,)
@@ -150,7 +150,7 @@ def business_measures(
                 [np.stack([np.broadcast_to(v, size) for v in row], axis=-1) for row in rows], axis=1
             )
 
-        values.append(fit.evaluate(measured, edges_below(fit.spec, [name])))
+        values.append(fit.evaluate(measures_at, edges_below(fit.spec, [name])))
     draws = np.stack(values, axis=3)
     dims: tuple[str, ...] = ("channel", "measure")
     if by is None:
@@ -211,8 +211,8 @@ def differences(draws: Draws) -> Draws:
         )
     bare = draws.reset_coords(drop=True)
     gap = bare - bare.rename(channel="than")
-    rest = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
-    gap = gap.transpose("chain", "draw", *rest, "channel", "than")
+    other_dims = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
+    gap = gap.transpose("chain", "draw", *other_dims, "channel", "than")
     gap = gap.where(gap["channel"] != gap["than"])
     gap.attrs = {**draws.attrs}
     return gap.rename(f"{draws.name}: channel less than")
@@ -265,29 +265,30 @@ def ranks(draws: Draws) -> Draws:
     return result.rename(f"{draws.name}: rank")
 
 
-def _off(place: Estimand, name: Node) -> Estimand:
+def _removal(place: Estimand, name: Node) -> Estimand:
     return replace(place, control={name: 0.0})
 
 
-def _places(fit: Fit, whole: Estimand, by: str | None) -> dict[str, Estimand]:
+def _places(fit: Fit, question: Estimand, grouping: str | None) -> dict[str, Estimand]:
     """Return the windows and units of a table, by label."""
-    if by is None:
-        return {"all": whole}
-    if by == "unit":
+    if grouping is None:
+        return {"all": question}
+    if grouping == "unit":
         if not fit.data.is_panel:
             raise DataError("by='unit': the data are national. Give a panel, or leave by out.")
-        return {unit: whole.within(unit) for unit in whole.units or fit.data.units}
-    if not isinstance(by, str) or by not in CALENDARS:
+        return {unit: question.within(unit) for unit in question.units or fit.data.units}
+    if not isinstance(grouping, str) or grouping not in CALENDARS:
         options = ("unit", *CALENDARS)
         raise SpecError(
-            f"by is one of {', '.join(options)}; got {shown(by)}.{did_you_mean(str(by), options)}"
+            f"by is one of {', '.join(options)}; got {shown(grouping)}."
+            f"{did_you_mean(str(grouping), options)}"
         )
-    acts = scope(fit.scm, whole).acts
+    acts = scope(fit.scm, question).acts
     rows = acts.reshape(-1, acts.shape[-1]).any(axis=0)
     time = fit.data.time
-    labels = pd.Series(calendar(time, by), index=time)[rows]
+    labels = pd.Series(calendar(time, grouping), index=time)[rows]
     spans = {str(k): v.index for k, v in labels.groupby(labels, sort=False)}
-    return {k: replace(whole, window=(days[0], days[-1])) for k, days in spans.items()}
+    return {k: replace(question, window=(days[0], days[-1])) for k, days in spans.items()}
 
 
 def _spend(scm: SCM, question: Estimand) -> float:
@@ -324,18 +325,18 @@ def _carried(equations: Equations, question: Estimand, margin: float) -> list[Ar
     """Return the half-life and the payback of the exposure of one period."""
     scm = equations.scm
     (name,) = question.treatments
-    whole = replace(question, window=None)
-    last = len(scm.data.time) - reach(scm, whole)
-    exposure = np.where(scope(scm, whole).acts, equations.x[name], 0.0)
+    all_periods = replace(question, window=None)
+    last = len(scm.data.time) - reach(scm, all_periods)
+    exposure = np.where(scope(scm, all_periods).acts, equations.x[name], 0.0)
     volume = exposure.reshape(-1, exposure.shape[-1]).sum(axis=0)[:last]
     if not volume.any():
         return [np.array(np.nan)] * 2
-    at = int(volume.argmax())
-    pulse = replace(question, window=(scm.data.time[at], scm.data.time[at]))
+    peak = int(volume.argmax())
+    pulse = replace(question, window=(scm.data.time[peak], scm.data.time[peak]))
     path, axes = contrast(equations, pulse), tuple(range(-scm.depth, -1))
-    value = (path * scm.data.value_of_outcome()).sum(axis=axes)[..., at:]
-    moved = np.abs(path.sum(axis=axes))[..., at:].cumsum(axis=-1)
-    half = (moved < 0.5 * moved[..., -1:]).sum(axis=-1).astype(float)
+    value = (path * scm.data.value_of_outcome()).sum(axis=axes)[..., peak:]
+    cumulative = np.abs(path.sum(axis=axes))[..., peak:].cumsum(axis=-1)
+    half = (cumulative < 0.5 * cumulative[..., -1:]).sum(axis=-1).astype(float)
     covered = margin * value.cumsum(axis=-1) >= _spend(scm, pulse)
     payback = np.where(covered.any(axis=-1), covered.argmax(axis=-1), np.inf)
     return [half, payback if name in scm.data.spend else np.array(np.nan)]

@@ -135,18 +135,18 @@ class Augmentation:
         return changed | ({} if kind is Ancestral else {"method": kind.name})
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Augmentation:
+    def from_dict(cls, mapping: Mapping[str, Any]) -> Augmentation:
         """Read what `to_dict` wrote."""
-        check_keys(given, [*cls.__dataclass_fields__, *_METHOD_KEYS], "augmentation")
-        others = {k: v for k, v in given.items() if k not in _METHOD_KEYS}
-        method = replace(as_method(given.get("method", Ancestral.name)), rows=_ROWS)
-        stated = {k: v for k, v in given.items() if k in _METHOD_KEYS and v is not None}
+        check_keys(mapping, [*cls.__dataclass_fields__, *_METHOD_KEYS], "augmentation")
+        options = {k: v for k, v in mapping.items() if k not in _METHOD_KEYS}
+        method = replace(as_method(mapping.get("method", Ancestral.name)), rows=_ROWS)
+        stated = {k: v for k, v in mapping.items() if k in _METHOD_KEYS and v is not None}
         settings = {_METHOD_KEYS[k]: v for k, v in stated.items()}
-        known = [key for key, name in _METHOD_KEYS.items() if name in vars(method)]
+        setting_names = [key for key, name in _METHOD_KEYS.items() if name in vars(method)]
         for key in stated:
-            if key not in known:
+            if key not in setting_names:
                 raise SpecError(
                     f"augmentation: {key} is no setting of method '{method.name}', which has "
-                    f"{' and '.join(known)}. Leave it out."
+                    f"{' and '.join(setting_names)}. Leave it out."
                 )
-        return cls(**others | {"method": replace(method, **settings)})
+        return cls(**options | {"method": replace(method, **settings)})

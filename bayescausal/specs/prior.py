@@ -147,13 +147,14 @@ class Prior:
         return {"distribution": self.distribution, **dict(self.parameters)}
 
     @classmethod
-    def from_dict(cls, given: Any) -> Prior:
+    def from_dict(cls, mapping: Any) -> Prior:
         """Read what `to_dict` wrote."""
-        if not isinstance(given, Mapping) or "distribution" not in given:
+        if not isinstance(mapping, Mapping) or "distribution" not in mapping:
             raise SpecError(
-                f"A prior is written {{distribution: Normal, mu: 0, sigma: 1}}; got {shown(given)}."
+                "A prior is written {distribution: Normal, mu: 0, sigma: 1}; got "
+                f"{shown(mapping)}."
             )
-        return cls(**given)
+        return cls(**mapping)
 
 
 def _number(distribution: str, name: str, value: Any) -> float:

@@ -26,7 +26,7 @@ from bayescausal.specs.transform import Transform
 TRANSFORMS: dict[str, type[Transform]] = {**ADSTOCKS, **SATURATIONS}
 
 
-class Seen(NamedTuple):
+class CurveSummary(NamedTuple):
     """Summaries of ``f`` over the training data that the views of a strength need.
 
     Parameters
@@ -63,7 +63,7 @@ class Coefficient:
     prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, seen: Seen) -> Array:
+    def beta(self, value: Array, summary: CurveSummary) -> Array:
         """The coefficient, given the sampled value."""
         return value
 
@@ -85,9 +85,9 @@ class RangeContribution:
     prior: Prior = Prior("Normal", mu=0, sigma=1)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, seen: Seen) -> Array:
+    def beta(self, value: Array, summary: CurveSummary) -> Array:
         """The coefficient, given the sampled value."""
-        return value / seen.range
+        return value / summary.range
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class MeanContribution:
     prior: Prior = Prior("Normal", mu=0, sigma=0.25)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, seen: Seen) -> Array:
+    def beta(self, value: Array, summary: CurveSummary) -> Array:
         """The coefficient, given the sampled value."""
-        return value / seen.mean
+        return value / summary.mean
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ class MediaContribution:
     prior: Prior = Prior("StudentT", nu=4, mu=0.2, sigma=0.16)  # noqa: RUF009 (frozen value)
     needs_spend: ClassVar[bool] = False
 
-    def beta(self, value: Array, seen: Seen) -> Array:
+    def beta(self, value: Array, summary: CurveSummary) -> Array:
         """The coefficient, given the sampled value."""
-        return value * seen.share / seen.mean
+        return value * summary.share / summary.mean
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ class ReturnOnSpend:
     prior: Prior
     needs_spend: ClassVar[bool] = True
 
-    def beta(self, value: Array, seen: Seen) -> Array:
+    def beta(self, value: Array, summary: CurveSummary) -> Array:
         """The coefficient, given the sampled value."""
-        return value / seen.gain
+        return value / summary.gain
 
 
 type Strength = (
@@ -299,14 +299,14 @@ class Response:
         }
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Response:
+    def from_dict(cls, mapping: dict[str, Any]) -> Response:
         """Read what `to_dict` wrote."""
-        check_keys(given, ("transforms", "strength", "spread"), "response")
-        entries = given.get("transforms") or ()
+        check_keys(mapping, ("transforms", "strength", "spread"), "response")
+        entries = mapping.get("transforms") or ()
         if not isinstance(entries, list | tuple):
             raise SpecError(f"response: transforms is a list of kinds; got {entries!r}.")
         steps = [_by_kind(TRANSFORMS, step, "transform") for step in entries]
-        strength, spread = given.get("strength"), given.get("spread")
+        strength, spread = mapping.get("strength"), mapping.get("spread")
         return cls(
             *steps,
             strength=None if strength is None else _strength(strength),

@@ -175,12 +175,12 @@ class Spec:
         """
         observed = self.graph.project()
         nodes = {*self.measured, *observed.ancestors(*self.measured)}
-        below = {*observed.descendants(*self.measured)}
+        descendants = {*observed.descendants(*self.measured)}
         acting = [t for t in self.treatments if t in observed.nodes]
         reacting = {*observed.descendants(*acting)} - {*acting} if acting else set()
         while True:
             equations = nodes & {*self.measured, *reacting}
-            proxies = {w for v in equations for w in observed.district(v)} - below
+            proxies = {w for v in equations for w in observed.district(v)} - descendants
             closure = nodes | proxies | {*observed.ancestors(*proxies)}
             if closure == nodes:
                 return observed.restrict(nodes)
@@ -271,8 +271,8 @@ class Spec:
         """The nodes between a treatment and what is measured, which react to interventions."""
         graph = self.reduced
         descendants = {*graph.descendants(*(t for t in self.treatments if t in graph.nodes))}
-        above = {*self.measured, *graph.ancestors(*self.measured)} - {*graph.outcomes}
-        return tuple(v for v in self.modelled if v in descendants & above)
+        ancestors = {*self.measured, *graph.ancestors(*self.measured)} - {*graph.outcomes}
+        return tuple(v for v in self.modelled if v in descendants & ancestors)
 
     @property
     def planned(self) -> tuple[str, ...]:
@@ -338,9 +338,9 @@ class Spec:
         return write_spec(self)
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Spec:
+    def from_dict(cls, mapping: Mapping[str, Any]) -> Spec:
         """Read what `to_dict` wrote, or the ``spec`` part of a YAML file."""
-        return cls(**read_spec(given))
+        return cls(**read_spec(mapping))
 
     def to_yaml(self) -> str:
         """Write YAML that `from_yaml` reads back to an equal value."""

@@ -82,9 +82,9 @@ class Transform:
         return plain | ({"priors": changed} if changed else {})
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Self:
+    def from_dict(cls, mapping: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote (the kind is already known)."""
-        settings = dict(given)
+        settings = dict(mapping)
         settings.pop("kind", None)
         check_keys(settings, [item.name for item in fields(cls)], cls.__name__)
         priors = settings.pop("priors", None) or {}

@@ -65,7 +65,7 @@ class Refits:
     def refit(self, names: Collection[str], seed: int | None = None) -> Fit:
         """Fit again without these tests; raise a SpecError when there is no such test."""
         fit, settings = self.fit, self.settings
-        arguments = lift_data(fit.spec, fit.data, without=names)
+        arguments = lift_data(fit.spec, fit.data, excluded=names)
         spec = spec_without(fit.spec, names)
         jax = settings.sampler == "nutpie" and settings.engine == "jax"
         alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None

@@ -15,7 +15,7 @@ from bayescausal.inference.error_check import check_errors, stacked
 from bayescausal.inference.evidence import advice, totals
 from bayescausal.inference.fit import Fit, lift_draws, total_effect
 from bayescausal.inference.verb import verb
-from bayescausal.model.lifts import entered, error_sd
+from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.specs.cautions import cautions
 from bayescausal.thresholds import (
     INFORMATIVE_CONTRACTION,
@@ -182,7 +182,7 @@ def _experiments(fit: Fit) -> pd.DataFrame:
     for test in fit.spec.experiments:
         draws, error = lift_draws(fit, test), error_sd(test, fit.data)
         rows[test.name] = {
-            "lift": entered(test).lift,
+            "lift": on_model_scale(test).lift,
             "std_error": error,
             "model": float(draws.mean()),
             "model_sd": float(draws.std()),

@@ -23,7 +23,7 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit, labeled, lift_draws
 from bayescausal.inference.verb import verb
-from bayescausal.model.lifts import entered, error_sd
+from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.queries.questions import require_defined
 from bayescausal.specs.compatibility import check
 from bayescausal.thresholds import COMPARABLE_R2, ONE_QUANTITY_VARIANCE, TEST_CONFLICT
@@ -345,7 +345,7 @@ def reconcile(
     check(replace(fit.spec, experiments=tests), fit.data)
     warn_of(fit)
     rows = {}
-    for test in map(entered, tests):
+    for test in map(on_model_scale, tests):
         draws = require_defined(lift_draws(fit, test), test.estimand).ravel()
         sd = error_sd(test, fit.data)
         interval = predictive(draws, error_law(test, sd), prob)

@@ -153,19 +153,21 @@ def _origins(data: Dataset, horizon: int, origins: int, step: int) -> Iterator[i
 def _cut(fit: Fit, start: int, horizon: int) -> tuple[Dataset, Future]:
     """Return the data before an origin, and what is known of the periods after it."""
     data, spec = fit.data, fit.spec
-    before = replace(data, table=data.table.isel(time=slice(0, start)), left_out={})
-    known = [*spec.planned]
-    known += [data.spend[v] for v in known if v in data.spend]
-    known += [data.value] if isinstance(data.value, str) else []
-    after = data.table[list(dict.fromkeys(known))].isel(time=slice(start, start + horizon))
-    return before, Future(after)
+    training = replace(data, table=data.table.isel(time=slice(0, start)), left_out={})
+    columns = [*spec.planned]
+    columns += [data.spend[v] for v in columns if v in data.spend]
+    columns += [data.value] if isinstance(data.value, str) else []
+    future_table = data.table[list(dict.fromkeys(columns))].isel(time=slice(start, start + horizon))
+    return training, Future(future_table)
 
 
 def _spec_before(spec: Spec, data: Dataset) -> Spec:
     """Return a spec without the tests that were read after the data end."""
     last = data.time[-1]
-    later = [t.name for t in spec.experiments if t.estimand.window and t.estimand.window[1] > last]
-    return spec_without(spec, [str(name) for name in later])
+    later_tests = [
+        t.name for t in spec.experiments if t.estimand.window and t.estimand.window[1] > last
+    ]
+    return spec_without(spec, [str(name) for name in later_tests])
 
 
 def seasonal_naive(
@@ -210,8 +212,8 @@ def _scores(draws: np.ndarray, naive: np.ndarray, actual: np.ndarray) -> dict[st
         scores[f"crps{suffix}"] = float(crps(sample, actual).mean())
         error = np.abs(np.median(sample, axis=0) - actual).sum()
         scores[f"wmape{suffix}"] = float(error / np.abs(actual).sum())
-    inside = (low <= actual) & (actual <= high)
-    return scores | {"covered": float(inside.mean())}
+    is_covered = (low <= actual) & (actual <= high)
+    return scores | {"covered": float(is_covered.mean())}
 
 
 def _with_total(table: pd.DataFrame) -> pd.DataFrame:
@@ -267,12 +269,12 @@ def compare_fits(fits: Mapping[str, Fit]) -> pd.DataFrame:
     if not isinstance(fits, Mapping) or len(fits) < 2:
         raise SpecError(f"compare_fits takes two fits or more, by name; got {shown(fits)}.")
     scores: dict[str, LeaveOneOut] = {name: leave_one_out(fit) for name, fit in fits.items()}
-    first, *others = fits.values()
-    for other in others:
-        if other.data.hash != first.data.hash or {*other.spec.modelled} != {*first.spec.modelled}:
+    first, *remaining = fits.values()
+    for fit in remaining:
+        if fit.data.hash != first.data.hash or {*fit.spec.modelled} != {*first.spec.modelled}:
             raise SpecError(
                 "These fits are of other data, or model other nodes: "
-                f"{', '.join(first.spec.modelled)} and {', '.join(other.spec.modelled)}. Their "
+                f"{', '.join(first.spec.modelled)} and {', '.join(fit.spec.modelled)}. Their "
                 "densities are not of the same numbers."
             )
     best = max(scores, key=lambda name: scores[name].elpd)

@@ -15,7 +15,7 @@ from bayescausal.errors import NotConverged, SpecError
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit, lift_draws
-from bayescausal.model.lifts import entered, lift_data, terms
+from bayescausal.model.lifts import lift_data, on_model_scale, terms
 from bayescausal.queries.questions import require_defined
 from bayescausal.thresholds import pareto_k_limit
 
@@ -82,7 +82,7 @@ def required(fit: Fit) -> tuple[Experiment, ...]:
 
 def gather(fit: Fit) -> LeftOut:
     """Evaluate the tests of a fit: effects, errors, log densities of their terms."""
-    tests = {str(test.name): entered(test) for test in required(fit)}
+    tests = {str(test.name): on_model_scale(test) for test in required(fit)}
     effects = {
         name: require_defined(lift_draws(fit, test), test.estimand) for name, test in tests.items()
     }

@@ -8,7 +8,7 @@ from linear_worlds import linear_fit
 
 import bayescausal as bc
 from bayescausal.errors import CarryOverCut
-from bayescausal.inference.carry_over import beyond, cut_in_words, cuts
+from bayescausal.inference.carry_over import cut_in_words, cuts, tail_share
 from bayescausal.thresholds import CARRY_OVER_CUT
 
 
@@ -20,7 +20,7 @@ def fitted(alpha, adstock=None):
 @pytest.mark.parametrize("alpha", [0.3, 0.7, 0.95, 0.99])
 @pytest.mark.parametrize("l_max", [1, 8, 56])
 def test_share_beyond_the_window_is_exact_for_geometric_weights(alpha, l_max):
-    share, enough = beyond(alpha ** np.arange(l_max + 1.0))
+    share, enough = tail_share(alpha ** np.arange(l_max + 1.0))
     assert share == pytest.approx(alpha ** (l_max + 1))
     assert enough >= l_max
     if l_max < enough < 10 * (l_max + 1):
@@ -31,11 +31,11 @@ def test_the_share_is_too_high_for_tails_that_fall_faster_and_too_low_for_slower
     lag = np.arange(4000.0)
     for weights, faster in ((0.97 ** ((lag - 2) ** 2), True), (np.exp(-(lag**0.6)), False)):
         true = weights[9:].sum() / weights.sum()
-        assert (beyond(weights[:9])[0] > true) == faster
+        assert (tail_share(weights[:9])[0] > true) == faster
 
 
 def test_weights_that_still_rise_are_all_cut():
-    assert beyond(np.arange(1.0, 9.0)) == (1.0, 80)
+    assert tail_share(np.arange(1.0, 9.0)) == (1.0, 80)
 
 
 def test_only_what_is_cut_is_said():

@@ -18,7 +18,7 @@ import bayescausal as bc
 from bayescausal.experiments.estimand import steady_state
 from bayescausal.model.contrast import contrast, measure, reach, scope, split
 from bayescausal.model.feedback import evolve
-from bayescausal.model.likelihood import parameter, strengths
+from bayescausal.model.likelihood import parameter_variable, strengths
 from bayescausal.model.mechanisms import calibrate
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Equations, Parameter, bind, compile_scm
@@ -858,7 +858,7 @@ EXAMPLES = {
 def test_a_prior_has_the_density_that_scipy_gives_it(distribution):
     prior = bc.Prior(distribution, **EXAMPLES[distribution])
     with pm.Model():
-        made = parameter(Parameter("z", prior), {})
+        made = parameter_variable(Parameter("z", prior), {})
     z = pt.dscalar("z")
     run = pytensor.function([z], pm.logp(made, z), mode="FAST_COMPILE")
     points = (0.21, 0.37, 0.93)

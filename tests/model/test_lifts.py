@@ -152,7 +152,7 @@ def test_a_term_is_switched_off_by_its_data():
     points = [{"x->y": 0.1, "z->y": 0.2}, {"x->y": 0.4, "z->y": -0.5}]
     assert np.abs(np.diff([at(**p) for p in points], axis=0)).min() > 0.5
     with model:
-        pm.set_data(lift_data(spec, data, without=["a", "c"]))
+        pm.set_data(lift_data(spec, data, excluded=["a", "c"]))
     found = np.diff([at(**p) for p in points], axis=0)[0]
     per = design_row(data, tests[1].estimand)[1]
     alone = np.diff(stats.norm(per * np.array([0.2, -0.5]), 25.0).logpdf(-40.0))[0]
@@ -161,7 +161,7 @@ def test_a_term_is_switched_off_by_its_data():
         pm.set_data(lift_data(spec, data))
     assert abs(np.diff([at(**p) for p in points], axis=0)[0, 0]) > 0.5
     with pytest.raises(SpecError, match=r"no experiment 'aa'.*Did you mean 'a'"):
-        lift_data(spec, data, without=["aa"])
+        lift_data(spec, data, excluded=["aa"])
 
 
 def test_terms_keep_the_order_of_the_spec_and_groups_come_last():

@@ -14,8 +14,8 @@ from presentation_cases import unconverged
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
+from bayescausal.inference.evidence import Evidence
 from bayescausal.presentation.plot_style import RED, encode
-from bayescausal.presentation.plots import edge_grade
 
 PLOTS = {
     name: getattr(bc, name)
@@ -420,7 +420,7 @@ def test_the_grade_of_an_edge_follows_the_graph_and_the_tests(example_fit):
         graph = bc.Graph.parse(f"{example_fit.spec.graph}\n{claim}")
         spec = replace(example_fit.spec, graph=graph, experiments=tests)
         fit = replace(example_fit, spec=spec)
-        return {str(edge): edge_grade(fit, edge) for edge in fit.spec.mechanisms}
+        return {str(edge): fit.evidence.edge_letter(edge) for edge in fit.spec.mechanisms}
 
     assert {*graded("tv -> search").values()} == {"F"}
     confounded = graded("social <-> sales")
@@ -431,8 +431,7 @@ def test_the_grade_of_an_edge_follows_the_graph_and_the_tests(example_fit):
 
 def test_carry_over_that_is_not_identified_says_so(example_fit, monkeypatch):
     letters = {"tv": "F", "social": "X"}
-    name = "bayescausal.presentation.plots.edge_grade"
-    monkeypatch.setattr(name, lambda fit, edge: letters[edge.source])
+    monkeypatch.setattr(Evidence, "edge_letter", lambda self, edge: letters[edge.source])
     axes = {ax.get_title(loc="left"): ax for ax in bc.plot_adstock(example_fit).axes}
     assert {*axes} == {"social → sales (X): not identified", "tv → sales (F)", "tv → search (F)"}
     for title, ax in axes.items():

@@ -103,7 +103,7 @@ def test_a_test_that_is_switched_off_has_no_influence(kept, left):
     """The gradient is that of a model that never had the test; the density is off by a constant."""
     alone = compile_jax(bc.build(spec_without(FULL, left), DATA))
     assert alone.layout.keys() == kept.layout.keys()
-    off, on = lift_data(FULL, DATA, without=left), lift_data(FULL, DATA)
+    off, on = lift_data(FULL, DATA, excluded=left), lift_data(FULL, DATA)
     apart = []
     for seed in range(4):
         (value, gradient), (wanted, exact) = at(kept, off, seed), at(alone, seed=seed)
@@ -119,7 +119,7 @@ def test_the_mode_is_that_of_the_model_without_the_test(kept):
     """Where sampling starts: preconditioned at new values, not at those of the compilation."""
     z = np.zeros((1, 1, sum(int(np.prod(s)) for s in kept.layout.values())))
     alone = compile_jax(bc.build(spec_without(FULL, ("d",)), DATA)).precondition().restore(z)
-    off = kept.precondition(lift_data(FULL, DATA, without=("d",))).restore(z)
+    off = kept.precondition(lift_data(FULL, DATA, excluded=("d",))).restore(z)
     all_on = kept.precondition().restore(z)
     for name, value in alone.items():
         np.testing.assert_allclose(off[name], value, rtol=0.01, atol=0.01)
