@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -129,16 +130,31 @@ def unit_name(label: str, value: Any) -> str:
     )
 
 
+def several(value: Any, single: type | UnionType = str) -> tuple[Any, ...] | None:
+    """Return one value as a tuple, or a sequence of values; None for what is neither.
+
+    A text is one value and no sequence of letters, and a mapping is no sequence of its keys.
+
+    Examples
+    --------
+    >>> several("tv"), several(["tv", "radio"]), several({"tv": 1}), several(5)
+    (('tv',), ('tv', 'radio'), None, None)
+    """
+    if isinstance(value, single):
+        return (value,)
+    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    return tuple(value) if is_sequence else None
+
+
 def names(label: str, value: Any, choices: Iterable[str] | None = None) -> list[str]:
     """Return one name or a sequence of names as a list; raise for a name that stands twice."""
-    if isinstance(value, str):
-        return [name(label, value, choices)]
-    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+    values = several(value)
+    if values is None:
         raise SpecError(
             f"{label} is one name or a list of names; got {shown(value)}.{_listing(choices)}"
         )
     choices = None if choices is None else list(choices)
-    items = [name(label, item, choices) for item in value]
+    items = [name(label, item, choices) for item in values]
     for item in items:
         if items.count(item) > 1:
             raise SpecError(f"{label} names '{item}' twice: name it once.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -217,8 +217,8 @@ def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any
 
 def unit_names(value: Any) -> tuple[str, ...]:
     """Return one name of a unit or several, sorted and without duplicates."""
-    names = (value,) if isinstance(value, str | int) else value
-    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+    names = checks.several(value, str | int)
+    if names is None:
         raise SpecError(f"treated is one unit or a sequence of units; got {value!r}.")
     return tuple(sorted({checks.unit_name("treated", unit) for unit in names}))
 
