@@ -6,8 +6,10 @@ or raises a SpecError that says what was wrong with it and what to write.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from numbers import Integral, Real
 from types import UnionType
 from typing import Any
@@ -173,6 +175,35 @@ def instance(verb: str, value: Any, kind: type, advice: str) -> None:
     """Raise for a value of another kind, and say how to get one of the right kind."""
     if not isinstance(value, kind):
         raise SpecError(f"{verb} takes a {kind.__name__}; got {shown(value)}. {advice}")
+
+
+def bound(
+    title: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Bind the arguments of a call; raise for one that is missing, and suggest a known name."""
+    parameters = list(signature.parameters)
+    for keyword in kwargs:
+        if keyword not in parameters:
+            raise SpecError(
+                f"{title} has no argument '{keyword}'. It takes {', '.join(parameters)}."
+                f"{did_you_mean(keyword, parameters)}"
+            )
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
+
+
+def arguments[**P, T](function: Callable[P, T]) -> Callable[P, T]:
+    """Refuse arguments that a function does not take, as `verb` does for questions to a fit."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        bound(function.__name__, signature, args, kwargs)
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def check_keys(mapping: Any, keys: Iterable[str], label: str) -> None:
