@@ -6,9 +6,12 @@ or raises a SpecError that says what was wrong with it and what to write.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from numbers import Integral, Real
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -129,16 +132,31 @@ def unit_name(label: str, value: Any) -> str:
     )
 
 
+def several(value: Any, single: type | UnionType = str) -> tuple[Any, ...] | None:
+    """Return one value as a tuple, or a sequence of values; None for what is neither.
+
+    A text is one value and no sequence of letters, and a mapping is no sequence of its keys.
+
+    Examples
+    --------
+    >>> several("tv"), several(["tv", "radio"]), several({"tv": 1}), several(5)
+    (('tv',), ('tv', 'radio'), None, None)
+    """
+    if isinstance(value, single):
+        return (value,)
+    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    return tuple(value) if is_sequence else None
+
+
 def names(label: str, value: Any, choices: Iterable[str] | None = None) -> list[str]:
     """Return one name or a sequence of names as a list; raise for a name that stands twice."""
-    if isinstance(value, str):
-        return [name(label, value, choices)]
-    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+    values = several(value)
+    if values is None:
         raise SpecError(
             f"{label} is one name or a list of names; got {shown(value)}.{_listing(choices)}"
         )
     choices = None if choices is None else list(choices)
-    items = [name(label, item, choices) for item in value]
+    items = [name(label, item, choices) for item in values]
     for item in items:
         if items.count(item) > 1:
             raise SpecError(f"{label} names '{item}' twice: name it once.")
@@ -157,6 +175,35 @@ def instance(verb: str, value: Any, kind: type, advice: str) -> None:
     """Raise for a value of another kind, and say how to get one of the right kind."""
     if not isinstance(value, kind):
         raise SpecError(f"{verb} takes a {kind.__name__}; got {shown(value)}. {advice}")
+
+
+def bound(
+    title: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Bind the arguments of a call; raise for one that is missing, and suggest a known name."""
+    parameters = list(signature.parameters)
+    for keyword in kwargs:
+        if keyword not in parameters:
+            raise SpecError(
+                f"{title} has no argument '{keyword}'. It takes {', '.join(parameters)}."
+                f"{did_you_mean(keyword, parameters)}"
+            )
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
+
+
+def arguments[**P, T](function: Callable[P, T]) -> Callable[P, T]:
+    """Refuse arguments that a function does not take, as `verb` does for questions to a fit."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        bound(function.__name__, signature, args, kwargs)
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def check_keys(mapping: Any, keys: Iterable[str], label: str) -> None:

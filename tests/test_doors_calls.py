@@ -253,6 +253,13 @@ def table() -> list[tuple]:
             ["Spec", "Dataset"],
         ),
         ("fit: a frame as data", lambda w: bc.fit(w.spec, GEO), DataError, ["Dataset.from_frame"]),
+        (
+            "fit: a typo",
+            lambda w: bc.fit(w.spec, w.data, chans=2),
+            SpecError,
+            ["fit has no argument 'chans'", "Did you mean 'chains'"],
+        ),
+        ("fit: no data", lambda w: bc.fit(w.spec), SpecError, ["'data'"]),
         ("build: nothing as spec", lambda w: bc.build(None, w.data), SpecError, ["Spec", "None"]),
         (
             "build: a frame as data",
@@ -726,6 +733,13 @@ def table() -> list[tuple]:
             GraphError,
             ["incremental('tv')"],
         ),
+        (
+            "identify: a typo",
+            lambda w: bc.identify(w.graph, "tv", heldd="radio"),
+            SpecError,
+            ["identify has no argument 'heldd'", "Did you mean 'held'"],
+        ),
+        ("identify: no question", lambda w: bc.identify(w.graph), SpecError, ["'estimand'"]),
         (
             "identify: held is a number",
             lambda w: bc.identify(w.graph, "tv", held=3),

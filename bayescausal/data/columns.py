@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayescausal import checks
 from bayescausal.errors import DataError, did_you_mean, shown
 
 RESERVED = ("time", "unit", "chain", "draw")
@@ -168,8 +169,8 @@ def costs_of(spend: Any) -> dict[str, str]:
 
 def as_names(value: Any, argument: str) -> list[str]:
     """Return one name or several as a list."""
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, Iterable):
+    names = checks.several(value)
+    if names is None:
         raise DataError(f"{argument} takes names of columns; got {shown(value)}.")
     return list(names)
 

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 
 from bayescausal._display import described
 from bayescausal._types import Array, Draws
-from bayescausal.checks import number
+from bayescausal.checks import number, several
 from bayescausal.decisions.decision import Decision, payoffs
 from bayescausal.decisions.sample_information import sample_information
 from bayescausal.errors import DataError, NotConverged, SpecError
@@ -184,7 +184,7 @@ def rank_experiments(
     >>> tests = [Candidate(incremental(c).during("2025-03", "2025-04")) for c in ("tv", "social")]
     >>> rank_experiments(fit, tests, utility=budget_plans(fit))  # doctest: +SKIP
     """
-    tests = _several(candidates)
+    tests = _tests(candidates)
     if target is not None:
         target = as_estimand(target)
         _finite_variance("The target", target)
@@ -336,11 +336,12 @@ def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
     return table
 
 
-def _several(candidates: Candidate | Iterable[Candidate]) -> list[Candidate]:
-    values = [candidates] if isinstance(candidates, Candidate) else candidates
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        raise SpecError(f"Rank Candidates; got {values!r}. Write [Candidate(incremental('tv'))].")
-    tests = list(values)
+def _tests(candidates: Candidate | Iterable[Candidate]) -> tuple[Candidate, ...]:
+    tests = several(candidates, Candidate)
+    if tests is None:
+        raise SpecError(
+            f"Rank Candidates; got {candidates!r}. Write [Candidate(incremental('tv'))]."
+        )
     if not tests:
         raise SpecError("There are no candidates to rank. Write [Candidate(incremental('tv'))].")
     for test in tests:

@@ -85,15 +85,8 @@ def plan(
             f"{did_you_mean(str(scale), SCALES)}"
         )
     outcome = outcome or fit.spec.graph.outcome
-    extended = {name: extend(fit, future, seed=seed) for name, future in plans.items()}
+    extended = _extended(fit, plans, reference, seed)
     base = extended[reference]
-    for name, extended_fit in extended.items():
-        if not extended_fit.future.time.equals(base.future.time):
-            raise SpecError(
-                f"Plan '{name}' has {len(extended_fit.future.time)} periods from "
-                f"{extended_fit.future.time[0].date()}, '{reference}' {len(base.future.time)} from "
-                f"{base.future.time[0].date()}. Compare plans of the same periods."
-            )
     alternatives = [name for name in plans if name != reference]
     changes = {name: _changes(extended[name], base, name, outcome) for name in alternatives}
     nodes = {v for change in changes.values() for v in change}
@@ -157,6 +150,22 @@ def _reference(plans: Any, reference: Any) -> str:
     if reference is None:
         return names[0]
     return checks.name("plan: reference", reference, names)
+
+
+def _extended(
+    fit: Fit, plans: Mapping[str, Future], reference: str, seed: int
+) -> dict[str, ExtendedFit]:
+    """Extend the fit by each plan, or raise when they are of other periods than the reference."""
+    extended = {name: extend(fit, future, seed=seed) for name, future in plans.items()}
+    expected = extended[reference].future.time
+    for name, extended_fit in extended.items():
+        time = extended_fit.future.time
+        if not time.equals(expected):
+            raise SpecError(
+                f"Plan '{name}' has {len(time)} periods from {time[0].date()}, '{reference}' "
+                f"{len(expected)} from {expected[0].date()}. Compare plans of the same periods."
+            )
+    return extended
 
 
 def _changes(

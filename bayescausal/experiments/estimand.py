@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._types import Intervention
-from bayescausal.checks import check_keys, number, unit_name
+from bayescausal.checks import check_keys, number, several, unit_name
 from bayescausal.data.dates import read_window
 from bayescausal.errors import SpecError, did_you_mean
 from bayescausal.graphs.edge import Edge
@@ -172,7 +172,7 @@ class Estimand:
         if self.window is not None:
             object.__setattr__(self, "window", read_window(self.window))
         if self.units is not None:
-            units = _several(self.units, "units")
+            units = _names(self.units, "units")
             if not units:
                 raise SpecError("units is empty: name at least one unit, or leave it out for all.")
             object.__setattr__(
@@ -292,7 +292,7 @@ def incremental(treatment: str | list[str] | tuple[str, ...], **settings: Any) -
     Estimand(factual vs do(tv=0))
     """
     check_keys(settings, _SETTINGS, "incremental")
-    return Estimand(control=dict.fromkeys(_several(treatment, "treatment"), 0.0), **settings)
+    return Estimand(control=dict.fromkeys(_names(treatment, "treatment"), 0.0), **settings)
 
 
 def steady_state(treatment: str, at: float, by: float, **settings: Any) -> Estimand:
@@ -329,11 +329,11 @@ def node_or_edge(key: Any) -> str:
     return str(Edge.parse(str(key))) if "->" in str(key) else str(key)
 
 
-def _several(value: Any, label: str) -> tuple:
-    names = (value,) if isinstance(value, str | int | Edge) else value
-    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+def _names(value: Any, label: str) -> tuple[Any, ...]:
+    names = several(value, str | int | Edge)
+    if names is None:
         raise SpecError(f"{label} is one name or a sequence of names; got {value!r}.")
-    return tuple(names)
+    return names
 
 
 def _carryover(value: Any) -> bool | int:

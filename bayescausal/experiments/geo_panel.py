@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.geo_estimators import (
     METHODS,
     Method,
+    StandardError,
     drift,
     estimator,
     rmse,
@@ -144,20 +145,9 @@ def _estimate(
     fitter = estimator(method, intercept)
     fit = fitter(y, x, pre_periods)
     gap, fit_error = y - fit.path, rmse(y, fit.path, pre_periods)
-    if fit_error <= 1e-9 * float(np.abs(y).max()):
-        raise DataError(
-            f"{method}: the counterfactual equals the treated units in all {pre_periods} periods "
-            "before the test, so no residual says how large the error is. Use more periods"
-            f"{'' if method == 'did' else ", or 'did'"}."
-        )
+    _require_residuals(method, fit_error, y, pre_periods)
     error = standard_error(method, (y, x), pre_periods, fitter, count, np.random.default_rng(seed))
-    if error.scale <= 1e-9 * fit_error:
-        raise DataError(
-            f"The standard error cannot be computed ({error.kind} gives {count * error.scale:.2g}):"
-            f" in the {last - pre_periods} periods that are counted the controls do what is "
-            "expected of them to the last digit. Are they filled in? Leave such units and "
-            "periods out."
-        )
+    _require_error(error, fit_error, count, last - pre_periods)
     lift = (-count if dark else count) * float(gap[pre_periods:].sum())
     std_error = count * error.scale
     half = std_error * float(stdtrit(error.dof, 0.5 + prob / 2))
@@ -203,6 +193,24 @@ def _estimate(
     )
 
 
+def _require_residuals(method: Method, fit_error: float, y: np.ndarray, pre_periods: int) -> None:
+    if fit_error <= 1e-9 * float(np.abs(y).max()):
+        raise DataError(
+            f"{method}: the counterfactual equals the treated units in all {pre_periods} periods "
+            "before the test, so no residual says how large the error is. Use more periods"
+            f"{'' if method == 'did' else ", or 'did'"}."
+        )
+
+
+def _require_error(error: StandardError, fit_error: float, count: int, periods: int) -> None:
+    if error.scale <= 1e-9 * fit_error:
+        raise DataError(
+            f"The standard error cannot be computed ({error.kind} gives {count * error.scale:.2g}):"
+            f" in the {periods} periods that are counted the controls do what is expected of them "
+            "to the last digit. Are they filled in? Leave such units and periods out."
+        )
+
+
 def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any) -> None:
     if method not in METHODS:
         raise SpecError(
@@ -217,8 +225,8 @@ def _check_settings(method: Any, dark: Any, tail: Any, intercept: Any, prob: Any
 
 def unit_names(value: Any) -> tuple[str, ...]:
     """Return one name of a unit or several, sorted and without duplicates."""
-    names = (value,) if isinstance(value, str | int) else value
-    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+    names = checks.several(value, str | int)
+    if names is None:
         raise SpecError(f"treated is one unit or a sequence of units; got {value!r}.")
     return tuple(sorted({checks.unit_name("treated", unit) for unit in names}))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from bayescausal import checks
 from bayescausal.errors import GraphError, shown
 from bayescausal.graphs.notation import name_problem
 
@@ -41,19 +41,19 @@ class Edge(NamedTuple):
 
 
 def as_tuple(role: str, values: Any) -> tuple[Any, ...]:
-    """Return one name as a tuple, or a sequence of names, pairs or edges."""
-    if isinstance(values, str):
-        return (values,)
-    if not isinstance(values, Iterable):
+    """Return a sequence of pairs or edges as a tuple."""
+    parts = checks.several(values)
+    if parts is None:
         raise GraphError(f"{role} of a graph are a sequence; got {shown(values)}.")
-    return tuple(values)
+    return parts
 
 
-def names(role: str, values: Any) -> tuple[str, ...]:
+def node_names(role: str, values: Any) -> tuple[str, ...]:
     """Return one name or several as a tuple, each of them checked."""
-    if not isinstance(values, str | Iterable):
+    names = checks.several(values)
+    if names is None:
         raise GraphError(f"{role} is one name of a node, or several; got {shown(values)}.")
-    return tuple(checked_name(name) for name in as_tuple(role, values))
+    return tuple(map(checked_name, names))
 
 
 def checked_name(name: str) -> str:

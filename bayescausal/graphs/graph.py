@@ -15,7 +15,7 @@ import networkx as nx
 
 from bayescausal.errors import GraphError, did_you_mean
 from bayescausal.graphs.drawing import svg
-from bayescausal.graphs.edge import Edge, as_tuple, checked_edge, checked_pair, names
+from bayescausal.graphs.edge import Edge, as_tuple, checked_edge, checked_pair, node_names
 from bayescausal.graphs.notation import (
     TRUTH,
     Claims,
@@ -70,11 +70,11 @@ class Graph:
             {checked_pair(pair) for pair in as_tuple("bidirected", self.bidirected)}
         )
         linked = {*chain(*(e[:2] for e in edges), *bidirected)}
-        isolated = sorted({*names("isolated", self.isolated)} - linked)
+        isolated = sorted({*node_names("isolated", self.isolated)} - linked)
         object.__setattr__(self, "edges", tuple(edges))
         object.__setattr__(self, "bidirected", tuple(bidirected))
-        object.__setattr__(self, "latent", frozenset(names("latent", self.latent)))
-        object.__setattr__(self, "outcomes", tuple(sorted({*names("outcome", self.outcomes)})))
+        object.__setattr__(self, "latent", frozenset(node_names("latent", self.latent)))
+        object.__setattr__(self, "outcomes", tuple(sorted({*node_names("outcome", self.outcomes)})))
         object.__setattr__(self, "isolated", tuple(isolated))
         if not self.nodes:
             raise GraphError("The graph has no node. Write at least one edge: 'tv -> sales'.")
@@ -115,7 +115,7 @@ class Graph:
             edges=tuple(Edge(*edge) for edge in claims.edges),
             bidirected=tuple(claims.bidirected),
             latent=frozenset(claims.latent),
-            outcomes=names("outcome", claims.outcomes if outcome is None else outcome),
+            outcomes=node_names("outcome", claims.outcomes if outcome is None else outcome),
             isolated=tuple(claims.isolated),
         )
 
@@ -377,7 +377,7 @@ class Graph:
         return graph
 
     def _node_set(self, nodes: str | Iterable[str], role: str = "") -> frozenset[str]:
-        node_set = frozenset(names("a node", nodes))
+        node_set = frozenset(node_names("a node", nodes))
         for name in sorted(node_set.difference(self.nodes)):
             raise GraphError(
                 f"{role}{name!r} is in no edge. Nodes: {', '.join(self.nodes)}."
@@ -436,7 +436,7 @@ def _read_networkx(
             "An undirected networkx graph makes no causal claim. Pass a DiGraph, and pairs "
             "that share an unobserved cause as `bidirected`."
         )
-    hidden = list(names("latent", latent))
+    hidden = list(node_names("latent", latent))
     for node, node_attributes in graph.nodes(data=True):
         for key, flag in (("latent", True), ("observed", False)):
             value = str(node_attributes.get(key, not flag)).lower()

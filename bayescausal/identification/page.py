@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from bayescausal.graphs.drawing import svg
+from bayescausal.graphs.edge import node_names
 from bayescausal.graphs.notation import Claims
 from bayescausal.identification.grades import GRADES
 from bayescausal.identification.paths import Path
@@ -202,7 +203,7 @@ def picture(verdict: Any, adjust: Iterable[str] | None = None) -> str:
     graph = verdict.graph
     if adjust is None:
         adjust = verdict.adjustment_sets[0] if verdict.adjustment_sets else ()
-    chosen = {adjust} if isinstance(adjust, str) else set(adjust)
+    chosen = {*node_names("adjust", adjust)}
     graph.restrict([*chosen, verdict.outcome])  # raises for an unknown name, with advice
     roles = dict.fromkeys(sorted(verdict.forbidden), "do not adjust")
     roles |= dict.fromkeys(sorted(chosen), "adjust for")

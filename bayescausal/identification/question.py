@@ -9,7 +9,7 @@ from bayescausal import checks
 from bayescausal.errors import GraphError, did_you_mean, shown
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.experiments.experiment import Experiment
-from bayescausal.graphs.edge import Edge
+from bayescausal.graphs.edge import Edge, node_names
 from bayescausal.graphs.graph import Graph
 from bayescausal.identification.adjustment import Question
 from bayescausal.identification.compiled import Compiled
@@ -118,7 +118,7 @@ def check_experiments(graph: Graph, experiments: Any) -> None:
 
 def check_adjustment(question: Question, nodes: Iterable[str]) -> None:
     """Raise a GraphError unless `nodes` are an adjustment set; the message names a path."""
-    names = (nodes,) if isinstance(nodes, str) else tuple(sorted(set(nodes)))
+    names = tuple(sorted({*node_names("nodes", nodes)}))
     graph, compiled = question.compiled.graph, question.compiled
     t, y = ", ".join(question.treatments), question.outcome
     for node in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bayescausal import checks
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
@@ -35,6 +36,7 @@ from bayescausal.identification.totals import (
 )
 
 
+@checks.arguments
 def identify(
     graph: Graph,
     estimand: Estimand | str,

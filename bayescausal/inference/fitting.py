@@ -36,6 +36,7 @@ _PRIOR_DRAWS = 500
 _STACK = ("bayescausal", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 
+@checks.arguments
 def fit(
     spec: Spec,
     data: Dataset,

@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescausal import checks
 from bayescausal.data.dataset import Dataset
-from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.errors import SpecError, shown
 from bayescausal.inference.fit import Fit
 from bayescausal.specs.spec import Spec
 
@@ -42,7 +42,7 @@ def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         if "fit" in signature.parameters and (args or "fit" in kwargs):
             _require_fit(title, args[0] if args else kwargs["fit"], function.__module__)
-        bound = _bound(title, signature, args, kwargs)
+        bound = checks.bound(title, signature, args, kwargs)
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
             if name == "outcome" and value is not parameter.default:
@@ -53,22 +53,6 @@ def verb[**P, T](function: Callable[P, T]) -> Callable[P, T]:
         return function(*bound.args, **bound.kwargs)
 
     return checked
-
-
-def _bound(
-    title: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> inspect.BoundArguments:
-    parameters = list(signature.parameters)
-    for name in kwargs:
-        if name not in parameters:
-            raise SpecError(
-                f"{title} has no argument '{name}'. It takes {', '.join(parameters)}."
-                f"{did_you_mean(name, parameters)}"
-            )
-    try:
-        return signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
 
 
 def _require_fit(title: str, value: Any, module: str) -> None:

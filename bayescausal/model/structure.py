@@ -175,9 +175,16 @@ class SCM:
         No coefficient. Where units respond differently, ``f`` has the unit's factor, so that every
         view of the strength is of all units together.
         """
-        shape = {name: theta[f"{edge}:{name}"] for name in self.spec.mechanisms[edge].priors}
-        f = self.spec.mechanisms[edge].curve(xp, self.delayed(edge, x, xp), shape, self.depth)
+        f = self.common_curve(edge, theta, self.delayed(edge, x, xp), xp, self.depth)
         return f * self.factor(str(edge), theta, xp) if str(edge) in self.unit_specific else f
+
+    def common_curve(
+        self, edge: Edge, theta: Theta, scaled: Array, xp: Any = np, depth: int = 1
+    ) -> Array:
+        """``f`` of an edge at scaled exposure with ``depth`` data dims, without a unit's factor."""
+        response = self.spec.mechanisms[edge]
+        shape = {name: theta[f"{edge}:{name}"] for name in response.priors}
+        return response.curve(xp, scaled, shape, depth)
 
     def delayed(self, edge: Edge, x: Array, xp: Any = np) -> Array:
         """The source of an edge as it arrives: scaled, and later by the lag."""

@@ -27,7 +27,7 @@ from bayescausal.errors import DataError
 from bayescausal.graphs.edge import Edge
 from bayescausal.model.errors import Mixing, law
 from bayescausal.model.innovations import innovations
-from bayescausal.model.scm import SCM, Equations
+from bayescausal.model.scm import SCM, Equations, Mechanism
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.prior import Prior
 
@@ -231,18 +231,14 @@ def row_density(
 def _response_at(
     equations: Equations, edge: Edge, value: np.ndarray, units: np.ndarray | None
 ) -> Array:
-    """Contribution of an edge at values of its source that were not observed."""
+    """Contribution of an edge at values of its source that were not observed, each of some unit."""
     scm, theta, xp = equations.scm, equations.theta, equations.xp
     scaled = np.exp(value) if scm.spec.link(edge.source) == "log" else value
-    response = scm.spec.mechanisms[edge]
-    shape = {name: theta[f"{edge}:{name}"] for name in response.priors}
-    f = response.curve(xp, scaled, shape, 1)
+    f = scm.common_curve(edge, theta, scaled, xp)
     if str(edge) in scm.unit_specific:
         f = f * scm.factor(str(edge), theta, xp)[..., units, 0]
-    beta, center = (
-        part[(..., *([0] * (scm.depth - 1)), slice(None))] for part in equations.edges[edge][:2]
-    )
-    return beta * (f - center)
+    mechanism, row = equations.edges[edge], (..., *([0] * (scm.depth - 1)), slice(None))
+    return Mechanism(mechanism.beta[row], mechanism.center[row], f).response(f)
 
 
 def _flat(scm: SCM, x: Array, xp: Any) -> Array:

@@ -150,7 +150,7 @@ def plot_contributions(
         One panel a channel.
     """
     outcome = fit.spec.graph.outcomes[0]
-    names = [channels] if isinstance(channels, str) else list(channels or channels_of(fit, outcome))
+    names = list(channels or channels_of(fit, outcome))
     tables = [table_of(_added(fit, name, outcome), prob) for name in names]
     units = f", sum over {len(fit.data.units)} units" if fit.data.is_panel else ""
     sheet, axes = sheet_with(

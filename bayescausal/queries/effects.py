@@ -267,7 +267,7 @@ def _returns(
     if by_unit and not data.is_panel:
         raise DataError("by_unit: the data are national. Give a panel, or leave by_unit out.")
     names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
-    worth, axes = data.value_of_outcome(), -1 if by_unit else tuple(range(-scm.depth, 0))
+    axes = -1 if by_unit else tuple(range(-scm.depth, 0))
     values, prior, grades, kinds = [], [], [], []
     for channel in names:
         question = checked_estimand(fit, ask(channel).on(outcome))
@@ -281,18 +281,7 @@ def _returns(
         grades.append(max(unit_grades, key=lambda grade: grade.letter))  # the weakest
         own_spend = net(spend_path(scm, question), axes)
         own_spend = np.where(own_spend == 0, np.nan, own_spend)
-
-        def return_draws(
-            equations: Equations,
-            question: Estimand = question,
-            own_spend: Array = own_spend,
-            induces: bool = induces,
-        ) -> Array:
-            gain = (contrast(equations, question) * worth).sum(axis=axes)
-            return ratio(
-                gain, own_spend + (_induced(fit, equations, question, axes) if induces else 0)
-            )
-
+        return_draws = _return_draws(fit, question, own_spend, induces, axes)
         moving_edges = edges_below(fit.spec, [channel])
         values.append(fit.evaluate(return_draws, moving_edges))
         if fit.has_prior:
@@ -320,6 +309,19 @@ def _returns(
         value=worth_in_words(fit, outcome),
     )
     return returns.sel(unit=labels) if by_unit else returns
+
+
+def _return_draws(
+    fit: Fit, question: Estimand, own_spend: Array, induces: bool, axes: Any
+) -> Callable[[Equations], Array]:
+    """Return what gives the return of a question, per own spend or with the induced one too."""
+    worth = fit.data.value_of_outcome()
+
+    def return_draws(equations: Equations) -> Array:
+        gain = (contrast(equations, question) * worth).sum(axis=axes)
+        return ratio(gain, own_spend + (_induced(fit, equations, question, axes) if induces else 0))
+
+    return return_draws
 
 
 def _induced(fit: Fit, equations: Equations, question: Estimand, axes: Any) -> Array:

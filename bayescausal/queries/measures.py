@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,25 +132,13 @@ def business_measures(
         grades.append(
             max((grade_of(fit, q, strict) for q in questions), key=lambda grade: grade.letter)
         )
-
-        def measures_at(
-            equations: Equations,
-            questions: list[Estimand] = questions,
-            channel_spends: list[float] = spends[name],
-        ) -> Array:
-            timed = questions if by == "unit" else questions[:1]  # one pulse, whatever the window
-            speeds = [_carried(equations, question, margin) for question in timed]
-            rows = [
-                [*_measures(equations, question, spend, total, margin), *speeds[k % len(speeds)]]
-                for k, (question, spend, total) in enumerate(
-                    zip(questions, channel_spends, paid, strict=True)
-                )
-            ]
-            size = (equations.draws,)
-            return np.stack(
-                [np.stack([np.broadcast_to(v, size) for v in row], axis=-1) for row in rows], axis=1
-            )
-
+        pulses = questions if by == "unit" else questions[:1]  # one pulse, whatever the window
+        measures_at = partial(
+            _channel_measures,
+            places=list(zip(questions, spends[name], paid, strict=True)),
+            pulses=pulses,
+            margin=margin,
+        )
         values.append(fit.evaluate(measures_at, edges_below(fit.spec, [name])))
     draws = np.stack(values, axis=3)
     dims: tuple[str, ...] = ("channel", "measure")
@@ -298,6 +287,28 @@ def _spend(scm: SCM, question: Estimand) -> float:
         return np.nan
     spend = float(net(spend_path(scm, question), None))
     return spend or np.nan
+
+
+def _channel_measures(
+    equations: Equations,
+    places: Sequence[tuple[Estimand, float, float]],
+    pulses: Sequence[Estimand],
+    margin: float,
+) -> Array:
+    """Return `MEASURES` of a channel, ``(draw, place, measure)``.
+
+    A place is a question, the channel's spend there and that of all channels. Carry-over is that of
+    the pulse of the same place, or of the only one.
+    """
+    speeds = [_carried(equations, question, margin) for question in pulses]
+    rows = [
+        [*_measures(equations, question, spend, paid, margin), *speeds[k % len(speeds)]]
+        for k, (question, spend, paid) in enumerate(places)
+    ]
+    size = (equations.draws,)
+    return np.stack(
+        [np.stack([np.broadcast_to(v, size) for v in row], axis=-1) for row in rows], axis=1
+    )
 
 
 def _measures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bayescausal._display import filled, wrapped
+from bayescausal.checks import several
 from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
@@ -410,10 +411,9 @@ class Spec:
 
 def _as_tuple(argument: Any, kind: type, label: str) -> tuple:
     """Return one value of a kind, or a sequence of them, as a tuple."""
-    values = (argument,) if isinstance(argument, kind) else argument
-    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+    values = several(argument, kind)
+    if values is None:
         raise SpecError(f"{label} takes one {kind.__name__} or a sequence; got {argument!r}.")
-    values = tuple(values)
     for value in values:
         if not isinstance(value, kind):
             call = " Write it with brackets, to make a value." if isinstance(value, type) else ""
