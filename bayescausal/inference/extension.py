@@ -12,7 +12,8 @@ import numpy as np
 
 from bayescausal import checks
 from bayescausal._types import Array, Node
-from bayescausal.data.future import Future, continued, path_of, warn_of_scales
+from bayescausal.data.continued_table import continued, path_of, warn_of_scales
+from bayescausal.data.future import Future
 from bayescausal.errors import DataError, SpecError
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit

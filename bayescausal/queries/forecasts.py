@@ -8,7 +8,8 @@ from typing import Any
 import xarray as xr
 
 from bayescausal._types import Node
-from bayescausal.data.future import Future, beyond_observed
+from bayescausal.data.continued_table import beyond_observed
+from bayescausal.data.future import Future
 from bayescausal.inference.extension import ExtendedFit, extend
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb

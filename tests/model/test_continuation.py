@@ -8,7 +8,8 @@ import pytest
 from model.test_forward import CASES, MEDIA, case, first, table
 
 import bayescausal as bc
-from bayescausal.data.future import Future, continued
+from bayescausal.data.continued_table import continued
+from bayescausal.data.future import Future
 from bayescausal.model.continuation import continuation, continued_equations, continued_scm
 from bayescausal.model.contrast import contrast
 from bayescausal.model.scm import bind, compile_scm

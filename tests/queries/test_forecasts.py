@@ -6,6 +6,7 @@ import pytest
 from allocation_worlds import HILL, media_fit
 
 import bayescausal as bc
+from bayescausal.data.continued_table import continued
 from bayescausal.errors import DataError, SpecError
 
 
@@ -161,8 +162,6 @@ def test_a_panel_needs_its_units():
     frame = fit.data.table.to_dataframe().reset_index()
     both = pd.concat([frame.assign(market=m) for m in "ab"])
     panel = bc.Dataset.from_frame(both, time="time", unit="market")
-    from bayescausal.data.future import continued
-
     with pytest.raises(DataError, match="the future is national"):
         continued(panel, national, ["a"])
     other = bc.Future.like(panel, 4)
