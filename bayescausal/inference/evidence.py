@@ -62,6 +62,10 @@ class Evidence:
     learned: Learned = field(default_factory=dict)
     _answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave answers out of a pickle: a question may hold a function, which has none."""
+        return {**self.__dict__, "_answers": {}}
+
     @cached_property
     def informative(self) -> tuple[Experiment, ...]:
         """The tests that say something of their effect: all, as long as there is no fit.

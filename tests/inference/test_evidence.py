@@ -1,5 +1,6 @@
 """What a fit has learned enters its grades: tests that say nothing do not count."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +118,12 @@ def test_a_search_over_questions_does_not_fill_the_memory(monkeypatch):
         grade = of_spec.grade(TV.during("2024-03-01", f"2024-03-{10 + day}"))
         assert grade.window == f"2024-03-01 to 2024-03-{10 + day}"
         assert len(of_spec._answers) <= 3
+
+
+def test_evidence_is_pickled_after_a_question_with_a_function():
+    of_spec = Evidence(bc.Spec(BOW, treatments=("tv",)))
+    of_spec.verdict(bc.Estimand(control={"tv": lambda tv: 0 * tv}))
+    assert pickle.loads(pickle.dumps(of_spec)).verdict(TV).status == of_spec.verdict(TV).status
 
 
 def test_strict_asks_for_every_outcome():
