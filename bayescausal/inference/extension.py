@@ -36,7 +36,8 @@ def extend(fit: Fit, future: Future, *, seed: int = 0) -> ExtendedFit:
     future : Future
         Values of `Spec.planned`: every input, and treatments that do not react. Exposure that is
         missing is bought with the spend, a cost that is missing is that of the exposure, both at
-        the mean price of the data.
+        the mean price of the data. A column with the value of the outcome keeps its last one where
+        it is missing.
     seed : int
         Of the errors after the data: the same for every future, so that two of them differ in
         what is planned alone.
@@ -180,26 +181,37 @@ def _extended(fit: Fit, future: Future, seed: int) -> ExtendedFit:
     nodes = (*spec.inputs, *spec.modelled)
     columns = list(dict.fromkeys([*nodes, *costs.values(), *value, *size]))
     continued(data, future, nodes)  # raises for dates and units before columns are computed
-    future = _complete(fit, future, [*spec.planned, *value], costs)
+    future = _complete(fit, future, costs)
     _check_exposure(fit, future)
     provisional = replace(data, table=continued(data, future, columns), left_out={})
     extended = ExtendedFit(spec, provisional, fit.tree, fit, future, seed)
     means = extended.simulation().mean(axis=0)
     table = provisional.table
     for k, node in enumerate(spec.modelled):
-        path = np.concatenate([data.array(node), means[k]], axis=-1)
+        mean = np.maximum(means[k], 0.0) if node in data.spend.values() else means[k]
+        path = np.concatenate([data.array(node), mean], axis=-1)
         table = table.assign({node: (data.dims, path)})
-        cost = costs.get(node, node)
-        if cost not in (node, *future.columns):  # a paid mediator costs what it turns out to be
-            paid = np.concatenate([data.array(cost), mean_cost(data, node) * means[k]], axis=-1)
-            table = table.assign({cost: (data.dims, paid)})
+        if node in spec.mediators and costs.get(node, node) != node:
+            # a paid mediator costs what it turns out to be, at the price that the future states
+            paid = np.maximum(_price(fit, future, node, costs[node]) * mean, 0.0)
+            paid = np.concatenate([data.array(costs[node]), paid], axis=-1)
+            table = table.assign({costs[node]: (data.dims, paid)})
     final = replace(provisional, table=table)
     result = ExtendedFit(spec, final, fit.tree, fit, future, seed)
     result._simulations.update(extended._simulations)
     return result
 
 
-def _complete(fit: Fit, future: Future, needed: list[Node], costs: Mapping[Node, str]) -> Future:
+def _price(fit: Fit, future: Future, node: Node, cost: str) -> np.ndarray:
+    """Return the price of exposure in each period of a future; the mean one where none is known."""
+    mean = mean_cost(fit.data, node)
+    if not {node, cost} <= {*future.columns}:
+        return np.array(mean)
+    exposure, spend = (path_of(fit.data, future, name) for name in (node, cost))
+    return np.divide(spend, exposure, out=np.full(spend.shape, mean), where=exposure > 0)
+
+
+def _complete(fit: Fit, future: Future, costs: Mapping[Node, str]) -> Future:
     """Buy exposure with spend, and price exposure, where one of the two is missing."""
     table = future.table
     for treatment, cost in costs.items():
@@ -208,7 +220,7 @@ def _complete(fit: Fit, future: Future, needed: list[Node], costs: Mapping[Node,
             table = table.assign({treatment: table[cost] / price})
         elif cost not in table and treatment in table and treatment not in fit.spec.mediators:
             table = table.assign({cost: table[treatment] * price})
-    missing_columns = [name for name in needed if name not in table]
+    missing_columns = [name for name in fit.spec.planned if name not in table]
     if missing_columns:
         example = missing_columns[0]
         raise DataError(

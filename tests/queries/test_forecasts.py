@@ -184,6 +184,20 @@ def test_exposure_is_bought_at_the_mean_price(example_fit, ahead):
     np.testing.assert_allclose(extended.data.array("tv")[-13:], ahead.array("tv_cost") / price)
 
 
+def test_a_paid_mediator_costs_what_it_turns_out_to_be(example_fit, ahead):
+    """The future repeats the clicks and their cost; the clicks that are simulated are others."""
+    extended = bc.extend(example_fit, ahead)
+    price = ahead.array("search_cost") / ahead.array("search")
+    clicks = bc.forecast(example_fit, ahead)["search"].mean(("chain", "draw")).to_numpy()
+    np.testing.assert_allclose(extended.data.array("search")[-13:], clicks)
+    np.testing.assert_allclose(extended.data.array("search_cost")[-13:], price * clicks)
+    bare = bc.Future(ahead.table.drop_vars(["search", "search_cost"]))
+    data = example_fit.data
+    mean = data.array("search_cost").sum() / data.array("search").sum()
+    paid = bc.extend(example_fit, bare).data.array("search_cost")[-13:]
+    np.testing.assert_allclose(paid, mean * clicks)
+
+
 @pytest.mark.slow
 def test_forecasts_cover_what_comes():
     """Of worlds whose errors remember, about nine in ten periods lie in 90 percent intervals."""
