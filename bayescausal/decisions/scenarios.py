@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,58 +86,60 @@ def plan(
         )
     outcome = outcome or fit.spec.graph.outcome
     extended = _extended(fit, plans, reference, seed)
-    base = extended[reference]
     alternatives = [name for name in plans if name != reference]
-    changes = {name: _changes(extended[name], base, name, outcome) for name in alternatives}
-    nodes = {v for change in changes.values() for v in change}
-    tail = reach(base.scm, Estimand(dict.fromkeys(nodes, 0.0), outcome=outcome))
-    longer = extend(fit, base.future.followed_by(fit.data, tail), seed=seed)
-    questions = [_question(longer, base, name, changes[name], outcome) for name in alternatives]
+    longer, questions = _questions(extended, reference, outcome)
     grades = [fit.evidence.grade(question) for question in questions]
     if strict:
         for question in questions:
             fit.evidence.require_identified(question, "total")
-    worth = longer.data.value_of_outcome() if scale != "outcome" else np.ones(1)
     spends = {name: _spend(extended_fit) for name, extended_fit in extended.items()}
     extra = [spends[name] - spends[reference] for name in alternatives]
-    weights = [
-        payoff_weights(longer, question, worth) if scale == "net" else {outcome: worth}
-        for question in questions
-    ]
-
-    def gains(equations: Equations) -> Array:
-        plan_gains = []
-        for question, weight, cost in zip(questions, weights, extra, strict=True):
-            gain = gain_of(equations, question, weight) - (cost if scale == "net" else 0.0)
-            plan_gains.append(np.broadcast_to(gain, (equations.draws,)))
-        return np.stack(plan_gains, axis=1)
-
     treatments = sorted({t for question in questions for t in question.treatments})
-    values = longer.evaluate(gains, only=edges_below(fit.spec, treatments))
-    weakest = max(range(len(grades)), key=lambda k: grades[k].letter)
-    draws = label(
-        fit,
-        values,
-        ("plan",),
-        {"plan": alternatives},
-        "gain",
-        grades={"plan": grades},
-        **{
-            **attributes_of(longer, questions[weakest], grades[weakest]),
-            "reference": reference,
-            "scale": scale,
-            "value": "" if scale == "outcome" else worth_in_words(fit, outcome),
-            "carry_over_counted": f"{tail} periods after the last one",
-            "extrapolation": "; ".join(
-                f"{name}: {words}"
-                for name in alternatives
-                if (words := extrapolation(fit, extended[name].future, fit.spec.planned))
-            ),
-        },
+    values = longer.evaluate(
+        _gains(longer, questions, extra, scale), only=edges_below(fit.spec, treatments)
     )
+    weakest = max(range(len(grades)), key=lambda k: grades[k].letter)
+    tail = len(longer.future.time) - len(extended[reference].future.time)
+    attributes = {
+        **attributes_of(longer, questions[weakest], grades[weakest]),
+        "reference": reference,
+        "scale": scale,
+        "value": "" if scale == "outcome" else worth_in_words(fit, outcome),
+        "carry_over_counted": f"{tail} periods after the last one",
+        "extrapolation": "; ".join(
+            f"{name}: {words}"
+            for name in alternatives
+            if (words := extrapolation(fit, extended[name].future, fit.spec.planned))
+        ),
+    }
+    coords = {"plan": alternatives}
+    draws = label(fit, values, ("plan",), coords, "gain", grades={"plan": grades}, **attributes)
     return draws.assign_coords(
         spend=("plan", [spends[name] for name in alternatives]), extra_spend=("plan", extra)
     )
+
+
+def _gains(
+    longer: ExtendedFit, questions: Sequence[Estimand], extra: Sequence[float], scale: str
+) -> Callable[[Equations], Array]:
+    """Return what computes the gain of each plan in draws, ``(draw, plan)``."""
+    worth = np.ones(1) if scale == "outcome" else longer.data.value_of_outcome()
+    weights = [
+        payoff_weights(longer, question, worth)
+        if scale == "net"
+        else {str(question.outcome): worth}
+        for question in questions
+    ]
+    costs = extra if scale == "net" else np.zeros(len(questions))
+
+    def gains(equations: Equations) -> Array:
+        plan_gains = [
+            np.broadcast_to(gain_of(equations, question, weight) - cost, (equations.draws,))
+            for question, weight, cost in zip(questions, weights, costs, strict=True)
+        ]
+        return np.stack(plan_gains, axis=1)
+
+    return gains
 
 
 def _reference(plans: Any, reference: Any) -> str:
@@ -166,6 +168,23 @@ def _extended(
                 f"{len(expected)} from {expected[0].date()}. Compare plans of the same periods."
             )
     return extended
+
+
+def _questions(
+    extended: Mapping[str, ExtendedFit], reference: str, outcome: Node
+) -> tuple[ExtendedFit, list[Estimand]]:
+    """Return the reference with time for carry-over after it, and each plan as a question to it."""
+    base = extended[reference]
+    changes = {
+        name: _changes(extended_fit, base, name, outcome)
+        for name, extended_fit in extended.items()
+        if name != reference
+    }
+    nodes = {v for change in changes.values() for v in change}
+    tail = reach(base.scm, Estimand(dict.fromkeys(nodes, 0.0), outcome=outcome))
+    future = base.future.followed_by(base.base.data, tail)
+    longer = extend(base.base, future, seed=base.seed)
+    return longer, [_question(longer, base, name, changes[name], outcome) for name in changes]
 
 
 def _changes(
