@@ -71,7 +71,10 @@ SPECS = {
 
 
 # What these are about, others that run always have in them too.
-SLOW = ("curve of a mediator", "log link", "student", "district", "panel", "errors with memory")
+SLOW = (
+    *("mediator", "curve of a mediator", "log link", "log mediator", "student", "district"),
+    *("panel", "errors with memory", "panel with memory"),
+)
 
 
 def named(cases):
