@@ -77,10 +77,10 @@ SLOW = (
 )
 
 
-def named(cases):
+def named(cases, slow=SLOW):
     """Cases by name as parameters; those that add little to the others are slow."""
     for name, case in cases.items():
-        marks = pytest.mark.slow if name in SLOW else ()
+        marks = pytest.mark.slow if name in slow else ()
         yield pytest.param(*case, id=name, marks=marks)
 
 

@@ -203,9 +203,7 @@ def test_gain_is_the_payoff_of_the_plan_without_its_spend():
 def test_more_budget_never_lowers_the_optimum():
     fit = media_fit(response=HILL)
     present = optimize(fit).table["present"].sum()
-    means = [
-        float(optimize(fit, budget=share * present).gain.mean()) for share in (0.7, 1, 1.2)
-    ]
+    means = [float(optimize(fit, budget=share * present).gain.mean()) for share in (0.7, 1, 1.2)]
     assert (np.diff(means) > 0).all()
 
 
