@@ -71,13 +71,16 @@ SPECS = {
 
 
 # What these are about, others that run always have in them too.
-SLOW = ("curve of a mediator", "log link", "student", "district", "panel", "errors with memory")
+SLOW = (
+    *("mediator", "curve of a mediator", "log link", "log mediator", "student", "district"),
+    *("panel", "errors with memory", "panel with memory"),
+)
 
 
-def named(cases):
+def named(cases, slow=SLOW):
     """Cases by name as parameters; those that add little to the others are slow."""
     for name, case in cases.items():
-        marks = pytest.mark.slow if name in SLOW else ()
+        marks = pytest.mark.slow if name in slow else ()
         yield pytest.param(*case, id=name, marks=marks)
 
 

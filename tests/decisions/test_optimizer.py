@@ -67,7 +67,7 @@ def test_root_responses_have_a_closed_form():
 def test_two_channels_agree_with_a_grid(link):
     fit = media_fit(("a", "b"), response=HILL, link=link, draws=20)
     best = optimize(fit, allow=["extrapolation"])
-    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 101)
+    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 51)
     assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.012)
 
@@ -85,7 +85,7 @@ def test_channels_that_share_a_saturating_mediator_agree_with_a_grid():
         more={"search": bc.Response(bc.HillSaturation(), strength=bc.Coefficient())},
     )
     best = optimize(fit, allow=["extrapolation"])
-    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 81)
+    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 41)
     assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.015)
 
@@ -103,9 +103,9 @@ def test_a_paid_mediator_costs_what_it_reacts():
 
 
 def test_three_channels_agree_with_a_grid():
-    fit = media_fit(response=HILL, draws=10)
+    fit = media_fit(response=HILL, draws=5)
     best = optimize(fit, allow=["extrapolation"])
-    value, factors = grid_best(fit, best, ("a", "b", "c"), (0.5, 1.5), 21)
+    value, factors = grid_best(fit, best, ("a", "b", "c"), (0.5, 1.5), 11)
     assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.08)
 
@@ -114,7 +114,7 @@ def test_a_panel_is_allocated_as_a_whole_and_agrees_with_a_grid():
     """One factor a channel in all units; spend, gain and largest week are sums over them."""
     fit = panel_fit()
     best = optimize(fit, allow=["extrapolation"])
-    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 101)
+    value, factors = grid_best(fit, best, ("a", "b"), (0.5, 1.5), 51)
     assert float(best.gain.mean()) >= value - 1e-9 * abs(value)
     np.testing.assert_allclose(best.table["factor"], factors, atol=0.012)
     window = slice(*best.plan.window)
@@ -145,7 +145,7 @@ def test_s_shaped_responses_are_not_left_at_the_nearest_hill():
     curve |= {f"{c}->sales:half": 1.2 for c in "ab"}
     fit = media_fit(("a", "b"), response=HILL, draws=4, values=curve)
     best = optimize(fit, bounds=(0.0, 2.5), allow=["extrapolation"])
-    value, _ = grid_best(fit, best, ("a", "b"), (0.0, 2.5), 101)
+    value, _ = grid_best(fit, best, ("a", "b"), (0.0, 2.5), 51)
     assert float(best.gain.mean()) >= value * (1 - 1e-6)
     assert any("local optima" in line for line in best.statements)
 
@@ -173,7 +173,7 @@ def test_a_plan_that_counts_the_funnel_reaches_the_optimum_where_direct_effects_
     best = optimize(fit, **FREE)
     window = best.plan.window
     spend = best.table["present"]
-    grid = np.linspace(0.01, spend.sum() / spend["radio"] - 0.01, 400)
+    grid = np.linspace(0.01, spend.sum() / spend["radio"] - 0.01, 80)
 
     def brought(radio):
         tv = (spend.sum() - radio * spend["radio"]) / spend["tv"]
@@ -203,9 +203,7 @@ def test_gain_is_the_payoff_of_the_plan_without_its_spend():
 def test_more_budget_never_lowers_the_optimum():
     fit = media_fit(response=HILL)
     present = optimize(fit).table["present"].sum()
-    means = [
-        float(optimize(fit, budget=share * present).gain.mean()) for share in (0.7, 0.9, 1, 1.2)
-    ]
+    means = [float(optimize(fit, budget=share * present).gain.mean()) for share in (0.7, 1, 1.2)]
     assert (np.diff(means) > 0).all()
 
 
@@ -254,7 +252,7 @@ def test_mean_marginal_return_is_that_of_mroas():
     np.testing.assert_allclose(best.table["mroas_present"], want, rtol=1e-5)
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(
     budget=st.floats(0.55, 1.45),
     low=st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3),

@@ -20,7 +20,8 @@ from bayescausal.inference.archive import seal
 from bayescausal.inference.groups import DERIVED
 
 
-@pytest.fixture(params=["example", "national", "panel"])
+# National data are in the example, and what is odd about the national one is in the panel too.
+@pytest.fixture(params=["example", pytest.param("national", marks=pytest.mark.slow), "panel"])
 def fit(request):
     if request.param == "example":
         return request.getfixturevalue("example_fit")

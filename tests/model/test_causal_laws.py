@@ -155,7 +155,7 @@ def test_do_at_the_factual_value_changes_nothing_at_all(panel, link, mediator):
 @pytest.mark.parametrize(("panel", "link", "mediator"), FUNNELS)
 def test_do_at_the_factual_value_changes_nothing_at_all_in_any_draw(panel, link, mediator):
     scm = funnel(panel, link, mediator)
-    found = world(scm, stacked(scm, 50), {"tv": scm.factual["tv"].copy()})
+    found = world(scm, stacked(scm, 10), {"tv": scm.factual["tv"].copy()})
     for v, path in scm.factual.items():
         assert np.array_equal(np.broadcast_to(path, found[v].shape), found[v]), v
 

@@ -572,10 +572,8 @@ def test_priors_of_a_district_are_those_that_were_stated(name):
 def test_the_first_loading_of_a_cause_is_positive_and_the_others_free():
     scm, _ = shape("latent")
     model = bc.build(scm.spec, scm.data)
-    drawn = {
-        v: pm.draw(model[f"a<->b<->c:{v}"], draws=2000, random_seed=3, mode="FAST_COMPILE")
-        for v in "abc"
-    }
+    wanted = [model[f"a<->b<->c:{v}"] for v in "abc"]
+    drawn = pm.draw(wanted, draws=2000, random_seed=3, mode="FAST_COMPILE")
     half = bc.Prior("TruncatedNormal", mu=0.0, sigma=0.5, lower=0, upper=1)
-    for v, prior in zip("abc", (half, CORRELATION, CORRELATION), strict=True):
-        assert stats.kstest(drawn[v], oracle.frozen(prior).cdf).pvalue > 1e-4
+    for values, prior in zip(drawn, (half, CORRELATION, CORRELATION), strict=True):
+        assert stats.kstest(values, oracle.frozen(prior).cdf).pvalue > 1e-4

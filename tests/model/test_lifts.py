@@ -492,8 +492,9 @@ def test_tests_of_a_simulated_world_are_measured_with_the_errors_that_they_have(
     scm = compile_scm(spec, data)
     theta = {p.name: np.array([0.3]) for p in scm.parameters}
     rng = np.random.default_rng(3)
-    made = [remeasured(bind(scm, theta), rng) for _ in range(count)]
-    effects = [predict_lift(bind(scm, theta), test).item() for test in tests]
+    equations = bind(scm, theta)
+    made = [remeasured(equations, rng) for _ in range(count)]
+    effects = [predict_lift(equations, test).item() for test in tests]
     pair = np.array([one["lift:a+b:observed"] for one in made])
     heavy = np.array([one["lift:heavy:observed"] for one in made])
     error = np.array([30.0, 27.7, 20.0 * np.sqrt(5 / 3)])

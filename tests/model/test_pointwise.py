@@ -25,9 +25,9 @@ AR1 = {
     ),
 }
 EVERY = [*named({**SPECS, **AR1})]
-ROWS = [
-    pytest.param(*SPECS[name], id=name) for name in ("log mediator", "student", "panel district")
-] + [pytest.param(*AR1["panel, Student"], id="panel, Student")]
+ROWS = [pytest.param(*SPECS[name], id=name) for name in ("log mediator", "panel district")] + [
+    pytest.param(*AR1["panel, Student"], id="panel, Student")
+]
 
 
 def evaluated(model, scm, terms):

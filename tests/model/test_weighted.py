@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from modes import AS_WRITTEN
-from weighted_cases import GRAPH, MEDIA, SPECS, density, naive, named, points, total, world
+from weighted_cases import GRAPH, MEDIA, SLOW, SPECS, density, naive, named, points, total, world
 
 import bayescausal as bc
 from bayescausal.augmentation.augment import Augmented
@@ -30,7 +30,7 @@ def identity(augmented):
     return Augmented(augmented.plan, indices, np.full(len(rows), 1 / len(rows)), "ancestral")
 
 
-@pytest.mark.parametrize(("spec", "how"), named(SPECS))
+@pytest.mark.parametrize(("spec", "how"), named(SPECS, (*SLOW, "adstock of a mediator")))
 def test_observed_rows_have_the_likelihood_of_the_data(spec, how, monkeypatch):
     """With every observed row as the augmented ones, augmentation changes nothing at any weight."""
     data = world(**how)

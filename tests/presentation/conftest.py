@@ -1,4 +1,4 @@
-"""Small fits and the report of the shared fit, made once a session."""
+"""Small fits, and the reports of the shared fit and of a panel, made once a session."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from presentation_cases import half_known, small_panel
+from presentation_cases import converged, half_known, small_panel, unconverged
 
 import bayescausal as bc
+from bayescausal.errors import NotConverged
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,35 @@ def table_of_80(example_fit) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def panel_of_three(shared) -> bc.Fit:
     return bc.load(shared("panel_of_three.nc", lambda path: small_panel(3).save(path)))
+
+
+@pytest.fixture(scope="session")
+def panel_report(panel_of_three, shared) -> Path:
+    """The report of the small panel, which has not converged; not to be changed."""
+
+    def write(path):
+        with pytest.warns(NotConverged):
+            bc.report(panel_of_three, path)
+
+    return shared("panel_report.html", write)
+
+
+@pytest.fixture(scope="session")
+def sure_report(panel_of_three, shared) -> Path:
+    """The report of the small panel if it had converged."""
+    return shared("sure_report.html", lambda path: bc.report(converged(panel_of_three), path))
+
+
+@pytest.fixture(scope="session")
+def unsure_report(panel_of_three, shared) -> Path:
+    """The report of the small panel with an R-hat of 1.5, which is warned of once."""
+
+    def write(path):
+        with pytest.warns(NotConverged, match=r"R-hat of tv is 1\.500") as caught:
+            bc.report(unconverged(panel_of_three), path)
+        assert len(caught) == 1
+
+    return shared("unsure_report.html", write)
 
 
 @pytest.fixture(scope="session")

@@ -221,10 +221,10 @@ def test_a_plot_is_a_figure_leaves_the_style_alone_and_reads_no_formula(held_out
 
 @pytest.mark.filterwarnings("ignore:NOT CONVERGED")
 def test_the_report_shows_what_the_user_supplies_and_nothing_otherwise(
-    panel_of_three, held_out, tmp_path
+    panel_of_three, panel_report, held_out, tmp_path
 ):
     fit = replace(panel_of_three)
-    plain = bc.report(fit, tmp_path / "plain.html").read_text(encoding="utf-8")
+    plain = panel_report.read_text(encoding="utf-8")
     assert "What each test bought" not in plain
     assert "Held-out tests" not in plain
     page = bc.report(

@@ -86,7 +86,7 @@ def test_fits_are_compared_by_the_weeks_they_predict(fit):
 
 
 def test_fits_of_other_data_are_not_compared(fit):
-    other = bc.fit(spec(), data(bump=1.0), seed=1, **QUICK)
+    other = bc.Fit(fit.spec, data(bump=1.0), fit.tree)
     with pytest.raises(SpecError, match="other data"):
         bc.compare_fits({"a": fit, "b": other})
     with pytest.raises(SpecError, match="two fits or more"):
