@@ -20,6 +20,7 @@ import bayescausal as bc
 from bayescausal.presentation.cli import main
 from bayescausal.presentation.formatting import number
 
+pytestmark = pytest.mark.xdist_group("cli")  # one worker: `demo` and `of_tv` are made once
 BUDGET = 0.5
 RUN = [sys.executable, "-m", "bayescausal.presentation.cli"]
 
