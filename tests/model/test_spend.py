@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bayescausal as bc
@@ -116,6 +116,7 @@ cells = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(cells, st.integers(0, 2))
 def test_switching_off_everywhere_moves_all_that_was_spent(drawn, history):
     tv, cost = np.array(drawn).reshape(2, 6, 2).transpose(2, 0, 1)

@@ -97,7 +97,15 @@ def test_data_that_stay_arguments_change_nothing_by_themselves(kept):
 
 
 @pytest.mark.parametrize(
-    "left", [("a",), ("b",), ("d",), ("c", "e"), ("b", "c", "f"), NAMES], ids="+".join
+    "left",
+    [
+        # Each compiles a model of its own. One of two that are tied, and all, are always asked.
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (("a",), ("d",), ("c", "e"))),
+        ("b",),
+        pytest.param(("b", "c", "f"), marks=pytest.mark.slow),
+        NAMES,
+    ],
+    ids="+".join,
 )
 def test_a_test_that_is_switched_off_has_no_influence(kept, left):
     """The gradient is that of a model that never had the test; the density is off by a constant."""
