@@ -194,14 +194,8 @@ def differences(draws: Draws) -> Draws:
     >>> import bayescausal as bc
     >>> bc.summarize(bc.differences(bc.mroas(fit)))  # doctest: +SKIP
     """
-    if not isinstance(draws, xr.DataArray) or not {"chain", "draw", "channel"} <= {*draws.dims}:
-        raise SpecError(
-            f"differences takes draws with a dim channel, as roas(fit) returns; got {shown(draws)}."
-        )
-    bare = draws.reset_coords(drop=True)
+    bare = _by_channel("differences", draws)
     gap = bare - bare.rename(channel="than")
-    other_dims = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
-    gap = gap.transpose("chain", "draw", *other_dims, "channel", "than")
     gap = gap.where(gap["channel"] != gap["than"])
     gap.attrs = {**draws.attrs}
     return gap.rename(f"{draws.name}: channel less than")
@@ -233,13 +227,7 @@ def ranks(draws: Draws) -> Draws:
     >>> import bayescausal as bc
     >>> bc.summarize(bc.ranks(bc.mroas(fit)))["mean"].unstack("rank")  # doctest: +SKIP
     """
-    if not isinstance(draws, xr.DataArray) or not {"chain", "draw", "channel"} <= {*draws.dims}:
-        raise SpecError(
-            f"ranks takes draws with a dim channel, as roas(fit) returns; got {shown(draws)}."
-        )
-    bare = draws.reset_coords(drop=True)
-    others = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
-    bare = bare.transpose("chain", "draw", *others, "channel")
+    bare = _by_channel("ranks", draws)
     values = bare.to_numpy()
     count = values.shape[-1]
     better = (values[..., None, :] > values[..., :, None]).sum(axis=-1) + 1.0
@@ -252,6 +240,16 @@ def ranks(draws: Draws) -> Draws:
         "caveat": "a bias that differs between channels changes ranks; a shared one does not",
     }
     return result.rename(f"{draws.name}: rank")
+
+
+def _by_channel(title: str, draws: Any) -> Draws:
+    """Return draws with their channels last and no other coords, or raise."""
+    if not isinstance(draws, xr.DataArray) or not {"chain", "draw", "channel"} <= {*draws.dims}:
+        raise SpecError(
+            f"{title} takes draws with a dim channel, as roas(fit) returns; got {shown(draws)}."
+        )
+    others = [str(d) for d in draws.dims if d not in ("chain", "draw", "channel")]
+    return draws.reset_coords(drop=True).transpose("chain", "draw", *others, "channel")
 
 
 def _removal(place: Estimand, name: Node) -> Estimand:
