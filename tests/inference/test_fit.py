@@ -135,7 +135,9 @@ def test_samplers_agree(small, other):
 def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     """A real interrupt of a real run; as from a keyboard, all its processes get the signal."""
     script = textwrap.dedent(f"""
-        import sys, bayescausal as bc
+        import signal, sys, bayescausal as bc
+        # a shell starts what runs in its background deaf to Ctrl-C, and children inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         frame = bc.load_example().frame
         data = bc.Dataset.from_frame(frame, time="week", columns=["tv", "sales"])
         spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
