@@ -198,6 +198,16 @@ def test_a_paid_mediator_costs_what_it_turns_out_to_be(example_fit, ahead):
     np.testing.assert_allclose(paid, mean * clicks)
 
 
+def test_a_smooth_trend_is_not_read_beyond_its_boundary():
+    days = pd.date_range("2024-01-01", periods=80, freq="7D")
+    trend = bc.HSGPTrend(boundary=1.5)
+    assert np.isfinite(trend.columns(days, days[:70])).all()
+    with pytest.raises(SpecError, match=r"Fit with a boundary of 3\.5 or more"):
+        trend.columns(days, days[:41])
+    wider = bc.HSGPTrend(boundary=3.0)
+    assert np.isfinite(wider.columns(days, days[:41])).all()
+
+
 @pytest.mark.slow
 def test_forecasts_cover_what_comes():
     """Of worlds whose errors remember, about nine in ten periods lie in 90 percent intervals."""
