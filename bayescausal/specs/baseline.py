@@ -334,11 +334,11 @@ class HSGPTrend(Term):
         edge = 0.5 * self.boundary
         t = _position(starts(time, training), time, training)[:, None]
         if (furthest := float(t.max())) > edge:
+            share, least = (self.boundary - 1) / 2, np.ceil(20 * furthest) / 10 + 0.5
             raise SpecError(
-                f"HSGPTrend(boundary={self.boundary:g}) vanishes when {(self.boundary - 1) / 2:.0%} "
-                f"of the length of the data have passed after them, and {time[-1].date()} is later. "
-                f"Fit with a boundary of {np.ceil(20 * furthest) / 10 + 0.5:g} or more, or with "
-                "another trend."
+                f"HSGPTrend(boundary={self.boundary:g}) vanishes when {share:.0%} of the length of "
+                f"the data have passed after them, and {time[-1].date()} is later. Fit with a "
+                f"boundary of {least:g} or more, or with another trend."
             )
         return np.sin(self._omega * (t + edge)) / np.sqrt(edge)
 
