@@ -16,10 +16,12 @@ from bayescausal._types import Node
 from bayescausal.data.dataset import Dataset
 from bayescausal.data.future import Future, year_of
 from bayescausal.errors import DataError, SpecError, shown
+from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.fitting import fit_with
 from bayescausal.inference.settings import Settings
 from bayescausal.inference.verb import verb
+from bayescausal.model.contrast import scope
 from bayescausal.queries.forecasts import forecast
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.compiled_refits import spec_without
@@ -79,9 +81,9 @@ def holdout(
 
         CRPS(F, y) = E|Y - y| - E|Y - Y'| / 2,    Y, Y' independent draws of F
 
-    Each refit sees the data before its origin alone: tests that were read later are left out. The
-    forecast is told what was spent and what controls were, as in `forecast`, and not what
-    mediators did. It judges predictions, not effects.
+    Each refit sees the data before its origin alone: tests that count a later period, be it of
+    their carry-over, are left out. The forecast is told what was spent and what controls were, as
+    in `forecast`, and not what mediators did. It judges predictions, not effects.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def holdout(
     rows, forecasts = {}, {}
     for start in _origins(fit.data, horizon, origins, step):
         data, future = _cut(fit, start, horizon)
-        refit = fit_with(settings, _spec_before(fit.spec, data), data, seed)
+        refit = fit_with(settings, _spec_before(fit, start), data, seed)
         draws = forecast(refit, future, seed=seed)[outcome]
         actual = fit.data.array(outcome)[..., start : start + horizon]
         naive = seasonal_naive(data, outcome, horizon, np.random.default_rng(seed))
@@ -161,13 +163,18 @@ def _cut(fit: Fit, start: int, horizon: int) -> tuple[Dataset, Future]:
     return training, Future(future_table)
 
 
-def _spec_before(spec: Spec, data: Dataset) -> Spec:
-    """Return a spec without the tests that were read after the data end."""
-    last = data.time[-1]
-    later_tests = [
-        t.name for t in spec.experiments if t.estimand.window and t.estimand.window[1] > last
-    ]
-    return spec_without(spec, [str(name) for name in later_tests])
+def _spec_before(fit: Fit, start: int) -> Spec:
+    """Return a spec without the tests that count a period from the origin on, carry-over too."""
+    later_tests = [str(t.name) for t in fit.spec.experiments if _is_later(fit, t.estimand, start)]
+    return spec_without(fit.spec, later_tests)
+
+
+def _is_later(fit: Fit, estimand: Estimand, start: int) -> bool:
+    """Whether a test counts a period from the origin on; off the panel, whether it ended later."""
+    if estimand.off_panel:
+        return estimand.window is not None and estimand.window[1] >= fit.data.time[start]
+    counts = scope(fit.scm, estimand.on(fit.spec.outcome_of(estimand))).counts
+    return bool(counts[..., start:].any())
 
 
 def seasonal_naive(

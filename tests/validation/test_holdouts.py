@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
 import bayescausal as bc
 from bayescausal.errors import DataError, SpecError
-from bayescausal.validation.holdouts import crps
+from bayescausal.validation.holdouts import _spec_before, crps
 
 pytestmark = pytest.mark.xdist_group("holdouts")  # one worker: `fit` is sampled once
 QUICK = {"draws": 40, "tune": 80, "chains": 2, "progress": False}
@@ -53,6 +54,24 @@ def test_what_is_judged_is_not_seen(fit):
     np.testing.assert_allclose(a, b, rtol=1e-9)
     assert wild.table.loc["all", "crps"] > 20 * calm.table.loc["all", "crps"]
     assert wild.table.loc["all", "covered"] == 0
+
+
+def test_a_test_that_counts_a_period_of_the_holdout_is_left_out():
+    """A test of all periods, and one whose carry-over runs on, tell of what is judged."""
+    origin = 82  # a Monday, eight periods before the end
+    weeks = data().time
+    early, late = bc.incremental("tv").during(weeks[60], weeks[63]), bc.incremental("tv")
+    edge = bc.incremental("tv").during(weeks[76], weeks[origin - 2])
+    steady = bc.steady_state("tv", at=10.0, by=20.0)
+    tests = [
+        bc.Experiment(question, 100.0, 200.0, "geo-rct", name=name)
+        for name, question in {"early": early, "all": late, "edge": edge, "off": steady}.items()
+    ]
+    media = {"tv": bc.Response(bc.GeometricAdstock(l_max=4), bc.HillSaturation())}
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    fit = bc.Fit(bc.Spec(graph, media, experiments=tests), data(), xr.DataTree())
+    remaining = [t.name for t in _spec_before(fit, origin).experiments]
+    assert remaining == ["early", "off"]
 
 
 def test_a_good_model_beats_the_naive_forecast(fit):
