@@ -1,9 +1,10 @@
-"""How long a decision takes: `optimize` and `decomposition`, by channels and draws.
+"""How long a decision takes: `optimize`, `decomposition` and forecasts, by channels and draws.
 
     python benchmarks/decisions/speed.py
 
-Posteriors are drawn from the prior, not sampled by NUTS: the cost of a query does not depend on
-where its draws come from. Each row runs in a process of its own, so that peak memory is its own.
+Draws are made up, each parameter uniform over a usual range, and not sampled: the cost of a query
+does not depend on where its draws come from. Each row runs in a process of its own, so that peak
+memory is its own.
 """
 
 from __future__ import annotations
@@ -69,6 +70,13 @@ def measured(task: str, weeks: int, channels: int, draws: int) -> dict:
     if task == "optimize":
         best = bc.optimize(fit, window=fit.data.training[[0, -1]].tolist(), draws=draws)
         note = f"solved {best.solved}, P(gain > 0) {best.p_gain:.2f}"
+    elif task == "forecast":
+        future = bc.Future.like(fit.data, 52)
+        note = f"{bc.forecast(fit, future).nbytes / 1e6:.0f} MB of draws"
+    elif task == "plan":
+        future = bc.Future.like(fit.data, 52)
+        plans = {"same": future, "more": future.assign(x1=bc.Times(1.2))}
+        note = f"P(better) {float((bc.plan(fit, plans) > 0).mean()):.2f}"
     else:
         total = task == "decomposition, total"
         note = f"{bc.decomposition(fit, total=total).nbytes / 1e9:.2f} GB of draws"
@@ -92,6 +100,9 @@ RUNS = [
     ("decomposition, total", 179, 10, 2000),
     *(("decomposition", 179, channels, 2000) for channels in (5, 20)),
     ("decomposition", 179, 10, 500),
+    *(("forecast", 179, channels, 2000) for channels in (5, 10, 20)),
+    ("forecast", 179, 10, 500),
+    ("plan", 179, 10, 2000),
 ]
 
 
