@@ -212,7 +212,7 @@ def history():
 def smooth():
     """Every kind of baseline term, with history rows before the training periods."""
     terms = (
-        bc.HSGPTrend(m=4),
+        bc.HSGPTrend(m=4, boundary=2.5),
         bc.MonthlySeasonality(1),
         bc.Event("launch", (week(9), week(17) + pd.Timedelta(days=3)), before=1, after=2),
         bc.Holidays("US", names=("Memorial Day", "Juneteenth National Independence Day"), after=1),
