@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,11 @@ from filelock import FileLock
 from hypothesis import settings
 
 import bayescausal as bc
+
+# Compiled models are shared by the workers of one run, and never come from a run before it.
+if "BAYESCAUSAL_CACHE" not in os.environ:
+    os.environ["BAYESCAUSAL_CACHE"] = tempfile.mkdtemp(prefix="bayescausal-tests-")
+    atexit.register(shutil.rmtree, os.environ["BAYESCAUSAL_CACHE"], ignore_errors=True)
 
 settings.register_profile("suite", deadline=None)  # the machine may be busy: time is no verdict
 settings.load_profile("suite")

@@ -311,7 +311,6 @@ def table() -> list[tuple]:
             SpecError,
             ["Did you mean 'nutpie'"],
         ),
-        ("fit: backend is a list", settings_of(backend=[]), SpecError, ["backend is one of"]),
         # -- names ---------------------------------------------------------------------------
         (
             "effect: a number",

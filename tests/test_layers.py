@@ -43,6 +43,7 @@ ONLY = {
     "pymc_extras": {"model", "inference"},
     "pytensor": {"augmentation", "model", "inference"},
     "nutpie": {"inference"},
+    "blackjax": {"inference"},
     "jax": {"inference"},
     "sklearn": {"augmentation"},
 }

@@ -1,4 +1,4 @@
-"""A model as a JAX function of one vector, preconditioned so that NUTS starts well.
+"""A model as a JAX function of one vector, and coordinates in which NUTS starts well.
 
 JAX compiles in seconds where numba takes a minute, but pays at every step, so steps are worth
 saving. Half of them used to go into the first eighty warm-up draws, where the mass matrix is still
@@ -6,34 +6,41 @@ unknown. Here the sampler sees ``z`` with ``x = mode + L z``, where ``L L'`` is 
 curvature at the mode: a linear change of variables, so the posterior is the same, and the chains
 start from ``z ~ Normal(0, 1.5^2)``, wider than the posterior, already at its scales.
 
-Data are constants of the compiled function, except those it is told to keep as arguments: one
-compilation then serves every value of them, and only the mode is sought anew.
+All numbers of a model are arguments of what is compiled (`lifting`), so that models of one
+structure share it: in one process by `functools.lru_cache`, from one process to the next by JAX's
+cache on disk (`compilation_cache`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jax
 import numpy as np
 import pymc as pm
 import xarray as xr
 from jax._src import xla_bridge
-from nutpie.compiled_pyfunc import from_pyfunc
-from nutpie.sample import CompiledModel
 from pymc.model.transform.optimization import freeze_dims_and_data
-from pymc.sampling.jax import get_jaxified_graph
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
 from scipy.optimize import minimize
 
 from bayescausal.errors import BayesCausalError
+from bayescausal.inference.compilation_cache import keep_compiled
+from bayescausal.inference.lifting import Program, lifted
+from bayescausal.inference.nuts import Chains, Coordinates, LogDensity, advance_with, first_step
 
-_OVERDISPERSION = 1.5
 _WIDEST_SD = 3.0
 _STEP = 1e-4
+_ROWS = 256
+"""Points whose parameters are computed in one call: its arrays have this length."""
+_QUICK = {"xla_backend_optimization_level": 1}
+"""More of LLVM's passes take half as long again to compile, and no step is faster for it."""
+
+type Shapes = tuple[tuple[int, ...], ...]
 
 _FORKED: set[int] = set()
 """Processes that forked after JAX ran in them: a child has the state of JAX and not its threads."""
@@ -59,17 +66,9 @@ def require_jax() -> None:
         )
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """What nutpie samples, and the way back from its coordinates to the parameters."""
-
-    sampler_model: CompiledModel
-    restore: Callable[[np.ndarray], dict[str, np.ndarray]]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Density:
-    """A log density with its gradient, compiled for every value of the data that it keeps.
+    """A log density with its gradient, compiled for every model of its structure.
 
     Parameters
     ----------
@@ -78,25 +77,27 @@ class Density:
     start : array, shape (dim,)
         Where the search for the mode begins.
     data : dict of str to array
-        The data that are arguments, with the values they have in the model.
-    density : callable
-        ``(x, data) -> value, gradient``, compiled.
-    parameters : callable
-        ``(xs, data) -> {name: values}``, of points ``(number, dim)``.
+        The data that can be exchanged, with the values they have in the model.
+    logp, parameters : Program
+        Of the parameters and the data: the log density, and all variables in natural units.
+    labels : tuple of str
+        Names of those variables.
     """
 
     layout: dict[str, tuple[int, ...]]
     start: np.ndarray
     data: dict[str, np.ndarray]
-    density: Callable[..., tuple[jax.Array, jax.Array]]
-    parameters: Callable[..., dict[str, jax.Array]]
+    logp: Program
+    parameters: Program
+    labels: tuple[str, ...]
 
     def at_data(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
         """Return the log density and its gradient as a function of the parameters alone."""
-        values = self._on_device(data)
+        numbers = self.numbers(data)
+        density = _gradient(self.logp, self._shapes, _shapes_of(numbers))
 
         def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = self.density(x, values)
+            value, gradient = density(x, numbers)
             return float(value), np.asarray(gradient)
 
         return evaluate
@@ -109,68 +110,113 @@ class Density:
         number = columns[0].shape[0] * columns[0].shape[1]
         return np.concatenate([values.reshape(number, -1) for values in columns], axis=1)
 
-    def precondition(
+    def coordinates(
         self,
         data: Mapping[str, np.ndarray] | None = None,
         draws: np.ndarray | None = None,
-    ) -> Compiled:
-        """Find coordinates in which the posterior is round, and return what to sample.
-
-        Nothing is compiled.
+    ) -> Coordinates:
+        """Find coordinates in which the posterior is round.
 
         Parameters
         ----------
         data : mapping of str to array, optional
-            New values of the data that are arguments; the rest keep those of the model.
+            New values of the data that can be exchanged; the rest keep those of the model.
         draws : array, shape (number, dim), optional
             Earlier draws, from `vectors`: with ten or more for each parameter, their mean and
             covariance take the place of the mode and the curvature there.
-
-        Returns
-        -------
-        Compiled
-            ``restore`` takes draws ``(chain, draw, dim)`` of ``z`` to parameters by name.
         """
-        evaluate, values = self.at_data(data), self._on_device(data)
         if draws is None or len(draws) < 10 * len(self.start):
-            center, scale = laplace(evaluate, self.start)
-        else:
-            center, scale = moments(draws)
+            return Coordinates(*laplace(self.at_data(data), self.start))
+        return Coordinates(*moments(draws))
 
-        def logp(z: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = evaluate(center + scale @ z)
-            return value, scale.T @ gradient
+    def advance(self, chains: int) -> Callable:
+        """Compile what `nuts.advance_with` writes, for so many chains."""
+        return _advance(self.logp, self._shapes, _shapes_of(self.numbers()), chains)
 
-        def begin(seed: int) -> np.ndarray:
-            return np.random.default_rng(seed).normal(0, _OVERDISPERSION, len(center))
+    def restore(
+        self, x: np.ndarray, data: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return all variables in natural units at points ``(..., dim)``."""
+        numbers = self._arguments(self.parameters, data)
+        outputs = _outputs(self.parameters, self._shapes, _shapes_of(numbers))
+        points = x.reshape(-1, x.shape[-1])
+        filled = np.resize(points, (-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
+        parts = [outputs(rows, numbers) for rows in filled.reshape(-1, _ROWS, points.shape[1])]
+        columns = [np.concatenate(column)[: len(points)] for column in zip(*parts, strict=True)]
+        shaped = (values.reshape(*x.shape[:-1], *values.shape[1:]) for values in columns)
+        return dict(zip(self.labels, shaped, strict=True))
 
-        def restore(z: np.ndarray) -> dict[str, np.ndarray]:
-            parameters = self.parameters(center + z.reshape(-1, len(center)) @ scale.T, values)
-            arrays = {k: np.asarray(v) for k, v in parameters.items()}
-            return {k: v.reshape(*z.shape[:2], *v.shape[1:]) for k, v in arrays.items()}
+    def numbers(self, data: Mapping[str, np.ndarray] | None = None) -> list[jax.Array]:
+        """Return the arguments of the log density that are no parameters."""
+        return self._arguments(self.logp, data)
 
-        sampler_model = from_pyfunc(
-            len(center),
-            lambda: logp,
-            lambda seed1, seed2, chain: lambda z: {"z": z.copy()},
-            [np.dtype("float64")],
-            [(len(center),)],
-            ["z"],
-            dims={"z": ("coordinate",)},
-            coords={"coordinate": np.arange(len(center))},
-            make_initial_point_fn=begin,
-        )
-        return Compiled(sampler_model, restore)
+    @property
+    def _shapes(self) -> Shapes:
+        return tuple(self.layout.values())
 
-    def _on_device(self, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
-        """Return all arguments in their order, on the device: moved once, not at every call."""
+    def _arguments(
+        self, program: Program, data: Mapping[str, np.ndarray] | None
+    ) -> list[jax.Array]:
+        """Return data and constants in their order: moved to the device once, not at every call."""
         arguments = {**self.data, **(data or {})}
         if unknown := sorted(arguments.keys() - self.data.keys()):
             raise BayesCausalError(
-                f"{', '.join(unknown)} became constants when the density was compiled; arguments "
-                f"are {', '.join(self.data) or 'none'}. Name them in compile_jax(model, keep=...)."
+                f"{', '.join(unknown)} cannot be exchanged in this density; what can is "
+                f"{', '.join(self.data) or 'nothing'}. Name it in compile_jax(model, keep=...)."
             )
-        return [jax.device_put(np.asarray(arguments[k], self.data[k].dtype)) for k in self.data]
+        exchanged = [np.asarray(arguments[k], self.data[k].dtype) for k in self.data]
+        return [jax.device_put(values) for values in (*exchanged, *program.numbers)]
+
+
+def _shapes_of(numbers: Sequence[jax.Array]) -> tuple:
+    return tuple((values.shape, values.dtype) for values in numbers)
+
+
+def _unpacked(program: Program, shapes: Shapes) -> Callable[..., tuple[jax.Array, ...]]:
+    """Return a program as a function of one vector and the numbers."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+
+    def function(x: jax.Array, numbers: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+        parts = [
+            x[end - int(np.prod(shape)) : end].reshape(shape)
+            for shape, end in zip(shapes, ends, strict=True)
+        ]
+        return program.function(*parts, *numbers)
+
+    return function
+
+
+def _log_density(program: Program, shapes: Shapes) -> LogDensity:
+    function = _unpacked(program, shapes)
+    return lambda x, numbers: function(x, numbers)[0]
+
+
+def _abstract(kinds: tuple) -> list[jax.ShapeDtypeStruct]:
+    return [jax.ShapeDtypeStruct(*kind) for kind in kinds]
+
+
+@lru_cache(maxsize=64)
+def _gradient(program: Program, shapes: Shapes, kinds: tuple) -> Callable:
+    density = jax.jit(jax.value_and_grad(_log_density(program, shapes)))
+    x = jax.ShapeDtypeStruct((sum(int(np.prod(s)) for s in shapes),), float)
+    return density.lower(x, _abstract(kinds)).compile(_QUICK)
+
+
+@lru_cache(maxsize=64)
+def _outputs(program: Program, shapes: Shapes, kinds: tuple) -> Callable:
+    outputs = jax.jit(jax.vmap(_unpacked(program, shapes), in_axes=(0, None)))
+    x = jax.ShapeDtypeStruct((_ROWS, sum(int(np.prod(s)) for s in shapes)), float)
+    return outputs.lower(x, _abstract(kinds)).compile(_QUICK)
+
+
+@lru_cache(maxsize=64)
+def _advance(program: Program, shapes: Shapes, kinds: tuple, chains: int) -> Callable:
+    dim = sum(int(np.prod(s)) for s in shapes)
+    points, one = np.zeros((chains, dim)), np.zeros(chains)
+    state = Chains(points, one, points, first_step())
+    arguments = state, points[0], np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
+    advance = jax.jit(advance_with(_log_density(program, shapes)))
+    return advance.lower(*arguments, 0, False, 0.8).compile(_QUICK)
 
 
 def _switch_jax() -> None:
@@ -185,13 +231,13 @@ def _switch_jax() -> None:
 
 
 def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
-    """Compile a model's log density and gradient with JAX.
+    """Write a model's log density for JAX; it is compiled when it is first evaluated.
 
     Parameters
     ----------
     model : pymc.Model
     keep : collection of str
-        Names of `pymc.Data` that stay arguments; all others become constants.
+        Names of `pymc.Data` that can be exchanged without building another model.
 
     Returns
     -------
@@ -199,38 +245,21 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     """
     require_jax()
     _switch_jax()
+    keep_compiled()
     shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]
     frozen = freeze_dims_and_data(model, data=[k for k in shared if k not in keep])
     point = frozen.initial_point()
     layout = {v.name: np.shape(point[v.name]) for v in frozen.value_vars}
-    ends = np.cumsum([int(np.prod(s)) for s in layout.values()])
     start = np.concatenate([np.ravel(point[n]) for n in layout]).astype(float)
     data = {k: np.asarray(frozen[k].get_value()) for k in keep}
     arguments = {frozen[k]: frozen[k].type() for k in keep}
-
-    def jaxified(graphs: list) -> Callable[..., tuple[jax.Array, ...]]:
-        outputs = clone_replace(graphs, replace=arguments)
-        return get_jaxified_graph([*frozen.value_vars, *arguments.values()], outputs)
-
-    def unpack(x: jax.Array) -> list[jax.Array]:
-        return [
-            x[end - int(np.prod(s)) : end].reshape(s)
-            for s, end in zip(layout.values(), ends, strict=True)
-        ]
-
-    logp, outputs = jaxified([frozen.logp()]), jaxified(frozen.unobserved_value_vars)
-    labels = [v.name for v in frozen.unobserved_value_vars]
-
-    def density(x: jax.Array, values: list[jax.Array]) -> jax.Array:
-        return logp(*unpack(x), *values)[0]
-
-    def parameters(x: jax.Array, values: list[jax.Array]) -> dict[str, jax.Array]:
-        return dict(zip(labels, outputs(*unpack(x), *values), strict=True))
-
-    first = [jax.device_put(value) for value in data.values()]
-    compiled = jax.jit(jax.value_and_grad(density)).lower(start, first).compile()
-    every = jax.jit(jax.vmap(parameters, in_axes=(0, None)))
-    return Density(layout, start, data, compiled, every)
+    inputs = [*frozen.value_vars, *arguments.values()]
+    logp, outputs = (
+        lifted(inputs, clone_replace(graphs, replace=arguments))
+        for graphs in ([frozen.logp()], frozen.unobserved_value_vars)
+    )
+    labels = tuple(v.name for v in frozen.unobserved_value_vars)
+    return Density(layout, start, data, logp, outputs, labels)
 
 
 def moments(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

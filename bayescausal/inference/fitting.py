@@ -33,7 +33,9 @@ from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
 _PRIOR_DRAWS = 500
-_STACK = ("bayescausal", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
+_STACK = (
+    *("bayescausal", "pymc", "pytensor", "jax", "blackjax", "nutpie", "arviz", "numpy", "xarray"),
+)
 
 
 @checks.arguments
@@ -42,13 +44,11 @@ def fit(
     data: Dataset,
     *,
     seed: int | None = None,
-    sampler: str = "nutpie",
-    backend: str = "auto",
+    sampler: str = "blackjax",
     draws: int | None = None,
     tune: int | None = None,
     chains: int = 4,
     target_accept: float | None = None,
-    mass_matrix: str = "auto",
     rounds: int | None = None,
     strict: bool = False,
     progress: bool = True,
@@ -64,17 +64,14 @@ def fit(
     data : Dataset
     seed : int, optional
         Repeats the draws on one machine and set of versions; drawn and recorded when left out.
-    sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
-        The last two need ``pip install 'bayescausal[samplers]'``.
-    backend : {"auto", "jax", "numba"}
-        Of nutpie; see `bayescausal.inference.settings.Settings`.
+    sampler : {"blackjax", "nutpie", "pymc", "numpyro"}
+        blackjax runs all chains as one compiled program; nutpie compiles with numba, which takes a
+        minute on first use; numpyro needs ``pip install 'bayescausal[samplers]'``.
     draws, tune, chains : int
         Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
         unobserved causes (what is not identified makes ridges) or the units of a panel differ.
     target_accept : float
         Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
-    mass_matrix : {"auto", "low_rank", "diag"}
-        Of nutpie.
     rounds : int, optional
         Sample again, with twice the warm-up and draws each time, until a run has converged or this
         many runs are done. By default 3, and 1 when ``draws`` or ``tune`` is stated: those are then
@@ -98,7 +95,8 @@ def fit(
 
     Notes
     -----
-    Source: Hoffman & Gelman (2014), NUTS; nutpie's low-rank modified mass matrix.
+    Source: Hoffman & Gelman (2014), NUTS, by blackjax; coordinates of the curvature at the mode,
+    then of the draws of all chains.
 
     Examples
     --------
@@ -115,9 +113,7 @@ def fit(
     draws = draws if draws is not None else (1000 if is_hard else 500)
     tune = tune if tune is not None else (400 if is_hard else 200)
     accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
-    settings = Settings(
-        sampler, backend, mass_matrix, draws, tune, chains, accept, rounds, progress
-    )
+    settings = Settings(sampler, draws, tune, chains, accept, rounds, progress)
     return fit_with(settings, spec, data, seed)
 
 

@@ -91,8 +91,6 @@ def _stricter(settings: Settings, state: Convergence) -> Settings:
         tune=2 * settings.tune,
         draws=2 * settings.draws,
         target_accept=target,
-        backend=settings.engine,  # what `auto` stood for when the model was compiled
-        mass_matrix=settings.adaptation,
     )
 
 

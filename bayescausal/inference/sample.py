@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any, TextIO
@@ -20,13 +21,12 @@ import xarray as xr
 from nutpie.sample import CompiledModel
 
 from bayescausal.errors import BayesCausalError
+from bayescausal.inference import nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax
 from bayescausal.inference.settings import Settings
 
 LOG = logging.getLogger("bayescausal")
 """What takes its time is announced here; ``setLevel`` and handlers are the user's to choose."""
-
-_TOO_EARLY = "Sampling was stopped before the first draw after tuning."
 
 
 class _StandardError(logging.StreamHandler):
@@ -61,35 +61,34 @@ type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, 
 
 ``tree`` has the groups ``posterior`` and ``sample_stats``; ``run`` has ``compile_seconds``,
 ``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``. Ctrl-C ends sampling and
-keeps the draws so far (with nutpie and pymc).
+keeps the draws so far (not with numpyro).
 """
 
 
 def prepare(model: pm.Model, settings: Settings) -> Sampler:
     """Compile a model, once for all runs that may be needed."""
     start = time.perf_counter()
-    if settings.sampler == "nutpie" and settings.engine == "jax":
-        return whitened(compile_jax(model), compiling=time.perf_counter() - start)
+    if settings.sampler == "blackjax":
+        return whitened(compile_jax(model), writing=time.perf_counter() - start)
     if settings.sampler == "nutpie":
         compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
-        return _as_compiled(compiled, compiling=time.perf_counter() - start)
-    if settings.sampler != "pymc":
-        if find_spec(settings.sampler) is None:
+        return _through_nutpie(compiled, compiling=time.perf_counter() - start)
+    if settings.sampler == "numpyro":
+        if find_spec("numpyro") is None:
             raise BayesCausalError(
-                f"sampler='{settings.sampler}' needs that package: "
-                "pip install 'bayescausal[samplers]'."
+                "sampler='numpyro' needs that package: pip install 'bayescausal[samplers]'."
             )
         require_jax()
     return _through_pymc(model)
 
 
 def whitened(
-    density: Density, data: Mapping[str, np.ndarray] | None = None, *, compiling: float = 0.0
+    density: Density, data: Mapping[str, np.ndarray] | None = None, *, writing: float = 0.0
 ) -> Sampler:
-    """Sample a compiled density by nutpie, at other values of the data that it keeps.
+    """Sample a compiled density, at other values of the data that it keeps.
 
-    The first run is preconditioned with the curvature at the mode, a later one with the covariance
-    of the draws before it, which also holds where the posterior is not like its mode.
+    The first run moves in the coordinates of the curvature at the mode, a later one in those of the
+    draws before it, which also hold where the posterior is not like its mode.
     """
 
     def sample(
@@ -97,27 +96,37 @@ def whitened(
     ) -> tuple[xr.DataTree, dict[str, Any]]:
         start = time.perf_counter()
         vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
-        compiled = density.precondition(data, draws=vectors)
-        ready = time.perf_counter() - start + (compiling if earlier is None else 0.0)
-        tree, seconds, steps = _sampled(compiled.sampler_model, settings, seed)
-        z = tree["posterior"]["z"].transpose("chain", "draw", "coordinate")
-        values = compiled.restore(z.to_numpy())
+        with ThreadPoolExecutor(1) as pool:  # XLA compiles the sampler while the mode is sought
+            advance = pool.submit(density.advance, settings.chains)
+            coordinates = density.coordinates(data, draws=vectors)
+            program = advance.result()
+        ready = time.perf_counter() - start + (writing if earlier is None else 0.0)
+        begin = time.perf_counter()
+        run = nuts.sample(
+            program, density.at_data(data), density.numbers(data), coordinates, settings, seed
+        )
+        seconds = time.perf_counter() - begin
+        values = density.restore(run.draws, data)
         dims = {
             k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
             for k, v in values.items()
         }
-        tree["posterior"] = xr.DataTree(xr.Dataset({k: (dims[k], v) for k, v in values.items()}))
-        return _finish(tree, seconds, steps, settings=settings, compiling=ready)
+        groups = {
+            "posterior": xr.Dataset({k: (dims[k], v) for k, v in values.items()}),
+            "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in run.stats.items()}),
+        }
+        tree = xr.DataTree.from_dict(groups)
+        return _finish(tree, seconds, run.warmup_steps, settings=settings, compiling=ready)
 
     return sample
 
 
-def _as_compiled(compiled: CompiledModel, *, compiling: float) -> Sampler:
+def _through_nutpie(compiled: CompiledModel, *, compiling: float) -> Sampler:
     def sample(
         settings: Settings, seed: int, earlier: xr.DataTree | None = None
     ) -> tuple[xr.DataTree, dict[str, Any]]:
         ready = compiling if earlier is None else 0.0
-        return _finish(*_sampled(compiled, settings, seed), settings=settings, compiling=ready)
+        return _finish(*_nutpie(compiled, settings, seed), settings=settings, compiling=ready)
 
     return sample
 
@@ -182,14 +191,14 @@ def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
         return _by_pymc(model, settings, seed, cores=1, callback=between_draws)
     except ValueError as error:
         if pressed and "Not enough samples" in str(error):
-            raise KeyboardInterrupt(_TOO_EARLY) from None
+            raise KeyboardInterrupt(nuts.TOO_EARLY) from None
         raise
     finally:
         if listens:
             signal.signal(signal.SIGINT, previous_handler)
 
 
-def _sampled(
+def _nutpie(
     compiled: CompiledModel, settings: Settings, seed: int
 ) -> tuple[xr.DataTree, float, int]:
     """Run nutpie: its tree, the seconds it took, the leapfrog steps of the warm-up."""
@@ -204,7 +213,7 @@ def _sampled(
             tune=settings.tune,
             chains=settings.chains,
             seed=seed,
-            adaptation=settings.adaptation,
+            adaptation="low_rank",
             target_accept=settings.target_accept,
             progress_bar=settings.progress,
         )
@@ -244,7 +253,7 @@ def _complete(posterior: xr.Dataset, stats: xr.Dataset) -> tuple[xr.Dataset, xr.
     ).all(0)
     started = np.flatnonzero(is_complete.any(axis=1))
     if len(started) == 0:
-        raise KeyboardInterrupt(_TOO_EARLY)
+        raise KeyboardInterrupt(nuts.TOO_EARLY)
     length = int(
         np.where(
             is_complete[started].all(1), is_complete.shape[1], is_complete[started].argmin(1)

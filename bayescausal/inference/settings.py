@@ -9,13 +9,10 @@ from typing import Any
 from bayescausal import checks
 from bayescausal.errors import SpecError, did_you_mean, shown
 
-SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
-BACKENDS = ("auto", "jax", "numba")
-MASS_MATRICES = ("auto", "low_rank", "diag")
+SAMPLERS = ("blackjax", "nutpie", "pymc", "numpyro")
 CHAINS, LONGEST, ROUNDS = 256, 1_000_000, 8
 """The most chains, and the most draws of one."""
 
-_LONG_RUN = 12_000
 _COPIES = 3  # of every parameter: as sampled, in natural units, by parameter
 _STATISTICS = 20  # of the sampler, each draw
 
@@ -26,14 +23,9 @@ class Settings:
 
     Parameters
     ----------
-    sampler : {"nutpie", "pymc", "numpyro", "blackjax"}
-    backend : {"auto", "jax", "numba"}
-        Of nutpie. JAX compiles in seconds and pays at every step; numba compiles for a minute on
-        first use and steps several times faster. ``auto`` takes JAX unless the run is long
-        (``chains * (tune + draws)`` above 12,000).
-    mass_matrix : {"auto", "low_rank", "diag"}
-        Of nutpie. ``auto`` is diagonal with JAX, whose coordinates are already whitened, and low
-        rank with numba.
+    sampler : {"blackjax", "nutpie", "pymc", "numpyro"}
+        The first runs all chains as one XLA program, in whitened coordinates; nutpie compiles with
+        numba, for a minute on first use.
     draws, tune, chains : int
     target_accept : float
     rounds : int
@@ -41,9 +33,7 @@ class Settings:
     progress : bool
     """
 
-    sampler: str = "nutpie"
-    backend: str = "auto"
-    mass_matrix: str = "auto"
+    sampler: str = "blackjax"
     draws: int = 500
     tune: int = 200
     chains: int = 4
@@ -52,17 +42,11 @@ class Settings:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for label, choices in (
-            ("sampler", SAMPLERS),
-            ("backend", BACKENDS),
-            ("mass_matrix", MASS_MATRICES),
-        ):
-            value = getattr(self, label)
-            if not isinstance(value, str) or value not in choices:
-                raise SpecError(
-                    f"{label} is one of {', '.join(choices)}; got {shown(value)}."
-                    f"{did_you_mean(value, choices) if isinstance(value, str) else ''}"
-                )
+        if not isinstance(self.sampler, str) or self.sampler not in SAMPLERS:
+            raise SpecError(
+                f"sampler is one of {', '.join(SAMPLERS)}; got {shown(self.sampler)}."
+                f"{did_you_mean(self.sampler, SAMPLERS) if isinstance(self.sampler, str) else ''}"
+            )
         limits = {"draws": LONGEST, "tune": LONGEST, "chains": CHAINS, "rounds": ROUNDS}
         for label in limits:
             value = checks.count(label, getattr(self, label), 1, limits[label])
@@ -74,29 +58,16 @@ class Settings:
         object.__setattr__(self, "progress", checks.flag("progress", self.progress))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a plain dict, also of what ``auto`` stands for."""
-        return asdict(self) | {"engine": self.engine, "adaptation": self.adaptation}
+        """Return a plain dict."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Settings:
-        """Read what `to_dict` wrote."""
-        return cls(**{f.name: saved[f.name] for f in fields(cls) if f.name in saved})
+        """Read what `to_dict` wrote, also before blackjax took the place of nutpie on JAX."""
+        known = {f.name: saved[f.name] for f in fields(cls) if f.name in saved}
+        return cls(**known | ({"sampler": "blackjax"} if saved.get("engine") == "jax" else {}))
 
     def require_memory(self, parameters: int) -> None:
         """Raise when so many draws of so many numbers do not fit into memory."""
         bytes_per_draw = self.chains * 8 * (_COPIES * parameters + _STATISTICS)
         checks.affordable(f"{self.chains} chains of draws", self.draws, bytes_per_draw)
-
-    @property
-    def engine(self) -> str:
-        """The backend that ``auto`` stands for."""
-        if self.backend != "auto":
-            return self.backend
-        return "numba" if self.chains * (self.tune + self.draws) > _LONG_RUN else "jax"
-
-    @property
-    def adaptation(self) -> str:
-        """The mass matrix that ``auto`` stands for."""
-        if self.mass_matrix != "auto":
-            return self.mass_matrix
-        return "diag" if self.engine == "jax" else "low_rank"

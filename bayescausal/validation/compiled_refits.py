@@ -31,8 +31,8 @@ class Refits:
     what is sampled is the posterior without it. Its spec has no such test, and prior draws are
     those of the fit, as no prior depends on a test.
 
-    One compilation serves every refit by nutpie on JAX, for as long as the fit is in memory. Other
-    samplers, the numba backend, a test that alone brings a node into the model (the equations are
+    One compilation serves every refit by blackjax, for as long as the fit is in memory. Other
+    samplers, a test that alone brings a node into the model (the equations are
     others without it) and a fit with augmentation (its rows follow from a first fit, which sees the
     tests) are compiled anew, each time.
 
@@ -67,10 +67,9 @@ class Refits:
         fit, settings = self.fit, self.settings
         arguments = lift_data(fit.spec, fit.data, excluded=names)
         spec = spec_without(fit.spec, names)
-        jax = settings.sampler == "nutpie" and settings.engine == "jax"
         alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
         seed = checks.seed_or_drawn("seed", seed)
-        if not (jax and alike):
+        if settings.sampler != "blackjax" or not alike:
             return fit_with(settings, spec, fit.data, seed)
         sampler = whitened(self.density, arguments)
         return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)

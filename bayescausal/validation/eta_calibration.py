@@ -15,7 +15,7 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
-from bayescausal.inference.compile import Compiled, compile_jax
+from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
@@ -158,20 +158,20 @@ def _world(
     scm = compile_scm(fit.spec, data)
     scores = np.empty((len(estimands), 1 + len(etas), 3))
     for k, (share, eta) in enumerate([(0.0, 1.0), *((weight, eta) for eta in etas)]):
-        compiled = density.precondition({WEIGHT: np.array(share), ETA: np.array(eta), **lifts})
-        for j, draws in enumerate(_effects(scm, compiled, density.start.size, estimands, rng)):
+        exchanged = {WEIGHT: np.array(share), ETA: np.array(eta), **lifts}
+        coordinates = density.coordinates(exchanged)
+        x = coordinates.natural(rng.standard_normal((_DRAWS, density.start.size)))
+        for j, draws in enumerate(_effects(scm, density.restore(x, exchanged), estimands)):
             low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
             scores[j, k] = low <= truth[j] <= high, draws.mean() - truth[j], high - low
     return scores
 
 
 def _effects(
-    scm: SCM, compiled: Compiled, size: int, estimands: Sequence[Estimand], rng: np.random.Generator
+    scm: SCM, values: dict[str, np.ndarray], estimands: Sequence[Estimand]
 ) -> list[np.ndarray]:
-    """Draw effects from the Laplace approximation."""
-    values = compiled.restore(rng.standard_normal((1, _DRAWS, size)))
-    theta = {p.name: values[p.name][0] for p in scm.parameters}
-    equations = bind(scm, theta)
+    """Return draws of effects, from draws of the parameters."""
+    equations = bind(scm, {p.name: values[p.name] for p in scm.parameters})
     return [np.broadcast_to(measure(equations, e), (_DRAWS,)) for e in estimands]
 
 

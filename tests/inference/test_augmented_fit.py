@@ -116,10 +116,11 @@ def compiled(data, given, **settings):
 
 def moments(density, name="x->y", *, weight=1.0, eta=1.0):
     """Mean and sd of a parameter without constraints under the Laplace approximation, exactly."""
-    made = density.precondition({WEIGHT: np.array(weight), ETA: np.array(eta)})
-    size = density.start.size
-    at = made.restore(np.vstack([np.zeros(size), np.eye(size)])[None])[name][0]
-    return at[0], np.linalg.norm(at[1:] - at[0])
+    data = {WEIGHT: np.array(weight), ETA: np.array(eta)}
+    coordinates, size = density.coordinates(data), density.start.size
+    x = coordinates.natural(np.vstack([np.zeros(size), np.eye(size)]))
+    values = density.restore(x, data)[name]
+    return values[0], np.linalg.norm(values[1:] - values[0])
 
 
 def test_the_posterior_does_not_narrow_with_the_number_of_rows():

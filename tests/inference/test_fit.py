@@ -99,7 +99,6 @@ def test_too_few_draws_are_reported_wherever_numbers_appear(short):
     ("wrong", "said"),
     [
         ({"sampler": "nuts"}, "nutpie"),
-        ({"backend": "torch"}, "jax"),
         ({"draws": 0}, "draws"),
         ({"target_accept": 1.2}, "target_accept"),
         ({"chains": 2.5}, "chains"),
@@ -117,7 +116,7 @@ def test_a_missing_sampler_names_the_extra(small, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("other", [{"sampler": "pymc"}, {"backend": "numba"}])
+@pytest.mark.parametrize("other", [{"sampler": "pymc"}, {"sampler": "nutpie"}])
 def test_samplers_agree(small, other):
     """Means within four standard errors of Monte-Carlo, both fits counted."""
     run = {"draws": 500, "tune": 500, "chains": 2, "progress": False}
@@ -130,7 +129,7 @@ def test_samplers_agree(small, other):
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("sampler", "patience"),
-    [("nutpie", 15), ("pymc", 30)],
+    [("blackjax", 15), ("pymc", 30)],
 )
 def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     """A real interrupt of a real run; as from a keyboard, all its processes get the signal."""
@@ -143,7 +142,7 @@ def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
         spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
         bc.build(spec, data)
         print("ready", flush=True)
-        fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2, backend="jax",
+        fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2,
                      progress=False, sampler="{sampler}")
         print("kept", fit.shape[1], fit.convergence, flush=True)
     """)
@@ -253,10 +252,10 @@ def test_convergence_sees_chains_that_disagree():
     assert "effect of tv" in str(state)
 
 
-def test_data_that_became_constants_are_named():
+def test_data_that_cannot_be_exchanged_are_named():
     with pm.Model() as model:
         pm.Normal("x", pm.Data("center", 0.0), pm.Data("width", 1.0))
     density = compile_jax(model, keep=["center"])
     assert density.at_data({"center": 1.0})(np.ones(1))[1] == pytest.approx(0)
-    with pytest.raises(BayesCausalError, match=r"width became constants.*are center.*keep="):
+    with pytest.raises(BayesCausalError, match=r"width cannot be exchanged.*is center.*keep="):
         density.at_data({"width": 2.0})

@@ -1,6 +1,6 @@
 """Every other sampler really samples: its slope is that of least squares.
 
-Nutpie, the default, is held to whole posteriors in `tests/model/test_closed_form_posterior.py`.
+blackjax, the default, is held to whole posteriors in `tests/model/test_closed_form_posterior.py`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def line():
     return spec, data, slope, error
 
 
-@pytest.mark.parametrize("sampler", ["pymc", "numpyro", "blackjax"])
+@pytest.mark.parametrize("sampler", ["pymc", "numpyro"])
 def test_the_slope_is_that_of_least_squares(line, sampler, monkeypatch):
     """Posterior mean against least squares, up to Monte-Carlo error and the prior's pull.
 

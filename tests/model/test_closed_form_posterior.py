@@ -10,7 +10,7 @@ import bayescausal as bc
 from bayescausal.model.contrast import contrast
 from bayescausal.model.scm import bind, compile_scm
 
-SETTINGS = {"backend": "jax", "draws": 1000, "seed": 20260301, "progress": False}
+SETTINGS = {"draws": 1000, "seed": 20260301, "progress": False}
 START = "2024-01-01"
 # A false alarm once in 15,000 for each comparison, if the Monte-Carlo error is as the ESS says.
 SIGMAS = 4.0

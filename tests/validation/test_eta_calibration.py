@@ -153,11 +153,11 @@ def test_at_weight_zero_it_is_the_model_without(augmented_fit):
     weighted = compile_jax(build(spec, data, shapes=augmented_fit.shapes), keep=(WEIGHT, ETA))
     plain = compile_jax(build(replace(spec, augmentation=None), data))
     size = plain.start.size
-    z = np.vstack([np.zeros(size), 1e-3 * np.eye(size)])[None]  # the mode, and a step each way
-    one = weighted.precondition({WEIGHT: np.array(0.0), ETA: np.array(0.4)}).restore(z)
-    two = plain.precondition().restore(z)
+    z = np.vstack([np.zeros(size), 1e-3 * np.eye(size)])  # the mode, and a step each way
+    data = {WEIGHT: np.array(0.0), ETA: np.array(0.4)}
+    one = weighted.restore(weighted.coordinates(data).natural(z), data)
+    two = plain.restore(plain.coordinates().natural(z))
     for name, values in two.items():
-        made = one[name][0]
-        np.testing.assert_allclose(made[0], values[0, 0], rtol=1e-3)
-        steps = (np.linalg.norm(x[1:] - x[0], axis=0) for x in (made, values[0]))
+        np.testing.assert_allclose(one[name][0], values[0], rtol=1e-3)
+        steps = (np.linalg.norm(x[1:] - x[0], axis=0) for x in (one[name], values))
         np.testing.assert_allclose(*steps, rtol=1e-2)  # in the order of each model's own vector

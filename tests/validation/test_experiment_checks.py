@@ -19,7 +19,7 @@ from bayescausal.validation.refits import evidence, leave_out
 
 pytestmark = pytest.mark.xdist_group("experiment checks")  # one worker: `fitted` is sampled once
 SIGMA = 0.3  # of the outcome's scale, as good as known
-SETTINGS = {"backend": "jax", "draws": 1000, "tune": 300, "progress": False}
+SETTINGS = {"draws": 1000, "tune": 300, "progress": False}
 # A false alarm once in 15,000 for each comparison, if the Monte-Carlo error is as the ESS says.
 SIGMAS = 4.0
 SLACK = 4e-3  # of the sd: the error's size is known to 0.1 percent, not exactly

@@ -1,0 +1,131 @@
+"""The sampler: closed-form posteriors, windows of the warm-up, and what Ctrl-C leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytest
+
+from bayescausal.errors import BayesCausalError
+from bayescausal.inference import nuts
+from bayescausal.inference.compile import compile_jax
+from bayescausal.inference.convergence import ess, rhat
+from bayescausal.inference.settings import Settings
+
+PRECISION = np.array([[4.0, 1.5, 0.0], [1.5, 1.0, 0.2], [0.0, 0.2, 0.5]])
+MEAN = np.array([1.0, -20.0, 300.0])
+
+
+@pytest.fixture(scope="module")
+def density():
+    """Of a normal whose scales differ."""
+    with pm.Model() as model:
+        pm.MvNormal("x", mu=MEAN, tau=PRECISION, shape=3)
+    return compile_jax(model)
+
+
+def drawn(density, seed=1, start=None, **run):
+    settings = Settings(**{"draws": 1000, "tune": 200, "progress": False} | run)
+    coordinates = start or density.coordinates()
+    program = density.advance(settings.chains)
+    return nuts.sample(program, density.at_data(), density.numbers(), coordinates, settings, seed)
+
+
+def assert_is_the_normal(run):
+    """Means and variances within four standard errors of Monte-Carlo."""
+    covariance = np.linalg.inv(PRECISION)
+    for k, (mean, variance) in enumerate(zip(MEAN, np.diag(covariance), strict=True)):
+        x = run.draws[..., k]
+        assert rhat(x) < 1.01
+        assert x.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / ess(x, "bulk")))
+        squares = (x - mean) ** 2
+        error = variance * np.sqrt(2 / ess(squares, "bulk"))
+        assert squares.mean() == pytest.approx(variance, abs=4 * error)
+    between = np.corrcoef(run.draws.reshape(-1, 3), rowvar=False)[0, 1]
+    wanted = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert between == pytest.approx(wanted, abs=0.03)
+
+
+def test_a_normal_is_sampled_exactly(density):
+    run = drawn(density)
+    assert run.draws.shape == (4, 1000, 3)
+    assert_is_the_normal(run)
+    assert not run.stats["diverging"].any()
+    # whitened, its acceptance is what was asked, and few leapfrogs do
+    assert run.stats["acceptance_rate"].mean() == pytest.approx(0.85, abs=0.07)
+    assert run.stats["n_steps"].mean() < 8
+    assert set(run.stats) == set(nuts.STATISTICS)
+
+
+def test_bad_coordinates_are_mended_by_the_warm_up(density):
+    """Off center, and ten times as wide in one direction as the posterior: windows learn both."""
+    bad = nuts.Coordinates(MEAN + np.array([2.0, -3.0, 4.0]), np.diag([5.0, 0.2, 10.0]))
+    run = drawn(density, start=bad, tune=400)
+    assert_is_the_normal(run)
+    assert run.stats["n_steps"].mean() < 8
+
+
+def test_density_and_energy_are_those_of_the_draws(density):
+    run = drawn(density, draws=20, tune=20)
+    value, _ = density.at_data()(run.draws[2, 7])
+    assert run.stats["lp"][2, 7] == pytest.approx(value)
+    assert (run.stats["energy"] > -run.stats["lp"]).all()  # the kinetic part is positive
+
+
+def test_a_seed_repeats_a_run_and_another_does_not(density):
+    one, two, other = (drawn(density, seed, draws=30, tune=30) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.draws, two.draws)
+    assert (one.draws != other.draws).all()
+    assert (one.draws[0] != one.draws[1]).all()
+
+
+@pytest.mark.parametrize("tune", [1, 19, 20, 200, 1000])
+def test_windows_add_up_and_end_with_the_step_size(tune):
+    parts = nuts.windows(tune)
+    assert sum(parts) == tune
+    assert min(parts) >= 1
+    assert len(parts) == (1 if tune < 20 else 4)
+
+
+def test_few_draws_leave_the_coordinates_nearly_as_they_are():
+    z = np.random.default_rng(0).normal(3, 10, (8, 100))
+    mean, root = nuts.learned(z)
+    assert np.abs(mean).max() < 1
+    np.testing.assert_allclose(np.diag(root), 1, atol=1.5)
+    many = np.random.default_rng(0).normal(3, 10, (40_000, 2))
+    mean, root = nuts.learned(many)
+    np.testing.assert_allclose(mean, 3, atol=0.2)
+    np.testing.assert_allclose(root @ root.T, 100 * np.eye(2), atol=3)
+
+
+class Stops:
+    """A program that Ctrl-C interrupts at one of its calls."""
+
+    def __init__(self, program, call):
+        self.program, self.left = program, call
+
+    def __call__(self, *arguments):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return self.program(*arguments)
+
+
+def test_ctrl_c_keeps_whole_blocks_and_says_when_there_are_none(density):
+    settings = Settings(draws=1000, tune=20, chains=4, progress=False)
+    arguments = density.at_data(), density.numbers(), density.coordinates(), settings, 1
+    program = density.advance(4)
+    run = nuts.sample(Stops(program, 15), *arguments)
+    assert 0 < run.draws.shape[1] < 1000
+    assert run.stats["lp"].shape == run.draws.shape[:2]
+    with pytest.raises(KeyboardInterrupt, match=r"before the first draw|^$"):
+        nuts.sample(Stops(program, 2), *arguments)
+
+
+def test_a_density_that_is_nowhere_finite_is_refused():
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        pm.Potential("never", np.inf * x**2 - np.inf)
+    density = compile_jax(model)
+    with pytest.raises(BayesCausalError, match="not finite where chains start"):
+        drawn(density, start=nuts.Coordinates(np.zeros(1), np.eye(1)), draws=5, tune=5)
