@@ -143,7 +143,7 @@ class Density:
         filled = np.resize(points, (-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
         parts = [outputs(rows, numbers) for rows in filled.reshape(-1, _ROWS, points.shape[1])]
         columns = [np.concatenate(column)[: len(points)] for column in zip(*parts, strict=True)]
-        shaped = (values.reshape(*x.shape[:-1], *values.shape[1:]) for values in columns)
+        shaped = (values.reshape((*x.shape[:-1], *values.shape[1:])) for values in columns)
         return dict(zip(self.labels, shaped, strict=True))
 
     def numbers(self, data: Mapping[str, np.ndarray] | None = None) -> list[jax.Array]:

@@ -230,6 +230,7 @@ def sample(
                 raise KeyboardInterrupt(TOO_EARLY) from None
     record = joined(kept)
     stats = {name: record[name] for name in STATISTICS}
+    stats["reached_max_treedepth"] = stats["tree_depth"] == _DEEPEST
     return Run(walk.coordinates.natural(record["position"]), stats, warmup_steps)
 
 

@@ -54,7 +54,7 @@ def test_a_normal_is_sampled_exactly(density):
     # whitened, its acceptance is what was asked, and few leapfrogs do
     assert run.stats["acceptance_rate"].mean() == pytest.approx(0.85, abs=0.07)
     assert run.stats["n_steps"].mean() < 8
-    assert set(run.stats) == set(nuts.STATISTICS)
+    assert set(run.stats) == {*nuts.STATISTICS, "reached_max_treedepth"}
 
 
 def test_bad_coordinates_are_mended_by_the_warm_up(density):

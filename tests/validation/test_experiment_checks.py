@@ -275,7 +275,7 @@ def test_two_tests_that_agree_against_the_data_are_no_pair(fitted):
 def test_conflicts_that_may_hide_are_said(fitted):
     """Given to a fit without it, a precise test near the fit leaves no draws to learn from."""
     hidden = lift("held", 1.5, 0.05)
-    with pytest.warns(UserWarning, match=r"cannot leave out 'held': .*leave_out"):
+    with pytest.warns(UserWarning, match=r"cannot leave out 'held'.*leave_out"):
         found = conflicts(carrying(fitted, *TESTS[:2], hidden), threshold=1e4)
     assert found == []
 
