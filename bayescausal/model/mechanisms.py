@@ -80,7 +80,7 @@ def calibrate(
     edges = scm.spec.mechanisms if only is None else [e for e in scm.spec.mechanisms if e in only]
     # numpy fills its arrays with draws; one edge at a time needs less memory
     for stack in stacks(scm) if xp is not np else [(e,) for e in edges]:
-        if len(stack) == 1:
+        if xp is np:
             (edge,) = stack
             draw_dims = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
             source = x[edge.source][(None,) * draw_dims]  # as in other worlds, to the last bit

@@ -50,6 +50,8 @@ def world(kind: str, seed: int) -> tuple[bc.World, bc.Spec]:
         "sales:trend": [40.0],
         "sales:yearly": [15.0, -20.0, 5.0, 3.0],
         "sales:sigma": 25.0,
+        "sales:phi": 0.0,
+        "search:phi": 0.0,
         "demand->sales": 200.0,
         "search->sales": 3.0,
     }
