@@ -14,33 +14,38 @@ cache on disk (`compilation_cache`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import jax
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
 from jax._src import xla_bridge
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
+from pytensor.tensor.variable import TensorVariable
 from scipy.optimize import minimize
 
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
 from bayescausal.inference.lifting import Program, lifted
 from bayescausal.inference.nuts import Chains, Coordinates, LogDensity, advance_with, first_step
+from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
 _STEP = 1e-4
 _ROWS = 256
 """Points whose parameters are computed in one call: its arrays have this length."""
-_QUICK = {"xla_backend_optimization_level": 1}
-"""More of LLVM's passes take half as long again to compile, and no step is faster for it."""
-
-type Shapes = tuple[tuple[int, ...], ...]
+_OPTIONS = {
+    # More of LLVM's passes take half as long again to compile, and no step is faster for it.
+    "xla_backend_optimization_level": 1,
+    # A sum over weeks is one kernel, not two: it is too short to be worth a tree.
+    "xla_disable_hlo_passes": "tree_reduction_rewriter",
+}
 
 _FORKED: set[int] = set()
 """Processes that forked after JAX ran in them: a child has the state of JAX and not its threads."""
@@ -94,7 +99,7 @@ class Density:
     def at_data(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
         """Return the log density and its gradient as a function of the parameters alone."""
         numbers = self.numbers(data)
-        density = _gradient(self.logp, self._shapes, _shapes_of(numbers))
+        density = _gradient(self.logp, len(self.start), _kinds(numbers))
 
         def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = density(x, numbers)
@@ -131,14 +136,14 @@ class Density:
 
     def advance(self, chains: int) -> Callable:
         """Compile what `nuts.advance_with` writes, for so many chains."""
-        return _advance(self.logp, self._shapes, _shapes_of(self.numbers()), chains)
+        return _advance(self.logp, len(self.start), _kinds(self.numbers()), chains)
 
     def restore(
         self, x: np.ndarray, data: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """Return all variables in natural units at points ``(..., dim)``."""
         numbers = self._arguments(self.parameters, data)
-        outputs = _outputs(self.parameters, self._shapes, _shapes_of(numbers))
+        outputs = _outputs(self.parameters, len(self.start), _kinds(numbers))
         points = x.reshape(-1, x.shape[-1])
         filled = np.resize(points, (-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
         parts = [outputs(rows, numbers) for rows in filled.reshape(-1, _ROWS, points.shape[1])]
@@ -149,10 +154,6 @@ class Density:
     def numbers(self, data: Mapping[str, np.ndarray] | None = None) -> list[jax.Array]:
         """Return the arguments of the log density that are no parameters."""
         return self._arguments(self.logp, data)
-
-    @property
-    def _shapes(self) -> Shapes:
-        return tuple(self.layout.values())
 
     def _arguments(
         self, program: Program, data: Mapping[str, np.ndarray] | None
@@ -168,27 +169,12 @@ class Density:
         return [jax.device_put(values) for values in (*exchanged, *program.numbers)]
 
 
-def _shapes_of(numbers: Sequence[jax.Array]) -> tuple:
+def _kinds(numbers: Sequence[jax.Array]) -> tuple:
     return tuple((values.shape, values.dtype) for values in numbers)
 
 
-def _unpacked(program: Program, shapes: Shapes) -> Callable[..., tuple[jax.Array, ...]]:
-    """Return a program as a function of one vector and the numbers."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-
-    def function(x: jax.Array, numbers: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
-        parts = [
-            x[end - int(np.prod(shape)) : end].reshape(shape)
-            for shape, end in zip(shapes, ends, strict=True)
-        ]
-        return program.function(*parts, *numbers)
-
-    return function
-
-
-def _log_density(program: Program, shapes: Shapes) -> LogDensity:
-    function = _unpacked(program, shapes)
-    return lambda x, numbers: function(x, numbers)[0]
+def _log_density(program: Program) -> LogDensity:
+    return lambda x, numbers: program.function(x, *numbers)[0]
 
 
 def _abstract(kinds: tuple) -> list[jax.ShapeDtypeStruct]:
@@ -196,27 +182,25 @@ def _abstract(kinds: tuple) -> list[jax.ShapeDtypeStruct]:
 
 
 @lru_cache(maxsize=64)
-def _gradient(program: Program, shapes: Shapes, kinds: tuple) -> Callable:
-    density = jax.jit(jax.value_and_grad(_log_density(program, shapes)))
-    x = jax.ShapeDtypeStruct((sum(int(np.prod(s)) for s in shapes),), float)
-    return density.lower(x, _abstract(kinds)).compile(_QUICK)
+def _gradient(program: Program, dim: int, kinds: tuple) -> Callable:
+    density = jax.jit(jax.value_and_grad(_log_density(program)))
+    return density.lower(jax.ShapeDtypeStruct((dim,), float), _abstract(kinds)).compile(_OPTIONS)
 
 
 @lru_cache(maxsize=64)
-def _outputs(program: Program, shapes: Shapes, kinds: tuple) -> Callable:
-    outputs = jax.jit(jax.vmap(_unpacked(program, shapes), in_axes=(0, None)))
-    x = jax.ShapeDtypeStruct((_ROWS, sum(int(np.prod(s)) for s in shapes)), float)
-    return outputs.lower(x, _abstract(kinds)).compile(_QUICK)
+def _outputs(program: Program, dim: int, kinds: tuple) -> Callable:
+    outputs = jax.vmap(lambda x, numbers: program.function(x, *numbers), in_axes=(0, None))
+    points = jax.ShapeDtypeStruct((_ROWS, dim), float)
+    return jax.jit(outputs).lower(points, _abstract(kinds)).compile(_OPTIONS)
 
 
 @lru_cache(maxsize=64)
-def _advance(program: Program, shapes: Shapes, kinds: tuple, chains: int) -> Callable:
-    dim = sum(int(np.prod(s)) for s in shapes)
+def _advance(program: Program, dim: int, kinds: tuple, chains: int) -> Callable:
     points, one = np.zeros((chains, dim)), np.zeros(chains)
     state = Chains(points, one, points, first_step())
-    arguments = state, points[0], np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
-    advance = jax.jit(advance_with(_log_density(program, shapes)))
-    return advance.lower(*arguments, 0, False, 0.8).compile(_QUICK)
+    constants = points[0], np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
+    advance = jax.jit(advance_with(_log_density(program)))
+    return advance.lower(state, *constants, 0, False, 0.8).compile(_OPTIONS)
 
 
 def _switch_jax() -> None:
@@ -253,13 +237,24 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     start = np.concatenate([np.ravel(point[n]) for n in layout]).astype(float)
     data = {k: np.asarray(frozen[k].get_value()) for k in keep}
     arguments = {frozen[k]: frozen[k].type() for k in keep}
-    inputs = [*frozen.value_vars, *arguments.values()]
+    x = pt.vector("x", shape=start.shape, dtype=start.dtype)
+    vector = dict(zip(frozen.value_vars, _parts(x, layout.values()), strict=True))
     logp, outputs = (
-        lifted(inputs, clone_replace(graphs, replace=arguments))
-        for graphs in ([frozen.logp()], frozen.unobserved_value_vars)
+        lifted([x, *arguments.values()], clone_replace(graphs, replace=arguments | vector))
+        for graphs in ([total(frozen.logp(sum=False))], frozen.unobserved_value_vars)
     )
     labels = tuple(v.name for v in frozen.unobserved_value_vars)
     return Density(layout, start, data, logp, outputs, labels)
+
+
+def _parts(x: TensorVariable, shapes: Iterable[tuple[int, ...]]) -> list[TensorVariable]:
+    """Return the parameters of these shapes that make the vector ``x``, in their order."""
+    parts, begin = [], 0
+    for shape in shapes:
+        size = int(np.prod(shape))
+        parts.append(x[begin : begin + size].reshape(shape) if shape else x[begin])
+        begin += size
+    return parts
 
 
 def moments(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

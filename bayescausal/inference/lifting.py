@@ -20,6 +20,8 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.link.jax.dispatch import jax_funcify
 
+from bayescausal.inference.stacking import stack_alike
+
 
 @dataclass(frozen=True)
 class Program:
@@ -44,6 +46,7 @@ class Program:
 def lifted(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Program:
     """Rewrite a graph for JAX, and lift its floating-point constants out as arguments."""
     rewritten = FunctionGraph(list(inputs), without_shared(list(outputs)), clone=True)
+    stack_alike(rewritten)
     mode.JAX.optimizer.rewrite(rewritten)
     constants: dict[Variable, Variable] = {}
     for node in rewritten.toposort():

@@ -83,14 +83,16 @@ def strengths(
     training = f[..., scm.data.history :]
     variance = ((training - training.mean(axis=dims, keepdims=True)) ** 2).mean(axis=dims)
     times = unit_coefficient(scm, stack, f) * pt.sqrt(variance + _FLAT)
-    variables = []
-    for k, (edge, prior) in enumerate(zip(stack, priors, strict=True)):
-        if prior.distribution in SCALES:
-            value = _scaled(f"{edge}:swing", prior, times[k]) / times[k]
-            variables.append(pm.Deterministic(str(edge), value))
-        else:
-            variables.append(parameter_variable(Parameter(str(edge), prior), {}))
-    return variables
+    scaled = [k for k, prior in enumerate(priors) if prior.distribution in SCALES]
+    swings = [_scaled(f"{stack[k]}:swing", priors[k], times[k]) for k in scaled]
+    values = pt.stack(swings) / times[scaled] if swings else times
+    variables = {k: values[place] for place, k in enumerate(scaled)}
+    return [
+        pm.Deterministic(str(edge), variables[k])
+        if k in variables
+        else parameter_variable(Parameter(str(edge), prior), {})
+        for k, (edge, prior) in enumerate(zip(stack, priors, strict=True))
+    ]
 
 
 def _scaled(name: str, prior: Prior, factor: TensorVariable) -> TensorVariable:

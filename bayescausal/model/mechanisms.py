@@ -74,26 +74,50 @@ def calibrate(
     dict of Edge to Mechanism
         ``beta``, ``center`` have draw dims and broadcastable data dims.
     """
-    mechanisms = {}
-    data = (slice(None),) * scm.depth
-    dims = tuple(range(-scm.depth, 0))
     edges = scm.spec.mechanisms if only is None else [e for e in scm.spec.mechanisms if e in only]
-    # numpy fills its arrays with draws; one edge at a time needs less memory
-    for stack in stacks(scm) if xp is not np else [(e,) for e in edges]:
-        if xp is np:
-            (edge,) = stack
-            draw_dims = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
-            source = x[edge.source][(None,) * draw_dims]  # as in other worlds, to the last bit
-            f = scm.curve(edge, theta, source, xp)[..., None, *data]
-        else:
-            f = stacked_curves(scm, stack, theta, x, xp)
+    if xp is not np:
+        mechanisms = unstacked(scm, stacked_mechanisms(scm, theta, x, xp))
+        return {edge: mechanisms[edge] for edge in edges}
+    return {edge: _calibrated(scm, edge, theta, x) for edge in edges}
+
+
+def _calibrated(scm: SCM, edge: Edge, theta: Theta, x: Mapping[Node, Array]) -> Mechanism:
+    """Calibrate one edge; numpy fills its arrays with draws, so that one at a time is lean."""
+    data = (slice(None),) * scm.depth
+    draw_dims = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0
+    source = x[edge.source][(None,) * draw_dims]  # as in other worlds, to the last bit
+    f = scm.curve(edge, theta, source)[..., None, *data]
+    beta, center, f = _coefficients(scm, (edge,), theta[str(edge)][..., None], f, np)
+    place = (..., 0, *data)
+    return Mechanism(beta[place], center[place], f[place])
+
+
+def stacked_mechanisms(
+    scm: SCM, theta: Theta, x: Mapping[Node, Array], xp: Any
+) -> dict[Stack, Mechanism]:
+    """Calibrate alike edges together, for a compiled model: arrays ``(edge, time)``."""
+    mechanisms = {}
+    for stack in stacks(scm):
         strength = xp.stack([theta[str(e)] for e in stack], axis=-1)
-        beta = widen(strength * unit_coefficient(scm, stack, f), scm.depth)
-        center = f[..., scm.data.history :].mean(axis=dims, keepdims=True)
-        for k, edge in enumerate(stack):
-            place = (..., k, *data)
-            mechanisms[edge] = Mechanism(beta[place], center[place], f[place])
-    return {edge: mechanisms[edge] for edge in edges}
+        f = stacked_curves(scm, stack, theta, x, xp)
+        mechanisms[stack] = _coefficients(scm, stack, strength, f, xp)
+    return mechanisms
+
+
+def unstacked(scm: SCM, mechanisms: Mapping[Stack, Mechanism]) -> dict[Edge, Mechanism]:
+    """Take the arrays of alike edges apart."""
+    data = (slice(None),) * scm.depth
+    return {
+        edge: Mechanism(*(part[..., k, *data] for part in together))
+        for stack, together in mechanisms.items()
+        for k, edge in enumerate(stack)
+    }
+
+
+def _coefficients(scm: SCM, stack: Stack, strength: Array, f: Array, xp: Any) -> Mechanism:
+    dims = tuple(range(-scm.depth, 0))
+    beta = widen(strength * unit_coefficient(scm, stack, f), scm.depth)
+    return Mechanism(beta, f[..., scm.data.history :].mean(axis=dims, keepdims=True), f)
 
 
 def unit_coefficient(scm: SCM, stack: Stack, f: Array) -> Array:

@@ -8,14 +8,14 @@ sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import Stack, calibrate, stacked_mechanisms, unstacked
 from bayescausal.model.structure import SCM, Group, Mechanism, Parameter, compile_scm
 
 __all__ = [
@@ -50,7 +50,15 @@ def bind(
         The only edges that will be evaluated; all by default.
     """
     x = scm.factual if x is None else x
-    return Equations(scm, theta, x, calibrate(scm, theta, x, xp, only), xp)
+    if xp is np:
+        return Equations(scm, theta, x, calibrate(scm, theta, x, xp, only), xp)
+    mechanisms = stacked_mechanisms(scm, theta, x, xp)
+    sums = {
+        stack: together.response(together.factual).sum(axis=-1 - scm.depth)
+        for stack, together in mechanisms.items()
+        if len(stack) > 1
+    }
+    return Equations(scm, theta, x, unstacked(scm, mechanisms), xp, sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +78,9 @@ class Equations:
         From `bayescausal.model.mechanisms.calibrate`.
     xp : module
         ``numpy`` or ``pytensor.tensor``.
+    sums : mapping of tuple of Edge to array
+        In a compiled model: what alike edges add to the mean of their target, all of them at their
+        factual paths. One sum over a stack is a smaller program than a chain of additions.
     """
 
     scm: SCM
@@ -77,6 +88,7 @@ class Equations:
     x: Mapping[Node, Array]
     edges: Mapping[Edge, Mechanism]
     xp: Any = np
+    sums: Mapping[Stack, Array] = field(default_factory=dict)
 
     @property
     def draws(self) -> int:
@@ -112,7 +124,13 @@ class Equations:
             What comes in along each edge; None stands for the factual path, whose curve is known.
         """
         mu = self.scm.baseline(node, self.theta, self.xp)
+        factual = {edge for edge, path in paths.items() if path is None}
+        whole = [stack for stack in self.sums if factual.issuperset(stack)]
+        for stack in whole:
+            mu = mu + self.sums[stack]
         for edge, path in paths.items():
+            if any(edge in stack for stack in whole):
+                continue
             mechanism = self.edges[edge]
             f = mechanism.factual if path is None else self.curve(edge, path)
             mu = mu + mechanism.response(f)
