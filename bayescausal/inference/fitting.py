@@ -25,8 +25,9 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect
+from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
-from bayescausal.inference.sample import LOG, Sampler, Settings, draw_prior, prepare
+from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
 from bayescausal.model.build import build
 from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.model.scm import compile_scm
@@ -129,8 +130,7 @@ def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
     if settings.progress:
         LOG.info("Compiling the model ...")
     model = build(spec, data, shapes=plain.mean_shapes() if plain else None)
-    names = [p.name for p in scm.parameters]
-    prior = draw_prior(model, names, _PRIOR_DRAWS, keys[0])
+    prior = draw_prior(scm, _PRIOR_DRAWS, keys[0])
     result = sampled(spec, data, prepare(model, settings), prior, settings, seed)
     if plain is not None:
         result.tree[PLAIN] = plain.tree

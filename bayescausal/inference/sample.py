@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from types import FrameType
@@ -45,15 +45,6 @@ if not logging.root.handlers and not LOG.handlers:  # as PyMC does: no set-up of
     LOG.addHandler(_StandardError())
     if LOG.level == logging.NOTSET:
         LOG.setLevel(logging.INFO)
-
-
-def draw_prior(
-    model: pm.Model, names: Sequence[str], draws: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Draws of parameters from their prior, by name; draws first."""
-    variables = [model[name] for name in names]
-    values = pm.draw(variables, draws=draws, random_seed=seed, mode="FAST_COMPILE")
-    return dict(zip(names, map(np.asarray, values), strict=True))
 
 
 type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, dict[str, Any]]]

@@ -27,7 +27,7 @@ from pytensor.tensor.variable import TensorVariable
 class Term(NamedTuple):
     """A scalar, the variables from which scalar operations lead to it, and these operations."""
 
-    output: Variable
+    output: Any
     leaves: list[Variable]
     structure: Hashable
 
@@ -35,9 +35,10 @@ class Term(NamedTuple):
 def total(terms: Sequence[TensorVariable]) -> TensorVariable:
     """Add up the terms of a log density; scalars that are alike are evaluated together."""
     alike: dict[Hashable, list[Term]] = {}
-    sums = []
+    sums: list[Any] = []
     graph = FunctionGraph(outputs=list(terms), clone=False)
     EquilibriumGraphRewriter([_without_check], max_use_ratio=20).rewrite(graph)
+    variable: Any
     for variable in graph.outputs:
         if variable.type.ndim:
             sums.append(variable.sum())
@@ -82,7 +83,7 @@ def _is_scalar_operation(node: Apply) -> bool:
     return isinstance(node.op, Elemwise) and scalars and len(node.outputs) == 1
 
 
-def _together(group: Sequence[Term]) -> Variable:
+def _together(group: Sequence[Term]) -> TensorVariable:
     """Sum of alike terms, each leaf a vector of what it is in each of them."""
     output, leaves, _ = group[0]
     if len(group) == 1:
@@ -91,10 +92,11 @@ def _together(group: Sequence[Term]) -> Variable:
     vectors = {leaf: _vector(column) for leaf, column in columns if len({*column}) > 1}
     if not vectors:
         return len(group) * output
-    return vectorize_graph(output, replace=vectors).sum()
+    vectorized: Any = vectorize_graph(output, replace=vectors)
+    return vectorized.sum()
 
 
-def _vector(column: Sequence[Variable]) -> Variable:
+def _vector(column: Sequence[Any]) -> Variable:
     if all(isinstance(v, Constant) for v in column):
         return pt.constant(np.array([v.data for v in column]))
     return pt.stack(column)
@@ -124,7 +126,7 @@ def _lift(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
 
 def _elements(owners: Sequence[Apply]) -> Variable | None:
     """Return the vector that these elements of one vector make, taken out of it at once."""
-    whole = owners[0].inputs[0]
+    whole: Any = owners[0].inputs[0]
     if whole.type.ndim != 1 or not all(
         isinstance(owner.op, Subtensor) and owner.inputs[0] is whole for owner in owners
     ):

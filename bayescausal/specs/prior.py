@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from scipy import stats
 
 from bayescausal.checks import number
@@ -30,23 +31,23 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 """The distributions a `Prior` may name, with PyMC's names of their parameters."""
 
-_MEDIANS: dict[str, Callable[..., float]] = {
-    "Beta": lambda alpha, beta: stats.beta.median(alpha, beta),
-    "Cauchy": lambda alpha, beta: alpha,
-    "Exponential": lambda lam: math.log(2) / lam,
-    "Gamma": lambda alpha, beta: stats.gamma.median(alpha) / beta,
-    "HalfCauchy": lambda beta: beta,
-    "HalfNormal": lambda sigma: sigma * stats.norm.ppf(0.75),
-    "HalfStudentT": lambda nu, sigma: sigma * stats.t.ppf(0.75, nu),
-    "InverseGamma": lambda alpha, beta: beta / stats.gamma.median(alpha),
-    "Laplace": lambda mu, b: mu,
-    "LogNormal": lambda mu, sigma: math.exp(mu),
-    "Normal": lambda mu, sigma: mu,
-    "StudentT": lambda nu, mu, sigma: mu,
-    "TruncatedNormal": lambda mu, sigma, lower=-math.inf, upper=math.inf: stats.truncnorm.median(
-        (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
+_QUANTILES: dict[str, Callable[..., Any]] = {
+    "Beta": lambda p, alpha, beta: stats.beta.ppf(p, alpha, beta),
+    "Cauchy": lambda p, alpha, beta: stats.cauchy.ppf(p, alpha, beta),
+    "Exponential": lambda p, lam: stats.expon.ppf(p) / lam,
+    "Gamma": lambda p, alpha, beta: stats.gamma.ppf(p, alpha) / beta,
+    "HalfCauchy": lambda p, beta: beta * stats.halfcauchy.ppf(p),
+    "HalfNormal": lambda p, sigma: sigma * stats.halfnorm.ppf(p),
+    "HalfStudentT": lambda p, nu, sigma: sigma * stats.t.ppf((1 + p) / 2, nu),
+    "InverseGamma": lambda p, alpha, beta: beta / stats.gamma.isf(p, alpha),
+    "Laplace": lambda p, mu, b: stats.laplace.ppf(p, mu, b),
+    "LogNormal": lambda p, mu, sigma: np.exp(stats.norm.ppf(p, mu, sigma)),
+    "Normal": lambda p, mu, sigma: stats.norm.ppf(p, mu, sigma),
+    "StudentT": lambda p, nu, mu, sigma: stats.t.ppf(p, nu, mu, sigma),
+    "TruncatedNormal": lambda p, mu, sigma, lower=-math.inf, upper=math.inf: stats.truncnorm.ppf(
+        p, (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
     ),
-    "Uniform": lambda lower, upper: (lower + upper) / 2,
+    "Uniform": lambda p, lower, upper: lower + p * (upper - lower),
 }
 
 _LOCATIONS = {"mu", "lower", "upper"}
@@ -140,7 +141,17 @@ class Prior:
         >>> Prior("LogNormal", mu=0, sigma=2).median, round(Prior("Exponential", lam=2).median, 4)
         (1.0, 0.3466)
         """
-        return float(_MEDIANS[self.distribution](**dict(self.parameters)))
+        return float(self.quantile(0.5))
+
+    def quantile(self, probability: Any) -> Any:
+        """Return the values below which the distribution has these probabilities, elementwise.
+
+        Examples
+        --------
+        >>> Prior("Uniform", lower=0, upper=4).quantile(0.25)
+        1.0
+        """
+        return _QUANTILES[self.distribution](probability, **dict(self.parameters))
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"distribution": ..., parameter: value, ...}``."""
