@@ -110,6 +110,8 @@ class Adstock(Transform):
             return xp.tensordot(w, lags(xp, x, self.reach), axes=1)
         if xp is not np:
             copies = xp.stack([shift(xp, x, k) for k in range(self.reach + 1)], axis=-depth - 1)
+            if depth == 1:
+                return xp.matmul(w[..., None, :], copies)[..., 0, :]
             return (widen(w, depth) * copies).sum(axis=-depth - 1)
         total = widen(w[..., 0], depth) * x
         for lag in range(1, self.reach + 1):
