@@ -33,7 +33,7 @@ from scipy.optimize import minimize
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
 from bayescausal.inference.lifting import Program, lifted
-from bayescausal.inference.nuts import Chains, Coordinates, LogDensity, advance_with, first_step
+from bayescausal.inference.nuts import Chain, Coordinates, LogDensity, advance_with, first_step
 from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
@@ -134,9 +134,9 @@ class Density:
             return Coordinates(*laplace(self.at_data(data), self.start))
         return Coordinates(*moments(draws))
 
-    def advance(self, chains: int) -> Callable:
-        """Compile what `nuts.advance_with` writes, for so many chains."""
-        return _advance(self.logp, len(self.start), _kinds(self.numbers()), chains)
+    def advance(self) -> Callable:
+        """Compile what `nuts.advance_with` writes: NUTS on this density."""
+        return _advance(self.logp, len(self.start), _kinds(self.numbers()))
 
     def restore(
         self, x: np.ndarray, data: Mapping[str, np.ndarray] | None = None
@@ -195,12 +195,11 @@ def _outputs(program: Program, dim: int, kinds: tuple) -> Callable:
 
 
 @lru_cache(maxsize=64)
-def _advance(program: Program, dim: int, kinds: tuple, chains: int) -> Callable:
-    points, one = np.zeros((chains, dim)), np.zeros(chains)
-    state = Chains(points, one, points, first_step())
-    constants = points[0], np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
+def _advance(program: Program, dim: int, kinds: tuple) -> Callable:
+    chain = Chain(np.zeros(dim), np.float64(0), np.zeros(dim), first_step())
+    constants = np.zeros(dim), np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
     advance = jax.jit(advance_with(_log_density(program)))
-    return advance.lower(state, *constants, 0, False, 0.8).compile(_OPTIONS)
+    return advance.lower(chain, *constants, 0, False, 0.8).compile(_OPTIONS)
 
 
 def _switch_jax() -> None:

@@ -1,15 +1,19 @@
-"""NUTS on all chains at once: one XLA program, and no Python between two leapfrogs.
+"""NUTS as one XLA program a chain: no Python between two leapfrogs.
 
-The step of NUTS is blackjax's. Here it is mapped over chains, repeated for some draws, and told
-how long a step is: chains share the step size and the coordinates, so that each window of the
-warm-up learns from all of them. Python is called between blocks of draws only, where Ctrl-C is
-heard and the bar moves.
+The step of NUTS is blackjax's. Here it is repeated for some draws of one chain, and told how long a
+step is. Chains are not mapped over: alone, the loop of a small model is compiled into one function,
+whose leapfrog takes ten microseconds, where four chains together take more than a hundred. They
+run in threads, and meet after each window of the warm-up to learn coordinates and a step size from
+the draws of all. Python is called between blocks of draws only, where Ctrl-C is heard and the bar
+moves.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,7 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.settings import Settings
 
-BLOCK = 50
+BLOCK = 250
 """The most draws of one call: its buffers have this length."""
 
 STATISTICS = ("lp", "energy", "diverging", "n_steps", "tree_depth", "acceptance_rate", "step_size")
@@ -57,32 +61,32 @@ class Coordinates(NamedTuple):
         return Coordinates(self.natural(mean), self.scale @ root)
 
 
-class Chains(NamedTuple):
-    """Where all chains are: ``position`` and ``slope`` ``(chain, dim)``, ``value`` ``(chain,)``.
+class Chain(NamedTuple):
+    """Where a chain is: ``position`` and ``slope``, both ``(dim,)``, and the log density there.
 
-    ``averaging`` is the state of the step size that they share.
+    The step size follows from ``averaging``, the state of dual averaging.
     """
 
     position: np.ndarray
-    value: np.ndarray
+    value: float
     slope: np.ndarray
     averaging: DualAveragingState
 
-    def moved_to(self, mean: np.ndarray, root: np.ndarray) -> Chains:
-        """Return the same points as ``z' = root^-1 (z - mean)``; the step size starts anew."""
-        position = np.linalg.solve(root, (np.asarray(self.position) - mean).T).T
-        step = float(np.exp(self.averaging.log_x_avg))
-        return Chains(position, self.value, np.asarray(self.slope) @ root, first_step(step))
+    def moved_to(self, mean: np.ndarray, root: np.ndarray) -> Chain:
+        """Return the same point as ``z' = root^-1 (z - mean)``."""
+        position = np.linalg.solve(root, np.asarray(self.position) - mean)
+        return self._replace(position=position, slope=np.asarray(self.slope) @ root)
 
 
 def first_step(size: float = _FIRST_STEP) -> DualAveragingState:
     """Begin to average the step size, from a guess."""
     state = _AVERAGING[0](size)
-    return DualAveragingState(*(np.float64(value) for value in state))
+    begun = DualAveragingState(*(np.float64(value) for value in state))
+    return begun._replace(log_x_avg=begun.log_x)
 
 
-def advance_with(density: LogDensity) -> Callable[..., tuple[Chains, dict[str, jax.Array]]]:
-    """Write the program that advances all chains by some draws.
+def advance_with(density: LogDensity) -> Callable[..., tuple[Chain, dict[str, jax.Array]]]:
+    """Write the program that advances a chain by some draws.
 
     Parameters
     ----------
@@ -92,15 +96,15 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chains, dict[str, j
     Returns
     -------
     callable
-        ``(chains, center, scale, numbers, key, draws, tuning, target) -> chains, record``: at most
+        ``(chain, center, scale, numbers, key, draws, tuning, target) -> chain, record``: at most
         `BLOCK` draws, with the step size tuned to the target acceptance or held. ``record`` has the
-        positions ``(BLOCK, chain, dim)`` and the `STATISTICS` ``(BLOCK, chain)``.
+        positions ``(BLOCK, dim)`` and the `STATISTICS` ``(BLOCK,)``.
     """
     kernel = build_kernel()
     update = _AVERAGING[1]
 
     def advance(
-        chains: Chains,
+        chain: Chain,
         center: jax.Array,
         scale: jax.Array,
         numbers: Sequence[jax.Array],
@@ -108,8 +112,8 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chains, dict[str, j
         draws: jax.Array,
         tuning: jax.Array,
         target: jax.Array,
-    ) -> tuple[Chains, dict[str, jax.Array]]:
-        count, dim = chains.position.shape
+    ) -> tuple[Chain, dict[str, jax.Array]]:
+        dim = chain.position.size
 
         def whitened(z: jax.Array) -> jax.Array:
             return density(center + scale @ z, numbers)
@@ -117,14 +121,11 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chains, dict[str, j
         def draw(index: jax.Array, state: tuple) -> tuple:
             now, averaging, record = state
             step = jnp.exp(jnp.where(tuning, averaging.log_x, averaging.log_x_avg))
-            keys = jax.random.split(jax.random.fold_in(key, index), count)
-
-            def one(key: jax.Array, state: HMCState) -> tuple:
-                return kernel(key, state, whitened, step, jnp.ones(dim), _DEEPEST)
-
-            now, info = jax.vmap(one)(keys, now)
+            now, info = kernel(
+                jax.random.fold_in(key, index), now, whitened, step, jnp.ones(dim), _DEEPEST
+            )
             rate = jnp.where(jnp.isfinite(info.acceptance_rate), info.acceptance_rate, 0.0)
-            tuned = update(averaging, target - rate.mean())
+            tuned = update(averaging, target - rate)
             averaging = jax.tree.map(lambda new, old: jnp.where(tuning, new, old), tuned, averaging)
             values = {
                 "position": now.position,
@@ -134,18 +135,18 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chains, dict[str, j
                 "n_steps": info.num_integration_steps,
                 "tree_depth": info.num_trajectory_expansions,
                 "acceptance_rate": rate,
-                "step_size": jnp.full(count, step),
+                "step_size": step,
             }
             record = {name: record[name].at[index].set(values[name]) for name in record}
             return now, averaging, record
 
         kinds = {"diverging": bool, "n_steps": int, "tree_depth": int}
-        record = {k: jnp.zeros((BLOCK, count), kinds.get(k, float)) for k in STATISTICS}
-        record["position"] = jnp.zeros((BLOCK, count, dim))
-        start = HMCState(chains.position, chains.value, chains.slope)
-        averaging = DualAveragingState(*map(jnp.asarray, chains.averaging))
+        record = {k: jnp.zeros(BLOCK, kinds.get(k, float)) for k in STATISTICS}
+        record["position"] = jnp.zeros((BLOCK, dim))
+        start = HMCState(chain.position, chain.value, chain.slope)
+        averaging = DualAveragingState(*map(jnp.asarray, chain.averaging))
         now, averaging, record = jax.lax.fori_loop(0, draws, draw, (start, averaging, record))
-        return Chains(now.position, now.logdensity, now.logdensity_grad, averaging), record
+        return Chain(now.position, now.logdensity, now.logdensity_grad, averaging), record
 
     return advance
 
@@ -180,7 +181,7 @@ class Run(NamedTuple):
 
 
 def sample(
-    program: Callable[..., tuple[Chains, dict[str, jax.Array]]],
+    program: Callable[..., tuple[Chain, dict[str, jax.Array]]],
     evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
     numbers: Sequence[jax.Array],
     coordinates: Coordinates,
@@ -210,16 +211,17 @@ def sample(
     BayesCausalError
         When the density is not finite anywhere near the mode.
     """
-    rng = np.random.default_rng(seed)
-    chains = _start(evaluate, coordinates, settings.chains, rng)
-    walk = _Walk(program, numbers, coordinates, chains, jax.random.key(seed), settings)
+    rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), settings.chains)
+    chains = [_start(evaluate, coordinates, rng) for _ in keys]
     kept: list[_Block] = []
-    warmup_steps = 0
-    with _bar(settings) as moved:
-        for position, length in enumerate(lengths := windows(settings.tune)):
+    warmup_steps, lengths = 0, windows(settings.tune)
+    with _bar(settings) as moved, ThreadPoolExecutor(min(settings.chains, _cores())) as pool:
+        walk = _Walk(program, numbers, coordinates, chains, list(keys), settings, pool)
+        for length in lengths:
             window = joined([moved(block) for block in walk.blocks(length, tuning=True)])
             warmup_steps += int(window["n_steps"].sum())
-            if position + 1 < len(lengths):
+            walk.share_step()
+            if length is not lengths[-1]:
                 z = window["position"][:, length // 3 :]
                 walk.learn(z.reshape(-1, z.shape[-1]))
         try:
@@ -234,72 +236,81 @@ def sample(
     return Run(walk.coordinates.natural(record["position"]), stats, warmup_steps)
 
 
+def _cores() -> int:
+    """Return how many chains can run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 type _Block = dict[str, np.ndarray]
 
 
 def joined(blocks: Sequence[_Block]) -> _Block:
-    """Join blocks of draws, chains first: ``(chain, draw, ...)``."""
-    return {k: np.concatenate([b[k] for b in blocks]).swapaxes(0, 1) for k in blocks[0]}
+    """Join blocks of draws, ``(chain, draw, ...)``."""
+    return {k: np.concatenate([b[k] for b in blocks], axis=1) for k in blocks[0]}
 
 
 @dataclass
 class _Walk:
     """Where the chains are, and in which coordinates: what changes from one block to the next."""
 
-    program: Callable[..., tuple[Chains, dict[str, jax.Array]]]
+    program: Callable[..., tuple[Chain, dict[str, jax.Array]]]
     numbers: Sequence[jax.Array]
     coordinates: Coordinates
-    chains: Chains
-    key: jax.Array
+    chains: list[Chain]
+    keys: list[jax.Array]
     settings: Settings
+    pool: ThreadPoolExecutor
     pace: int = 1
 
     def blocks(self, length: int, *, tuning: bool) -> Iterator[_Block]:
         """Advance in blocks of draws that take about as long as Ctrl-C may have to wait."""
+        target = self.settings.target_accept
         while length:
             draws, start = min(length, self.pace), time.perf_counter()
-            self.key, key = jax.random.split(self.key)
-            constants = *self.coordinates, self.numbers, key
-            self.chains, record = self.program(
-                self.chains, *constants, draws, tuning, self.settings.target_accept
-            )
-            block = {name: np.asarray(values)[:draws] for name, values in record.items()}
+
+            def advance(chain: Chain, key: jax.Array, draws: int = draws) -> tuple[Chain, _Block]:
+                arguments = *self.coordinates, self.numbers, key, draws, tuning, target
+                chain, record = self.program(chain, *arguments)
+                return chain, {name: np.asarray(values)[:draws] for name, values in record.items()}
+
+            pairs = [jax.random.split(key) for key in self.keys]
+            results = list(self.pool.map(advance, self.chains, [now for _, now in pairs]))
+            self.chains, self.keys = [chain for chain, _ in results], [later for later, _ in pairs]
             seconds = max(time.perf_counter() - start, 1e-6)
             self.pace = int(np.clip(draws * _PATIENCE / seconds, 1, BLOCK))
             length -= draws
-            yield block
+            yield {name: np.stack([r[name] for _, r in results]) for name in results[0][1]}
+
+    def share_step(self) -> None:
+        """Give all chains one step size, the geometric mean of theirs, from which to go on."""
+        mean = np.mean([chain.averaging.log_x_avg for chain in self.chains])
+        step = first_step(float(np.exp(mean)))
+        self.chains = [chain._replace(averaging=step) for chain in self.chains]
 
     def learn(self, z: np.ndarray) -> None:
         """Take the mean and the covariance of draws ``(number, dim)`` for new coordinates."""
         mean, root = learned(z)
         self.coordinates = self.coordinates.moved_to(mean, root)
-        self.chains = self.chains.moved_to(mean, root)
+        self.chains = [chain.moved_to(mean, root) for chain in self.chains]
 
 
 def _start(
     evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
     coordinates: Coordinates,
-    count: int,
     rng: np.random.Generator,
-) -> Chains:
+) -> Chain:
     """Begin wider than the posterior; nearer to the mode where the density is not finite there."""
     center, scale = coordinates
-    positions, values, slopes = [], [], []
-    for z in rng.normal(0, _OVERDISPERSION, (count, len(center))):
-        for nearer in 0.5 ** np.arange(_ATTEMPTS):
-            value, gradient = evaluate(center + scale @ (nearer * z))
-            if np.isfinite(value) and np.isfinite(gradient).all():
-                break
-        else:
-            raise BayesCausalError(
-                "The log density is not finite where chains start, near its mode. A prior may give "
-                "no weight to what the data need, or a column may be out of scale: look at "
-                "build(spec, data).debug()."
-            )
-        positions.append(nearer * z)
-        values.append(value)
-        slopes.append(scale.T @ gradient)
-    return Chains(np.array(positions), np.array(values), np.array(slopes), first_step())
+    z = rng.normal(0, _OVERDISPERSION, len(center))
+    for nearer in 0.5 ** np.arange(_ATTEMPTS):
+        value, gradient = evaluate(center + scale @ (nearer * z))
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return Chain(nearer * z, np.float64(value), scale.T @ gradient, first_step())
+    raise BayesCausalError(
+        "The log density is not finite where chains start, near its mode. A prior may give no "
+        "weight to what the data need, or a column may be out of scale: look at "
+        "build(spec, data).debug()."
+    )
 
 
 @contextmanager
@@ -310,7 +321,7 @@ def _bar(settings: Settings) -> Iterator[Callable[[_Block], _Block]]:
         task = progress.add_task("Sampling", total=settings.tune + settings.draws)
 
         def moved(block: _Block) -> _Block:
-            progress.advance(task, len(block["lp"]))
+            progress.advance(task, block["lp"].shape[1])
             return block
 
         yield moved

@@ -88,7 +88,7 @@ def whitened(
         start = time.perf_counter()
         vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
         with ThreadPoolExecutor(1) as pool:  # XLA compiles the sampler while the mode is sought
-            advance = pool.submit(density.advance, settings.chains)
+            advance = pool.submit(density.advance)
             coordinates = density.coordinates(data, draws=vectors)
             program = advance.result()
         ready = time.perf_counter() - start + (writing if earlier is None else 0.0)

@@ -27,7 +27,7 @@ def density():
 def drawn(density, seed=1, start=None, **run):
     settings = Settings(**{"draws": 1000, "tune": 200, "progress": False} | run)
     coordinates = start or density.coordinates()
-    program = density.advance(settings.chains)
+    program = density.advance()
     return nuts.sample(program, density.at_data(), density.numbers(), coordinates, settings, seed)
 
 
@@ -112,11 +112,11 @@ class Stops:
 
 
 def test_ctrl_c_keeps_whole_blocks_and_says_when_there_are_none(density):
-    settings = Settings(draws=1000, tune=20, chains=4, progress=False)
+    settings = Settings(draws=5000, tune=20, chains=4, progress=False)
     arguments = density.at_data(), density.numbers(), density.coordinates(), settings, 1
-    program = density.advance(4)
-    run = nuts.sample(Stops(program, 15), *arguments)
-    assert 0 < run.draws.shape[1] < 1000
+    program = density.advance()
+    run = nuts.sample(Stops(program, 4 * 12), *arguments)
+    assert 0 < run.draws.shape[1] < 5000
     assert run.stats["lp"].shape == run.draws.shape[:2]
     with pytest.raises(KeyboardInterrupt, match=r"before the first draw|^$"):
         nuts.sample(Stops(program, 2), *arguments)
