@@ -140,6 +140,9 @@ def _parts(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _settings(mapping: Any) -> dict[str, Any]:
+    for key in ("backend", "mass_matrix"):
+        if isinstance(mapping, Mapping) and key in mapping:
+            raise SpecError(f"fit: '{key}' is gone, as a sampler has one of its own: leave it out.")
     check_keys(mapping, FIT_KEYS, "fit")
     seed = mapping.get("seed")
     if seed is not None:

@@ -114,3 +114,11 @@ def test_the_package_runs_the_command_line():
     run = [sys.executable, "-m", "bayescausal", "--version"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == f"bayescausal {bc.__version__}"
+
+
+def test_settings_of_before_are_refused_with_advice(tmp_path):
+    path = write(tmp_path, frame().to_csv(index=False))
+    written = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(written | {"fit": {"backend": "jax"}}))
+    with pytest.raises(SpecError, match=r"'backend' is gone.*leave it out"):
+        bc.Config.read(path)
