@@ -110,7 +110,8 @@ from .augmentation.diagnostics import (
 # learn
 from .model.build import build as build
 from .inference.fit import Fit as Fit
-from .inference.fitting import fit as fit
+from .inference.fitting import fit as fit, refit as refit
+from .inference.many_fits import Fits as Fits, fit_many as fit_many
 from .inference.storage import load as load
 from .validation.eta_calibration import (
     EtaCalibration as EtaCalibration,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,7 @@ from bayescausal import checks
 from bayescausal._types import Node
 from bayescausal.data.dataset import Dataset
 from bayescausal.experiments.estimand import Estimand
+from bayescausal.experiments.experiment import Experiment
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header
 from bayescausal.inference.convergence import Convergence, assess
@@ -28,6 +29,7 @@ from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
+from bayescausal.inference.verb import verb
 from bayescausal.model.build import build
 from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.model.scm import compile_scm
@@ -116,6 +118,53 @@ def fit(
     accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
     settings = Settings(sampler, draws, tune, chains, accept, rounds, progress)
     return fit_with(settings, spec, data, seed)
+
+
+@verb
+def refit(
+    fit: Fit,
+    *,
+    data: Dataset | None = None,
+    experiments: Sequence[Experiment] | None = None,
+    seed: int | None = None,
+    progress: bool = False,
+) -> Fit:
+    """Fit a spec again to other data or with other experiments, with the settings of a fit.
+
+    What was compiled for a model of the same structure is used again: other weeks of the same
+    number, other sales, another lift or error of the same test cost no compilation.
+
+    Parameters
+    ----------
+    fit : Fit
+        Whose spec and settings to use.
+    data : Dataset, optional
+        By default those of the fit.
+    experiments : sequence of Experiment, optional
+        In place of those of the spec.
+    seed : int, optional
+        Drawn and recorded when left out.
+    progress : bool
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DataError, SpecError
+        The spec and the data do not fit.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> without_tests = bc.refit(model, experiments=())  # doctest: +SKIP
+    """
+    spec = fit.spec if experiments is None else replace(fit.spec, experiments=tuple(experiments))
+    settings = Settings.from_dict(fit.info["settings"])
+    settings = replace(settings, progress=checks.flag("progress", progress))
+    seed = checks.seed_or_drawn("seed", seed)
+    return fit_with(settings, spec, fit.data if data is None else data, seed)
 
 
 def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:

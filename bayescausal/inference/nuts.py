@@ -215,7 +215,7 @@ def sample(
     chains = [_start(evaluate, coordinates, rng) for _ in keys]
     kept: list[_Block] = []
     warmup_steps, lengths = 0, windows(settings.tune)
-    with _bar(settings) as moved, ThreadPoolExecutor(min(settings.chains, _cores())) as pool:
+    with _bar(settings) as moved, ThreadPoolExecutor(min(settings.chains, cores())) as pool:
         walk = _Walk(program, numbers, coordinates, chains, list(keys), settings, pool)
         for length in lengths:
             window = joined([moved(block) for block in walk.blocks(length, tuning=True)])
@@ -236,7 +236,7 @@ def sample(
     return Run(walk.coordinates.natural(record["position"]), stats, warmup_steps)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many chains can run at once."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
