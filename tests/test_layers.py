@@ -40,7 +40,6 @@ ONLY = {
     "dowhy": {"validation"},
     "matplotlib": {"presentation"},
     "pymc": {"model", "inference"},
-    "pymc_extras": {"model", "inference"},
     "pytensor": {"augmentation", "model", "inference"},
     "nutpie": {"inference"},
     "blackjax": {"inference"},

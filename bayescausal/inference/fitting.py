@@ -36,9 +36,7 @@ from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
 _PRIOR_DRAWS = 500
-_STACK = (
-    *("bayescausal", "pymc", "pytensor", "jax", "blackjax", "nutpie", "arviz", "numpy", "xarray"),
-)
+_STACK = (*("bayescausal", "pymc", "pytensor", "jax", "blackjax", "arviz", "numpy", "xarray"),)
 
 
 @checks.arguments
@@ -68,8 +66,9 @@ def fit(
     seed : int, optional
         Repeats the draws on one machine and set of versions; drawn and recorded when left out.
     sampler : {"blackjax", "nutpie", "pymc", "numpyro"}
-        blackjax runs all chains as one compiled program; nutpie compiles with numba, which takes a
-        minute on first use; numpyro needs ``pip install 'bayescausal[samplers]'``.
+        blackjax runs each chain as one compiled program; the others are called through PyMC.
+        nutpie, which compiles for a minute on first use, and numpyro need
+        ``pip install 'bayescausal[samplers]'``.
     draws, tune, chains : int
         Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
         unobserved causes (what is not identified makes ridges) or the units of a panel differ.

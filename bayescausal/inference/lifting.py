@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import jax
 import numpy as np
-from pymc.sampling.jax import _replace_shared_variables as without_shared
 from pytensor.compile import mode
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -45,7 +44,7 @@ class Program:
 
 def lifted(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Program:
     """Rewrite a graph for JAX, and lift its floating-point constants out as arguments."""
-    rewritten = FunctionGraph(list(inputs), without_shared(list(outputs)), clone=True)
+    rewritten = FunctionGraph(list(inputs), list(outputs), clone=True)
     stack_alike(rewritten)
     mode.JAX.optimizer.rewrite(rewritten)
     constants: dict[Variable, Variable] = {}

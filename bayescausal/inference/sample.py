@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -15,15 +14,13 @@ from types import FrameType
 from typing import Any, TextIO
 
 import numpy as np
-import nutpie
 import pymc as pm
 import xarray as xr
-from nutpie.sample import CompiledModel
 
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference import nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax
-from bayescausal.inference.settings import Settings
+from bayescausal.inference.settings import OPTIONAL, Settings
 
 LOG = logging.getLogger("bayescausal")
 """What takes its time is announced here; ``setLevel`` and handlers are the user's to choose."""
@@ -52,7 +49,7 @@ type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, 
 
 ``tree`` has the groups ``posterior`` and ``sample_stats``; ``run`` has ``compile_seconds``,
 ``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``. Ctrl-C ends sampling and
-keeps the draws so far (not with numpyro).
+keeps the draws so far (with blackjax and pymc).
 """
 
 
@@ -61,14 +58,11 @@ def prepare(model: pm.Model, settings: Settings) -> Sampler:
     start = time.perf_counter()
     if settings.sampler == "blackjax":
         return whitened(compile_jax(model), writing=time.perf_counter() - start)
-    if settings.sampler == "nutpie":
-        compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
-        return _through_nutpie(compiled, compiling=time.perf_counter() - start)
+    if settings.sampler in OPTIONAL and find_spec(settings.sampler) is None:
+        raise BayesCausalError(
+            f"sampler='{settings.sampler}' needs that package: pip install 'bayescausal[samplers]'."
+        )
     if settings.sampler == "numpyro":
-        if find_spec("numpyro") is None:
-            raise BayesCausalError(
-                "sampler='numpyro' needs that package: pip install 'bayescausal[samplers]'."
-            )
         require_jax()
     return _through_pymc(model)
 
@@ -108,16 +102,6 @@ def whitened(
         }
         tree = xr.DataTree.from_dict(groups)
         return _finish(tree, seconds, run.warmup_steps, settings=settings, compiling=ready)
-
-    return sample
-
-
-def _through_nutpie(compiled: CompiledModel, *, compiling: float) -> Sampler:
-    def sample(
-        settings: Settings, seed: int, earlier: xr.DataTree | None = None
-    ) -> tuple[xr.DataTree, dict[str, Any]]:
-        ready = compiling if earlier is None else 0.0
-        return _finish(*_nutpie(compiled, settings, seed), settings=settings, compiling=ready)
 
     return sample
 
@@ -187,30 +171,6 @@ def _pymc(model: pm.Model, settings: Settings, seed: int) -> xr.DataTree:
     finally:
         if listens:
             signal.signal(signal.SIGINT, previous_handler)
-
-
-def _nutpie(
-    compiled: CompiledModel, settings: Settings, seed: int
-) -> tuple[xr.DataTree, float, int]:
-    """Run nutpie: its tree, the seconds it took, the leapfrog steps of the warm-up."""
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        # A trial step may end where the density or its gradient is infinite: NUTS rejects it, and
-        # numpy has said "invalid value" or "overflow" on the way. Nothing else is expected.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        tree = nutpie.sample(
-            compiled,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=seed,
-            adaptation="low_rank",
-            target_accept=settings.target_accept,
-            progress_bar=settings.progress,
-        )
-    seconds = time.perf_counter() - start
-    warmup = tree["warmup_sample_stats"].to_dataset() if "warmup_sample_stats" in tree else None
-    return tree, seconds, 0 if warmup is None else int(warmup["n_steps"].sum())
 
 
 def _finish(

@@ -10,6 +10,8 @@ from bayescausal import checks
 from bayescausal.errors import SpecError, did_you_mean, shown
 
 SAMPLERS = ("blackjax", "nutpie", "pymc", "numpyro")
+OPTIONAL = ("nutpie", "numpyro")
+"""Samplers that are packages of their own, which PyMC calls."""
 CHAINS, LONGEST, ROUNDS = 256, 1_000_000, 8
 """The most chains, and the most draws of one."""
 
@@ -24,8 +26,8 @@ class Settings:
     Parameters
     ----------
     sampler : {"blackjax", "nutpie", "pymc", "numpyro"}
-        The first runs all chains as one XLA program, in whitened coordinates; nutpie compiles with
-        numba, for a minute on first use.
+        The first runs each chain as one XLA program, in whitened coordinates. The others are called
+        through PyMC; nutpie compiles with numba, for a minute on first use.
     draws, tune, chains : int
     target_accept : float
     rounds : int

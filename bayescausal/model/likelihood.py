@@ -8,7 +8,6 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
-from pymc_extras.prior import Prior as PyMCPrior
 from pytensor.tensor.variable import TensorVariable
 
 from bayescausal._types import Node, Theta
@@ -45,10 +44,8 @@ def parameter_variable(parameter: Parameter, theta: Theta) -> TensorVariable:
         if mean is None:
             return deviations(parameter, theta[spread])
         return pm.Normal(parameter.name, mu=theta[mean], sigma=theta[spread], dims=parameter.dim)
-    prior = PyMCPrior(
-        parameter.prior.distribution, **dict(parameter.prior.parameters), dims=parameter.dim
-    )
-    return prior.create_variable(parameter.name)
+    numbers = dict(parameter.prior.parameters)
+    return getattr(pm, parameter.prior.distribution)(parameter.name, **numbers, dims=parameter.dim)
 
 
 def deviations(parameter: Parameter, spread: TensorVariable) -> TensorVariable:

@@ -61,8 +61,8 @@ _DEFAULTS = {"mu": 0.0, "sigma": 1.0}
 class Prior:
     """A prior distribution as a value: comparable, hashable, writable to YAML.
 
-    It is not a random variable: `build` makes one of it (through
-    ``pymc_extras.prior.Prior``, whose naming it follows).
+    It is not a random variable: `build` makes one of it. Names are those of PyMC, and of
+    ``pymc_extras.prior.Prior``.
 
     Parameters
     ----------
