@@ -199,7 +199,7 @@ def _advance(program: Program, dim: int, kinds: tuple) -> Callable:
     chain = Chain(np.zeros(dim), np.float64(0), np.zeros(dim), first_step())
     constants = np.zeros(dim), np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
     advance = jax.jit(advance_with(_log_density(program)))
-    return advance.lower(chain, *constants, 0, False, 0.8).compile(_OPTIONS)
+    return advance.lower(chain, *constants, 0, 0, False, 0.8).compile(_OPTIONS)
 
 
 def _switch_jax() -> None:

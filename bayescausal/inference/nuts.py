@@ -96,9 +96,11 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chain, dict[str, ja
     Returns
     -------
     callable
-        ``(chain, center, scale, numbers, key, draws, tuning, target) -> chain, record``: at most
-        `BLOCK` draws, with the step size tuned to the target acceptance or held. ``record`` has the
-        positions ``(BLOCK, dim)`` and the `STATISTICS` ``(BLOCK,)``.
+        ``(chain, center, scale, numbers, key, first, draws, tuning, target) -> chain, record``: at
+        most `BLOCK` draws, with the step size tuned to the target acceptance or held. The random
+        numbers of a draw follow from the key and its number, the first being ``first``, so that
+        blocks may be of any length. ``record`` has the positions ``(BLOCK, dim)`` and the
+        `STATISTICS` ``(BLOCK,)``.
     """
     kernel = build_kernel()
     update = _AVERAGING[1]
@@ -109,6 +111,7 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chain, dict[str, ja
         scale: jax.Array,
         numbers: Sequence[jax.Array],
         key: jax.Array,
+        first: jax.Array,
         draws: jax.Array,
         tuning: jax.Array,
         target: jax.Array,
@@ -122,7 +125,7 @@ def advance_with(density: LogDensity) -> Callable[..., tuple[Chain, dict[str, ja
             now, averaging, record = state
             step = jnp.exp(jnp.where(tuning, averaging.log_x, averaging.log_x_avg))
             now, info = kernel(
-                jax.random.fold_in(key, index), now, whitened, step, jnp.ones(dim), _DEEPEST
+                jax.random.fold_in(key, first + index), now, whitened, step, jnp.ones(dim), _DEEPEST
             )
             rate = jnp.where(jnp.isfinite(info.acceptance_rate), info.acceptance_rate, 0.0)
             tuned = update(averaging, target - rate)
@@ -260,26 +263,28 @@ class _Walk:
     keys: list[jax.Array]
     settings: Settings
     pool: ThreadPoolExecutor
+    past: int = 0
     pace: int = 1
 
     def blocks(self, length: int, *, tuning: bool) -> Iterator[_Block]:
         """Advance in blocks of draws that take about as long as Ctrl-C may have to wait."""
-        target = self.settings.target_accept
         while length:
             draws, start = min(length, self.pace), time.perf_counter()
+            schedule = self.past, draws, tuning, self.settings.target_accept
 
-            def advance(chain: Chain, key: jax.Array, draws: int = draws) -> tuple[Chain, _Block]:
-                arguments = *self.coordinates, self.numbers, key, draws, tuning, target
-                chain, record = self.program(chain, *arguments)
-                return chain, {name: np.asarray(values)[:draws] for name, values in record.items()}
+            def advance(chain: Chain, key: jax.Array, schedule: tuple = schedule) -> tuple:
+                chain, record = self.program(chain, *self.coordinates, self.numbers, key, *schedule)
+                block = {name: np.asarray(values) for name, values in record.items()}
+                return chain, {name: values[: schedule[1]] for name, values in block.items()}
 
-            pairs = [jax.random.split(key) for key in self.keys]
-            results = list(self.pool.map(advance, self.chains, [now for _, now in pairs]))
-            self.chains, self.keys = [chain for chain, _ in results], [later for later, _ in pairs]
+            self.chains, blocks = map(
+                list, zip(*self.pool.map(advance, self.chains, self.keys), strict=True)
+            )
             seconds = max(time.perf_counter() - start, 1e-6)
             self.pace = int(np.clip(draws * _PATIENCE / seconds, 1, BLOCK))
+            self.past += draws
             length -= draws
-            yield {name: np.stack([r[name] for _, r in results]) for name in results[0][1]}
+            yield {name: np.stack([block[name] for block in blocks]) for name in blocks[0]}
 
     def share_step(self) -> None:
         """Give all chains one step size, the geometric mean of theirs, from which to go on."""

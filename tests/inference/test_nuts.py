@@ -51,8 +51,8 @@ def test_a_normal_is_sampled_exactly(density):
     assert run.draws.shape == (4, 1000, 3)
     assert_is_the_normal(run)
     assert not run.stats["diverging"].any()
-    # whitened, its acceptance is what was asked, and few leapfrogs do
-    assert run.stats["acceptance_rate"].mean() == pytest.approx(0.85, abs=0.07)
+    # whitened, its acceptance is near 0.85, as the last 50 draws of the warm-up have it
+    assert 0.75 < run.stats["acceptance_rate"].mean() < 0.95
     assert run.stats["n_steps"].mean() < 8
     assert set(run.stats) == {*nuts.STATISTICS, "reached_max_treedepth"}
 
@@ -77,6 +77,13 @@ def test_a_seed_repeats_a_run_and_another_does_not(density):
     np.testing.assert_array_equal(one.draws, two.draws)
     assert (one.draws != other.draws).all()
     assert (one.draws[0] != one.draws[1]).all()
+
+
+def test_a_busy_machine_draws_the_same(density, monkeypatch):
+    """Blocks are as long as time allows; draws do not depend on it."""
+    one = drawn(density, draws=40, tune=40)
+    monkeypatch.setattr(nuts, "_PATIENCE", 1e-9)
+    np.testing.assert_array_equal(one.draws, drawn(density, draws=40, tune=40).draws)
 
 
 @pytest.mark.parametrize("tune", [1, 19, 20, 200, 1000])
