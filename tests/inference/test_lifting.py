@@ -47,7 +47,13 @@ def test_other_structures_share_nothing(example):
         assert compile_jax(bc.build(spec, example.data)).logp != plain.logp
 
 
-@pytest.mark.parametrize("name", list(CASES)[::4])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if k % 10 == 0 else pytest.param(name, marks=pytest.mark.slow)
+        for k, name in enumerate(CASES)
+    ],
+)
 def test_what_is_sampled_is_the_density_of_the_model(name):
     """Value against PyMC's own compilation, gradient against differences along a line."""
     scm, _, _ = case(name)

@@ -50,8 +50,8 @@ def test_quantiles_are_those_of_pymc(name):
     """Where PyMC's distribution function is, or where its draws lie."""
     prior = Prior(name, **{key: EXAMPLES[key] for key in PARAMETERS[name]})
     p = np.array([0.03, 0.5, 0.9])
-    variable = getattr(pm, name).dist(**dict(prior.parameters))
-    draws = pm.draw(variable, draws=20_000, random_seed=1)
+    variable = getattr(pm, name).dist(**dict(prior.parameters), size=20_000)
+    draws = pm.draw(variable, random_seed=1)
     shares = (draws[:, None] <= prior.quantile(p)).mean(axis=0)
     np.testing.assert_allclose(shares, p, atol=4 * np.sqrt(0.25 / 20_000))
     assert prior.median == pytest.approx(prior.quantile(p)[1])
