@@ -26,6 +26,7 @@ import sys
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,10 +92,20 @@ def world(
             f"{edge}:half": rng.uniform(0.2, 0.8),
             f"{edge}:slope": rng.uniform(0.9, 2.0),
         }
+    for name in [n.removesuffix(":alpha") for n in theta if n.endswith(":alpha") and units > 1]:
+        theta |= deviations(name, units, rng)
+    for name in [n for n in theta if n.endswith(":sigma") and units > 1]:
+        theta |= deviations(name, units, rng)
     if mediated:
         theta["search->sales"] = 4.0
     fitted = bc.Spec(spec.graph, spec.responses, spec.baseline)
     return fitted, bc.simulate(spec, data, theta, rng).data
+
+
+def deviations(name: str, units: int, rng: np.random.Generator) -> dict[str, Any]:
+    """How much the units of a panel differ, in logs."""
+    logs = rng.normal(0, 0.2, units)
+    return {f"{name}:spread": 0.2, f"{name}:unit": logs - logs.mean()}
 
 
 def timed(command: list[str], cache: Path) -> dict:
