@@ -91,18 +91,28 @@ def test_windows_add_up_and_end_with_the_step_size(tune):
     parts = nuts.windows(tune)
     assert sum(parts) == tune
     assert min(parts) >= 1
-    assert len(parts) == (1 if tune < 20 else 4)
+    assert len(parts) == (1 if tune < 20 else 6)
 
 
-def test_few_draws_leave_the_coordinates_nearly_as_they_are():
-    z = np.random.default_rng(0).normal(3, 10, (8, 100))
-    mean, root = nuts.learned(z)
-    assert np.abs(mean).max() < 1
-    np.testing.assert_allclose(np.diag(root), 1, atol=1.5)
-    many = np.random.default_rng(0).normal(3, 10, (40_000, 2))
-    mean, root = nuts.learned(many)
+def test_coordinates_are_learned_from_draws_and_slopes():
+    """Scales from both, at once; correlations only as draws for each dimension become many."""
+    rng = np.random.default_rng(0)
+    root = np.diag([10.0, 0.1]) @ np.linalg.cholesky(np.array([[1.0, 0.9], [0.9, 1.0]]))
+    many = rng.normal(size=(40_000, 2)) @ root.T
+    precision = np.linalg.inv(root @ root.T)
+    mean, found = nuts.learned(many + 3, -many @ precision)
     np.testing.assert_allclose(mean, 3, atol=0.2)
-    np.testing.assert_allclose(root @ root.T, 100 * np.eye(2), atol=3)
+    scaled = found @ found.T / np.outer([10, 0.1], [10, 0.1])
+    assert scaled[0, 1] / np.sqrt(scaled[0, 0] * scaled[1, 1]) == pytest.approx(0.9, abs=0.01)
+    few = rng.normal(size=(8, 100)) * np.linspace(0.1, 10, 100)
+    _, found = nuts.learned(few, -few / np.linspace(0.1, 10, 100) ** 2)
+    np.testing.assert_allclose(np.diag(found) / np.linspace(0.1, 10, 100), 1, atol=0.1)
+
+
+def test_a_chain_that_stood_still_leaves_the_coordinates_as_they_are():
+    mean, root = nuts.learned(np.ones((5, 3)), np.zeros((5, 3)))
+    np.testing.assert_array_equal(mean, 1)
+    assert np.linalg.cond(root) < 10
 
 
 class Stops:
