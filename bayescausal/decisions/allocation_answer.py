@@ -260,9 +260,7 @@ def _statements(
     return words
 
 
-def _beyond_observed(
-    problem: Problem, values: np.ndarray, extrapolates: bool
-) -> tuple[str, str]:
+def _beyond_observed(problem: Problem, values: np.ndarray, extrapolates: bool) -> tuple[str, str]:
     """Say what goes beyond what was seen because that was allowed, and which single weeks do."""
     limits, roster = problem.search.limits, problem.roster
     is_beyond = values > limits.observed + 1e-6
@@ -270,7 +268,9 @@ def _beyond_observed(
     if problem.schedule is None:
         is_peak = values > np.array([roster.peak[c] for c in limits.channels]) + 1e-6
         peaks = _listing(limits, is_peak & ~is_beyond)
-        allowed = beyond and f"{beyond}: an average week spends more than the largest one that was seen"
+        allowed = (
+            beyond and f"{beyond}: an average week spends more than the largest one that was seen"
+        )
     elif extrapolates:
         allowed, peaks = beyond and f"{beyond}: periods larger than any that was seen", ""
     else:
@@ -349,4 +349,3 @@ def _title(fit: Fit, request: Request, problem: Problem, values: np.ndarray) -> 
     window = window_in_words(fit.data, search.gains.plan(values))
     channels = "1 channel" if count == 1 else f"{count} channels"
     return f"Allocation of {total:,.0f} to {channels} in {window}: {words}."
-

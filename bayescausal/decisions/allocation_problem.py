@@ -136,23 +136,29 @@ def free_problem(
     length: int,
     kept_factors: np.ndarray | None,
 ) -> Problem:
-    """Return the problem of an amount for each channel and block of periods."""
+    """Return the problem of an amount for each channel and block of periods.
+
+    Limits that no amounts meet are named, those of whole channels first.
+    """
     schedule = schedule_of(fit, roster.moves, roster.place, length)
     largest = largest_amounts(fit, schedule, roster.place)
     spend = np.array([roster.spend[name] for name in roster.moves])
     kept = None if kept_factors is None else schedule.scaled(kept_factors)
     most = schedule.matrix(largest if kept is None else np.maximum(largest, kept))
-    low, high = _factor_bounds(roster, request, most.sum(axis=1) * schedule.unit / spend)
-    totals = (low * spend, high * spend)
+    most_factors = most.sum(axis=1) * schedule.unit / spend
+    low, high = _factor_bounds(roster, request, most_factors)
+    groups, totals = _limits(roster, request), (low * spend, high * spend)
+    SpendLimits(roster.moves, spend, low, high, most_factors, groups).require_feasible()
     limits = schedule_limits(
         schedule,
         largest,
         totals,
-        _limits(roster, request),
+        groups,
         request.period_bounds,
         request.extrapolates,
         kept,
     )
+    limits.require_feasible()
     is_allowed = kept is not None and (kept <= limits.high + 1e-9).all()
     is_allowed = is_allowed and (kept >= limits.low - 1e-4).all()
     plans = _worth(fit, roster, request.draws, _REVERSE)

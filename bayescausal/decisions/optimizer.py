@@ -167,9 +167,7 @@ def optimize(
     return allocation_of(fit, request, *_solved(kept, request, seed))
 
 
-def _solved(
-    problem: Problem, request: Request, seed: int
-) -> tuple[Problem, list[Optimum]]:
+def _solved(problem: Problem, request: Request, seed: int) -> tuple[Problem, list[Optimum]]:
     """Search for the best plan, or for the least spend that reaches the target."""
     if request.target is not None:
         aimed, most = problem.toward(request.target, seed)
@@ -189,7 +187,6 @@ def _free_allocation(
     """Return the best amounts by block, and what they gain over the best plan of the pattern."""
     factors = _kept_factors(kept, request, seed)
     problem = free_problem(fit, kept.roster, request, length, factors)
-    problem.search.limits.require_feasible()
     problem, optima = _solved(problem, request, seed)
     return allocation_of(fit, request, problem, optima, factors)
 

@@ -87,19 +87,7 @@ class SpendLimits:
 
     def problems(self) -> list[str]:
         """Say what cannot be met: each bound and each limit alone, then those that conflict."""
-        words = [
-            f"{c}: between {a * s:,.6g} and {b * s:,.6g} there is nothing ({a:.3g} to {b:.3g} of "
-            f"its spend, {s:,.6g}); "
-            + (
-                f"no week was above {o:.3g} of it: allow=['extrapolation'], or lower its bounds"
-                if a > o
-                else "give bounds whose first is the smaller"
-            )
-            for c, s, a, b, o in zip(
-                self.names, self.spend, self.low, self.high, self.observed, strict=True
-            )
-            if a > b + _TOLERANCE
-        ]
+        words = self._empty_bounds()
         if words:
             return words
         scale = max(1.0, float(self.spend.sum()))
@@ -119,6 +107,22 @@ class SpendLimits:
                     f"{highest:,.6g} be spent; lower it, or widen those bounds"
                 )
         return words or self._conflicts()
+
+    def _empty_bounds(self) -> list[str]:
+        """Say which bounds have nothing between them; of the blocks of a channel the first."""
+        first: dict[Node, str] = {}
+        rows = zip(self.names, self.spend, self.low, self.high, self.observed, strict=True)
+        for channel, (c, s, a, b, o) in zip(self.channels, rows, strict=True):
+            if a > b + _TOLERANCE and channel not in first:
+                first[channel] = (
+                    f"{c}: between {a * s:,.6g} and {b * s:,.6g} there is nothing ({a:.3g} to "
+                    f"{b:.3g} of its {'mean block' if self.dates else 'spend'}, {s:,.6g}); "
+                ) + (
+                    f"no week was above {o:.3g} of it: allow=['extrapolation'], or lower its bounds"
+                    if a > o
+                    else "give bounds whose first is the smaller"
+                )
+        return [*first.values()]
 
     def _conflicts(self) -> list[str]:
         """Name the limits that give way where all are met as nearly as can be."""
