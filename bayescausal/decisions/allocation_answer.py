@@ -25,8 +25,8 @@ from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
 
-_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 250
-"""Draws that are optimized one by one, and fewer where there are many amounts: a second each."""
+_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 100
+"""Draws that are optimized one by one, and fewer where there are many amounts, a second each."""
 _NEAR = 0.01
 """Share of the gain within which plans that searches end at are as good as one another."""
 _PRICES = 1.5

@@ -190,13 +190,16 @@ class Search:
         return _merged(names, prices), 0.0 if self._flat(gradient) else float(residual) / size
 
     def _bounds_met(self, factors: np.ndarray) -> Iterator[tuple[int, float, str]]:
-        """Yield the bounds that hold a value: its place, -1 below or 1 above, and a name."""
+        """Yield the bounds that hold a value: its place, -1 below or 1 above, and a name.
+
+        A dark block has none: nobody can spend less than nothing.
+        """
         limits = self.limits
         ends_at_observed = limits.high >= limits.observed - 1e-12
         for k, channel in enumerate(limits.channels):
             if factors[k] - limits.low[k] <= _BINDS:
-                dark = limits.dates and limits.low[k] <= _BINDS
-                yield k, -1.0, f"{channel} at nothing in a week" if dark else f"{channel} at least"
+                is_dark = limits.dates and limits.low[k] <= _BINDS
+                yield k, -1.0, "" if is_dark else f"{channel} at least"
             if limits.high[k] - factors[k] <= _BINDS:
                 seen = " what was seen in a week" if ends_at_observed[k] else ""
                 yield k, 1.0, f"{channel} at most{seen}"
@@ -211,9 +214,11 @@ def _constraint(value: Callable, slope: Callable) -> dict:
 
 
 def _merged(names: Sequence[str], prices: Sequence[float]) -> list[Price]:
-    """Return one price a name: the largest, with the number of blocks that it is of."""
+    """Return one price a name: the largest, with the number of blocks; none without a name."""
     largest: dict[str, float] = {}
     for name, price in zip(names, prices, strict=True):
+        if not name:
+            continue
         largest[name] = max(price, largest.get(name, 0.0))
     counts = Counter(names)
     return [
