@@ -1,4 +1,4 @@
-"""The problem that an allocation solves: what is chosen, within which limits, and what it brings."""
+"""The problem that an allocation solves: what is chosen, within which limits, to bring what."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from bayescausal import checks
-from bayescausal._types import Node
 from bayescausal.decisions.allocation_search import Optimum, Search
 from bayescausal.decisions.channel_roster import Roster
 from bayescausal.decisions.decision import payoff_weights
 from bayescausal.decisions.objectives import Objective
 from bayescausal.decisions.plan_gains import Gains, PlanGains, ScheduleGains
 from bayescausal.decisions.schedule import (
+    FLOOR,
     Schedule,
     largest_amounts,
+    read_period_bounds,
     schedule_limits,
     schedule_of,
     starts,
@@ -91,10 +92,10 @@ class Problem:
         points = starts(schedule, limits, self.kept, seed)
         reached = self.search.optima(seed, points)
         optima = [self._settled(optimum.factors) for optimum in reached]
-        # the floor takes a little from the plan that it starts from
-        kept = [] if self.kept is None else [Optimum(self.kept, self.search.value(self.kept))]
-        if kept and self.search.meets(self.kept) and kept[0].value > optima[0].value:
-            optima = kept + optima
+        if self.kept is not None and self.search.meets(self.kept):
+            # the floor takes a little from the plan that a search starts from
+            same = Optimum(self.kept, self.search.value(self.kept))
+            optima = [same, *optima] if same.value > optima[0].value else optima
         return optima
 
     def _settled(self, amounts: np.ndarray) -> Optimum:
@@ -154,13 +155,13 @@ def free_problem(
         largest,
         totals,
         groups,
-        request.period_bounds,
+        read_period_bounds(request.period_bounds, roster.moves, roster.held_channels),
         request.extrapolates,
         kept,
     )
     limits.require_feasible()
-    is_allowed = kept is not None and (kept <= limits.high + 1e-9).all()
-    is_allowed = is_allowed and (kept >= limits.low - 1e-4).all()
+    if kept is not None and not _within(limits, kept):
+        kept = None
     plans = _worth(fit, roster, request.draws, _REVERSE)
     worth = gains = ScheduleGains.of(plans, schedule)
     if request.target is not None:
@@ -174,8 +175,14 @@ def free_problem(
         schedule.present,
         totals,
         schedule,
-        kept if is_allowed else None,
+        kept,
     )
+
+
+def _within(limits: SpendLimits, amounts: np.ndarray) -> bool:
+    """Whether every amount is within its bounds; one at the floor of the search is nothing."""
+    is_low = amounts < limits.low - 2 * FLOOR
+    return not (is_low | (amounts > limits.high + 1e-9)).any()
 
 
 def _factor_bounds(

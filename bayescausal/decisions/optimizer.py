@@ -174,8 +174,8 @@ def _solved(problem: Problem, request: Request, seed: int) -> tuple[Problem, lis
         if aimed is None:
             raise SpecError(
                 f"target_outcome={request.target:,.6g} is out of reach: within the bounds the most "
-                f"is {most:,.6g}, and it was {problem.reached:,.6g}. Ask for less, widen bounds= or "
-                "groups=, or free channels."
+                f"is {most:,.6g}, and it was {problem.reached:,.6g}. Ask for less, widen bounds= "
+                "or groups=, or free channels."
             )
         problem = aimed
     return problem, problem.optima(seed)

@@ -31,16 +31,16 @@ _KEPT = 4
 class Gains(Protocol):
     """What plans gain over the present one, by draw: a function of what is chosen."""
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
+    def __call__(self, values: np.ndarray, /) -> np.ndarray:
         """Return draws of the gain, shape ``(draw,)``."""
 
-    def slope(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def slope(self, values: np.ndarray, weights: np.ndarray, /) -> np.ndarray:
         """Return the derivative of the weighted sum of draws by each value."""
 
-    def thinned(self, indices: np.ndarray) -> Gains:
+    def thinned(self, indices: np.ndarray, /) -> Gains:
         """Return the gains in some of these draws."""
 
-    def plan(self, values: np.ndarray, name: str | None = None) -> Estimand:
+    def plan(self, values: np.ndarray, /, name: str | None = None) -> Estimand:
         """Return the plan as an estimand."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,7 +188,7 @@ def schedule_limits(
     largest: np.ndarray,
     totals: tuple[np.ndarray, np.ndarray],
     groups: Sequence[Limit],
-    period_bounds: Any,
+    period_bounds: Mapping[Node, tuple[float, float]],
     extrapolates: bool,
     kept: np.ndarray | None,
 ) -> SpendLimits:
@@ -203,7 +203,7 @@ def schedule_limits(
         Least and most that each channel spends, in currency.
     groups : sequence of Limit
         Over channels.
-    period_bounds : mapping of channel to (least, most), optional
+    period_bounds : mapping of channel to (least, most)
         In currency, of every period.
     extrapolates : bool
         Whether a period may be larger than all that were seen.
@@ -216,8 +216,8 @@ def schedule_limits(
     low, high = np.zeros(count * blocks), totals[1][owner] / spend
     if not extrapolates:
         high = np.minimum(high, largest if kept is None else np.maximum(largest, kept))
-    for channel, (least, most) in _period_bounds(period_bounds, schedule.channels).items():
-        k = schedule.channels.index(channel)
+    for channel, (least, most) in period_bounds.items():
+        k = list(schedule.channels).index(channel)
         fullest = schedule.spend[k].max(axis=1)
         barest = np.where(schedule.spend[k] > 0, schedule.spend[k], np.inf).min(axis=1)
         low[owner == k] = least / barest
@@ -227,13 +227,16 @@ def schedule_limits(
         for k, channel in enumerate(schedule.channels)
     ]
     limits += [Limit(g.name, g.members[owner], g.low, g.high) for g in groups]
-    names = [schedule.channels[k] for k in owner]
+    names = [channel for channel in schedule.channels for _ in range(blocks)]
     low = np.maximum(low, FLOOR)
     dates = [str(date.date()) for date in schedule.blocks] * count
     return SpendLimits(names, spend, low, np.maximum(high, FLOOR), largest, limits, dates)
 
 
-def _period_bounds(bounds: Any, channels: Sequence[Node]) -> dict[Node, tuple[float, float]]:
+def read_period_bounds(
+    bounds: Any, channels: Sequence[Node], held_channels: Iterable[Node] = ()
+) -> dict[Node, tuple[float, float]]:
+    """Read bounds of every period; those of channels that are held have no effect."""
     if bounds is None:
         return {}
     if not isinstance(bounds, Mapping):
@@ -241,10 +244,13 @@ def _period_bounds(bounds: Any, channels: Sequence[Node]) -> dict[Node, tuple[fl
             "period_bounds is a mapping of channel to (least, most) in currency, of every period: "
             f"{{'tv': (0, 5000)}}; got {shown(bounds)}."
         )
-    return {
-        checks.name("period_bounds", name, channels): bounds_pair(f"period_bounds, {name}", pair)
+    pairs = {
+        checks.name("period_bounds", name, [*channels, *held_channels]): bounds_pair(
+            f"period_bounds, {name}", pair
+        )
         for name, pair in bounds.items()
     }
+    return {name: pair for name, pair in pairs.items() if name in channels}
 
 
 def starts(

@@ -237,8 +237,9 @@ def main() -> None:
     for family, part in kept.groupby("family", sort=False):
         error = part["optimism"].std() / np.sqrt(len(part))
         print(
-            f"{family}: promised less true {part['optimism'].mean():.1f} (standard error {error:.1f}), "
-            f"regret expected {part['regret'].mean():.1f}, lost {part['lost'].mean():.1f}"
+            f"{family}: promised less true {part['optimism'].mean():.1f} (standard error "
+            f"{error:.1f}), regret expected {part['regret'].mean():.1f}, lost "
+            f"{part['lost'].mean():.1f}"
         )
 
 
