@@ -290,6 +290,18 @@ def test_the_answer_holds_the_schedule_and_prints_in_100_columns():
     assert bc.summarize(best.timing_gain)["median"].size == 1
 
 
+def test_an_allocation_is_drawn_by_channel_and_period():
+    best = optimize(flighted(response=HILL, draws=6), pattern=13, fixed=["b"])
+    sheet = bc.plot_allocation(best)
+    first, second = sheet.axes
+    plan, present = first.lines[0].get_ydata(), spend_of(best, "present")["a"]
+    np.testing.assert_allclose(plan, spend_of(best)["a"])
+    assert len(plan) == len(present)
+    assert "held: fixed" in second.get_title(loc="left")
+    with pytest.raises(SpecError, match="takes what optimize"):
+        bc.plot_allocation(best.table)
+
+
 def test_a_reported_optimum_is_the_same_for_a_seed():
     fit = media_fit(("a", "b"), response=HILL, draws=6)
     first, second = (optimize(fit, pattern=13, seed=3) for _ in range(2))
