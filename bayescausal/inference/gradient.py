@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayescausal._types import Array
+from bayescausal.inference.compilation_cache import keep_compiled
 from bayescausal.inference.compile import require_jax, switch_jax
 from bayescausal.model.scm import SCM, Equations
 
@@ -48,6 +49,7 @@ def differentiated(
     """
     require_jax()
     switch_jax()
+    keep_compiled()
 
     @jax.jit
     def compiled(x: jax.Array, weights: jax.Array, parts: Any) -> tuple[jax.Array, jax.Array]:
