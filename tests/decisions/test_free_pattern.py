@@ -85,14 +85,14 @@ def test_two_channels_in_two_blocks_agree_with_a_grid(link):
         return gain_of(equations, plan, {"sales": np.ones(1)}).mean()
 
     def grid_best(center, width):
-        axes = [x + width * np.linspace(-1, 1, 9) for x in center[:3]]
+        axes = [x + width * np.linspace(-1, 1, 7) for x in center[:3]]
         heads = np.array([*itertools.product(*axes)])
         last = (spend @ schedule.present - heads @ spend[:3]) / spend[3]
         plans = np.column_stack([heads, last])
         return plans[int(np.argmax([gain(amounts) for amounts in plans]))]
 
     point = np.full(4, 1.5)
-    for width in (1.5, 0.4, 0.1, 0.025):
+    for width in (1.5, 0.5, 0.17, 0.06, 0.02):
         point = grid_best(point, width)
     mean = float(best.gain.mean())
     assert mean >= gain(point) - 1e-9 * abs(mean)
@@ -121,8 +121,8 @@ def test_the_slope_by_amounts_is_that_of_differences():
         media_fit(("a", "b"), text=text, response=HILL, strengths=memory, draws=4),
         panel_fit(units=2, draws=4),
     ):
-        place = {"window": WINDOW, "outcome": "sales"}
-        schedule = schedule_of(fit, ["a", "b"], place, 10)
+        place = {"window": ("2024-12-02", "2025-02-02"), "outcome": "sales"}
+        schedule = schedule_of(fit, ["a", "b"], place, 3)
         gains = gains_of(fit, schedule, place)
         amounts = schedule.present * np.linspace(0.5, 1.5, len(schedule.present))
         weights = np.array([0.1, 0.2, 0.3, 0.4])
