@@ -205,7 +205,10 @@ from .presentation.plots import (
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
-from .presentation.spend_plots import plot_spend_response as plot_spend_response
+from .presentation.spend_plots import (
+    plot_allocation as plot_allocation,
+    plot_spend_response as plot_spend_response,
+)
 from .presentation.market_plots import plot_roas_by_unit as plot_roas_by_unit
 from .presentation.augmentation_plots import plot_augmentation as plot_augmentation
 from .presentation.experiment_plots import (

@@ -38,9 +38,15 @@ class Allocation:
         (``mroas_present``, ``mroas`` with its central 90 percent), ``scatter_5%`` and
         ``scatter_95%`` of the spend that is best in single draws, bounds ``low`` and ``high``,
         ``at`` (which of them it is at, or why it is held) and ``grade``.
+    schedule : pandas.DataFrame
+        By channel and period of the window: spend ``present`` and ``optimum``, summed over units.
     gain : xarray.DataArray
         Draws of the value of what the plan brings more than the present one, less what paid
         mediators then cost, dims ``(chain, draw)``. Its own spend is not taken off.
+    timing_gain : xarray.DataArray, optional
+        The part of the gain that the best plan of the kept pattern does not bring, with the
+        difference of their spend in its attribute ``spend_change``; None where the pattern is kept,
+        or where no plan that keeps it does what is asked.
     spend_change : float
         Spend of the optimum less that of the present plan.
     regret : mapping of str to float
@@ -61,7 +67,9 @@ class Allocation:
 
     plan: Estimand
     table: pd.DataFrame
+    schedule: pd.DataFrame
     gain: Draws
+    timing_gain: Draws | None
     spend_change: float
     regret: dict[str, float]
     binding: Sequence[Price]
@@ -95,14 +103,14 @@ class Allocation:
         return self.table.copy()
 
     def __repr__(self) -> str:
-        low, high = self.gain.quantile([0.05, 0.95], dim=("chain", "draw")).to_numpy()
-        mean, change = _number(float(self.gain.mean())), round(self.spend_change) + 0
         lines = [
             *self.statements,
             self.title,
-            f"Gain over the present plan: {mean}, 90% from {_number(low)} to "
-            f"{_number(high)}, P(gain > 0) {self.p_gain:.0%}; spend {change:+,}.",
+            f"Gain over the present plan: {_spread(self.gain, self.spend_change)}.",
         ]
+        if (timing := self.timing_gain) is not None:
+            spread = _spread(timing, timing.attrs["spend_change"])
+            lines.append(f"Of it beyond the best plan of the kept pattern: {spread}.")
         if self.regret:
             lines.append(
                 f"Expected regret: {_number(self.regret['present'])} of the present plan, "
@@ -137,6 +145,15 @@ class _Wide(pd.DataFrame):
 
     def __str__(self) -> str:
         return self.to_string()
+
+
+def _spread(gain: Draws, spend_change: float) -> str:
+    low, high = gain.quantile([0.05, 0.95], dim=("chain", "draw")).to_numpy()
+    chance = float((gain > 0).mean())
+    return (
+        f"{_number(float(gain.mean()))}, 90% from {_number(low)} to {_number(high)}, "
+        f"P(gain > 0) {chance:.0%}; spend {round(spend_change) + 0:+,}"
+    )
 
 
 def _number(x: float) -> str:

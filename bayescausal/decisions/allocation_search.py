@@ -1,9 +1,10 @@
-"""Search for the best allocation: a smooth problem in the factors of a few channels."""
+"""Search for the best allocation: a smooth problem in factors of channels, or amounts by period."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from scipy.optimize import minimize, nnls
 from scipy.stats import qmc
 
 from bayescausal.decisions.objectives import Objective
-from bayescausal.decisions.plan_gains import PlanGains
+from bayescausal.decisions.plan_gains import Gains
 from bayescausal.decisions.spend_limits import SpendLimits
 
 _STARTS = 4
@@ -48,7 +49,7 @@ class Search:
 
     Parameters
     ----------
-    gains : PlanGains
+    gains : Gains
     base : array
         Draws of what the present plan brings, to which the gain is added: risk is of both.
     objective : Objective
@@ -59,7 +60,7 @@ class Search:
         With it the least spend is sought for which the objective is as large.
     """
 
-    gains: PlanGains
+    gains: Gains
     base: np.ndarray
     objective: Objective
     limits: SpendLimits
@@ -77,7 +78,7 @@ class Search:
     def slope(self, factors: np.ndarray) -> np.ndarray:
         """Return its derivative by each factor."""
         weights = self.objective.weights(self.gains(factors) + self.base)
-        return weights @ self.gains.gradient(factors)
+        return self.gains.slope(factors, weights)
 
     def value(self, factors: np.ndarray) -> float:
         """Return what is maximized."""
@@ -119,26 +120,32 @@ class Search:
             bounds=list(zip(limits.low, limits.high, strict=True)),
             constraints=constraints,
             method="SLSQP",
-            options={"maxiter": 100, "ftol": precision},
+            options={"maxiter": max(100, len(start)), "ftol": precision},
         )
         factors = limits.feasible(solution.x if np.isfinite(solution.x).all() else start)
         return Optimum(factors, self.value(factors))
 
-    def optima(self, seed: int) -> list[Optimum]:
-        """Return the local optima that several starts reach, the best first.
+    def _points(self, seed: int) -> list[np.ndarray]:
+        """Return where searches of factors set out.
 
         Responses may be S-shaped, so money may have to be concentrated: besides the present plan
-        and points spread evenly there is a start for each channel that has all it may. The starts
-        run on some of the draws; the two best optima are then climbed on all.
+        and points spread evenly there is a start for each channel that has all it may.
         """
         limits, n = self.limits, len(self.limits.spend)
         spread = qmc.Sobol(n, seed=seed).random(_STARTS)
         corners = np.eye(n) if n > 1 else np.empty((0, 1))
-        points = [
+        return [
             np.clip(np.ones(n), limits.low, limits.high),
             *(limits.low + (limits.high - limits.low) * u for u in (*spread, *corners)),
         ]
-        draws = len(self.base)
+
+    def optima(self, seed: int, points: Sequence[np.ndarray] = ()) -> list[Optimum]:
+        """Return the local optima that several starts reach, the best first.
+
+        The starts, ``points`` or those of factors, run on some of the draws; the two best optima
+        are then climbed on all.
+        """
+        points, draws = points or self._points(seed), len(self.base)
         coarse_draws = np.linspace(0, draws - 1, min(draws, _COARSE)).round().astype(int)
         coarse = self.thinned(coarse_draws)
         reached = _distinct([coarse.climb(point, precision=COARSE) for point in points])
@@ -167,18 +174,9 @@ class Search:
             if b - a @ factors <= _BINDS * max(abs(b), float(np.abs(a).max())):
                 names.append(name)
                 normals.append(a)
-        ends_at_observed = limits.high >= limits.observed - 1e-12
-        for c, channel in enumerate(limits.channels):
-            direction = np.arange(len(factors)) == c
-            for distance, sign, word in (
-                (factors[c] - limits.low[c], -1.0, "at least"),
-                (limits.high[c] - factors[c], 1.0, "at most"),
-            ):
-                if distance <= _BINDS:
-                    if sign > 0 and ends_at_observed[c]:
-                        word = "at most what was seen in a week"
-                    names.append(f"{channel} {word}")
-                    normals.append(sign * direction * limits.spend[c])
+        for k, sign, name in self._bounds_met(factors):
+            names.append(name)
+            normals.append(sign * (np.arange(len(factors)) == k) * limits.spend[k])
         if self.needed is not None:
             names.append("target")
             normals.append(-self.slope(factors))
@@ -188,10 +186,23 @@ class Search:
         scales = [float(np.linalg.norm(a)) or 1.0 for a in normals]
         matrix = np.stack([a / s for a, s in zip(normals, scales, strict=True)], axis=1)
         multipliers, residual = nnls(matrix, gradient)
-        binding = [
-            Price(name, float(x / s)) for name, x, s in zip(names, multipliers, scales, strict=True)
-        ]
-        return binding, 0.0 if self._flat(gradient) else float(residual) / size
+        prices = [float(x / s) for x, s in zip(multipliers, scales, strict=True)]
+        return _merged(names, prices), 0.0 if self._flat(gradient) else float(residual) / size
+
+    def _bounds_met(self, factors: np.ndarray) -> Iterator[tuple[int, float, str]]:
+        """Yield the bounds that hold a value: its place, -1 below or 1 above, and a name.
+
+        A dark block has none: nobody can spend less than nothing.
+        """
+        limits = self.limits
+        ends_at_observed = limits.high >= limits.observed - 1e-12
+        for k, channel in enumerate(limits.channels):
+            if factors[k] - limits.low[k] <= _BINDS:
+                is_dark = limits.dates and limits.low[k] <= _BINDS
+                yield k, -1.0, "" if is_dark else f"{channel} at least"
+            if limits.high[k] - factors[k] <= _BINDS:
+                seen = " what was seen in a week" if ends_at_observed[k] else ""
+                yield k, 1.0, f"{channel} at most{seen}"
 
     def _flat(self, gradient: np.ndarray) -> bool:
         """Whether the gradient is nothing beside that of the spend or the gain alone."""
@@ -200,6 +211,20 @@ class Search:
 
 def _constraint(value: Callable, slope: Callable) -> dict:
     return {"type": "ineq", "fun": value, "jac": slope}
+
+
+def _merged(names: Sequence[str], prices: Sequence[float]) -> list[Price]:
+    """Return one price a name: the largest, with the number of blocks; none without a name."""
+    largest: dict[str, float] = {}
+    for name, price in zip(names, prices, strict=True):
+        if not name:
+            continue
+        largest[name] = max(price, largest.get(name, 0.0))
+    counts = Counter(names)
+    return [
+        Price(name if counts[name] == 1 else f"{name}, {counts[name]} times", price)
+        for name, price in largest.items()
+    ]
 
 
 def _distinct(optima: Sequence[Optimum]) -> list[Optimum]:

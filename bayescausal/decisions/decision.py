@@ -101,11 +101,8 @@ class Decision:
         return tuple(sorted({t for plan in self.plans for t in plan.treatments}))
 
     def table(self) -> pd.DataFrame:
-        """Return what each plan sets: a factor of the factual path, or the value itself."""
-        rows = [
-            {t: v.factor if isinstance(v, Times) else v for t, v in plan.active.items()}
-            for plan in self.plans
-        ]
+        """Return what each plan sets: a factor of the factual path, the value, or "path"."""
+        rows = [{t: _shown_value(v) for t, v in plan.active.items()} for plan in self.plans]
         index = pd.Index(self.names, name="plan")
         return pd.DataFrame(rows, index=index, columns=list(self.treatments))
 
@@ -116,6 +113,12 @@ class Decision:
 
     def _repr_html_(self) -> str:
         return self.table().to_html(border=0, na_rep="")
+
+
+def _shown_value(value: Any) -> Any:
+    if isinstance(value, Times):
+        return value.factor
+    return "path" if isinstance(value, tuple) else value
 
 
 @verb

@@ -1,4 +1,4 @@
-"""Gains of plans that multiply the spend of channels, in draws, with their gradient.
+"""Gains of plans, in draws, with their gradient: spend by a factor a channel, or by period.
 
 Everything goes through `contrast`: all channels at once, mediators and carry-over included.
 """
@@ -6,24 +6,55 @@ Everything goes through `contrast`: all channels at once, mediators and carry-ov
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from bayescausal._types import Array, Node
 from bayescausal.decisions.decision import gain_of
+from bayescausal.decisions.schedule import Schedule
 from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit, edges_below
+from bayescausal.inference.gradient import Pullback, differentiated
 from bayescausal.model.contrast import Scope, scope
 from bayescausal.model.scm import Equations
 
 STEP = 1e-5
 """Step of a factor in a difference: the gain is smooth, and exact to some 1e-15 of the outcome."""
 _KEPT = 4
+
+
+class Gains(Protocol):
+    """What plans gain over the present one, by draw: a function of what is chosen."""
+
+    def __call__(self, values: np.ndarray, /) -> np.ndarray:
+        """Return draws of the gain, shape ``(draw,)``."""
+
+    def slope(self, values: np.ndarray, weights: np.ndarray, /) -> np.ndarray:
+        """Return the derivative of the weighted sum of draws by each value."""
+
+    def thinned(self, indices: np.ndarray, /) -> Gains:
+        """Return the gains in some of these draws."""
+
+    def plan(self, values: np.ndarray, /, name: str | None = None) -> Estimand:
+        """Return the plan as an estimand."""
+
+
+def derivative(gains: Gains, values: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Return draws of the derivative of gains as some values grow in proportion.
+
+    Per unit of their sum; where they are all zero they grow alike.
+    """
+    direction = np.where(members, values, 0.0)
+    runs = bool(direction.any())
+    direction = direction if runs else np.where(members, 1.0, 0.0)
+    back = values - STEP * direction if runs else values
+    width = STEP * (2 if runs else 1) * direction.sum()
+    return (gains(values + STEP * direction) - gains(back)) / width
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +133,89 @@ class PlanGains:
         gain = gain_of(self.equations, self.plan(factors), self.weights, self.windows)
         return np.broadcast_to(gain, (self.equations.draws,))
 
-    def gradient(self, factors: np.ndarray, *, central: bool = False) -> np.ndarray:
-        """Return draws of the derivative by each factor, shape ``(draw, channel)``."""
-        gain = None if central else self(factors)
-        columns = []
-        for c in range(len(factors)):
-            step = STEP * (np.arange(len(factors)) == c)
-            low = gain if gain is not None else self(np.maximum(factors - step, 0.0))
-            width = STEP if gain is not None else STEP + min(STEP, factors[c])
-            columns.append((self(factors + step) - low) / width)
-        return np.stack(columns, axis=1)
+    def slope(self, factors: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the derivative of the weighted sum of draws by each factor, by differences."""
+        gain, steps = self(factors), STEP * np.eye(len(factors))
+        return np.array([weights @ (self(factors + step) - gain) for step in steps]) / STEP
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduleGains:
+    """What schedules gain over the present plan, by draw: a function of amounts by block.
+
+    Parameters
+    ----------
+    equations : Equations
+        With one leading draw dim.
+    schedule : Schedule
+    place, weights
+        As in `PlanGains`.
+    bind : callable
+        Compiled gains, with their derivative; see `differentiated`.
+    memory : dict
+        The last evaluation. A search asks for the gain and then for the slope at the same amounts,
+        mostly of the same weights, and both come of one evaluation.
+    """
+
+    equations: Equations
+    schedule: Schedule
+    place: Mapping[str, Any]
+    weights: Mapping[Node, Array]
+    bind: Callable[[Equations], Pullback]
+    memory: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, gains: PlanGains, schedule: Schedule) -> ScheduleGains:
+        """Return the gains of schedules in the draws and with the weights of others."""
+        channels, windows = schedule.channels, gains.windows
+
+        def gain(equations: Equations, amounts: Array) -> Array:
+            paths = schedule.paths(amounts, equations.xp)
+            active = {c: _constant(paths[c]) for c in channels}
+            plan = Estimand(active, **gains.place)
+            return gain_of(equations, plan, gains.weights, windows)
+
+        scm = gains.equations.scm
+        bind = differentiated(gain, scm)
+        return cls(gains.equations, schedule, gains.place, gains.weights, bind)
+
+    def thinned(self, indices: np.ndarray) -> ScheduleGains:
+        """Return the gains in some of these draws."""
+        return replace(self, equations=self.equations.thinned(indices), memory={})
+
+    @cached_property
+    def _pullback(self) -> Pullback:
+        return self.bind(self.equations)
+
+    def _evaluated(self, amounts: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Evaluate gains and slope unless both are known; without weights any slope will do."""
+        memory = self.memory
+        is_known = bool(memory) and np.array_equal(amounts, memory["amounts"])
+        if is_known and (weights is None or np.array_equal(weights, memory["weights"])):
+            return memory
+        if weights is None:
+            weights = memory.get("weights", np.full(self.equations.draws, 1 / self.equations.draws))
+        gains, slope = self._pullback(amounts, weights)
+        new = {"amounts": amounts.copy(), "weights": weights, "gains": gains, "slope": slope}
+        memory.update(new)
+        return memory
+
+    def plan(self, amounts: np.ndarray, name: str | None = None) -> Estimand:
+        """Return the plan as an estimand: the exposure of each channel in every period."""
+        return Estimand(dict(self.schedule.paths(amounts)), name=name, **self.place)
+
+    def __call__(self, amounts: np.ndarray) -> np.ndarray:
+        """Return draws of the gain over the present plan, shape ``(draw,)``."""
+        return self._evaluated(amounts, None)["gains"]
+
+    def slope(self, amounts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the derivative of the weighted sum of draws by each amount, in reverse mode."""
+        return self._evaluated(amounts, weights)["slope"]
+
+
+def _constant(path: Array) -> Callable[[Array], Array]:
+    """Return an intervention that sets a path, which may be one that a compiler traces."""
+    return lambda _: path
 
 
 def _remembering(equations: Equations) -> RememberingEquations:

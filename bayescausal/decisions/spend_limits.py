@@ -29,19 +29,22 @@ class Limit:
 
 @dataclass(frozen=True, eq=False)
 class SpendLimits:
-    """The factors that an allocation may choose from.
+    """The factors that an allocation may choose from, or the amounts of blocks of periods.
 
     Parameters
     ----------
     channels : sequence of str
-        Those that move.
+        Those that move; that of each amount.
     spend : array
-        What each spends at a factor of 1, in currency.
+        What each spends at 1, in currency.
     low, high : array
-        Bounds of the factors.
+        Bounds of the factors or amounts.
     observed : array
-        The factor at which an average running period spends what the largest observed one did.
+        The factor at which an average running period spends what the largest observed one did; the
+        amount at which the largest period of the block does.
     groups : sequence of Limit
+    dates : sequence of str
+        The block of each amount; none where each channel has one factor.
     """
 
     channels: Sequence[Node]
@@ -50,6 +53,21 @@ class SpendLimits:
     high: np.ndarray
     observed: np.ndarray
     groups: Sequence[Limit]
+    dates: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What each number is of: a channel, with the date of its block if there are several."""
+        if not self.dates:
+            return list(self.channels)
+        return [f"{c} {date}" for c, date in zip(self.channels, self.dates, strict=True)]
+
+    def by_channel(self, values: np.ndarray) -> dict[Node, float]:
+        """Return currency by channel."""
+        sums: dict[Node, float] = {}
+        for channel, amount in zip(self.channels, self.spend * values, strict=True):
+            sums[channel] = sums.get(channel, 0.0) + float(amount)
+        return sums
 
     def total(self, factors: np.ndarray) -> float:
         """Return the spend of a plan."""
@@ -69,19 +87,7 @@ class SpendLimits:
 
     def problems(self) -> list[str]:
         """Say what cannot be met: each bound and each limit alone, then those that conflict."""
-        words = [
-            f"{c}: between {a * s:,.6g} and {b * s:,.6g} there is nothing ({a:.3g} to {b:.3g} of "
-            f"its spend, {s:,.6g}); "
-            + (
-                f"no week was above {o:.3g} of it: allow=['extrapolation'], or lower its bounds"
-                if a > o
-                else "give bounds whose first is the smaller"
-            )
-            for c, s, a, b, o in zip(
-                self.channels, self.spend, self.low, self.high, self.observed, strict=True
-            )
-            if a > b + _TOLERANCE
-        ]
+        words = self._empty_bounds()
         if words:
             return words
         scale = max(1.0, float(self.spend.sum()))
@@ -101,6 +107,22 @@ class SpendLimits:
                     f"{highest:,.6g} be spent; lower it, or widen those bounds"
                 )
         return words or self._conflicts()
+
+    def _empty_bounds(self) -> list[str]:
+        """Say which bounds have nothing between them; of the blocks of a channel the first."""
+        first: dict[Node, str] = {}
+        rows = zip(self.names, self.spend, self.low, self.high, self.observed, strict=True)
+        for channel, (c, s, a, b, o) in zip(self.channels, rows, strict=True):
+            if a > b + _TOLERANCE and channel not in first:
+                first[channel] = (
+                    f"{c}: between {a * s:,.6g} and {b * s:,.6g} there is nothing ({a:.3g} to "
+                    f"{b:.3g} of its {'mean block' if self.dates else 'spend'}, {s:,.6g}); "
+                ) + (
+                    f"no week was above {o:.3g} of it: allow=['extrapolation'], or lower its bounds"
+                    if a > o
+                    else "give bounds whose first is the smaller"
+                )
+        return [*first.values()]
 
     def _conflicts(self) -> list[str]:
         """Name the limits that give way where all are met as nearly as can be."""
@@ -174,7 +196,7 @@ def factor_bounds(
             )
         for name, pair in (mapping or {}).items():
             c = all_channels.index(checks.name(label, name, all_channels))
-            ends = _pair(f"{label}, {name}", pair)
+            ends = bounds_pair(f"{label}, {name}", pair)
             if c < len(channels):
                 low[c], high[c] = np.array(ends) / np.broadcast_to(unit, len(channels))[c]
     high = high if extrapolates else np.minimum(high, observed)
@@ -183,7 +205,8 @@ def factor_bounds(
     return low, high
 
 
-def _pair(label: str, pair: Any) -> tuple[float, float]:
+def bounds_pair(label: str, pair: Any) -> tuple[float, float]:
+    """Read (least, most) of spend; None is no bound."""
     if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := tuple(pair)) != 2:
         raise SpecError(f"{label}: write (least, most), such as (0.8, 1.2); got {shown(pair)}.")
     low, high = (0.0 if ends[0] is None else checks.number(label, ends[0]), ends[1])
@@ -207,7 +230,7 @@ def group_limits(
     limits = []
     for names, pair in groups.items():
         members = checks.names("groups", names, [*channels, *held_spends])
-        low, high = _pair(f"groups, {' + '.join(members)}", pair)
+        low, high = bounds_pair(f"groups, {' + '.join(members)}", pair)
         held_spend = sum(held_spends.get(name, 0.0) for name in members)
         moves = np.isin(list(channels), members)
         limits.append(Limit(" + ".join(members), moves, low - held_spend, high - held_spend))

@@ -202,8 +202,8 @@ def _advance(program: Program, dim: int, kinds: tuple) -> Callable:
     return advance.lower(chain, *constants, 0, 0, False, 0.8).compile(_OPTIONS)
 
 
-def _switch_jax() -> None:
-    """Set the two switches of JAX that densities rely on, for the whole process.
+def switch_jax() -> None:
+    """Set the two switches of JAX that compiled functions rely on, for the whole process.
 
     A context would end before the sampler calls what was compiled in it, and its arguments would
     then be cut to 32 bits. PyTensor's JAX backend sets the first in the same way.
@@ -227,7 +227,7 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     Density
     """
     require_jax()
-    _switch_jax()
+    switch_jax()
     keep_compiled()
     shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]
     frozen = freeze_dims_and_data(model, data=[k for k in shared if k not in keep])

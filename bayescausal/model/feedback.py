@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytensor
+import pytensor.tensor as pt
 
 from bayescausal._types import Array, Node
 from bayescausal.graphs.edge import Edge
@@ -67,13 +68,14 @@ def evolve(
         if not lag or (settle is None and not changed & {*nodes}):
             continue  # there is no cycle, or none was moved
         passes = -(-span // lag) - 1
-        if equations.xp is not np:
+        if equations.xp is pt:
             world |= _repeated(equations, do, world, nodes, passes)
             changed |= {*nodes}
             continue
         for _ in range(passes):
             previous, (world, changed) = world, one_pass(world, changed)
-            if all(np.array_equal(world[v], previous[v]) for v in nodes):
+            # while a function is traced its arrays have no values to compare
+            if equations.xp is np and all(np.array_equal(world[v], previous[v]) for v in nodes):
                 break
     return world
 

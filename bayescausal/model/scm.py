@@ -1,8 +1,8 @@
 """The structural causal model: `mean` is its equation, `forward` and `intervene` evaluate it.
 
 Everything here is written once over an array namespace ``xp``: ``pytensor.tensor`` for the
-sampler, numpy for thousands of draws at once. Arrays end in the data dims, ``(time,)`` or
-``(unit, time)``; parameters have draw dims in front, or none.
+sampler, numpy for thousands of draws at once, ``jax.numpy`` for derivatives. Arrays end in the data
+dims, ``(time,)`` or ``(unit, time)``; parameters have draw dims in front, or none.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Equations:
     edges : mapping of Edge to Mechanism
         From `bayescausal.model.mechanisms.calibrate`.
     xp : module
-        ``numpy`` or ``pytensor.tensor``.
+        ``numpy``, ``pytensor.tensor`` or ``jax.numpy``.
     sums : mapping of tuple of Edge to array
         In a compiled model: what alike edges add to the mean of their target, all of them at their
         factual paths. One sum over a stack is a smaller program than a chain of additions.

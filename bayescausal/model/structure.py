@@ -114,6 +114,17 @@ class SCM:
         everything : bool
             By all equations, those of held treatments included, instead of those of the worlds.
         """
+        key = frozenset(do), everything
+        if key not in self._known_groups:
+            self._known_groups[key] = self._grouped(*key)
+        return self._known_groups[key]
+
+    @cached_property
+    def _known_groups(self) -> dict[tuple[frozenset[Node | Edge], bool], tuple[Group, ...]]:
+        """Groups of interventions that were asked before: a search asks one thousands of times."""
+        return {}
+
+    def _grouped(self, do: Collection[Node | Edge], everything: bool) -> tuple[Group, ...]:
         equations = [v for v in self.spec.modelled if v not in do]
         graph = self.spec.structure if everything else self.spec.reduced
         edges = [e for e in graph.edges if {*e[:2]} <= {*equations} and e not in do]

@@ -35,13 +35,22 @@ def add_decisions(commands: Any) -> None:
     decompose.add_argument("--currency", action="store_true", help="at the value of the outcome")
     decompose.set_defaults(run=_decompose)
 
-    optimize = commands.add_parser("optimize", help="print the best spend of each channel")
+    optimize = commands.add_parser(
+        "optimize", help="print the best spend of each channel; csv of a free pattern is by period"
+    )
     target = optimize.add_mutually_exclusive_group()
     target.add_argument("--budget", type=float, help="of all channels; the present one by default")
     target.add_argument("--target-outcome", type=float, help="reach it with the least spend")
     target.add_argument("--target-mroas", type=float, help="return of the last unit spent")
     optimize.add_argument(
         "--bounds", type=float, nargs=2, metavar=("LEAST", "MOST"), help="0.5 1.5 by default"
+    )
+    optimize.add_argument(
+        "--pattern",
+        type=_pattern,
+        default="kept",
+        metavar="kept|free|N",
+        help="timing within the window: as it is, an amount for each period, or for N together",
     )
     optimize.add_argument("--window", nargs=2, metavar=("START", "END"))
     optimize.add_argument("--outcome", metavar="NODE", help="needed when there are several")
@@ -90,6 +99,11 @@ def _add_future(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--time", metavar="COLUMN", help="of dates; the first column by default")
     command.add_argument("--unit", metavar="COLUMN", help="of the units of a panel")
+
+
+def _pattern(text: str) -> str | int:
+    """Read a pattern; what is none is refused by `optimize`, with advice."""
+    return int(text) if text.isdecimal() else text
 
 
 def _future(args: argparse.Namespace, fit: Any, path: Path | None, periods: int | None) -> Any:
@@ -156,6 +170,23 @@ def _plan(args: argparse.Namespace) -> None:
     say_everything(fit)
 
 
+def _allocation_record(best: Any) -> dict[str, Any]:
+    """Return an allocation as values of JSON."""
+    gains = {"gain": best.gain, "timing_gain": best.timing_gain}
+    schedule = best.schedule.reset_index().astype({"time": str})
+    return {
+        "title": best.title,
+        "statements": list(best.statements),
+        "solved": best.solved,
+        **{
+            name: None if draws is None else strict_row(bc.summarize(draws).iloc[0].to_dict())
+            for name, draws in gains.items()
+        },
+        "channels": [strict_row(row) for row in best.to_frame().reset_index().to_dict("records")],
+        "schedule": [strict_row(row) for row in schedule.to_dict("records")],
+    }
+
+
 def _print_table(
     args: argparse.Namespace,
     fit: Any,
@@ -181,19 +212,17 @@ def _print_table(
 
 def _optimize(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
-    names = ("budget", "target_outcome", "target_mroas", "bounds", "window", "outcome")
+    names = ("budget", "target_outcome", "target_mroas", "pattern", "bounds", "window", "outcome")
     if args.future or args.periods:
         fit = bc.extend(fit, _future(args, fit, args.future, args.periods))
     best = bc.optimize(
         fit, fixed=args.fixed, allow=args.allow, **{name: getattr(args, name) for name in names}
     )
     if args.format == "csv":
-        print(csv_text(best.to_frame()), end="")
+        table = best.to_frame() if args.pattern == "kept" else best.schedule
+        print(csv_text(table), end="")
     elif args.format == "json":
-        rows = [strict_row(row) for row in best.to_frame().reset_index().to_dict("records")]
-        gain = strict_row(bc.summarize(best.gain).iloc[0].to_dict())
-        head = {"title": best.title, "statements": list(best.statements), "solved": best.solved}
-        print(json.dumps({**head, "gain": gain, "channels": rows}, indent=1))
+        print(json.dumps(_allocation_record(best), indent=1))
     else:
         print(best)
     fit = fit.observed

@@ -1,4 +1,4 @@
-"""Plot what spend brings: the total effect of channels by their spend."""
+"""Plot what spend brings, by channel, and what an allocation spends, by period."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bayescausal._types import Node
+from bayescausal.decisions.allocation import Allocation
+from bayescausal.errors import SpecError, shown
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.formatting import graded_name
 from bayescausal.presentation.plot_style import (
+    BLUE,
     GRADED,
     INK,
     SOFT,
+    blank_sheet,
+    date_axis,
     draw_band,
+    panels,
     sheet_with,
     styled,
     table_of,
@@ -86,4 +92,48 @@ def plot_spend_response(
         ax.set_xlabel(f"spend on {name}")
         ax.set_ylabel(outcome)
         ax.set_title(graded_name(name, letter))
+    return sheet
+
+
+@verb
+@styled()
+def plot_allocation(allocation: Allocation) -> Figure:
+    """Plot what an allocation spends in each period, beside what is spent at present.
+
+    Parameters
+    ----------
+    allocation : Allocation
+        From `optimize`, of whichever pattern in time.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SpecError
+        Something that is no allocation.
+    """
+    if not isinstance(allocation, Allocation):
+        raise SpecError(
+            f"plot_allocation takes what optimize(fit) returns; got {shown(allocation)}."
+        )
+    table, gain = allocation.table, allocation.gain
+    names = [str(name) for name in table.index]
+    columns = min(2, len(names))
+    sheet = blank_sheet(
+        1.9 * -(-len(names) // columns),
+        title="What the plan spends",
+        subtitle=f"{allocation.title} Grey: the present spend; blue: the plan. {GRADED}",
+        alarm="" if gain.attrs["converged"] else gain.attrs["convergence"],
+    )
+    for ax, name in zip(panels(sheet, len(names), columns), names, strict=True):
+        spend = allocation.schedule.loc[name]
+        ax.fill_between(spend.index, spend["present"], step="mid", color=SOFT, alpha=0.3)
+        ax.step(spend.index, spend["optimum"], where="mid", color=BLUE, linewidth=1.4)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel("spend")
+        date_axis(ax)
+        held = "" if table["mroas"].notna()[name] else f", held: {table.loc[name, 'at']}"
+        ax.set_title(graded_name(name, str(table.loc[name, "grade"])) + held)
     return sheet

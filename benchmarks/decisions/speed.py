@@ -28,6 +28,7 @@ from bayescausal.inference.fit import Fit
 from bayescausal.model.scm import compile_scm
 
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=8), bc.HillSaturation(), strength=bc.Coefficient())
+PATTERNS = {"optimize": "kept", "optimize, free by week": "free", "optimize, by 4 weeks": 4}
 STATE = {"converged": True, "max_rhat": 1.0, "worst": "", "min_ess_bulk": 1e3}
 STATE |= {"min_ess_tail": 1e3, "divergences": 0, "draws": 0}
 
@@ -67,8 +68,9 @@ def measured(task: str, weeks: int, channels: int, draws: int) -> dict:
     fit = fit_of(weeks, channels, draws)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     wall, cpu = time.perf_counter(), time.process_time()
-    if task == "optimize":
-        best = bc.optimize(fit, window=fit.data.training[[0, -1]].tolist(), draws=draws)
+    if task in PATTERNS:
+        window = fit.data.training[[0, -1]].tolist()
+        best = bc.optimize(fit, window=window, draws=draws, pattern=PATTERNS[task])
         note = f"solved {best.solved}, P(gain > 0) {best.p_gain:.2f}"
     elif task == "forecast":
         future = bc.Future.like(fit.data, 52)
@@ -95,6 +97,8 @@ def measured(task: str, weeks: int, channels: int, draws: int) -> dict:
 
 RUNS = [
     *(("optimize", 52, channels, 500) for channels in (5, 10, 20)),
+    *(("optimize, free by week", 52, channels, 500) for channels in (5, 10)),
+    ("optimize, by 4 weeks", 52, 10, 500),
     *(("optimize", 52, 10, draws) for draws in (125, 2000)),
     ("decomposition", 179, 10, 2000),
     ("decomposition, total", 179, 10, 2000),

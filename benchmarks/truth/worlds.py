@@ -47,6 +47,8 @@ TEST_WEEKS = slice(60, 68)
 TEST_PRECISION = 0.15
 
 type Curve = Callable[[np.ndarray], np.ndarray]
+type Respond = Callable[[str, np.ndarray], np.ndarray]
+"""From a channel and a path of its spend to the sales that it brings, week by week."""
 
 
 class Lift(NamedTuple):
@@ -69,6 +71,8 @@ class World(NamedTuple):
     controls: tuple[str, ...]
     tests: tuple[Lift, ...]
     truth: dict[str, float]
+    respond: Respond | None = None
+    """What any other spend would have brought; of national worlds."""
 
 
 def autoregressive(rng: np.random.Generator, phi: float, weeks: int = WEEKS) -> np.ndarray:
@@ -233,6 +237,7 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         controls,
         tests,
         dict(zip(channels, effects.sum(axis=1).tolist(), strict=True)),
+        lambda channel, path: respond(channels.index(channel), path),
     )
 
 

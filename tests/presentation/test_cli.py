@@ -578,6 +578,19 @@ def test_optimize_prints_the_allocation(of_tv, capsys):
     np.testing.assert_allclose(table["optimum"], want.table["optimum"])
 
 
+def test_optimize_prints_a_free_pattern_by_period(of_tv, capsys):
+    ask = ["optimize", str(of_tv), "--window", "2025-02-03", "2025-07-06", "--pattern"]
+    want = bc.optimize(bc.load(of_tv), window=("2025-02-03", "2025-07-06"), pattern="free")
+    assert main([*ask, "free", "--format", "csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), index_col=["channel", "time"])
+    np.testing.assert_allclose(table["optimum"], want.schedule["optimum"])
+    assert main([*ask, "11", "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert len(said["schedule"]) == len(want.schedule)
+    assert said["timing_gain"]["median"] >= 0
+    assert "pattern is 'kept', 'free'" in fails(capsys, *ask, "weekly")
+
+
 def test_optimize_says_what_holds_and_what_is_wrong(of_tv, capsys):
     assert "budget is above zero" in fails(capsys, "optimize", str(of_tv), "--budget", "-1")
     assert "tv (fixed)" in fails(capsys, "optimize", str(of_tv), "--fixed", "tv")
