@@ -171,6 +171,10 @@ from .validation.leave_one_out import (
     LeaveOneOut as LeaveOneOut,
     leave_one_out as leave_one_out,
 )
+from .validation.sensitivity import (
+    Sensitivity as Sensitivity,
+    sensitivity as sensitivity,
+)
 from .validation.refits import (
     evidence as evidence,
     leave_out as leave_out,
@@ -203,6 +207,7 @@ from .presentation.plots import (
     plot_roas as plot_roas,
 )
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
+from .presentation.sensitivity_plots import plot_sensitivity as plot_sensitivity
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import plot_spend_response as plot_spend_response

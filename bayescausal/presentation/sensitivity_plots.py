@@ -1,0 +1,112 @@
+"""Plot what hidden drivers would do to effects: they draw what `sensitivity` found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayescausal import checks
+from bayescausal.errors import SpecError
+from bayescausal.presentation.plot_style import BLUE, INK, RED, SOFT, blank_sheet, panels, styled
+from bayescausal.validation.robustness_values import LinearEffect, robustness_value
+from bayescausal.validation.sensitivity import Sensitivity
+
+_CELLS = 80
+_LEVELS = (0.25, 0.5, 0.75)
+
+
+@styled()
+def plot_sensitivity(found: Sensitivity, effects: str | Sequence[str] | None = None) -> Figure:
+    """Plot what is left of each effect by the strength of a hidden driver, as contours.
+
+        estimate - se sqrt(dof) sqrt(R2_y R2_x / (1 - R2_x)),    as a share of the estimate
+
+    Where it meets the red line, the effect is zero. Dots are drivers as strong as a recorded one,
+    or k times as strong. Not a probability of anything: whether there is such a driver, data
+    cannot say.
+
+    Parameters
+    ----------
+    found : Sensitivity
+        What `sensitivity` returns.
+    effects : str or sequence of str, optional
+        All that have a robustness value, by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel an effect.
+
+    Raises
+    ------
+    SpecError
+        It is something else, or no effect has a robustness value.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.plot_sensitivity(bc.sensitivity(fit), "tv")  # doctest: +SKIP
+    """
+    checks.instance(
+        "plot_sensitivity", found, Sensitivity, "Write plot_sensitivity(sensitivity(fit))."
+    )
+    known = [str(name) for name in found.effects.index]
+    names = known if effects is None else checks.names("plot_sensitivity: effects", effects, known)
+    if not names:
+        reasons = " ".join(found.obstacles.values())
+        raise SpecError(f"There is no robustness value to draw. {reasons}")
+    columns = 1 if len(names) == 1 else 2
+    sheet = blank_sheet(
+        3.6 * -(-len(names) // columns),
+        title="What a hidden driver would leave of the effect",
+        subtitle="Contours: share of the estimate that is left when a hidden driver explains so "
+        "much of what is left of the channel's response (across) and of the outcome (up). Red: "
+        "nothing is left. Dots: a driver as strong as a recorded one, and along the line k times "
+        f"as strong; hollow where zero enters the {found.prob:.0%} interval. By least squares, "
+        "from the likelihood alone.",
+    )
+    for ax, name in zip(panels(sheet, len(names), columns), names, strict=True):
+        drivers = found.benchmarks[
+            (found.benchmarks.index == name) & found.benchmarks["share"].notna()
+        ]
+        _contours(ax, found.linear_effect(name), drivers)
+        row = found.effects.loc[name]
+        ax.set_title(f"{name}: robustness value {row['rv']:.0%}")
+    return sheet
+
+
+def _contours(ax: Axes, effect: LinearEffect, drivers: pd.DataFrame) -> None:
+    rv = robustness_value(effect)
+    far = max(1.4 * rv, 1.15 * float(drivers["r2_channel"].max()) if len(drivers) else 0.0, 0.05)
+    treatment, outcome = np.linspace(0, min(far, 0.97), _CELLS), np.linspace(0, 1, _CELLS)
+    x, y = np.meshgrid(treatment, outcome)
+    left = 1 - np.sqrt(y * x / (1 - x)) / effect.f
+    lines = ax.contour(x, y, left, levels=_LEVELS, colors=SOFT, linewidths=0.8)
+    ax.clabel(lines, fmt=lambda share: f"{share:.0%}", fontsize=8)
+    if left.min() < 0:
+        ax.contour(x, y, left, levels=[0.0], colors=RED, linewidths=1.6)
+    ax.plot([rv], [rv], marker="+", color=RED, markersize=9)
+    for driver, rows in drivers.groupby("driver", sort=False):
+        rows = rows.sort_values("k")
+        places = rows["r2_channel"].to_numpy(), rows["r2_outcome"].to_numpy()
+        ax.plot(*places, color=BLUE, linewidth=0.6)
+        fills = [BLUE if survives else "white" for survives in rows["survives"]]
+        ax.scatter(*places, s=22, c=fills, edgecolors=BLUE, zorder=3)
+        k = rows["k"].iloc[0]
+        ax.annotate(
+            str(driver) if k == 1 else f"{k:g} x {driver}",
+            (places[0][0], places[1][0]),
+            xytext=(4, -3),
+            textcoords="offset points",
+            color=INK,
+            fontsize=8,
+            parse_math=False,
+        )
+    ax.set_xlim(0, treatment[-1])
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("share of what is left of the channel")
+    ax.set_ylabel("share of what is left of the outcome")
