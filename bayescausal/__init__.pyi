@@ -175,6 +175,10 @@ from .validation.sensitivity import (
     Sensitivity as Sensitivity,
     sensitivity as sensitivity,
 )
+from .validation.tipping_point import (
+    TippingPoint as TippingPoint,
+    tipping_point as tipping_point,
+)
 from .validation.refits import (
     evidence as evidence,
     leave_out as leave_out,
@@ -207,7 +211,10 @@ from .presentation.plots import (
     plot_roas as plot_roas,
 )
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
-from .presentation.sensitivity_plots import plot_sensitivity as plot_sensitivity
+from .presentation.sensitivity_plots import (
+    plot_sensitivity as plot_sensitivity,
+    plot_tipping_point as plot_tipping_point,
+)
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import plot_spend_response as plot_spend_response

@@ -75,6 +75,11 @@ MAX_PARETO_K = 0.7
 (Vehtari, Simpson, Gelman, Yao and Gabry 2024)."""
 
 
+MIN_WEIGHTED_ESS = 100
+"""Effective number of weighted draws below which their interval is not read: five draws are then
+beyond either end of a 90 percent interval."""
+
+
 def pareto_k_limit(draws: int) -> float:
     """Return the Pareto k below which importance weights from so many draws can be trusted.
 

@@ -1,4 +1,4 @@
-"""Plot what hidden drivers would do to effects: they draw what `sensitivity` found."""
+"""Plot what hidden drivers would do to effects; what is drawn was found before."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from matplotlib.figure import Figure
 
 from bayescausal import checks
 from bayescausal.errors import SpecError
-from bayescausal.presentation.plot_style import BLUE, INK, RED, SOFT, blank_sheet, panels, styled
+from bayescausal.presentation.plot_style import (
+    BLUE,
+    DASHED,
+    INK,
+    RED,
+    SOFT,
+    blank_sheet,
+    draw_band,
+    panels,
+    styled,
+)
 from bayescausal.validation.robustness_values import LinearEffect, robustness_value
 from bayescausal.validation.sensitivity import Sensitivity
+from bayescausal.validation.tipping_point import REFITTED, TippingPoint
 
 _CELLS = 80
 _LEVELS = (0.25, 0.5, 0.75)
@@ -77,6 +88,91 @@ def plot_sensitivity(found: Sensitivity, effects: str | Sequence[str] | None = N
         row = found.effects.loc[name]
         ax.set_title(f"{name}: robustness value {row['rv']:.0%}")
     return sheet
+
+
+@styled()
+def plot_tipping_point(
+    found: TippingPoint, drivers: Sensitivity | None = None, *, ax: Axes | None = None
+) -> Figure:
+    """Plot the effect of a channel by the correlation of errors that a hidden driver makes.
+
+    Parameters
+    ----------
+    found : TippingPoint
+        What `tipping_point` returns.
+    drivers : Sensitivity, optional
+        What `sensitivity` returns: marks the correlations that drivers as strong as recorded ones
+        would make, for scale.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SpecError
+        It is something else.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.plot_tipping_point(bc.tipping_point(fit, "tv", seed=1))  # doctest: +SKIP
+    """
+    advice = "Write plot_tipping_point(tipping_point(fit, 'tv'))."
+    checks.instance("plot_tipping_point", found, TippingPoint, advice)
+    if ax is None:
+        sheet: Figure = blank_sheet(
+            3.2,
+            title=f"Effect of {found.channel} on {found.outcome}, were there a hidden driver",
+            subtitle=f"Median and {found.prob:.0%} interval by the correlation that it makes "
+            "between the errors of the two; zero is the graph as it is drawn. Diamonds: fitted "
+            "again; where there is no line it is not known. Priors, tests and curves hold the "
+            "effect here; they do not in a robustness value.",
+            alarm=found.problem,
+        )
+        (ax,) = panels(sheet, 1, 1)
+    elif (figure := ax.get_figure(root=True)) is not None:
+        sheet = figure
+    else:
+        raise SpecError("ax= was taken out of its figure. Give axes that belong to a figure.")
+    known = found.table[found.table["median"].notna()]
+    draw_band(ax, known.index, known)
+    again = known[known["source"] == REFITTED]
+    ax.plot(again.index, again["median"], "D", color=BLUE, markersize=5)
+    ax.axhline(0, color=RED, **DASHED)
+    zero = found.interval_reaches_zero
+    if zero is not None:
+        ax.axvline(zero, color=RED, linewidth=0.8)
+    if drivers is not None:
+        _marks(ax, found, drivers)
+    ax.set_xlim(found.table.index.min(), found.table.index.max())
+    ax.set_xlabel("correlation of errors")
+    return sheet
+
+
+def _marks(ax: Axes, found: TippingPoint, drivers: Sensitivity) -> None:
+    """Mark the correlations of drivers as strong as recorded ones, on the side that shrinks."""
+    checks.instance("plot_tipping_point: drivers", drivers, Sensitivity, "Write sensitivity(fit).")
+    table = drivers.benchmarks[drivers.benchmarks.index == found.channel].dropna(subset="share")
+    table = table[table["k"] == table["k"].min()]
+    sign = 1.0 if found.table.loc[0.0, "median"] >= 0 else -1.0
+    for _, row in table.iterrows():
+        place = sign * row["correlation"]
+        ax.axvline(place, color=SOFT, **DASHED)
+        ax.annotate(
+            str(row["driver"]),
+            (place, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, -3),
+            textcoords="offset points",
+            rotation=90,
+            va="top",
+            fontsize=8,
+            color=INK,
+            parse_math=False,
+        )
 
 
 def _contours(ax: Axes, effect: LinearEffect, drivers: pd.DataFrame) -> None:

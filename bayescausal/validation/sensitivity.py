@@ -39,9 +39,10 @@ class Sensitivity:
     effects : pandas.DataFrame
         By effect: ``estimate``, ``std_error``, ``low``, ``high`` by least squares, in units of the
         outcome; ``posterior``, the effect at the posterior medians, beside it; ``rows`` and
-        effective ``dof``; ``partial_r2`` of the channel with the outcome; ``rv``, the robustness
-        value, ``rv_interval``, that at which zero enters the interval, and ``rv_break_even``, that
-        at which the return falls to 1 (no value where there is no spend, or no return above 1).
+        effective ``dof``; ``partial_r2`` of the channel with the outcome, and ``correlation`` of
+        errors at which the estimate is zero; ``rv``, the robustness value, ``rv_interval``, that at
+        which zero enters the interval, and ``rv_break_even``, that at which the return falls to 1
+        (no value where there is no spend, or no return above 1).
     benchmarks : pandas.DataFrame
         By effect, recorded ``driver`` and ``k``: a hidden driver k times as strong would explain
         the shares ``r2_channel`` and ``r2_outcome``, correlate the errors by ``correlation`` and
@@ -216,7 +217,7 @@ def sensitivity(
 
 _EFFECT = [
     *("estimate", "std_error", "low", "high", "posterior", "rows", "dof"),
-    *("partial_r2", "rv", "rv_interval", "rv_break_even"),
+    *("partial_r2", "correlation", "rv", "rv_interval", "rv_break_even"),
 ]
 _BENCHMARK = [
     *("driver", "k", "r2_channel", "r2_outcome", "correlation"),
@@ -244,6 +245,7 @@ def _row(fit: Fit, regression: EffectRegression, prob: float) -> dict[str, float
         "posterior": regression.gain,
         "rows": regression.rows,
         "partial_r2": effect.partial_r2,
+        "correlation": float(np.copysign(np.sqrt(effect.partial_r2), effect.estimate)),
         "rv": robustness_value(effect),
         "rv_interval": robustness_value(effect, prob=prob),
         "rv_break_even": _break_even(fit, regression),
