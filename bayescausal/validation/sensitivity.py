@@ -13,7 +13,7 @@ import pandas as pd
 from bayescausal import checks
 from bayescausal._display import wrapped
 from bayescausal._types import Node
-from bayescausal.errors import DataError, SpecError
+from bayescausal.errors import BayesCausalError, SpecError
 from bayescausal.inference.evidence import question_name, totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
@@ -202,7 +202,7 @@ def sensitivity(
             name = question_name(fit.spec, channel, node)
             try:
                 regression = effect_regression(fit, channel, node)
-            except (SpecError, DataError) as error:
+            except BayesCausalError as error:
                 obstacles[name] = str(error)
                 continue
             effects[name] = _row(fit, regression, prob)
