@@ -175,6 +175,10 @@ from .validation.sensitivity import (
     Sensitivity as Sensitivity,
     sensitivity as sensitivity,
 )
+from .validation.prior_sensitivity import (
+    PriorSensitivity as PriorSensitivity,
+    prior_sensitivity as prior_sensitivity,
+)
 from .validation.tipping_point import (
     TippingPoint as TippingPoint,
     tipping_point as tipping_point,

@@ -97,6 +97,11 @@ def pareto_k_limit(draws: int) -> float:
     return min(MAX_PARETO_K, 1 - 1 / log10(draws)) if draws > 10 else 0.0
 
 
+POWER_SENSITIVITY = 0.05
+"""Sensitivity of a quantity to its prior, or to its likelihood, from which it counts (Kallioinen et
+al. 2024): of a normal one the mean then moves by a quarter of its standard deviation when the power
+doubles."""
+
 # --- comparisons: two answers to one question ----------------------------------------------------
 
 COMPARABLE_R2 = 0.5
