@@ -175,6 +175,10 @@ from .validation.sensitivity import (
     Sensitivity as Sensitivity,
     sensitivity as sensitivity,
 )
+from .validation.misspecification import (
+    Misspecification as Misspecification,
+    misspecification as misspecification,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,

@@ -102,6 +102,10 @@ POWER_SENSITIVITY = 0.05
 al. 2024): of a normal one the mean then moves by a quarter of its standard deviation when the power
 doubles."""
 
+MISSPECIFIED_P = 0.05
+"""p-value of all tests of responses together, after Holm, below which one is said to be rejected:
+of models that are right one in twenty says so."""
+
 # --- comparisons: two answers to one question ----------------------------------------------------
 
 COMPARABLE_R2 = 0.5

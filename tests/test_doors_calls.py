@@ -180,6 +180,7 @@ VERBS = {  # every verb that asks a fit
     "sensitivity": lambda fit: bc.sensitivity(fit),
     "tipping_point": lambda fit: bc.tipping_point(fit, "tv"),
     "prior_sensitivity": lambda fit: bc.prior_sensitivity(fit),
+    "misspecification": lambda fit: bc.misspecification(fit),
     "rank_experiments": lambda fit: bc.rank_experiments(fit, CANDIDATE),
     "payoffs": lambda fit: bc.payoffs(fit, None),
     "budget_plans": lambda fit: bc.budget_plans(fit),

@@ -16,7 +16,7 @@ from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import contrast
 from bayescausal.model.feedback import evolve
 from bayescausal.model.scm import Equations, bind
-from bayescausal.validation.effective_dof import effective_dof
+from bayescausal.validation.effective_dof import effective_dof, orthonormal
 from bayescausal.validation.linear_design import SPARE_ROWS
 from bayescausal.validation.robustness_values import LinearEffect, Strength
 
@@ -86,10 +86,7 @@ class EffectRegression:
         columns = [np.broadcast_to(np.eye(units)[..., None], (units, units, periods))]
         columns += [self.controls[name] for name in names]
         columns += [self.x[None]] if treatment else []
-        flat = np.concatenate(columns).reshape(-1, units * periods).T
-        norm = np.linalg.norm(flat, axis=0)
-        left, size, _ = np.linalg.svd(flat[:, norm > 0] / norm[norm > 0], full_matrices=False)
-        return left[:, size > np.sqrt(_NEGLIGIBLE)].reshape(units, periods, -1)
+        return orthonormal(np.concatenate(columns))
 
 
 def effect_regression(fit: Fit, channel: Node, outcome: Node) -> EffectRegression:

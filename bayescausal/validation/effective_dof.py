@@ -7,6 +7,18 @@ from scipy.linalg import toeplitz
 from scipy.optimize import brentq
 
 _LOWEST, _HIGHEST = -0.9, 0.99  # of an autocorrelation that is sought
+_SPANNED = 1e-5  # singular value of normed columns below which they repeat each other
+
+
+def orthonormal(columns: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of columns ``(column, unit, time)``: ``(unit, time, column)``.
+
+    Columns that others span, and columns of zeros, take no place in it.
+    """
+    flat = columns.reshape(len(columns), -1).T
+    norm = np.linalg.norm(flat, axis=0)
+    left, size, _ = np.linalg.svd(flat[:, norm > 0] / norm[norm > 0], full_matrices=False)
+    return left[:, size > _SPANNED].reshape(*columns.shape[1:], -1)
 
 
 def error_autocorrelation(residuals: np.ndarray, basis: np.ndarray) -> float:
@@ -72,7 +84,7 @@ def effective_dof(treatment: np.ndarray, residuals: np.ndarray, basis: np.ndarra
     """
     units, periods, columns = basis.shape
     rows = units * periods - columns
-    phi, rho = error_autocorrelation(residuals, basis), _between_units(residuals)
+    phi, rho = error_autocorrelation(residuals, basis), between_units(residuals)
     memory = toeplitz(phi ** np.arange(periods))
 
     def spread(x: np.ndarray) -> float:
@@ -86,7 +98,7 @@ def effective_dof(treatment: np.ndarray, residuals: np.ndarray, basis: np.ndarra
     return float(np.clip(rows / ratio, 2.0, rows))
 
 
-def _between_units(residuals: np.ndarray) -> float:
+def between_units(residuals: np.ndarray) -> float:
     """Return the mean correlation of the residuals of two units in one period, not below zero."""
     units, power = len(residuals), float((residuals**2).sum())
     if units < 2 or not power:
