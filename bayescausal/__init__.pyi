@@ -179,6 +179,11 @@ from .validation.misspecification import (
     Misspecification as Misspecification,
     misspecification as misspecification,
 )
+from .validation.alternative_specs import alternative_specs as alternative_specs
+from .validation.specification_curve import (
+    SpecificationCurve as SpecificationCurve,
+    specification_curve as specification_curve,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,
@@ -221,6 +226,7 @@ from .presentation.plots import (
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
 from .presentation.sensitivity_plots import (
     plot_sensitivity as plot_sensitivity,
+    plot_specification_curve as plot_specification_curve,
     plot_tipping_point as plot_tipping_point,
 )
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition

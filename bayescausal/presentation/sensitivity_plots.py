@@ -1,4 +1,4 @@
-"""Plot what hidden drivers would do to effects; what is drawn was found before."""
+"""Plot what hidden drivers and other forms would do to effects; what is drawn was found before."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from bayescausal.presentation.plot_style import (
 )
 from bayescausal.validation.robustness_values import LinearEffect, robustness_value
 from bayescausal.validation.sensitivity import Sensitivity
+from bayescausal.validation.specification_curve import AS_FITTED, SpecificationCurve
 from bayescausal.validation.tipping_point import REFITTED, TippingPoint
 
 _CELLS = 80
@@ -149,6 +150,70 @@ def plot_tipping_point(
         _marks(ax, found, drivers)
     ax.set_xlim(found.table.index.min(), found.table.index.max())
     ax.set_xlabel("correlation of errors")
+    return sheet
+
+
+@styled()
+def plot_specification_curve(
+    found: SpecificationCurve, effects: str | Sequence[str] | None = None
+) -> Figure:
+    """Plot each effect under every spec, sorted by its median.
+
+    Not a distribution: specs are no sample.
+
+    Parameters
+    ----------
+    found : SpecificationCurve
+        What `specification_curve` returns.
+    effects : str or sequence of str, optional
+        All by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel an effect.
+
+    Raises
+    ------
+    SpecError
+        It is something else.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> bc.plot_specification_curve(bc.specification_curve(fit, seed=1))  # doctest: +SKIP
+    """
+    advice = "Write plot_specification_curve(specification_curve(fit))."
+    checks.instance("plot_specification_curve", found, SpecificationCurve, advice)
+    known = [str(name) for name in found.agreement.index]
+    label = "plot_specification_curve: effects"
+    names = known if effects is None else checks.names(label, effects, known)
+    count = found.table.index.get_level_values("spec").nunique()
+    sheet = blank_sheet(
+        (0.7 + 0.2 * count) * len(names),
+        title="The same causal claims in other forms",
+        subtitle=f"Median and {found.prob:.0%} interval of the total effect under each spec, by "
+        "median; blue: the fit. Hollow: not converged. In brackets: how much better or worse than "
+        "the fit it predicts weeks that are left out (elpd).",
+    )
+    fitted = found.table.loc[AS_FITTED, "elpd"].iloc[0]
+    for ax, name in zip(panels(sheet, len(names), 1), names, strict=True):
+        table = found.table.xs(name, level="effect").sort_values("median")
+        for y, (spec, row) in enumerate(table.iterrows()):
+            color = BLUE if spec == AS_FITTED else INK
+            ax.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.2)
+            face = color if row["converged"] else "white"
+            ax.plot(row["median"], y, "o", color=color, markerfacecolor=face, markersize=4)
+        labels = [
+            str(spec) if spec == AS_FITTED else f"{spec} ({elpd - fitted:+.0f})"
+            for spec, elpd in table["elpd"].items()
+        ]
+        ax.set_yticks(range(len(table)), labels, color=INK)
+        for text in ax.get_yticklabels():
+            text.set_parse_math(False)
+        ax.axvline(0, color=RED, **DASHED)
+        share = found.agreement.loc[name, "sign"]
+        ax.set_title(name if count == 1 else f"{name}: {share:.0%} agree on the sign")
     return sheet
 
 
