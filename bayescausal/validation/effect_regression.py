@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bayescausal._types import Node
+from bayescausal._types import Node, Theta
 from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.adjustment import Question
@@ -56,8 +56,8 @@ class EffectRegression:
     @cached_property
     def effect(self) -> LinearEffect:
         """The total effect in units of the outcome, its error that of errors that last."""
-        basis = self._basis(*self.controls, treatment=True)
-        x = _residuals(self.x, self._basis(*self.controls))
+        basis = self.basis(*self.controls, treatment=True)
+        x = _residuals(self.x, self.basis(*self.controls))
         residuals = _residuals(self.y, basis)
         slope, power = float((x * self.y).sum()), float((x**2).sum())
         dof = effective_dof(x, residuals, basis)
@@ -74,19 +74,27 @@ class EffectRegression:
         others = [other for other in self.controls if other != name]
         shares = [
             1
-            - _left(target, self._basis(*self.controls, treatment=known))
-            / _left(target, self._basis(*others, treatment=known))
+            - _power_left(target, self.basis(*self.controls, treatment=known))
+            / _power_left(target, self.basis(*others, treatment=known))
             for target, known in ((self.x, False), (self.y, True))
         ]
         return Strength(*(float(np.clip(share, 0.0, 1 - _NEGLIGIBLE)) for share in shares))
 
-    def _basis(self, *names: str, treatment: bool = False) -> np.ndarray:
-        """Return orthonormal columns, shape ``(unit, time, column)``, the levels of units first."""
+    def basis(self, *names: str, treatment: bool = False) -> np.ndarray:
+        """Return an orthonormal basis of controls, and of the channel: ``(unit, time, column)``.
+
+        The levels of units are in every basis.
+        """
         units, periods = self.y.shape
         columns = [np.broadcast_to(np.eye(units)[..., None], (units, units, periods))]
         columns += [self.controls[name] for name in names]
         columns += [self.x[None]] if treatment else []
         return orthonormal(np.concatenate(columns))
+
+
+def posterior_medians(fit: Fit) -> Theta:
+    """Return the median of every parameter, as a single draw."""
+    return {name: np.median(v, axis=0, keepdims=True) for name, v in fit.theta().items()}
 
 
 def effect_regression(fit: Fit, channel: Node, outcome: Node) -> EffectRegression:
@@ -108,8 +116,7 @@ def effect_regression(fit: Fit, channel: Node, outcome: Node) -> EffectRegressio
     Source: Henckel, Perkovic and Maathuis (2022), JRSS B 84, for the set of controls.
     """
     scm, start = fit.scm, fit.data.history
-    medians = {k: np.median(v, axis=0, keepdims=True) for k, v in fit.theta().items()}
-    equations = bind(scm, medians)
+    equations = bind(scm, posterior_medians(fit))
     causal, nodes = _controls(fit, channel, outcome)
     factual = scm.factual
     world = evolve(equations, do={channel: np.zeros_like(factual[channel])})
@@ -188,22 +195,20 @@ def _residuals(target: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return target - basis @ np.einsum("utk,ut->k", basis, target)
 
 
-def _left(target: np.ndarray, basis: np.ndarray) -> float:
+def _power_left(target: np.ndarray, basis: np.ndarray) -> float:
     return float((_residuals(target, basis) ** 2).sum())
 
 
 def _check(regression: EffectRegression) -> None:
-    basis = regression._basis(*regression.controls, treatment=True)
+    basis = regression.basis(*regression.controls, treatment=True)
     rows, columns = regression.rows, basis.shape[-1]
     if rows - columns < SPARE_ROWS:
         raise DataError(
             f"{rows} rows are too few for {columns} coefficients: at least {SPARE_ROWS} rows must "
             "be left over. Give more periods, or fewer baseline terms."
         )
-    x, level = regression.x, regression._basis()
-    if _left(x, regression._basis(*regression.controls)) <= _NEGLIGIBLE * (x**2).sum() or (
-        _left(x, level) <= _NEGLIGIBLE * (x**2).sum()
-    ):
+    x = regression.x
+    if _power_left(x, regression.basis(*regression.controls)) <= _NEGLIGIBLE * (x**2).sum():
         raise DataError(
             f"Nothing is left of the response to {regression.channel} once the controls are known, "
             "so that the data by themselves say nothing of it."

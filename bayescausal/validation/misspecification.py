@@ -21,6 +21,7 @@ from bayescausal.inference.verb import verb
 from bayescausal.model.scm import bind
 from bayescausal.specs.adstock import shift
 from bayescausal.thresholds import MISSPECIFIED_P
+from bayescausal.validation.effect_regression import posterior_medians
 from bayescausal.validation.effective_dof import between_units, error_autocorrelation, orthonormal
 from bayescausal.validation.linear_design import SPARE_ROWS
 
@@ -142,8 +143,8 @@ def misspecification(fit: Fit) -> Misspecification:
                 f"{residuals.size} rows are too few to test {basis.shape[-1]} coefficients."
             )
             continue
-        left = residuals - basis @ np.einsum("utk,ut->k", basis, residuals)
-        phi, rho = error_autocorrelation(left, basis), between_units(left)
+        remainder = residuals - basis @ np.einsum("utk,ut->k", basis, residuals)
+        phi, rho = error_autocorrelation(remainder, basis), between_units(remainder)
         autocorrelation[node] = phi
         for edge in fit.spec.structure.incoming(node):
             if edge.source == node:
@@ -196,11 +197,11 @@ def f_test(
     if dof < SPARE_ROWS:
         raise DataError(f"{y.size} rows are too few for {after.shape[-1]} coefficients.")
     power = float((y**2).sum())
-    left, least = (
+    restricted, full = (
         power - float((np.einsum("utk,ut->k", basis, y) ** 2).sum()) for basis in (before, after)
     )
-    f = (left - least) / count / (least / dof)
-    return FTest(f, float(stats.f.sf(f, count, dof)), 1 - least / left, count, dof)
+    f = (restricted - full) / count / (full / dof)
+    return FTest(f, float(stats.f.sf(f, count, dof)), 1 - full / restricted, count, dof)
 
 
 def whitened(x: np.ndarray, phi: float, rho: float = 0.0) -> np.ndarray:
@@ -226,10 +227,10 @@ def linearized(fit: Fit, node: Node) -> tuple[np.ndarray, np.ndarray]:
     In units of each unit's scale of errors: ``(unit, time)`` and ``(column, unit, time)``.
     """
     scm, start = fit.scm, fit.data.history
-    medians = {k: np.median(v, axis=0, keepdims=True) for k, v in fit.theta().items()}
+    medians = posterior_medians(fit)
     incoming = scm.spec.structure.incoming(node)
-    own = [f"{node}:", *(f"{edge}:" for edge in incoming)]
-    names = [p.name for p in scm.parameters if p.name.startswith(tuple(own))]
+    prefixes = (f"{node}:", *(f"{edge}:" for edge in incoming))
+    names = [p.name for p in scm.parameters if p.name.startswith(prefixes)]
     names += [str(edge) for edge in incoming]
     directions = [(k, j) for k in names for j in range(medians[k].size)]
     theta = {k: np.repeat(v, 1 + len(directions), axis=0) for k, v in medians.items()}
@@ -253,7 +254,7 @@ def linearized(fit: Fit, node: Node) -> tuple[np.ndarray, np.ndarray]:
 def _alternatives(fit: Fit, edge: Edge) -> dict[str, np.ndarray]:
     """Return columns that another curve, or other lags, would add to a response."""
     scm, start = fit.scm, fit.data.history
-    medians = {k: np.median(v, axis=0, keepdims=True) for k, v in fit.theta().items()}
+    medians = posterior_medians(fit)
     shape = (max(1, len(fit.data.units)), len(fit.data.time))
 
     def path(values: np.ndarray) -> np.ndarray:

@@ -99,9 +99,9 @@ class Sensitivity:
         row = table.loc[table["share"] == table["share"].min()].iloc[0]
         share, k = row["share"], row["k"]
         size = "as strong" if k == 1 else f"{k:g} times as strong"
-        left = f"would leave {share:.0%} of it" if share > 0 else "would turn its sign"
+        verdict = f"would leave {share:.0%} of it" if share > 0 else "would turn its sign"
         driver = _IN_WORDS.get(row["driver"], row["driver"])
-        return f"One {size} as {driver} {left}."
+        return f"One {size} as {driver} {verdict}."
 
     def __str__(self) -> str:
         lines = [f"{name}: {text}" for name, text in self.sentences.items()]
@@ -183,11 +183,12 @@ def sensitivity(
     Examples
     --------
     >>> import bayescausal as bc
-    >>> found = bc.sensitivity(fit)  # doctest: +SKIP
-    >>> found.benchmarks.loc["tv"]  # doctest: +SKIP
+    >>> bc.sensitivity(fit).benchmarks.loc["tv"]  # doctest: +SKIP
     """
     ks = _multiples(multiples)
-    outcomes = fit.spec.graph.outcomes if outcome is None else (outcome,)
+    outcomes = fit.spec.graph.outcomes
+    if outcome is not None:
+        outcomes = (checks.name("sensitivity: outcome", outcome, outcomes),)
     estimands = totals(fit.spec, fit.data)
     if channels is not None:
         listed = channels_for(fit, channels, outcomes[0])
@@ -274,11 +275,11 @@ def _drivers(
             if hidden is None:
                 rows.append({**row, "survives": False, "note": NO_SUCH_DRIVER})
                 continue
-            left = adjusted(effect, hidden)
-            low, high = left.interval(prob)
-            share = left.estimate / effect.estimate
+            result = adjusted(effect, hidden)
+            low, high = result.interval(prob)
+            share = result.estimate / effect.estimate
             row |= {"r2_channel": hidden.treatment, "r2_outcome": hidden.outcome}
-            row |= {"correlation": hidden.correlation, "estimate": left.estimate}
+            row |= {"correlation": hidden.correlation, "estimate": result.estimate}
             row |= {"low": low, "high": high, "share": share, "note": ""}
             rows.append({**row, "survives": share > 0 and low * high > 0})
     return sorted(rows, key=lambda row: row.get("share", 1.0))

@@ -91,7 +91,7 @@ class TippingPoint:
     @property
     def sentences(self) -> list[str]:
         """What follows, in words."""
-        zero, even = self.interval_reaches_zero, self.break_even
+        zero, break_even = self.interval_reaches_zero, self.break_even
         known = "between {:+.2f} and {:+.2f}, as far as is known".format(*self.known)
         interval = f"The {self.prob:.0%} interval of the effect of {self.channel}"
         if zero is None:
@@ -104,12 +104,12 @@ class TippingPoint:
                 f"driver behind {abs(zero):.0%} of what is left of channel and outcome."
             ]
         if self.table["p_break_even"].notna().any():
-            if even is None:
+            if break_even is None:
                 lines.append(f"A return above 1 stays more likely than not {known}.")
-            elif not even:
+            elif not break_even:
                 lines.append("A return above 1 is no more likely than not without any of it.")
             else:
-                lines.append(f"A return above 1 is as likely as not at {even:+.2f}.")
+                lines.append(f"A return above 1 is as likely as not at {break_even:+.2f}.")
         return lines + ([self.problem] if self.problem else [])
 
     def __str__(self) -> str:
@@ -137,11 +137,11 @@ def nearest_crossing(margin: pd.Series) -> float | None:
     known = margin.dropna()
     crossings = []
     for side in (known[known.index >= 0], known[known.index <= 0][::-1]):
-        rho, left = side.index.to_numpy(dtype=float), side.to_numpy(dtype=float)
-        gone = np.flatnonzero(left <= 0)
+        rho, value = side.index.to_numpy(dtype=float), side.to_numpy(dtype=float)
+        gone = np.flatnonzero(value <= 0)
         if len(gone):
             k = max(int(gone[0]), 1)
-            part = left[k - 1] / (left[k - 1] - left[k]) if gone[0] else 0.0
+            part = value[k - 1] / (value[k - 1] - value[k]) if gone[0] else 0.0
             crossings.append(round(float(rho[k - 1] + part * (rho[k] - rho[k - 1])), 12))
     return min(crossings, key=abs, default=None)
 
@@ -218,24 +218,24 @@ def tipping_point(
     refits = checks.count("tipping_point: refits", refits)
     grid = _grid(_GRID if correlations is None else correlations)
     first, *seeds = np.random.SeedSequence(checks.seed_or_drawn("seed", seed)).spawn(1 + refits)
-    free = _free(fit, channel, outcome, int(first.generate_state(1)[0]))
+    open_fit = _open_fit(fit, channel, outcome, int(first.generate_state(1)[0]))
     rows = {}
-    name, draws = pair_name(channel, outcome), _draws(free, estimand)
-    for rho, weights in zip(grid, weights_at(free, name, grid), strict=True):
+    name, draws = pair_name(channel, outcome), _draws(open_fit, estimand)
+    for rho, weights in zip(grid, weights_at(open_fit, name, grid), strict=True):
         ends = {"k": weights.k, "ess": weights.ess}
         if weights.trusted:
             rows[rho] = {**_reduced(draws, weights.values, prob), **ends, "source": REWEIGHTED}
         else:
             rows[rho] = {**ends, "source": UNKNOWN}
-    fits = [free]
+    fits = [open_fit]
     for part in seeds:
         place = _unanswered(_table(rows))
         if place is None:
             break
         fits.append(refit_at(fit, channel, outcome, place, int(part.generate_state(1)[0])))
         draws = _draws(fits[-1], estimand)
-        even = np.full(len(draws["effect"]), 1 / len(draws["effect"]))
-        rows[place] |= {**_reduced(draws, even, prob), "source": REFITTED}
+        uniform = np.full(len(draws["effect"]), 1 / len(draws["effect"]))
+        rows[place] |= {**_reduced(draws, uniform, prob), "source": REFITTED}
     states = [f.convergence for f in fits]
     problem = " ".join(dict.fromkeys(str(state) for state in states if not state.converged))
     if problem:
@@ -249,7 +249,7 @@ def refit_at(fit: Fit, channel: Node, outcome: Node, correlation: float, seed: i
     return fit_with(_settings(fit), spec, fit.data, seed)
 
 
-def _free(fit: Fit, channel: Node, outcome: Node, seed: int) -> Fit:
+def _open_fit(fit: Fit, channel: Node, outcome: Node, seed: int) -> Fit:
     """Return a fit in which the correlation is free: this one, if it has it, or a new one."""
     if pair_name(channel, outcome) in {cause.name for cause in fit.spec.confounders}:
         return fit
