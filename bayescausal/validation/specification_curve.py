@@ -70,7 +70,7 @@ class SpecificationCurve:
         lines += [
             f"{name}: {row['sign']:.0%} of {count} other specs agree on the sign, "
             f"{row['clear']:.0%} also exclude zero, {row['rank']:.0%} agree on the rank; medians "
-            f"from {row['lowest']:,.4g} to {row['highest']:,.4g}."
+            f"from {_amount(row['lowest'])} to {_amount(row['highest'])}."
             for name, row in self.agreement.iterrows()
             if count
         ]
@@ -173,6 +173,10 @@ def specification_curve(
     if wrong:
         warnings.warn(f"Not converged: {', '.join(wrong)}.", NotConverged, stacklevel=3)
     return SpecificationCurve(table, _agreement(table), tuple(left_out), obstacles, prob)
+
+
+def _amount(x: float) -> str:
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
 
 
 def _checked(specs: Mapping[str, Spec]) -> Mapping[str, Spec]:
