@@ -171,6 +171,27 @@ from .validation.leave_one_out import (
     LeaveOneOut as LeaveOneOut,
     leave_one_out as leave_one_out,
 )
+from .validation.sensitivity import (
+    Sensitivity as Sensitivity,
+    sensitivity as sensitivity,
+)
+from .validation.misspecification import (
+    Misspecification as Misspecification,
+    misspecification as misspecification,
+)
+from .validation.alternative_specs import alternative_specs as alternative_specs
+from .validation.specification_curve import (
+    SpecificationCurve as SpecificationCurve,
+    specification_curve as specification_curve,
+)
+from .validation.prior_sensitivity import (
+    PriorSensitivity as PriorSensitivity,
+    prior_sensitivity as prior_sensitivity,
+)
+from .validation.tipping_point import (
+    TippingPoint as TippingPoint,
+    tipping_point as tipping_point,
+)
 from .validation.refits import (
     evidence as evidence,
     leave_out as leave_out,
@@ -203,6 +224,11 @@ from .presentation.plots import (
     plot_roas as plot_roas,
 )
 from .presentation.diagnostics_plots import plot_diagnostics as plot_diagnostics
+from .presentation.sensitivity_plots import (
+    plot_sensitivity as plot_sensitivity,
+    plot_specification_curve as plot_specification_curve,
+    plot_tipping_point as plot_tipping_point,
+)
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (

@@ -75,6 +75,11 @@ MAX_PARETO_K = 0.7
 (Vehtari, Simpson, Gelman, Yao and Gabry 2024)."""
 
 
+MIN_WEIGHTED_ESS = 100
+"""Effective number of weighted draws below which their interval is not read: five draws are then
+beyond either end of a 90 percent interval."""
+
+
 def pareto_k_limit(draws: int) -> float:
     """Return the Pareto k below which importance weights from so many draws can be trusted.
 
@@ -91,6 +96,15 @@ def pareto_k_limit(draws: int) -> float:
     """
     return min(MAX_PARETO_K, 1 - 1 / log10(draws)) if draws > 10 else 0.0
 
+
+POWER_SENSITIVITY = 0.05
+"""Sensitivity of a quantity to its prior, or to its likelihood, from which it counts (Kallioinen et
+al. 2024): of a normal one the mean then moves by a quarter of its standard deviation when the power
+doubles."""
+
+MISSPECIFIED_P = 0.05
+"""p-value of all tests of responses together, after Holm, below which one is said to be rejected:
+of models that are right one in twenty says so."""
 
 # --- comparisons: two answers to one question ----------------------------------------------------
 

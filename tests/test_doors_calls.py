@@ -116,6 +116,8 @@ SEEDED = {  # everything that takes a seed
     "augment": lambda w, seed: bc.augment(w.data, w.graph, seed=seed, method=bc.Ancestral(10)),
     "Augmentation": lambda w, seed: bc.Augmentation(seed=seed),
     "optimize": lambda w, seed: bc.optimize(w.fit, seed=seed),
+    "tipping_point": lambda w, seed: bc.tipping_point(w.fit, "tv", seed=seed),
+    "specification_curve": lambda w, seed: bc.specification_curve(w.fit, seed=seed),
     "geo_test": lambda w, seed: geo(seed=seed),
 }
 PROBABLE = {  # everything that takes the probability of an interval
@@ -129,6 +131,9 @@ PROBABLE = {  # everything that takes the probability of an interval
         w.data, w.graph, "tv", prob=prob, bootstrap=50, seed=1
     ),
     "geo_test": lambda w, prob: geo(prob=prob),
+    "sensitivity": lambda w, prob: bc.sensitivity(w.fit, prob=prob),
+    "tipping_point": lambda w, prob: bc.tipping_point(w.fit, "tv", prob=prob),
+    "specification_curve": lambda w, prob: bc.specification_curve(w.fit, prob=prob),
     "report": lambda w, prob: bc.report(w.fit, w.folder / "report.html", prob=prob),
     "plot_fit": lambda w, prob: bc.plot_fit(w.fit, prob=prob),
     "plot_roas": lambda w, prob: bc.plot_roas(w.fit, prob),
@@ -174,6 +179,12 @@ VERBS = {  # every verb that asks a fit
     "evidence": lambda fit: bc.evidence(fit, "tv"),
     "compare_augmentation": lambda fit: bc.compare_augmentation(fit),
     "leave_one_out": lambda fit: bc.leave_one_out(fit),
+    "sensitivity": lambda fit: bc.sensitivity(fit),
+    "tipping_point": lambda fit: bc.tipping_point(fit, "tv"),
+    "prior_sensitivity": lambda fit: bc.prior_sensitivity(fit),
+    "misspecification": lambda fit: bc.misspecification(fit),
+    "alternative_specs": lambda fit: bc.alternative_specs(fit),
+    "specification_curve": lambda fit: bc.specification_curve(fit),
     "rank_experiments": lambda fit: bc.rank_experiments(fit, CANDIDATE),
     "payoffs": lambda fit: bc.payoffs(fit, None),
     "budget_plans": lambda fit: bc.budget_plans(fit),

@@ -39,6 +39,7 @@ FITTED = {
     "Convergence": lambda f: f.convergence,
     "Diagnostics": bc.diagnose,
     "LeaveOneOut": bc.leave_one_out,
+    "Sensitivity": bc.sensitivity,
     "Reconciliation": lambda f: bc.reconcile(f, bc.Experiment(TV, 700.0, 90.0, "geo-rct")),
     "Grade of a fit": lambda f: f.grades["tv"],
 }

@@ -107,7 +107,8 @@ GRADES: dict[Letter, Rung] = {
         (
             "It assumes that nothing unobserved moves treatment and outcome beyond what the graph "
             "draws.",
-            "How strong a hidden driver would have to be to change the conclusion is not computed.",
+            "The robustness value, where a regression has the effect as its coefficient, says how "
+            "strong such a driver would have to be to change the conclusion.",
             "The functional form is assumed.",
         ),
         _LADDER + " Pearl (2009), Causality.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -35,8 +35,14 @@ def replicate(equations: Equations, rng: np.random.Generator) -> dict[Node, Arra
     return _given_observed(equations, draw)
 
 
-def pointwise(equations: Equations) -> dict[Node, Array]:
+def pointwise(equations: Equations, means: Mapping[Node, Array] | None = None) -> dict[Node, Array]:
     """Log density of every observed value, as the likelihood has it: see `replicate`.
+
+    Parameters
+    ----------
+    equations : Equations
+    means : mapping of node to array, optional
+        From `observed_means`, for who asks many that share them; of whole districts.
 
     Returns
     -------
@@ -52,12 +58,28 @@ def pointwise(equations: Equations) -> dict[Node, Array]:
         size = eta + np.log(scm.scale[node]) if logs else np.log(scm.scale[node])
         return unit - np.log(conditional.spread) - size
 
-    return _given_observed(equations, density)
+    return _given_observed(equations, density, means)
+
+
+def observed_means(
+    equations: Equations, nodes: Collection[Node] | None = None
+) -> dict[Node, Array]:
+    """Mean of modelled nodes given their observed parents, on the scale of the link.
+
+    Training periods only. Every path is the factual one, whose curves are known.
+    """
+    spec, start = equations.scm.spec, equations.scm.data.history
+    return {
+        v: equations.mean(v, dict.fromkeys(spec.structure.incoming(v)))[..., start:]
+        for v in spec.modelled
+        if nodes is None or v in nodes
+    }
 
 
 def _given_observed(
     equations: Equations,
     statistic: Callable[[Node, Law, Array], Array],
+    means: Mapping[Node, Array] | None = None,
 ) -> dict[Node, Array]:
     """Read something off the law of each modelled node, causes first, and its observed values.
 
@@ -68,14 +90,10 @@ def _given_observed(
     mix = mixing(scm, theta)
     shocks: dict[Node, Array] = {}
     values: dict[Node, Array] = {}
-
-    def settle(node: Node, mu: Array) -> Array:
+    for node, mu in (observed_means(equations) if means is None else means).items():
         eta = scm.link(node, x[node][..., start:])
-        conditional = law(scm, theta, mix, shocks, node, mu[..., start:], eta)
+        conditional = law(scm, theta, mix, shocks, node, mu, eta)
         shocks[node], values[node] = conditional.shock, statistic(node, conditional, eta)
-        return x[node]
-
-    equations.forward(settle)
     return values
 
 

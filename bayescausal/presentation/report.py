@@ -19,6 +19,7 @@ from bayescausal._files import as_path, write_file
 from bayescausal._types import Node
 from bayescausal.errors import NotConverged
 from bayescausal.experiments.estimand import incremental
+from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
@@ -54,6 +55,7 @@ from bayescausal.queries.summary import PRIOR_COORDS, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
+from bayescausal.validation.sensitivity import Sensitivity
 
 type Rows = list[dict[str, Any]]
 
@@ -218,7 +220,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
         "headlines": headlines(fit, questions[outcome], outcome, prob),
         "outcomes": [_outcome(fit, prob, name, answers) for name, answers in questions.items()],
-        **_basis(fit, questions),
+        **_basis(fit, questions, diagnostics.hidden_drivers),
         "roles": roles(spec),
         "tests": _tests(fit, prob, diagnostics),
         "value": f"what the column '{data.value}' says"
@@ -263,12 +265,15 @@ def _outcome(fit: Fit, prob: float, outcome: Node, questions: Questions) -> dict
     }
 
 
-def _basis(fit: Fit, questions: dict[Node, Questions]) -> dict[str, Any]:
+def _basis(
+    fit: Fit, questions: dict[Node, Questions], hidden_drivers: Sensitivity
+) -> dict[str, Any]:
     """Say what each channel's numbers rest on, and once for each grade what it obliges to say."""
-    spec, rows = fit.spec, []
+    spec, rows, sentences = fit.spec, [], hidden_drivers.sentences
     for outcome in questions:
         for channel in channels_of(fit, outcome):
             row = described(*judge(fit.evidence, channel, outcome), spec)
+            row["hidden_drivers"] = sentences.get(question_name(spec, channel, outcome), "")
             rows.append({**row, "drawing": Markup(row["drawing"])})  # it escapes its names
     letters = {
         str(letter)

@@ -31,24 +31,39 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 """The distributions a `Prior` may name, with PyMC's names of their parameters."""
 
-_QUANTILES: dict[str, Callable[..., Any]] = {
-    "Beta": lambda p, alpha, beta: stats.beta.ppf(p, alpha, beta),
-    "Cauchy": lambda p, alpha, beta: stats.cauchy.ppf(p, alpha, beta),
-    "Exponential": lambda p, lam: stats.expon.ppf(p) / lam,
-    "Gamma": lambda p, alpha, beta: stats.gamma.ppf(p, alpha) / beta,
-    "HalfCauchy": lambda p, beta: beta * stats.halfcauchy.ppf(p),
-    "HalfNormal": lambda p, sigma: sigma * stats.halfnorm.ppf(p),
-    "HalfStudentT": lambda p, nu, sigma: sigma * stats.t.ppf((1 + p) / 2, nu),
-    "InverseGamma": lambda p, alpha, beta: beta / stats.gamma.isf(p, alpha),
-    "Laplace": lambda p, mu, b: stats.laplace.ppf(p, mu, b),
-    "LogNormal": lambda p, mu, sigma: np.exp(stats.norm.ppf(p, mu, sigma)),
-    "Normal": lambda p, mu, sigma: stats.norm.ppf(p, mu, sigma),
-    "StudentT": lambda p, nu, mu, sigma: stats.t.ppf(p, nu, mu, sigma),
-    "TruncatedNormal": lambda p, mu, sigma, lower=-math.inf, upper=math.inf: stats.truncnorm.ppf(
-        p, (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
+
+class _HalfStudentT:
+    """The law of the size of a Student-t variable, which scipy has no name for."""
+
+    def __init__(self, nu: float, sigma: float) -> None:
+        self.law = stats.t(nu, scale=sigma)
+
+    def ppf(self, p: np.ndarray) -> np.ndarray:
+        return self.law.ppf((1 + np.asarray(p)) / 2)
+
+    def logpdf(self, x: np.ndarray) -> np.ndarray:
+        return np.where(x >= 0, math.log(2) + self.law.logpdf(x), -math.inf)
+
+
+_LAWS: dict[str, Callable[..., Any]] = {
+    "Beta": stats.beta,
+    "Cauchy": stats.cauchy,
+    "Exponential": lambda lam: stats.expon(scale=1 / lam),
+    "Gamma": lambda alpha, beta: stats.gamma(alpha, scale=1 / beta),
+    "HalfCauchy": lambda beta: stats.halfcauchy(scale=beta),
+    "HalfNormal": lambda sigma: stats.halfnorm(scale=sigma),
+    "HalfStudentT": _HalfStudentT,
+    "InverseGamma": lambda alpha, beta: stats.invgamma(alpha, scale=beta),
+    "Laplace": stats.laplace,
+    "LogNormal": lambda mu, sigma: stats.lognorm(sigma, scale=math.exp(mu)),
+    "Normal": stats.norm,
+    "StudentT": stats.t,
+    "TruncatedNormal": lambda mu, sigma, lower=-math.inf, upper=math.inf: stats.truncnorm(
+        (lower - mu) / sigma, (upper - mu) / sigma, mu, sigma
     ),
-    "Uniform": lambda p, lower, upper: lower + p * (upper - lower),
+    "Uniform": lambda lower, upper: stats.uniform(lower, upper - lower),
 }
+"""The laws of scipy, whose parameters by position are PyMC's in the order of `PARAMETERS`."""
 
 _LOCATIONS = {"mu", "lower", "upper"}
 _POSITIVE = {"sigma", "beta", "lam", "nu", "b"}
@@ -148,10 +163,27 @@ class Prior:
 
         Examples
         --------
-        >>> Prior("Uniform", lower=0, upper=4).quantile(0.25)
+        >>> float(Prior("Uniform", lower=0, upper=4).quantile(0.25))
         1.0
         """
-        return _QUANTILES[self.distribution](probability, **dict(self.parameters))
+        return self._law.ppf(probability)
+
+    def log_density(self, x: np.ndarray | float) -> np.ndarray:
+        """Evaluate the log density, minus infinity where it has no values.
+
+        Examples
+        --------
+        >>> float(Prior("Normal", mu=0, sigma=1).log_density(0.0).round(4))
+        -0.9189
+        """
+        return np.asarray(self._law.logpdf(np.asarray(x, dtype=float)))
+
+    @property
+    def _law(self) -> Any:
+        values = dict(self.parameters)
+        if self.distribution == "TruncatedNormal":  # either bound may be left out
+            return _LAWS[self.distribution](**values)
+        return _LAWS[self.distribution](*values.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"distribution": ..., parameter: value, ...}``."""

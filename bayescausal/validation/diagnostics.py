@@ -24,6 +24,7 @@ from bayescausal.thresholds import (
     PREDICTIVE_TAIL,
     TEST_CONFLICT,
 )
+from bayescausal.validation.sensitivity import Sensitivity, sensitivity
 
 _STATISTICS = {
     "mean": lambda y: y.mean(axis=-1),
@@ -53,6 +54,8 @@ class Diagnostics:
         their difference.
     energy : pandas.Series
         Bayesian fraction of missing information by chain.
+    hidden_drivers : Sensitivity
+        How strong a hidden driver would have to be to change each effect.
     advice : tuple of str
         What to do, most important first.
     """
@@ -63,14 +66,17 @@ class Diagnostics:
     predictive: pd.DataFrame
     experiments: pd.DataFrame
     energy: pd.Series
+    hidden_drivers: Sensitivity
     advice: tuple[str, ...]
 
     def __str__(self) -> str:
         parts = [str(self.convergence), "", "Effects", self.effects.round(3).to_string()]
         if len(self.experiments):
             parts += ["", "Experiments", self.experiments.round(2).to_string()]
-        parts += ["", "Posterior predictive", self.predictive.round(3).to_string(), "", "Advice"]
-        return "\n".join([*parts, *(f"- {line}" for line in self.advice)])
+        parts += ["", "Posterior predictive", self.predictive.round(3).to_string()]
+        parts += ["", "Hidden drivers"]
+        parts += [f"{name}: {words}" for name, words in self.hidden_drivers.sentences.items()]
+        return "\n".join([*parts, "", "Advice", *(f"- {line}" for line in self.advice)])
 
     def __repr__(self) -> str:
         return wrapped(str(self))
@@ -81,7 +87,8 @@ def diagnose(fit: Fit) -> Diagnostics:
     """Check the sampler, the fit to the data, and what the data added to the prior.
 
     None of it says whether the graph is right: every rival's diagnostics are clean on data with
-    a hidden confounder while the effect is off by a factor of two.
+    a hidden confounder while the effect is off by a factor of two. How strong such a confounder
+    would have to be stands under hidden drivers, see `sensitivity`.
 
     Parameters
     ----------
@@ -114,7 +121,8 @@ def diagnose(fit: Fit) -> Diagnostics:
         *_unidentified(fit),
         *_advice(state, effects, predictive, degraded, tests, energy, warnings),
     )
-    return Diagnostics(state, effects, parameters, predictive, tests, energy, lines)
+    drivers = sensitivity(fit)
+    return Diagnostics(state, effects, parameters, predictive, tests, energy, drivers, lines)
 
 
 def _effects(fit: Fit) -> pd.DataFrame:

@@ -304,6 +304,14 @@ def test_it_says_which_channels_have_an_experiment_and_how_nodes_are_treated(pag
     )
 
 
+def test_how_strong_a_hidden_driver_would_have_to_be_stands_with_its_channel(page, example_fit):
+    sentences = bc.diagnose(example_fit).hidden_drivers.sentences
+    assert {*sentences} == {"tv", "social", "search"}
+    for words in sentences.values():
+        assert page.text.count(words) == 1
+    assert "not computed" not in page.text
+
+
 def test_what_a_grade_obliges_to_say_stands_once(page, example_fit):
     rows = page.table("Grade", "Given when")
     assert {*rows} == {standing("E"), standing("F")}
@@ -337,6 +345,7 @@ def test_a_number_that_is_not_identified_is_labeled_wherever_it_stands(weak_page
     assert f"visits {standing('X')} {median} returned per 1 spent" in first
     assert "Do not use this number. The priors set it, not the data." in first
     assert "An unobserved cause moves both visits and sales." in first
+    assert "No robustness value. No set of measured nodes is enough" in weak_page.text
     assert "What would settle it: Observe what moves both sales and visits." in first
     assert "Run a lift test on visits" in first
     tile = first[first.index(f"visits {standing('X')}") :]

@@ -49,6 +49,20 @@ def test_the_median_and_the_support_are_those_of_pymc(name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_the_log_density_is_that_of_pymc(name):
+    prior = Prior(name, **EXAMPLES[name])
+    # PyTensor takes a Python float for a float32 where that holds it.
+    variable = getattr(pm, name).dist(**{k: np.float64(v) for k, v in prior.parameters})
+    low, high = prior.support
+    inside = np.linspace(max(low, -3), min(high, 3), 7)[1:-1]
+    theirs = pm.logp(variable, inside).eval(mode="FAST_COMPILE")
+    # PyMC keeps some constants, such as log 2, in single precision.
+    np.testing.assert_allclose(prior.log_density(inside), theirs, rtol=1e-6)
+    assert prior.log_density(high + 1.0) == -np.inf or np.isinf(high)
+    assert prior.log_density(low - 1.0) == -np.inf or np.isinf(low)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_round_trip_and_value_semantics(name):
     prior = Prior(name, **EXAMPLES[name])
     assert Prior.from_dict(prior.to_dict()) == prior
