@@ -116,6 +116,7 @@ SEEDED = {  # everything that takes a seed
     "augment": lambda w, seed: bc.augment(w.data, w.graph, seed=seed, method=bc.Ancestral(10)),
     "Augmentation": lambda w, seed: bc.Augmentation(seed=seed),
     "optimize": lambda w, seed: bc.optimize(w.fit, seed=seed),
+    "check_graph": lambda w, seed: bc.check_graph(w.data, w.graph, seed=seed),
     "geo_test": lambda w, seed: geo(seed=seed),
 }
 PROBABLE = {  # everything that takes the probability of an interval
