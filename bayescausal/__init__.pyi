@@ -79,6 +79,8 @@ from .identification.ladder import (
     Grade as Grade,
     grade as grade,
 )
+from .validation.graph_check import GraphCheck as GraphCheck
+from .validation.independence import check_graph as check_graph
 from .validation.second_opinion import (
     SecondOpinion as SecondOpinion,
     compare as compare,
@@ -229,6 +231,7 @@ from .presentation.sensitivity_plots import (
     plot_specification_curve as plot_specification_curve,
     plot_tipping_point as plot_tipping_point,
 )
+from .presentation.graph_plots import plot_graph_check as plot_graph_check
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (

@@ -40,6 +40,10 @@ class NotIdentified(BayesCausalError):
     longest = 20_000  # one sentence for each effect
 
 
+class GraphRejected(BayesCausalError):
+    """The data contradict what the graph claims, and the command was asked to be strict."""
+
+
 class ExperimentConflict(BayesCausalError):
     """Tests contradict the data or each other, and were asked not to be averaged."""
 

@@ -186,6 +186,21 @@ STATED_INTERVAL_ERROR = 0.05
 """Share of its width by which a stated interval may differ from the stated lift or standard error:
 what rounding explains; by more, one of them is something else."""
 
+# --- tests of the graph --------------------------------------------------------------------------
+
+REJECTION_LEVEL = 0.05
+"""Chance with which a graph that is right is rejected by all of its tests together (Holm), and with
+which one test alone errs: the convention."""
+
+BINNED_AUTOCORRELATION = 0.1
+"""Product of the first autocorrelations of two columns above which a chi-squared test of them is
+not to be relied on: the variance of a correlation is then 1.1 / 0.9 times what the test takes it
+for, and 5 percent become more than 7."""
+
+CARRYING_PERIODS = 3.0
+"""Effective number of periods in the spread of a correlation below which they are pointed out: one
+week can then make the difference."""
+
 # --- words: what a report says of a chance -------------------------------------------------------
 
 LIKELY, UNLIKELY = 0.9, 0.1

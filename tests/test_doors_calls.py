@@ -118,6 +118,7 @@ SEEDED = {  # everything that takes a seed
     "optimize": lambda w, seed: bc.optimize(w.fit, seed=seed),
     "tipping_point": lambda w, seed: bc.tipping_point(w.fit, "tv", seed=seed),
     "specification_curve": lambda w, seed: bc.specification_curve(w.fit, seed=seed),
+    "check_graph": lambda w, seed: bc.check_graph(w.data, w.graph, seed=seed),
     "geo_test": lambda w, seed: geo(seed=seed),
 }
 PROBABLE = {  # everything that takes the probability of an interval

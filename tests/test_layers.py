@@ -45,6 +45,7 @@ ONLY = {
     "blackjax": {"inference"},
     "jax": {"inference"},
     "sklearn": {"augmentation"},
+    "statsmodels": {"validation"},
 }
 LONGEST = 450
 FILES = sorted(ROOT.rglob("*.py"))

@@ -18,6 +18,7 @@ PLAIN = {
     "Experiment": lambda e: e.spec.experiments[0],
     "Estimand": lambda e: TV.on("sales"),
     "Identification": lambda e: bc.identify(e.graph, TV, e.spec.experiments),
+    "GraphCheck": lambda e: bc.check_graph(e.data, e.graph, companions=()),
     "Candidate": lambda e: bc.Candidate(TV, std_error=120.0, cost=5000.0, name="spring"),
     "GeoCell": lambda e: bc.GeoCell([f"region {k}" for k in range(20)], TV),
     "Decision": lambda e: bc.Decision(

@@ -1,4 +1,4 @@
-"""The command line: demo, validate, identify, workshop, fit, effects, report, and decisions.
+"""The command line: from demo, validate and identify to fit, effects, report, and decisions.
 
 Only light modules load here: ``bc.fit`` and its like come on first use, so that ``--help``
 answers at once.
@@ -20,7 +20,13 @@ from typing import Any
 import bayescausal as bc
 from bayescausal import presentation
 from bayescausal._files import csv_text, try_target, write_file
-from bayescausal.errors import BayesCausalError, FileError, NotConverged, NotIdentified
+from bayescausal.errors import (
+    BayesCausalError,
+    FileError,
+    GraphRejected,
+    NotConverged,
+    NotIdentified,
+)
 from bayescausal.presentation.cli_decisions import add_decisions
 from bayescausal.presentation.cli_remarks import (
     say_conflicts,
@@ -54,8 +60,8 @@ A model is one YAML file:
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
-    0 when it worked, 1 when ``strict`` and an effect is not identified, 2 for a mistake in the
-    input, 130 for Ctrl-C.
+    0 when it worked, 1 when ``strict`` and an effect is not identified or the graph is rejected, 2
+    for a mistake in the input, 130 for Ctrl-C.
     """
     args = _parser().parse_args(argv)
     with warnings.catch_warnings():
@@ -67,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("bayescausal: interrupted", file=sys.stderr)
             return 130
-        except NotIdentified as error:
+        except (NotIdentified, GraphRejected) as error:
             return _fail(str(error), code=1)
         except BayesCausalError as error:
             return _fail(str(error))
@@ -103,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     identify.set_defaults(run=_identify)
 
+    check_graph = commands.add_parser("check-graph", help="test what the graph claims of the data")
+    check_graph.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    check_graph.add_argument(
+        "--strict", action="store_true", help="exit with 1 when the data reject the graph"
+    )
+    check_graph.set_defaults(run=_check_graph)
+
     workshop = commands.add_parser("workshop", help="questions for those who set the budgets")
     workshop.set_defaults(run=_workshop)
 
@@ -123,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_decisions(commands)
 
-    for command in (validate, identify, workshop, fit):
+    for command in (validate, identify, check_graph, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
     for command in (identify, workshop):
         command.add_argument("--treatment", metavar="NODE", help="of one only")
@@ -153,6 +166,18 @@ def _identify(args: argparse.Namespace) -> None:
     weak = presentation.evidence_text.unidentified(effects)
     if args.strict and weak:
         raise NotIdentified(" ".join(weak))
+
+
+def _check_graph(args: argparse.Namespace) -> None:
+    config = bc.Config.read(args.config)
+    check = bc.check_graph(config.data, config.spec)
+    if args.format == "json":
+        rows = [*map(strict_row, check.to_frame().to_dict("records"))]
+        print(json.dumps({"rejected": check.rejected, "sentence": check.sentence, "rows": rows}))
+    else:
+        print(csv_text(check.to_frame(), index=False) if args.format == "csv" else check)
+    if args.strict and check.rejected:
+        raise GraphRejected(check.sentence)
 
 
 def _workshop(args: argparse.Namespace) -> None:

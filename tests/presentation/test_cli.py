@@ -80,6 +80,7 @@ def test_help_answers_at_once(argv):
         "demo",
         "validate",
         "identify",
+        "check-graph",
         "workshop",
         "fit",
         "effects",
