@@ -25,7 +25,7 @@ from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
 
-_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 100
+_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 150
 """Draws that are optimized one by one, and fewer where there are many amounts, a second each."""
 _NEAR = 0.01
 """Share of the gain within which plans that searches end at are as good as one another."""
