@@ -201,6 +201,17 @@ CARRYING_PERIODS = 3.0
 """Effective number of periods in the spread of a correlation below which they are pointed out: one
 week can then make the difference."""
 
+# --- plans: what is said of spend by period ------------------------------------------------------
+
+UNEVEN_PRICES = 1.5
+"""Price of the dearest period of a channel over that of the cheapest above which it is said that a
+plan by period buys where it is cheap. A convention: seasons of media markets mostly stay below it,
+a bill that is booked in another week does not."""
+
+CLOSE_OPTIMA = 0.01
+"""Share of the gain within which plans that several searches end at count as equally good: no gain
+is known as exactly."""
+
 # --- words: what a report says of a chance -------------------------------------------------------
 
 LIKELY, UNLIKELY = 0.9, 0.1

@@ -106,11 +106,15 @@ class Allocation:
         lines = [
             *self.statements,
             self.title,
-            f"Gain over the present plan: {_spread(self.gain, self.spend_change)}.",
+            f"Gain over the present plan: {_spread(self.gain)}; spend "
+            f"{round(self.spend_change) + 0:+,}.",
         ]
         if (timing := self.timing_gain) is not None:
-            spread = _spread(timing, timing.attrs["spend_change"])
-            lines.append(f"Of it beyond the best plan of the kept pattern: {spread}.")
+            change = round(timing.attrs["spend_change"])
+            spend = f"; spend {change:+,}" if change else ""
+            lines.append(
+                f"Of it beyond the best plan of the kept pattern: {_spread(timing)}{spend}."
+            )
         if self.regret:
             lines.append(
                 f"Expected regret: {_number(self.regret['present'])} of the present plan, "
@@ -147,12 +151,12 @@ class _Wide(pd.DataFrame):
         return self.to_string()
 
 
-def _spread(gain: Draws, spend_change: float) -> str:
+def _spread(gain: Draws) -> str:
     low, high = gain.quantile([0.05, 0.95], dim=("chain", "draw")).to_numpy()
     chance = float((gain > 0).mean())
     return (
         f"{_number(float(gain.mean()))}, 90% from {_number(low)} to {_number(high)}, "
-        f"P(gain > 0) {chance:.0%}; spend {round(spend_change) + 0:+,}"
+        f"P(gain > 0) {chance:.0%}"
     )
 
 

@@ -24,13 +24,10 @@ from bayescausal.model.contrast import scope, spend_path, window_in_words
 from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
+from bayescausal.thresholds import CLOSE_OPTIMA, UNEVEN_PRICES
 
-_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 100
+_SCATTER, _SCATTER_OF_MANY, _MANY = 20, 8, 150
 """Draws that are optimized one by one, and fewer where there are many amounts, a second each."""
-_NEAR = 0.01
-"""Share of the gain within which plans that searches end at are as good as one another."""
-_PRICES = 1.5
-"""Dearest over cheapest period from which it is said that a plan may follow the price."""
 
 
 def allocation_of(
@@ -296,7 +293,7 @@ def _local_optima(problem: Problem, optima: Sequence[Optimum]) -> list[str]:
             "is the best."
         ]
     present = problem.search.value(problem.present)
-    if high - low <= _NEAR * abs(high - present):
+    if high - low <= CLOSE_OPTIMA * abs(high - present):
         return []
     return [
         f"{len(optima)} searches ended at objectives of {low:,.5g} to {high:,.5g} (present plan "
@@ -317,12 +314,12 @@ def _timing(schedule: Schedule, values: np.ndarray) -> list[str]:
     uneven = [
         channel
         for channel, exposure in schedule.exposure.items()
-        if _price_ratio(exposure) > _PRICES
+        if _price_ratio(exposure) > UNEVEN_PRICES
     ]
     if uneven:
         words.append(
             f"The price of {', '.join(uneven)} differs between periods by more than a factor of "
-            f"{_PRICES:g}, and the plan buys where it is low: are those prices to be expected?"
+            f"{UNEVEN_PRICES:g}, and the plan buys where it is low: are those to be expected?"
         )
     return words
 
