@@ -11,6 +11,8 @@ Verbs, free functions
     decompose, decomposition, synergy,
     business_measures, differences,
     counterfactual, do                          ask
+    overlap, extrapolated_share                 has it been seen in the data?
+    companion_regression                        what would least squares say?
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?
     rank_experiments                            which test next?

@@ -141,6 +141,7 @@ from .queries.effects import (
     mroas as mroas,
     roas as roas,
 )
+from .queries.extrapolation import extrapolated_share as extrapolated_share
 from .queries.decomposition import (
     decomposition as decomposition,
     synergy as synergy,
@@ -168,6 +169,14 @@ from .validation.holdouts import (
     Holdout as Holdout,
     compare_fits as compare_fits,
     holdout as holdout,
+)
+from .validation.companion_regression import (
+    CompanionRegression as CompanionRegression,
+    companion_regression as companion_regression,
+)
+from .validation.overlap import (
+    Overlap as Overlap,
+    overlap as overlap,
 )
 from .validation.leave_one_out import (
     LeaveOneOut as LeaveOneOut,

@@ -186,6 +186,36 @@ STATED_INTERVAL_ERROR = 0.05
 """Share of its width by which a stated interval may differ from the stated lift or standard error:
 what rounding explains; by more, one of them is something else."""
 
+# --- overlap: whether data have seen what is asked -----------------------------------------------
+
+EXTRAPOLATED_PART, EXTRAPOLATED_MOST = 0.2, 0.5
+"""Shares of an effect below the lowest exposure that was observed from which it is pointed out, and
+from which it is mostly the form of the curve: then more is extrapolated than was seen."""
+
+VIF_AMBER, VIF_RED = 5.0, 10.0
+"""Variance inflation of a channel by what is held fixed: conventions. At 5 a fifth of its swings is
+its own, at 10 a tenth."""
+
+OWN_SWING = 0.1
+"""Standard deviation of the swings of a channel that are its own, over its mean, below which there
+is no experiment in the data: it was about the same all the time, or followed the rest."""
+
+SUPPORTED_AMBER, SUPPORTED_RED = 0.5, 0.2
+"""Shares of periods in which the world that is asked lies inside what was observed, given what is
+held fixed, below which most of the contrast, or nearly all of it, is extrapolation."""
+
+WEIGHTED_SIZE = 0.3
+"""Effective share of periods once they are weighted to make a channel independent of what is held
+fixed, below which a few periods stand for the rest (a convention)."""
+
+CARRYING_SHARE = 0.05
+"""Share of periods below which those that carry half of the information are called few: of three
+years, seven weeks."""
+
+TWIN_CORRELATION = 0.8
+"""Correlation of the carried exposure of two channels from which they are named together: each then
+has about a third of its variance to itself."""
+
 # --- tests of the graph --------------------------------------------------------------------------
 
 REJECTION_LEVEL = 0.05

@@ -168,6 +168,8 @@ VERBS = {  # every verb that asks a fit
     "synergy": lambda fit: bc.synergy(fit),
     "roas": lambda fit: bc.roas(fit),
     "mroas": lambda fit: bc.mroas(fit),
+    "companion_regression": lambda fit: bc.companion_regression(fit),
+    "extrapolated_share": lambda fit: bc.extrapolated_share(fit, "tv"),
     "decompose": lambda fit: bc.decompose(fit, "tv"),
     "response_curve": lambda fit: bc.response_curve(fit, "tv->sales"),
     "adstock_curve": lambda fit: bc.adstock_curve(fit, "tv->sales"),

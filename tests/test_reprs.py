@@ -41,6 +41,8 @@ FITTED = {
     "Diagnostics": bc.diagnose,
     "LeaveOneOut": bc.leave_one_out,
     "Sensitivity": bc.sensitivity,
+    "Overlap": bc.overlap,
+    "CompanionRegression": bc.companion_regression,
     "Reconciliation": lambda f: bc.reconcile(f, bc.Experiment(TV, 700.0, 90.0, "geo-rct")),
     "Grade of a fit": lambda f: f.grades["tv"],
 }

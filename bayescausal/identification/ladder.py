@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 from bayescausal._display import described
 from bayescausal.experiments.design import DESIGNS
@@ -16,7 +17,12 @@ from bayescausal.identification.grades import ADDITIVE, GRADES, Letter
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.status import Status, composite, weakest
 from bayescausal.identification.totals import path_edges, same_question
-from bayescausal.thresholds import INFORMATIVE_CONTRACTION, STRONG_FIRST_STAGE, TEST_CONFLICT
+from bayescausal.thresholds import (
+    EXTRAPOLATED_MOST,
+    INFORMATIVE_CONTRACTION,
+    STRONG_FIRST_STAGE,
+    TEST_CONFLICT,
+)
 
 _LETTERS = {
     Status.INSTRUMENT: Letter.B,
@@ -47,6 +53,9 @@ class Grade:
         Whether a test disagrees with the fitted model.
     extrapolated : bool
         Whether it goes beyond what a test measured.
+    extrapolated_share : float
+        The share of the effect below the lowest exposure that was observed; NaN where none is
+        known.
     """
 
     letter: Letter
@@ -58,6 +67,7 @@ class Grade:
     reasons: tuple[str, ...] = ()
     conflict: bool = False
     extrapolated: bool = False
+    extrapolated_share: float = nan
 
     __repr__ = described
 
@@ -98,6 +108,7 @@ def grade(
     contraction: float | None = None,
     z: Mapping[str, float] | None = None,
     first_stage: float | None = None,
+    extrapolated_share: float = nan,
 ) -> Grade:
     """Return the grade of the evidence for one effect.
 
@@ -118,6 +129,9 @@ def grade(
         Of each test against the fitted model; beyond 2 it contradicts.
     first_stage : float, optional
         F statistic of the instrument.
+    extrapolated_share : float, optional
+        The share of the effect below the lowest exposure observed. It moves no letter: that most of
+        an effect which no test measured is extrapolation is a reason that is printed with it.
 
     Returns
     -------
@@ -159,6 +173,10 @@ def grade(
     if letter == Letter.F and contraction is not None and contraction < INFORMATIVE_CONTRACTION:
         letter = Letter.G
         reasons.append(f"the data narrow the prior by {max(contraction, 0):.0%} only")
+    if letter in (Letter.F, Letter.G) and extrapolated_share >= EXTRAPOLATED_MOST:
+        reasons.append(
+            f"{extrapolated_share:.0%} of it lies below the lowest exposure that was observed"
+        )
     contradictions = [t.name for t in tests if abs((z or {}).get(str(t.name), 0.0)) > TEST_CONFLICT]
     if contradictions:
         letter = weaker(letter, Letter.E)
@@ -176,6 +194,7 @@ def grade(
         reasons=tuple(reasons),
         conflict=bool(contradictions),
         extrapolated=extrapolated,
+        extrapolated_share=extrapolated_share,
     )
 
 

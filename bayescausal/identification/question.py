@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from bayescausal import checks
@@ -97,6 +98,29 @@ def as_estimand(estimand: Estimand | str) -> Estimand:
         f"A question is an Estimand or the name of a treatment; got {shown(estimand)}. Write "
         "incremental('tv'), or Estimand(active={'tv': Times(1.1)})."
     )
+
+
+def is_removal(estimand: Estimand) -> bool:
+    """Return whether an estimand takes treatments away: factual against ``do(x = 0)``.
+
+    Examples
+    --------
+    >>> is_removal(incremental("tv")), is_removal(incremental("tv").reversed())
+    (True, False)
+    """
+    if estimand.active or not estimand.control or estimand.off_panel:
+        return False
+    values = estimand.control.values()
+    return not any("->" in key for key in estimand.control) and all(
+        not callable(value) and not any(_numbers(value)) for value in values
+    )
+
+
+def _numbers(value: Any) -> Iterable[Any]:
+    """Return the numbers of a value that is set: one, or those of an array."""
+    if not isinstance(value, tuple | list):
+        return [value]
+    return chain.from_iterable(map(_numbers, value))
 
 
 def check_experiments(graph: Graph, experiments: Any) -> None:

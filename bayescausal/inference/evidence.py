@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bayescausal.graphs.edge import Edge
 from bayescausal.identification.grades import Letter
 from bayescausal.identification.identification import Identification
 from bayescausal.identification.ladder import Grade, grade
+from bayescausal.identification.question import is_removal
 from bayescausal.identification.status import Status
 from bayescausal.identification.verdicts import identify
 from bayescausal.specs.spec import Spec
@@ -48,7 +50,8 @@ class Evidence:
     learned : mapping of str to mapping of str to float
         What a fit has learned: ``contraction`` of each effect of `totals`, ``first_stage`` F of
         those that have an instrument; of each test ``z``, and its ``share`` in the precision of
-        its effect. Empty before a fit.
+        its effect; the ``extrapolated_share`` of each effect, below the exposure that
+        was observed. Empty before a fit.
 
     Examples
     --------
@@ -139,6 +142,9 @@ class Evidence:
             contraction=min(known_contractions) if len(known_contractions) == len(names) else None,
             z=learned.get("z"),
             first_stage=learned.get("first_stage", {}).get(names[0]) if len(names) == 1 else None,
+            extrapolated_share=self._extrapolated_share(estimand, names)
+            if part == "total"
+            else nan,
         )
         keys = set(estimand.keys)
         faint = [t for t in self.spec.experiments if t not in self.informative]
@@ -148,6 +154,13 @@ class Evidence:
         tests = ", ".join(f"'{name}' ({learned['share'][name]:.1%})" for name in silent)
         reason = f"too noisy to count, by their part in what is known of the effect: {tests}"
         return replace(result, reasons=(*result.reasons, reason))
+
+    def _extrapolated_share(self, estimand: Estimand, names: list[str]) -> float:
+        """Return the share of an effect of `totals` below the exposure observed, else NaN."""
+        place = (estimand.window, estimand.units)
+        if len(names) > 1 or place != (None, None) or not is_removal(estimand):
+            return nan
+        return self.learned.get("extrapolated_share", {}).get(names[0], nan)
 
 
 def advice(verdict: Identification, part: str = "total") -> str:

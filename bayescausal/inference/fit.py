@@ -33,6 +33,7 @@ from bayescausal.inference.evidence import (
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import on_model_scale
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
+from bayescausal.model.support import extrapolated_share
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.row_methods import as_method
 from bayescausal.specs.spec import Spec
@@ -271,6 +272,15 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
         return np.broadcast_to(measure(equations, estimand), (equations.draws,))
 
     return fit.evaluate(effect_at, only=edges_below(fit.spec, estimand.treatments), group=group)
+
+
+def extrapolated_share_draws(fit: Fit, estimand: Estimand) -> np.ndarray:
+    """Draws of the share of a removal's effect below the exposure observed, ``(chain, draw)``."""
+    observed = len(fit.observed.data.time)
+    return fit.evaluate(
+        lambda equations: extrapolated_share(equations, estimand, observed),
+        only=edges_below(fit.spec, estimand.treatments),
+    )
 
 
 def lift_draws(fit: Fit, test: Experiment, group: str = "posterior") -> np.ndarray:

@@ -25,7 +25,7 @@ from bayescausal.inference.evidence import (
     require_all,
     totals,
 )
-from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect
+from bayescausal.inference.fit import PLAIN, Fit, extrapolated_share_draws, lift_draws, total_effect
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
@@ -267,4 +267,11 @@ def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, 
         "first_stage": {name: f for name, f in stages.items() if f is not None},
         "z": z,
         "share": share,
+        "extrapolated_share": _extrapolated_shares(fit, estimands),
     }
+
+
+def _extrapolated_shares(fit: Fit, estimands: Mapping[str, Estimand]) -> dict[str, float]:
+    """Return the median share of each effect that lies below the exposure observed."""
+    shares = {name: extrapolated_share_draws(fit, estimand) for name, estimand in estimands.items()}
+    return {name: float(np.nanmedian(s)) for name, s in shares.items() if np.isfinite(s).any()}

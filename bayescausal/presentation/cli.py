@@ -127,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     effects.add_argument("--format", choices=("table", "csv", "json"), default="table")
     effects.set_defaults(run=_effects)
 
+    overlap = commands.add_parser("overlap", help="say how far a saved model's data show effects")
+    overlap.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    overlap.set_defaults(run=_overlap)
+
     report = commands.add_parser("report", help="write the report of a saved model")
     report.add_argument(
         "--output", type=Path, metavar="REPORT.html", help="by default beside the model"
@@ -143,8 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
-    for command in (effects, report):
+    for command in (effects, overlap, report):
         command.add_argument("model", type=Path, metavar="model.nc")
+    for command in (effects, report):
         command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
     return parser
 
@@ -236,6 +241,7 @@ def _effects(args: argparse.Namespace) -> None:
             print(f"Effects on {name}: factual against do(channel = 0), all periods.")
             print(f"low and high bound the {args.prob:.0%} credible interval.")
             print("prior_5% and prior_95%: the 90% interval of the prior alone.")
+            print("extrapolated_share: of a total effect, below the lowest exposure observed.")
             print("status: what the graph lets data tell. grade: A (randomized test) to G, or X:")
             print("not identified, the priors set the number.")
             if kind := table.attrs.get("posterior"):
@@ -244,6 +250,17 @@ def _effects(args: argparse.Namespace) -> None:
             numbers = table.select_dtypes("number").apply(lambda column: column.map(number))
             print(table.assign(**numbers).assign(p_positive=chances).to_string())
     say_everything(fit)
+
+
+def _overlap(args: argparse.Namespace) -> None:
+    fit = bc.load(args.model)
+    for outcome in fit.spec.graph.outcomes:
+        result = bc.overlap(fit, outcome=outcome)
+        table = result.to_frame().reset_index()
+        if args.format == "json":
+            print(json.dumps({"overlap": [*map(strict_row, table.to_dict("records"))]}, indent=1))
+        else:
+            print(csv_text(table, index=False) if args.format == "csv" else result)
 
 
 def _report(args: argparse.Namespace) -> None:

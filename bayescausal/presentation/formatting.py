@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bayescausal.identification.grades import Letter
-from bayescausal.thresholds import LIKELY, UNLIKELY
+from bayescausal.thresholds import EXTRAPOLATED_MOST, EXTRAPOLATED_PART, LIKELY, UNLIKELY
 
 
 def number(x: float) -> str:
@@ -159,6 +159,26 @@ def next_step(
         words += "a test of more spend would tell."
     words = f"{listed(terms)}, {words}" if terms else words
     return words[:1].upper() + words[1:]
+
+
+def extrapolated(part: float) -> str:
+    """Say how much of an effect lies below what was observed; nothing where it is little.
+
+    Examples
+    --------
+    >>> extrapolated(0.75)
+    '75% of it lies below the lowest exposure that was seen: mostly the curve, not the data.'
+    >>> extrapolated(0.3)
+    '30% of it lies below the lowest exposure that was seen, where the curve speaks.'
+    >>> extrapolated(0.1), extrapolated(math.nan)
+    ('', '')
+    """
+    if not part >= EXTRAPOLATED_PART:
+        return ""
+    text = f"{part:.0%} of it lies below the lowest exposure that was seen"
+    if part >= EXTRAPOLATED_MOST:
+        return f"{text}: mostly the curve, not the data."
+    return f"{text}, where the curve speaks."
 
 
 PLAIN = {

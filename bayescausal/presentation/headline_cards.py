@@ -9,7 +9,15 @@ from bayescausal._types import Draws, Node
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.evidence_text import judge, obstacle, proportional, remedy
-from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
+from bayescausal.presentation.formatting import (
+    chance,
+    extrapolated,
+    next_step,
+    number,
+    share,
+    standing,
+    verdict,
+)
 from bayescausal.presentation.plot_style import table_of
 from bayescausal.presentation.plots import channels_of
 from bayescausal.queries.effects import mroas
@@ -34,6 +42,7 @@ def cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
         "interval": f"{write(line['low'])} to {write(line['high'])}",
         "prior": " to ".join(write(line[end]) for end in PRIOR if end in line),
         "note": str(line.get("note", "")),
+        "extrapolated_share": float(line.get("extrapolated_share", math.nan)),
         "fixed": line["low"] == line["high"],
         "size": float(line["median"]),
         "p_above_one": p_above,
@@ -72,6 +81,7 @@ def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> lis
                 "share": quantities.get("share"),
                 "mroas": quantities.get("mroas"),
                 "linear": proportional(spec, channel, outcome),
+                "extrapolated": extrapolated(quantities["total"]["extrapolated_share"]),
                 "step": _step(fit, channel, quantities, tested, grade.conflict, prob),
                 "tests": len(tests),
             }

@@ -30,6 +30,7 @@ from bayescausal.queries.questions import (
     attributes_of,
     channels_for,
     checked_estimand,
+    extrapolated_share_of,
     grade_of,
     paid,
     ratio_coords,
@@ -91,7 +92,17 @@ def effect(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Draws
     prior = effect_draws(fit, estimand, "prior") if fit.has_prior else None
     coords = ratio_coords(values, (), estimand.scale)
     attributes = attributes_of(fit, estimand, grade)
-    return label(fit, values, (), coords, estimand.label, grades=grade, prior=prior, **attributes)
+    return label(
+        fit,
+        values,
+        (),
+        coords,
+        estimand.label,
+        grades=grade,
+        prior=prior,
+        extrapolated_share=extrapolated_share_of(fit, estimand),
+        **attributes,
+    )
 
 
 @verb
@@ -130,7 +141,7 @@ def contributions(
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome)
     start, axes = fit.data.history, tuple(range(-scm.depth, 0))
-    values, grades, prior = [], [], []
+    values, grades, prior, shares = [], [], [], []
     for name in names:
         estimand = checked_estimand(fit, incremental(name, outcome=outcome))
         grades.append(grade_of(fit, estimand, strict))
@@ -141,6 +152,8 @@ def contributions(
 
         moving_edges = edges_below(fit.spec, [name])
         values.append(fit.evaluate(added, moving_edges))
+        if total:
+            shares.append(extrapolated_share_of(fit, estimand))
         if total and fit.has_prior:
             prior.append(fit.evaluate(added, moving_edges, "prior"))
     dims, coords = ((), {}) if total else (fit.data.dims, data_coords(fit))
@@ -152,6 +165,7 @@ def contributions(
         "contribution",
         grades={"channel": grades},
         prior=np.stack(prior, axis=2) if prior else None,
+        extrapolated_share=shares or None,
         outcome=outcome,
         world="factual vs do(channel=0)",
     )
@@ -268,7 +282,7 @@ def _returns(
         raise DataError("by_unit: the data are national. Give a panel, or leave by_unit out.")
     names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
     axes = -1 if by_unit else tuple(range(-scm.depth, 0))
-    values, prior, grades, kinds = [], [], [], []
+    values, prior, grades, kinds, shares = [], [], [], [], []
     for channel in names:
         question = checked_estimand(fit, ask(channel).on(outcome))
         induces = spend == "induced" and bool(_paid_mediators(fit, channel))
@@ -279,6 +293,7 @@ def _returns(
             grade_of(fit, unit_question, strict) for unit_question in unit_questions or [question]
         ]
         grades.append(max(unit_grades, key=lambda grade: grade.letter))  # the weakest
+        shares.append(extrapolated_share_of(fit, question))
         own_spend = net(spend_path(scm, question), axes)
         own_spend = np.where(own_spend == 0, np.nan, own_spend)
         return_draws = _return_draws(fit, question, own_spend, induces, axes)
@@ -302,6 +317,7 @@ def _returns(
         name,
         grades={"channel": grades},
         prior=np.stack(prior, axis=2) if prior else None,
+        extrapolated_share=shares,
         outcome=outcome,
         spend=spend,
         window=window_in_words(data, question),
@@ -403,5 +419,6 @@ def decompose(fit: Fit, estimand: Estimand | str, *, strict: bool = False) -> Dr
         estimand.label,
         grades={"path": grades},
         prior=prior,
+        extrapolated_share=[extrapolated_share_of(fit, estimand), np.nan, np.nan],
         **attributes_of(fit, estimand, weak, paths[grades.index(weak)]),
     )

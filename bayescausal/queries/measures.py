@@ -24,6 +24,7 @@ from bayescausal.model.scm import SCM, Equations
 from bayescausal.queries.questions import (
     channels_for,
     checked_estimand,
+    extrapolated_share_of,
     grade_of,
     ratio_coords,
     worth_in_words,
@@ -124,7 +125,7 @@ def business_measures(
     names = channels_for(fit, channels, outcome, credited(fit.spec, outcome, fit.data.spend))
     first_question = incremental(names[0], outcome=outcome, window=window, units=units)
     places = _places(fit, checked_estimand(fit, first_question), by)
-    grades, values = [], []
+    grades, values, shares = [], [], []
     spends = {v: [_spend(scm, _removal(place, v)) for place in places.values()] for v in names}
     paid = np.nansum([*spends.values()], axis=0)
     for name in names:
@@ -132,6 +133,7 @@ def business_measures(
         grades.append(
             max((grade_of(fit, q, strict) for q in questions), key=lambda grade: grade.letter)
         )
+        shares.append([extrapolated_share_of(fit, question) for question in questions])
         pulses = questions if by == "unit" else questions[:1]  # one pulse, whatever the window
         measures_at = partial(
             _channel_measures,
@@ -159,6 +161,9 @@ def business_measures(
         },
         "business measures",
         grades={"channel": grades},
+        extrapolated_share=[row[0] for row in shares]
+        if by is None
+        else [*zip(*shares, strict=True)],
         outcome=outcome,
         margin=float(margin),
         value=worth_in_words(fit, outcome),

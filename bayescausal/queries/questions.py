@@ -14,9 +14,9 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.grades import Letter
 from bayescausal.identification.ladder import Grade
-from bayescausal.identification.question import as_estimand
+from bayescausal.identification.question import as_estimand, is_removal
 from bayescausal.inference.evidence import advice, reachable
-from bayescausal.inference.fit import Fit
+from bayescausal.inference.fit import Fit, extrapolated_share_draws
 from bayescausal.model.contrast import scope, window_in_words
 
 
@@ -133,6 +133,20 @@ def attributes_of(
     if grade.letter == Letter.X:
         attributes["advice"] = advice(fit.evidence.verdict(estimand), part)
     return attributes
+
+
+def extrapolated_share_of(fit: Fit, estimand: Estimand) -> float:
+    """Return the median share of an effect below the lowest exposure observed.
+
+    Of effects that take treatments away; NaN for others, and where no draw has an effect.
+    """
+    if not is_removal(estimand):
+        return float("nan")
+    known = fit.evidence.grade(estimand).extrapolated_share  # of all periods, worked out by `fit`
+    if fit.observed is fit and np.isfinite(known):
+        return known
+    shares = extrapolated_share_draws(fit, estimand)
+    return float(np.nanmedian(shares)) if np.isfinite(shares).any() else float("nan")
 
 
 def paid(fit: Fit, outcome: Node) -> tuple[Node, ...]:

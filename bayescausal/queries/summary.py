@@ -20,7 +20,7 @@ PRIOR_BESIDE = "prior_beside"
 the prior of a return would stand beside that return less one; `summarize` then leaves it out."""
 
 PRIOR_COORDS = (*PRIOR, PRIOR_BESIDE)
-_SAID = (*PRIOR_COORDS, "status", "grade", "note", "denominator")
+_SAID = (*PRIOR_COORDS, "extrapolated_share", "status", "grade", "note", "denominator")
 COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
 
@@ -44,10 +44,12 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         ``median, mean, sd, low, high, p_positive``, and what the draws say of each row: for
         effects ``status`` and ``grade``, what the graph lets data tell and what the number rests
         on; ``prior_5%`` and ``prior_95%``, the central 90 percent of the prior alone (whatever
-        ``prob`` is): where ``low`` and ``high`` are much the same, the data have said little; and
-        where a number has no value a ``note``. For `payoffs` what each plan spends, the largest
-        mean first, as that is the expected payoff. When the fit has not converged, or a number is
-        not identified, the columns are headed by that.
+        ``prob`` is): where ``low`` and ``high`` are much the same, the data have said little;
+        ``extrapolated_share``, the share of a total effect below the lowest exposure that was
+        observed, where the curve speaks and not the data; and where a number has no value a
+        ``note``. For `payoffs` what each plan spends, the largest mean first, as that is the
+        expected payoff. When the fit has not converged, or a number is not identified, the columns
+        are headed by that.
 
     Raises
     ------

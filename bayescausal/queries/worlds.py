@@ -31,6 +31,7 @@ def label(
     *,
     grades: Mapping[str, Sequence[Grade]] | Grade | None = None,
     prior: np.ndarray | None = None,
+    extrapolated_share: float | Sequence[Any] | None = None,
     **attrs: Any,
 ) -> Draws:
     """Label draws with dims, the grade of what they rest on, and whether the fit converged.
@@ -40,7 +41,8 @@ def label(
 
     ``grades`` is the grade of all draws, or by dim one for each label of it; they become the
     coords ``status`` and ``grade``. ``prior`` are draws of the same numbers from the prior alone,
-    ``(chain, draw, ...)``, whose central 90 percent become coords.
+    ``(chain, draw, ...)``, whose central 90 percent become coords. ``extrapolated_share`` is that
+    of the effect, or along the first of ``dims`` that of each, below the exposure observed.
     """
     chains, draws = fit.shape
     state = fit.convergence
@@ -56,6 +58,9 @@ def label(
         array = array.assign_coords(
             status=(dim, [g.status for g in several]), grade=(dim, [g.letter for g in several])
         )
+    shares = np.asarray(np.nan if extrapolated_share is None else extrapolated_share, dtype=float)
+    if not np.isnan(shares).all():
+        array = array.assign_coords(extrapolated_share=(dims[: shares.ndim], shares))
     if prior is not None:
         array = array.assign_coords(prior_coords(values, prior, dims))
     array.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}

@@ -135,7 +135,12 @@ def check_graph(
     setting = Setting(_without_holes(data, table), Compiled(claims), columns, memory, level)
     exposures = _treatments(data, graph, claims, treatments)
     rows = [_independence(setting, claim, companion_tests, seed) for claim in setting.claims]
-    rows += [_future(setting, x, y) for y in claims.outcomes for x in exposures if x != y]
+    rows += [
+        _future(setting, treatment, outcome)
+        for outcome in claims.outcomes
+        for treatment in exposures
+        if outcome in claims.descendants(treatment) and outcome != treatment
+    ]
     rows = [_with_hint(setting, row, data, terms) for row in _corrected(rows)]
     rows += _edges(setting)
     return GraphCheck(
@@ -302,18 +307,14 @@ def _treatments(
     claims: Graph,
     treatments: Sequence[str] | None,
 ) -> list[str]:
-    """Return the treatments that reach an outcome."""
+    """Return the treatments among the observed nodes."""
     if treatments is not None:
         names = checks.names("check_graph: treatments", treatments, claims.observed)
     elif isinstance(graph, Spec):
         names = [*graph.treatments]
     else:
         names = [*data.spend] if isinstance(data, Dataset) else []
-    return [v for v in names if v in claims.observed and _reaches(claims, v)]
-
-
-def _reaches(graph: Graph, node: str) -> bool:
-    return any(y in graph.descendants(node) for y in graph.outcomes)
+    return [v for v in names if v in claims.observed]
 
 
 def _notes(setting: Setting) -> Iterator[str]:

@@ -84,6 +84,7 @@ def test_help_answers_at_once(argv):
         "workshop",
         "fit",
         "effects",
+        "overlap",
         "decompose",
         "forecast",
         "plan",
@@ -391,7 +392,8 @@ def test_effects_as_a_table_are_readable(model, example_fit, capsys):
     cells = [number(roas[k]) for k in ("median", "mean", "sd", "low", "high")]
     prior = [number(roas[k]) for k in ("prior_5%", "prior_95%")]
     said = [*roas["status"].split(), roas["grade"]]
-    assert ["roas", *cells, f"{roas['p_positive']:.3f}", *prior, *said] in rows
+    share = number(roas["extrapolated_share"])
+    assert ["roas", *cells, f"{roas['p_positive']:.3f}", *prior, share, *said] in rows
     assert "90% credible interval" in out
 
 

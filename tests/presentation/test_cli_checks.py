@@ -1,4 +1,4 @@
-"""`bayescausal check-graph`: the page, the table, and an exit code for a graph that is rejected."""
+"""`bayescausal check-graph` and `overlap`: pages, tables, an exit code for a rejected graph."""
 
 import io
 import json
@@ -46,3 +46,12 @@ def test_strict_exits_with_1_when_the_graph_is_rejected(config, example, capsys)
     out, err = capsys.readouterr()
     assert "contradicted" in out
     assert err.startswith("bayescausal: The data reject the graph")
+
+
+def test_overlap_of_a_saved_model(example_fit, tmp_path, capsys):
+    path = str(example_fit.save(tmp_path / "model.nc"))
+    assert main(["overlap", path]) == 0
+    assert capsys.readouterr().out == f"{bc.overlap(example_fit)!r}\n"
+    assert main(["overlap", path, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["overlap"]
+    assert {(row["channel"], row["light"]) for row in rows} >= {("tv", "green"), ("search", "red")}

@@ -384,6 +384,19 @@ def test_feedback_implies_no_independence_and_its_edges_are_tested():
     assert only(check, "sales -> tv @ 1").finding == Finding.SUPPORTED
 
 
+def test_of_several_outcomes_each_has_the_controls_of_what_reaches_it():
+    data = media(6).assign(visits=remembering(np.random.default_rng(9), 0.5, 156))
+    text = f"{RIGHT}\nradio -> visits"
+    claims = bc.Graph.parse(text, outcome=["sales", "visits"])
+    check = bc.check_graph(data, claims, treatments=["tv", "radio"], companions=())
+    controls = {r.claim.split(" | ")[0] for r in check.rows if r.kind == Kind.FUTURE}
+    assert controls == {
+        "later tv _||_ sales",
+        "later radio _||_ sales",
+        "later radio _||_ visits",
+    }
+
+
 def test_memory_can_be_an_edge():
     data = media(6)
     check = bc.check_graph(data, graph(f"{RIGHT}\nsales -> sales @ 1"), companions=())
