@@ -127,19 +127,25 @@ def sheet_with(
 def panel_on(
     fit: Fit, ax: Axes | None, *, height: float, title: str, subtitle: str
 ) -> tuple[Figure, Axes]:
+    """Open a figure of one panel, as `panel_with`, that says what is wrong with the fit."""
+    return panel_with(_alarm(fit), ax, height=height, title=title, subtitle=subtitle)
+
+
+def panel_with(
+    alarm: str, ax: Axes | None, *, height: float, title: str, subtitle: str
+) -> tuple[Figure, Axes]:
     """Open a figure of one panel; or take the axes of the caller, who gets the title above them.
 
-    What is wrong with the fit is said in red in either case.
+    An alarm, if there is one, is said in red in either case.
     """
     if ax is None:
-        sheet, axes = sheet_with(fit, 1, 1, height=height, title=title, subtitle=subtitle)
-        return sheet, axes[0]
+        sheet = blank_sheet(height, title=title, subtitle=subtitle, alarm=alarm)
+        return sheet, panels(sheet, 1, 1)[0]
     figure = ax.get_figure(root=True) if ax.get_figure() else None
     if figure is None:
         raise SpecError("ax= was taken out of its figure. Give axes that belong to a figure.")
-    state = fit.convergence
-    text = title if state.converged else f"{title}\n{textwrap.fill(str(state), 60)}"
-    head = ax.set_title(text, color=INK if state.converged else RED)
+    text = f"{title}\n{textwrap.fill(alarm, 60)}" if alarm else title
+    head = ax.set_title(text, color=RED if alarm else INK)
     for words in (head, ax.xaxis.label, ax.yaxis.label):  # made before our style was on
         words.set_parse_math(False)
     return figure, ax
@@ -158,9 +164,11 @@ def panels(sheet: Figure, count: int, columns: int, **share: Any) -> list[Axes]:
 
 def open_sheet(fit: Fit, height: float, *, title: str, subtitle: str) -> Figure:
     """Open a figure whose head says what is shown, and whether the fit has converged."""
-    state = fit.convergence
-    alarm = "" if state.converged else str(state)
-    return blank_sheet(height, title=title, subtitle=subtitle, alarm=alarm)
+    return blank_sheet(height, title=title, subtitle=subtitle, alarm=_alarm(fit))
+
+
+def _alarm(fit: Fit) -> str:
+    return "" if fit.convergence.converged else str(fit.convergence)
 
 
 def blank_sheet(height: float, *, title: str, subtitle: str, alarm: str = "") -> Figure:

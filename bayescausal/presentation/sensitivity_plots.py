@@ -19,6 +19,7 @@ from bayescausal.presentation.plot_style import (
     SOFT,
     blank_sheet,
     draw_band,
+    panel_with,
     panels,
     styled,
 )
@@ -125,21 +126,16 @@ def plot_tipping_point(
     """
     advice = "Write plot_tipping_point(tipping_point(fit, 'tv'))."
     checks.instance("plot_tipping_point", tipping, TippingPoint, advice)
-    if ax is None:
-        sheet: Figure = blank_sheet(
-            3.2,
-            title=f"Effect of {tipping.channel} on {tipping.outcome}, were there a hidden driver",
-            subtitle=f"Median and {tipping.prob:.0%} interval by the correlation that it makes "
-            "between the errors of the two; zero is the graph as it is drawn. Diamonds: fitted "
-            "again; where there is no line it is not known. Priors, tests and curves hold the "
-            "effect here; they do not in a robustness value.",
-            alarm=tipping.problem,
-        )
-        (ax,) = panels(sheet, 1, 1)
-    elif (figure := ax.get_figure(root=True)) is not None:
-        sheet = figure
-    else:
-        raise SpecError("ax= was taken out of its figure. Give axes that belong to a figure.")
+    sheet, ax = panel_with(
+        tipping.problem,
+        ax,
+        height=3.2,
+        title=f"Effect of {tipping.channel} on {tipping.outcome}, were there a hidden driver",
+        subtitle=f"Median and {tipping.prob:.0%} interval by the correlation that it makes "
+        "between the errors of the two; zero is the graph as it is drawn. Diamonds: fitted "
+        "again; where there is no line it is not known. Priors, tests and curves hold the "
+        "effect here; they do not in a robustness value.",
+    )
     known = tipping.table[tipping.table["median"].notna()]
     draw_band(ax, known.index, known)
     again = known[known["source"] == REFITTED]

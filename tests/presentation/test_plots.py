@@ -29,14 +29,19 @@ PLOTS = {
     )
 }
 EVERY = [name for name in bc.__all__ if name.startswith("plot_")]
-ONE_PANEL = {"plot_fit", "plot_forecast", "plot_roas"}
+ONE_PANEL = {"plot_fit", "plot_forecast", "plot_roas", "plot_tipping_point"}
 OTHER = {  # what is drawn is no fit of national data
+    "plot_allocation": "allocation",
     "plot_augmentation": "rows",
     "plot_decomposition": "parts",
     "plot_evidence": "bought",
     "plot_geo_test": "geo",
+    "plot_graph_check": "graph_check",
     "plot_reconciliation": "held_out",
     "plot_roas_by_unit": "panel_of_three",
+    "plot_sensitivity": "robustness",
+    "plot_specification_curve": "two_specs",
+    "plot_tipping_point": "tipping",
 }
 WITH_INTERVALS = sorted(set(PLOTS) - {"plot_diagnostics"})
 pytestmark = pytest.mark.xdist_group("plots")  # one worker: `sheets` are drawn once
@@ -94,6 +99,42 @@ def bought():
 
 
 @pytest.fixture(scope="module")
+def allocation(example_fit):
+    return bc.optimize(example_fit, draws=50, seed=1)
+
+
+@pytest.fixture(scope="module")
+def graph_check(example):
+    return bc.check_graph(example.data, example.spec.graph, seed=1)
+
+
+@pytest.fixture(scope="module")
+def robustness(example_fit):
+    return bc.sensitivity(example_fit)
+
+
+@pytest.fixture(scope="module")
+def two_specs():
+    """Tables as `specification_curve` returns them: refits take too long here."""
+    names = [("as fitted", "tv"), ("other", "tv")]
+    index = pd.MultiIndex.from_tuples(names, names=["spec", "effect"])
+    numbers = {"median": [7.0, 6.0], "low": [5.0, 4.0], "high": [9.0, 8.0], "per_spend": [1.2, 1.1]}
+    table = pd.DataFrame(numbers | {"rank": 1, "elpd": [-9.0, -8.0], "converged": True}, index)
+    shares = {"sign": 1.0, "clear": 1.0, "rank": 1.0, "lowest": 6.0, "highest": 7.0}
+    agreement = pd.DataFrame(shares, pd.Index(["tv"], name="effect"))
+    return bc.SpecificationCurve(table, agreement, (), {}, 0.9)
+
+
+@pytest.fixture(scope="module")
+def tipping():
+    """A table as `tipping_point` returns it."""
+    index = pd.Index([-0.1, 0.0, 0.1], name="correlation")
+    columns = {"median": [9.0, 7.0, 2.0], "low": [6.0, 4.0, -1.0], "high": [12.0, 10.0, 5.0]}
+    table = pd.DataFrame(columns | {"p_break_even": np.nan, "source": "reweighted"}, index=index)
+    return bc.TippingPoint("tv", "sales", table, 0.9)
+
+
+@pytest.fixture(scope="module")
 def geo():
     sales = geo_cases.panel(np.random.default_rng(1), 3, 12)
     frame, units = geo_cases.as_frame(sales), ["g00", "g01", "g02"]
@@ -148,7 +189,7 @@ def test_a_public_plot_returns_its_figure_and_draws_one_panel_where_it_is_told(r
         assert right.get_title(loc="left") in head(figure)
 
 
-@pytest.mark.parametrize("name", sorted(ONE_PANEL))
+@pytest.mark.parametrize("name", sorted(ONE_PANEL - {"plot_tipping_point"}))
 def test_a_panel_of_the_user_says_that_a_fit_has_not_converged(panel_of_three, name):
     ax = Figure().subplots()
     plot_of(name)(unconverged(panel_of_three), ax=ax)
