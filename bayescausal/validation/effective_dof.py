@@ -79,8 +79,8 @@ def effective_dof(treatment: np.ndarray, residuals: np.ndarray, basis: np.ndarra
     Notes
     -----
     Of true nulls with treatment, controls and errors AR(1), 12 regressors and 104 weeks (600 worlds
-    each) a nominal 5 percent test rejects 5, 5, 8 and 10 percent at 0, 0.5, 0.8 and 0.95, and 5,
-    13, 32 and 51 with rows in place of these: tests/validation/test_effective_dof.py.
+    each) a nominal 5 percent test rejects 3, 5, 7 and 8 percent at 0, 0.5, 0.8 and 0.95, and 3,
+    12, 31 and 45 with rows in place of these: benchmarks/RESULTS.md.
     """
     units, periods, columns = basis.shape
     rows = units * periods - columns

@@ -35,7 +35,7 @@ REWEIGHTED, REFITTED, UNKNOWN = "reweighted", "refitted", "not known"
 
 _GRID = tuple(float(rho) for rho in np.linspace(-0.6, 0.6, 25).round(3))
 _LARGEST = 0.95
-_TARGET = 0.95  # acceptance of the sampler where errors share causes, as in `fit`
+_TUNE, _DRAWS, _TARGET = 400, 1000, 0.95  # of the sampler where errors share causes
 _COLUMNS = ["median", "mean", "low", "high", "p_positive", "p_break_even", "k", "ess", "source"]
 
 
@@ -139,10 +139,11 @@ def nearest_crossing(margin: pd.Series) -> float | None:
     for side in (known[known.index >= 0], known[known.index <= 0][::-1]):
         rho, value = side.index.to_numpy(dtype=float), side.to_numpy(dtype=float)
         gone = np.flatnonzero(value <= 0)
-        if len(gone):
-            k = max(int(gone[0]), 1)
-            part = value[k - 1] / (value[k - 1] - value[k]) if gone[0] else 0.0
+        if len(gone) and (k := int(gone[0])):
+            part = value[k - 1] / (value[k - 1] - value[k])
             crossings.append(round(float(rho[k - 1] + part * (rho[k] - rho[k - 1])), 12))
+        elif len(gone):
+            crossings.append(float(rho[0]))
     return min(crossings, key=abs, default=None)
 
 
@@ -257,8 +258,11 @@ def _open_fit(fit: Fit, channel: Node, outcome: Node, seed: int) -> Fit:
 
 
 def _settings(fit: Fit) -> Settings:
+    """Return the settings of the fit, or those that `fit` takes where errors share causes."""
     settings = Settings.from_dict(fit.info["settings"])
-    return replace(settings, progress=False, target_accept=max(settings.target_accept, _TARGET))
+    least = {"tune": _TUNE, "draws": _DRAWS, "target_accept": _TARGET}
+    longer = {key: max(getattr(settings, key), value) for key, value in least.items()}
+    return replace(settings, progress=False, **longer)
 
 
 def _grid(correlations: Sequence[float]) -> list[float]:
@@ -314,9 +318,11 @@ def _margin(table: pd.DataFrame) -> pd.Series:
 def _unanswered(table: pd.DataFrame) -> float | None:
     """Return the next correlation to fit, outward where the effect shrinks; None at an answer."""
     known = table["median"].dropna()
-    if nearest_crossing(_margin(table)) is not None or len(known) < 2:
+    if 0.0 not in known.index:
+        return 0.0
+    if nearest_crossing(_margin(table)) is not None:
         return None
     shrinks_upward = _sign(table) * (known.iloc[-1] - known.iloc[0]) < 0
-    if shrinks_upward:
+    if shrinks_upward or len(known) == 1:
         return next((float(r) for r in table.index[table.index > known.index.max()]), None)
     return next((float(r) for r in table.index[table.index < known.index.min()][::-1]), None)

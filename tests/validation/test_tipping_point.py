@@ -135,6 +135,7 @@ def test_where_weights_fail_there_are_no_numbers(free):
         ([1, 1, -0.5, 1, 1], 0.0),
         ([np.nan, -1, 1, np.nan, -1], -0.05),
         ([1, 1, 0.0, 1, 1], 0.0),
+        ([np.nan, np.nan, -1, 1, 1], 0.0),
     ],
 )
 def test_the_nearest_crossing(margin, crossing):
