@@ -24,6 +24,7 @@ import numpy as np
 from blackjax.mcmc.hmc import HMCState
 from blackjax.mcmc.nuts import build_kernel
 from blackjax.optimizers.dual_averaging import DualAveragingState, dual_averaging
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bayescausal.errors import BayesCausalError
@@ -330,9 +331,13 @@ def _start(
 
 @contextmanager
 def _bar(settings: Settings) -> Iterator[Callable[[_Block], _Block]]:
-    """Show a bar, if it is wanted, that moves by the draws of each block that passes through."""
+    """Show a bar, if it is wanted, that moves by the draws of each block that passes through.
+
+    It is written to the standard error, by a console of its own: fits may run beside each other.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, disable=not settings.progress) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not settings.progress) as progress:
         task = progress.add_task("Sampling", total=settings.tune + settings.draws)
 
         def moved(block: _Block) -> _Block:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -146,3 +148,12 @@ def test_a_density_that_is_nowhere_finite_is_refused():
     density = compile_jax(model)
     with pytest.raises(BayesCausalError, match="not finite where chains start"):
         drawn(density, start=nuts.Coordinates(np.zeros(1), np.eye(1)), draws=5, tune=5)
+
+
+def test_bars_are_written_to_the_standard_error_and_may_run_beside_each_other(density, capsys):
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda seed: drawn(density, seed, draws=300, progress=True), (1, 2)))
+    assert [run.draws.shape for run in runs] == [(4, 300, 3)] * 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Sampling" in said.err
