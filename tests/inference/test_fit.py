@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
         bc.build(spec, data)
         print("ready", flush=True)
         fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2,
-                     progress=False, sampler="{sampler}")
+                     target_accept=0.999, progress=False, sampler="{sampler}")
         print("kept", fit.shape[1], fit.convergence, flush=True)
     """)
     process = subprocess.Popen(
