@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,7 @@ def fit_many(
     folder, seed = as_path(folder), checks.seed("seed", seed)
     progress = checks.flag("progress", progress)
     _check(jobs)
+    checks.check_keys(settings, ("strict", *(f.name for f in fields(Settings))), "fit_many")
     Settings.from_dict(settings)
     folder.mkdir(parents=True, exist_ok=True)
     digests = {name: _digest(*job, seed, settings) for name, job in jobs.items()}

@@ -229,17 +229,21 @@ def sample(
     rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), settings.chains)
     chains = [_start(evaluate, coordinates, rng) for _ in keys]
     kept: list[_Block] = []
-    warmup_steps, lengths = 0, windows(settings.tune)
+    warmup_steps = 0
+    *learning, last = windows(settings.tune)
     with _bar(settings) as moved, ThreadPoolExecutor(min(settings.chains, cores())) as pool:
         walk = _Walk(program, numbers, coordinates, chains, list(keys), settings, pool)
-        for length in lengths:
-            window = joined([moved(block) for block in walk.blocks(length, tuning=True)])
-            warmup_steps += int(window["n_steps"].sum())
-            walk.share_step()
-            if length is not lengths[-1]:
-                walk.learn(*(window[name][:, length // 3 :] for name in ("position", "slope")))
         try:
+            for length in learning:
+                window = joined([moved(block) for block in walk.blocks(length, tuning=True)])
+                warmup_steps += int(window["n_steps"].sum())
+                walk.share_step()
+                walk.learn(*(window[name][:, length // 3 :] for name in ("position", "slope")))
+            for block in walk.blocks(last, tuning=True):
+                warmup_steps += int(moved(block)["n_steps"].sum())
+            walk.share_step()
             for block in walk.blocks(settings.draws, tuning=False):
+                del block["slope"]
                 kept.append(moved(block))
         except KeyboardInterrupt:
             if not kept:

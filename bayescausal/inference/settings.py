@@ -67,7 +67,8 @@ class Settings:
     def from_dict(cls, saved: Mapping[str, Any]) -> Settings:
         """Read what `to_dict` wrote, also before blackjax took the place of nutpie on JAX."""
         known = {f.name: saved[f.name] for f in fields(cls) if f.name in saved}
-        return cls(**known | ({"sampler": "blackjax"} if saved.get("engine") == "jax" else {}))
+        was_nutpie_on_jax = (saved.get("sampler"), saved.get("engine")) == ("nutpie", "jax")
+        return cls(**known | ({"sampler": "blackjax"} if was_nutpie_on_jax else {}))
 
     def require_memory(self, parameters: int) -> None:
         """Raise when so many draws of so many numbers do not fit into memory."""

@@ -109,6 +109,20 @@ def test_wrong_settings_advise(wrong, said):
         Settings(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("saved", "now"),
+    [
+        ({"sampler": "nutpie", "engine": "jax"}, "blackjax"),
+        ({"sampler": "nutpie", "engine": "numba"}, "nutpie"),
+        ({"sampler": "pymc", "engine": "jax"}, "pymc"),
+    ],
+)
+def test_settings_of_before_are_read(saved, now):
+    """An engine was written down whichever sampler ran; it was that of nutpie."""
+    read = Settings.from_dict(saved | {"draws": 70, "backend": "auto", "mass_matrix": "auto"})
+    assert (read.sampler, read.draws) == (now, 70)
+
+
 def test_a_missing_sampler_names_the_extra(small, monkeypatch):
     monkeypatch.setattr("bayescausal.inference.sample.find_spec", lambda name: None)
     with pytest.raises(BayesCausalError, match=r"bayescausal\[samplers\]"):

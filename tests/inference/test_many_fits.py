@@ -110,6 +110,12 @@ def test_jobs_that_are_none_are_refused(jobs, said, tmp_path):
         bc.fit_many(jobs, tmp_path, **QUICK)
 
 
+def test_a_setting_that_fit_does_not_have_is_refused_at_once(tmp_path):
+    with pytest.raises(SpecError, match="drawz"):
+        bc.fit_many(JOBS, tmp_path / "none", drawz=10)
+    assert not (tmp_path / "none").exists()
+
+
 def dies(*arguments):
     """Die as a worker does that is out of memory, once, after the first job has been written."""
     folder, name = arguments[2], arguments[3]
