@@ -7,8 +7,9 @@ S has 179 weeks and 2 channels, S5 156 and 5, S20 156 and 20; M has 20 units and
 units and 10 channels. Data are like PyMC-Marketing's example: weekly, saturating media with
 carry-over, trend and season, simulated by `bayescausal.simulate`. Every row is a process of its
 own (`one_fit.py`), from its start to a posterior with R-hat at most 1.01 and a bulk ESS of 400 of
-every contribution; the cache of compiled models is empty for the first, and left by it for the
-second. ``refit`` is another fit in that process, to the same weeks with other sales.
+every contribution; the caches of XLA, PyTensor and numba are empty for the first, and left by it
+for the second, for both packages. ``refit`` is another fit in that process, to the same weeks with
+other sales.
 
 ``--against pymc-marketing`` fits S, S5 and S20 in that package too, by `rival.py` in the
 environment of the interpreter PYTHON, in turns: ours and theirs, then theirs and ours. It has the
@@ -110,7 +111,11 @@ def deviations(name: str, units: int, rng: np.random.Generator) -> dict[str, Any
 
 def timed(command: list[str], cache: Path) -> dict:
     """Run a worker and read the numbers that it prints last."""
-    environment = {**os.environ, "BAYESCAUSAL_CACHE": str(cache)}
+    environment = {
+        **os.environ,
+        "BAYESCAUSAL_CACHE": str(cache / "xla"),
+        "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(done.stderr[-3000:])
@@ -149,10 +154,10 @@ def main() -> None:
                 if rivals:
                     subprocess.run([*ours, "--write", str(data)], check=True)
                     theirs = [str(chosen.python), str(HERE / "rival.py"), str(data)]
-                    calls["theirs"] = theirs
+                    calls |= {"theirs": theirs, "theirs, second process": theirs}
                 names = list(calls)
                 if pair % 2:
-                    names = [names[-1], *names[:-1]]
+                    names = [*names[2:], *names[:2]]
                 numbers = {name: timed(calls[name], Path(folder) / "cache") for name in names}
                 for name in names:
                     print(row(f"{size} {name}", numbers[name]), flush=True)
@@ -165,12 +170,14 @@ def main() -> None:
 
 def compared(numbers: dict) -> dict[str, float]:
     """Ratios of ours to theirs, of times by CPU and wall."""
-    ours, second, theirs = (numbers[k] for k in ("ours", "ours, second process", "theirs"))
+    ours, theirs = numbers["ours"], numbers["theirs"]
+    second = [numbers[f"{name}, second process"] for name in ("ours", "theirs")]
     a, b = ours["fits"], theirs["fits"]
     return {
         "cold, wall": ours["whole_wall"] / theirs["whole_wall"],
         "cold, cpu": ours["whole_cpu"] / theirs["whole_cpu"],
-        "second process, wall": second["whole_wall"] / theirs["whole_wall"],
+        "second process, wall": second[0]["whole_wall"] / second[1]["whole_wall"],
+        "second process, cpu": second[0]["whole_cpu"] / second[1]["whole_cpu"],
         "refit, wall": a[1]["wall"] / b[1]["wall"],
         "refit, cpu": a[1]["cpu"] / b[1]["cpu"],
         "ESS per second of sampling": (a[0]["ess"] / a[0]["sampling"])
