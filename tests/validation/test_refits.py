@@ -62,7 +62,7 @@ NAMES = tuple(str(test.name) for test in TESTS)
 @pytest.fixture(scope="module")
 def kept():
     """The density of the model with all tests, whose data are arguments."""
-    return compile_jax(bc.build(FULL, DATA), keep=lift_data(FULL, DATA))
+    return compile_jax(bc.build(FULL, DATA))
 
 
 @pytest.fixture(scope="module")
