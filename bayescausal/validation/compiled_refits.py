@@ -16,6 +16,7 @@ from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.lifts import lift_data
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
 
@@ -59,7 +60,8 @@ class Refits:
         if settings.sampler != "blackjax" or not alike:
             return fit_with(settings, spec, fit.data, seed)
         sampler = whitened(self._density(), arguments)
-        return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
+        scm = compile_scm(spec, fit.data)
+        return sampled(scm, sampler, fit.theta("prior"), settings, seed)
 
 
 def spec_without(spec: Spec, names: Collection[str]) -> Spec:
