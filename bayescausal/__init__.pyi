@@ -80,6 +80,10 @@ from .identification.ladder import (
     grade as grade,
 )
 from .validation.graph_check import GraphCheck as GraphCheck
+from .validation.checkup import (
+    Checkup as Checkup,
+    check as check,
+)
 from .validation.independence import check_graph as check_graph
 from .validation.second_opinion import (
     SecondOpinion as SecondOpinion,

@@ -22,6 +22,7 @@ from bayescausal import presentation
 from bayescausal._files import csv_text, try_target, write_file
 from bayescausal.errors import (
     BayesCausalError,
+    CheckFailed,
     FileError,
     GraphRejected,
     NotConverged,
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("bayescausal: interrupted", file=sys.stderr)
             return 130
-        except (NotIdentified, GraphRejected) as error:
+        except (NotIdentified, GraphRejected, CheckFailed) as error:
             return _fail(str(error), code=1)
         except BayesCausalError as error:
             return _fail(str(error))
@@ -131,11 +132,18 @@ def _parser() -> argparse.ArgumentParser:
     overlap.add_argument("--format", choices=("table", "csv", "json"), default="table")
     overlap.set_defaults(run=_overlap)
 
+    check = commands.add_parser("check", help="print the graded page of checks of a saved model")
+    check.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    check.add_argument("--seed", type=_seed, metavar="N", help="makes the refits repeatable")
+    check.add_argument("--strict", action="store_true", help="exit with 1 when a check fails")
+    check.set_defaults(run=_check)
+
     report = commands.add_parser("report", help="write the report of a saved model")
     report.add_argument(
         "--output", type=Path, metavar="REPORT.html", help="by default beside the model"
     )
     report.add_argument("--title")
+    report.add_argument("--check", action="store_true", help="with the page of checks")
     report.set_defaults(run=_report)
 
     add_decisions(commands)
@@ -147,7 +155,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
-    for command in (effects, overlap, report):
+    for command in (check, report):
+        command.add_argument(
+            "--budget",
+            type=float,
+            default=240.0,
+            metavar="SECONDS",
+            help="of checks; 240 by default",
+        )
+    for command in (effects, overlap, check, report):
         command.add_argument("model", type=Path, metavar="model.nc")
     for command in (effects, report):
         command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
@@ -263,10 +279,23 @@ def _overlap(args: argparse.Namespace) -> None:
             print(csv_text(table, index=False) if args.format == "csv" else result)
 
 
+def _check(args: argparse.Namespace) -> None:
+    page = bc.check(bc.load(args.model), budget=args.budget, seed=args.seed)
+    table = page.to_frame()
+    if args.format == "json":
+        print(json.dumps({"status": page.status, "rows": table.to_dict("records")}, indent=1))
+    else:
+        print(csv_text(table, index=False) if args.format == "csv" else repr(page))
+    if args.strict and page.status == "fail":
+        failed = ", ".join(dict.fromkeys(row.name for row in page.with_status("fail")))
+        raise CheckFailed(f"A check failed: {failed}. The page says what to do.")
+
+
 def _report(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
     path = args.output or args.model.with_name("report.html")
-    print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
+    page = bc.check(fit, budget=args.budget) if args.check else None
+    print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title, checkup=page)}")
     say_everything(fit)
 
 

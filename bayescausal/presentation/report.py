@@ -53,9 +53,11 @@ from bayescausal.presentation.plots import (
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.summary import PRIOR_COORDS, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
+from bayescausal.validation.checkup import CAVEAT, Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 from bayescausal.validation.sensitivity import Sensitivity
+from bayescausal.validation.status import Status
 
 type Rows = list[dict[str, Any]]
 
@@ -79,6 +81,7 @@ def report(
     title: str | None = None,
     evidence: pd.DataFrame | Sequence[pd.DataFrame] = (),
     reconciliation: Reconciliation | None = None,
+    checkup: Checkup | None = None,
 ) -> Path:
     """Write one HTML file that needs no network, no script and no other file.
 
@@ -100,6 +103,8 @@ def report(
         What `evidence` found of one effect or several: it samples, so it is not asked here.
     reconciliation : Reconciliation, optional
         What `reconcile` found of tests that were held out.
+    checkup : Checkup, optional
+        The page of `check`: it takes its time, so it is not asked here.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def report(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(
-            **_page(fit, prob, title), **figures
+            **_page(fit, prob, title), **figures, checkup=_checkup_section(checkup)
         )
     write_file(path, page)
     if not fit.convergence.converged:
@@ -388,6 +393,13 @@ def _test_figures(
         "bought": precision,
         "held_out": _figure(plot_reconciliation(reconciliation), reconciliation.sentence),
     }
+
+
+def _checkup_section(checkup: Checkup | None) -> dict[str, Any] | None:
+    if checkup is None:
+        return None
+    rows = [row for status in reversed(Status) for row in checkup.with_status(status)]
+    return {"sentence": checkup.sentence, "rows": rows, "caveat": CAVEAT}
 
 
 def _figure(sheet: Figure, alt: str) -> dict[str, Any]:
