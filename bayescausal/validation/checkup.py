@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from itertools import product
 
@@ -16,7 +17,6 @@ from bayescausal import checks
 from bayescausal._display import wrapped
 from bayescausal._types import Node
 from bayescausal.errors import BayesCausalError, SpecError
-from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.evidence import channels as crediting_channels
@@ -330,21 +330,24 @@ def _refutations(fit: Fit, end: float, executor: Executor | None, seed: int) -> 
             yield CheckRow(method, subject, Status.NOT_RUN, words)
             continue
 
-        def refutation(
-            fit: Fit, channel: Node = channel, outcome: Node = outcome, method: str = method
-        ) -> Rows:
-            result = refute(
-                fit,
-                channel,
-                method,
-                outcome=outcome,
-                refits=_REFITS,
-                executor=executor,
-                seed=seed,
-                progress=False,
-            )
-            yield subject, Status(result.status), result.sentence
-
         start = time.perf_counter()
-        yield from _timed(fit, method, refutation)
+        yield from _timed(
+            fit, method, partial(_refutation, method, channel, outcome, executor, seed)
+        )
         cost = time.perf_counter() - start
+
+
+def _refutation(
+    method: str, channel: Node, outcome: Node, executor: Executor | None, seed: int, fit: Fit
+) -> Rows:
+    result = refute(
+        fit,
+        channel,
+        method,
+        outcome=outcome,
+        refits=_REFITS,
+        executor=executor,
+        seed=seed,
+        progress=False,
+    )
+    yield question_name(fit.spec, channel, outcome), Status(result.status), result.sentence
