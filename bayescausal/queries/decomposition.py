@@ -94,9 +94,9 @@ def decomposition(
         Dims ``(chain, draw, component)``, and ``(time)`` or ``(unit, time)`` unless ``total``;
         with ``by`` one of that name.
         The coord ``kind`` is ``baseline``, ``control``, ``channel``, ``interaction`` or
-        ``residual``, and ``channel`` names the channel that a part belongs to: these sum to `contributions`. All
-        but the residual sum to the fitted outcome, given its observed causes; with the residual
-        they sum to the data. ``status`` and ``grade`` are empty for parts that are no effects.
+        ``residual``, and ``channel`` names the channel that a part belongs to: these sum to
+        `contributions`. All but the residual sum to the fitted outcome, given its observed causes;
+        with the residual they sum to the data. ``status`` and ``grade`` are empty for parts that are no effects.
 
     Raises
     ------
