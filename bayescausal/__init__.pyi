@@ -203,6 +203,18 @@ from .validation.tipping_point import (
     TippingPoint as TippingPoint,
     tipping_point as tipping_point,
 )
+from .validation.refutation import (
+    Refutation as Refutation,
+    refute as refute,
+)
+from .validation.refuters import (
+    BlockBootstrap as BlockBootstrap,
+    DummyOutcome as DummyOutcome,
+    LeftOutBlocks as LeftOutBlocks,
+    PlaceboBlocks as PlaceboBlocks,
+    PlaceboShift as PlaceboShift,
+    RandomCommonCause as RandomCommonCause,
+)
 from .validation.refits import (
     evidence as evidence,
     leave_out as leave_out,
