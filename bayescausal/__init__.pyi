@@ -253,6 +253,7 @@ from .presentation.sensitivity_plots import (
     plot_tipping_point as plot_tipping_point,
 )
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
+from .presentation.refutation_plots import plot_refutation as plot_refutation
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (

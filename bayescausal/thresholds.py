@@ -224,7 +224,7 @@ below which refits are to be looked at, and below which they fail. Of 20 refits 
 are 5 and 7. How often models that are right are flagged is in benchmarks/RESULTS.md."""
 
 USABLE_REFITS = 0.75
-"""Share of refits without whose numbers nothing is said: those that fail may be those that differ."""
+"""Share of refits below which nothing is said: those that fail may be those that differ."""
 
 COMMON_CAUSE_MOVE, COMMON_CAUSE_FAIL = 0.1, 0.25
 """Shares of its 90 percent interval by which an effect may typically move when a column that causes
@@ -232,15 +232,11 @@ nothing is added: of a regression of 100 weeks with lasting errors it is about a
 
 BLOCK_MOVE = 3.0
 """Standard deviations by which an effect may move without one block of periods, against those that
-it is expected to move as there are fewer data. The largest of ten is beyond it one time in forty."""
+it is expected to move as there are fewer data. The largest of ten is so one time in forty."""
 
 JACKKNIFE_RATIO = 1.5
 """The jackknife's standard error over the standard deviation of the posterior above which blocks
 disagree by more than the interval knows: of ten blocks one time in sixty by chance."""
-
-APPROXIMATION_MOVE, APPROXIMATION_WIDTH = 0.25, 0.25
-"""How far a median by importance sampling may be from that of NUTS, in standard deviations, and by
-which share the standard deviations may differ: what a verdict about an interval can bear."""
 
 # --- tests of the graph --------------------------------------------------------------------------
 

@@ -235,7 +235,8 @@ def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
     layout = {v.name: np.shape(point[v.name]) for v in frozen.value_vars}
     start = np.concatenate([np.ravel(point[n]) for n in layout]).astype(float)
     data = {k: np.asarray(frozen[k].get_value()) for k in keep}
-    arguments = {frozen[k]: frozen[k].type() for k in keep}
+    # JAX makes no arrays of sizes that it does not know: those of the data that are kept are fixed
+    arguments = {frozen[k]: frozen[k].type.clone(shape=data[k].shape)() for k in keep}
     x = pt.vector("x", shape=start.shape, dtype=start.dtype)
     vector = dict(zip(frozen.value_vars, _parts(x, layout.values()), strict=True))
     logp, outputs = (

@@ -10,21 +10,15 @@ import numpy as np
 from bayescausal._types import Node
 from bayescausal.data.dataset import Dataset
 from bayescausal.experiments.block_bootstrap import autocorrelation, draw_blocks
-from bayescausal.experiments.experiment import Experiment
 from bayescausal.graphs.edge import Edge
-from bayescausal.inference.fit import Fit, edges_below, lift_draws
-from bayescausal.model.lifts import lift_data, on_model_scale, terms
+from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.model.predict import generate, observed_shocks
 from bayescausal.model.scm import Equations, bind
-from bayescausal.specs.events import Event
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.compiled_refits import spec_without
 
-_FREE_LEVEL = Prior("Normal", mu=0.0, sigma=1.0)
-"""Of the level of a masked period: as wide as the outcome is large, so that its value says nothing
-of the rest."""
 _MOST_PERSISTENT = 0.95
 
 
@@ -83,24 +77,18 @@ def centered(prior: Prior) -> Prior:
     return Prior("Normal", mu=0.0, sigma=farthest / 1.959964)
 
 
-def masked(spec: Spec, data: Dataset, periods: Collection[int]) -> Spec:
-    """Return a spec in which the modelled nodes have a free level in each of some periods.
-
-    A period with a level of its own says nothing of anything else, also where errors remember,
-    while its exposure still carries over into the periods after it. ``periods`` count from the
-    first row.
-    """
-    levels = tuple(
-        Event(f"masked_{k}", (data.time[period],), decay=1.0, prior=_FREE_LEVEL)
-        for k, period in enumerate(sorted(periods))
-    )
-    return replace(spec, baseline={v: (*spec.terms(v), *levels) for v in spec.modelled})
-
-
-def with_cause(spec: Spec, name: Node, effects: Collection[Node]) -> Spec:
-    """Return a spec in which a new recorded node causes these."""
-    edges = tuple(Edge(name, effect, 0) for effect in effects)
+def with_causes(spec: Spec, names: Collection[Node], effects: Collection[Node]) -> Spec:
+    """Return a spec in which new recorded nodes cause these."""
+    edges = tuple(Edge(name, effect, 0) for name in names for effect in effects)
     return replace(spec, graph=replace(spec.graph, edges=(*spec.graph.edges, *edges)))
+
+
+def unused_names(fit: Fit, stem: str, number: int) -> list[str]:
+    """Return names that no node and no column has."""
+    taken = {*fit.spec.graph.nodes, *fit.data.columns}
+    while any(f"{stem}_{k}" in taken for k in range(number)):
+        stem += "_"
+    return [f"{stem}_{k}" for k in range(number)]
 
 
 # -- data ------------------------------------------------------------------------------------------
@@ -130,14 +118,12 @@ def persistence(data: Dataset, names: Collection[Node]) -> float:
     return float(np.clip(np.median(values or [0.0]), 0.0, _MOST_PERSISTENT))
 
 
-def persistent_noise(
-    phi: float, shape: tuple[int, ...], rng: np.random.Generator
-) -> np.ndarray:
-    """Draw stationary AR(1) series of variance one, time last."""
+def persistent_noise(phi: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw stationary AR(1) series, time last; the largest value of each is one, by size."""
     series = rng.standard_normal(shape)
     for t in range(1, shape[-1]):
         series[..., t] = phi * series[..., t - 1] + np.sqrt(1 - phi**2) * series[..., t]
-    return series
+    return series / np.abs(series).max(axis=-1, keepdims=True)
 
 
 # -- replicas --------------------------------------------------------------------------------------
@@ -201,18 +187,3 @@ def resampled_shocks(
     (order,) = draw_blocks(periods - length + 1, length, blocks, 1, rng)
     shocks = observed_shocks(equations)
     return {v: (s - s.mean(axis=-1, keepdims=True))[..., order[:total]] for v, s in shocks.items()}
-
-
-def remeasured(fit: Fit, index: int, rng: np.random.Generator) -> tuple[Experiment, ...]:
-    """Draw what each test would have measured at one draw of the posterior."""
-    spec, data = fit.spec, fit.data
-    if not spec.experiments:
-        return ()
-    numbers, lifts = lift_data(spec, data), {}
-    for term in terms(spec):
-        truth = np.array([lift_draws(fit, test).ravel()[index] for test in term.tests])
-        error = numbers[term.error]
-        covariance = error if len(term.tests) > 1 else np.atleast_2d(error**2)
-        values = rng.multivariate_normal(truth, covariance)
-        lifts |= {str(t.name): float(v) for t, v in zip(term.tests, values, strict=True)}
-    return tuple(replace(on_model_scale(t), lift=lifts[str(t.name)]) for t in spec.experiments)

@@ -99,7 +99,7 @@ def weights_at(fit: Fit, name: str, correlations: Sequence[float]) -> list[Weigh
     density = fit.evaluate(heights) + cause.prior.log_density(grid)
     slope = -2 * np.log(np.cosh(z))  # of rho by z
     total = logsumexp(density[..., : len(z)] + slope, axis=-1) + np.log(step)
-    return [weights_of(density[..., len(z) + k] - total) for k in range(len(correlations))]
+    return [_weights(density[..., len(z) + k] - total) for k in range(len(correlations))]
 
 
 def _nodes(fit: Fit, name: str) -> tuple[np.ndarray, float]:
@@ -115,8 +115,7 @@ def _nodes(fit: Fit, name: str) -> tuple[np.ndarray, float]:
     return places, _STEP * sd
 
 
-def weights_of(logs: np.ndarray) -> Weights:
-    """Return Pareto-smoothed weights of draws from their logarithms, ``(chain, draw)``."""
+def _weights(logs: np.ndarray) -> Weights:
     smooth, k = smoothed(-logs)
     values = np.exp(smooth - logsumexp(smooth))
     return Weights(values, k, float(1 / (values**2).sum()))

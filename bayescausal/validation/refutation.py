@@ -20,14 +20,15 @@ from bayescausal.inference.fit import Fit, total_effect
 from bayescausal.inference.settings import Settings
 from bayescausal.inference.verb import verb
 from bayescausal.queries.questions import channels_for
-from bayescausal.thresholds import APPROXIMATION_MOVE, APPROXIMATION_WIDTH, USABLE_REFITS
+from bayescausal.thresholds import USABLE_REFITS
 from bayescausal.validation.refutation_verdicts import Results, Status, Verdict
-from bayescausal.validation.refuters import Plan, Refuter, as_refuter
-from bayescausal.validation.world_refits import NUTS, Job, reduced, run
+from bayescausal.validation.refuters import Plan, Refuter, World, as_refuter
+from bayescausal.validation.world_refits import CompiledOnce, Job, reduced, run
 
 _FEWEST = 4  # refits of which anything is said
 _COMPILING = 0.5  # share of the first compilation that a refit of the same structure repeats
-_SHOWN = ["world", "median", "low", "high", "truth", "z", "source", "problem"]
+_REFERENCE = "reference"
+_SHOWN = ["world", "median", "low", "high", "truth", "z", "problem"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,9 +53,8 @@ class Refutation:
     table : pandas.DataFrame
         A row a refit: ``world``; ``median``, ``sd`` (half the distance from 16 to 84 percent),
         ``low`` and ``high`` of the total effect; ``truth``, the effect in that world where it is
-        known; ``z = (median - truth) / sd``; ``source``, NUTS or approximate; Pareto ``k``;
-        ``seconds``; and the ``problem`` for which its numbers do not count, empty when there is
-        none.
+        known; ``z = (median - truth) / sd``; ``seconds``; and the ``problem`` for which its numbers
+        do not count, empty when there is none.
     reference : pandas.Series
         ``median``, ``sd``, ``low`` and ``high`` of the effect that they are compared with: that of
         the fit, or, as ``notes`` then say, of a fit without some tests and with other priors.
@@ -62,8 +62,6 @@ class Refutation:
         Probability inside the intervals.
     notes : tuple of str
         What else was changed, and which refits do not count.
-    sample : pandas.DataFrame or None
-        Of an approximate run: ``median`` and ``sd`` of some refits beside those of NUTS.
     """
 
     method: Refuter
@@ -78,12 +76,6 @@ class Refutation:
     reference: pd.Series
     prob: float
     notes: tuple[str, ...] = ()
-    sample: pd.DataFrame | None = None
-
-    @property
-    def approximate(self) -> bool:
-        """Whether some of the numbers are of weighted draws about a mode, and not of NUTS."""
-        return bool((self.table["source"] != NUTS).any())
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -97,11 +89,8 @@ class Refutation:
     @property
     def title(self) -> str:
         """The method, the effect and the status, in a line."""
-        label = " (approximate)" if self.approximate else ""
-        return (
-            f"{self.method.name.capitalize()}{label} of {self.treatment} on {self.outcome}: "
-            f"{self.status}"
-        )
+        name = self.method.name.capitalize()
+        return f"{name} of {self.treatment} on {self.outcome}: {self.status}"
 
     def __str__(self) -> str:
         table = self.table[_SHOWN].dropna(axis="columns", how="all")
@@ -125,8 +114,6 @@ def refute(
     *,
     outcome: Node | None = None,
     refits: int | None = None,
-    approximate: bool = False,
-    verified: int = 3,
     prob: float = 0.9,
     executor: Executor | None = None,
     seed: int | None = None,
@@ -152,11 +139,6 @@ def refute(
         Needed when the graph has several.
     refits : int, optional
         20 by default, and 10 left-out blocks; each takes about `seconds_per_refit`.
-    approximate : bool
-        Weigh draws about the mode (`approximate`) instead of a run of NUTS; where the weights are
-        not to be trusted (Pareto k) NUTS runs all the same. It saves little where models are small.
-    verified : int
-        Approximate refits that NUTS runs too; if they differ nothing is said.
     prob : float
         Probability inside the intervals.
     executor : concurrent.futures.Executor, optional
@@ -180,7 +162,9 @@ def refute(
 
     Notes
     -----
-    Refits are of one structure, compiled once, with the settings of the fit. Source: MODEL.md
+    Refits are of one structure, compiled once, with the settings of the fit, all by the same
+    sampler: weighted draws about a mode would save little of a small model, and cannot be trusted
+    of a larger one (RESULTS). Source: MODEL.md
     section 10.9; Sharma and Kiciman (2020), DoWhy, whose refuters shuffle rows, which cuts carry-
     over and memory: a naive placebo of an autocorrelated series is too easy to beat.
 
@@ -197,8 +181,6 @@ def refute(
         raise SpecError("The fit has augmented rows. Ask refute(fit.plain, ...).")
     method = as_refuter(method)
     refits = method.refits if refits is None else checks.count("refute: refits", refits, _FEWEST)
-    approximate = checks.flag("refute: approximate", approximate)
-    verified = checks.count("refute: verified", verified) if approximate else 0
     progress = checks.flag("refute: progress", progress)
     if not isinstance(executor, Executor | None):
         raise SpecError(
@@ -207,27 +189,29 @@ def refute(
         )
     plan_seed, *seeds = np.random.SeedSequence(checks.seed_or_drawn("seed", seed)).spawn(refits + 2)
     plan = method.plan(fit, estimand, refits, np.random.default_rng(plan_seed))
-    jobs = _jobs(fit, plan, estimand, [int(s.generate_state(1)[0]) for s in seeds])
-    if approximate:
-        worlds = [k for k in jobs if isinstance(k, int)]
-        jobs |= {f"NUTS {k}": jobs[k] for k in worlds[:verified]}
-        jobs |= {k: jobs[k]._replace(approximate=True) for k in worlds}
-    settings = replace(Settings.from_dict(fit.info["settings"]), progress=False)
-    jobs = {k: job._replace(prob=prob, settings=settings) for k, job in jobs.items()}
-    rows = run(jobs, executor, progress)
+    rows = run(_jobs(fit, plan, estimand, prob, seeds), executor, progress)
     return _refutation(fit, method, estimand, plan, rows, prob)
 
 
 def _jobs(
-    fit: Fit, plan: Plan, estimand: Estimand, seeds: Sequence[int]
+    fit: Fit,
+    plan: Plan,
+    estimand: Estimand,
+    prob: float,
+    seeds: Sequence[np.random.SeedSequence],
 ) -> dict[int | str, Job]:
     """Return what is fitted: the worlds by number, and the reference where it is no fit yet."""
-    jobs: dict[int | str, Job] = {
-        k: Job(world.spec, world.data, estimand, seeds[k]) for k, world in enumerate(plan.worlds)
-    }
+    worlds: dict[int | str, World] = dict(enumerate(plan.worlds))
     if plan.reference is not None:
-        jobs["reference"] = Job(plan.reference, fit.data, estimand, seeds[-1])
-    return jobs
+        worlds[_REFERENCE] = plan.reference
+    settings = replace(Settings.from_dict(fit.info["settings"]), sampler="blackjax", progress=False)
+    model = CompiledOnce.of(plan.spec, plan.worlds[0].data if plan.reference is None else fit.data)
+    return {
+        key: Job(
+            model, world.data, world.lifts, estimand, prob, settings, int(s.generate_state(1)[0])
+        )
+        for (key, world), s in zip(worlds.items(), seeds, strict=False)
+    }
 
 
 def _refutation(
@@ -248,26 +232,20 @@ def _refutation(
         if not fit.convergence.converged:
             numbers["problem"] = str(fit.convergence)
     else:
-        numbers = rows["reference"]
+        numbers = rows[_REFERENCE]
     reference = pd.Series({key: numbers[key] for key in ("median", "sd", "low", "high")})
     usable = table[table["problem"] == ""]
-    notes, sample = [*plan.notes], _sample(rows)
+    notes = [*plan.notes]
     if dropped := len(table) - len(usable):
         problem = table.loc[table["problem"] != "", "problem"].iloc[0]
         notes.append(f"{dropped} of {len(table)} refits do not count; the first: {problem}")
-    obstacle = _obstacle(table, usable, str(numbers["problem"]), sample)
+    obstacle = _obstacle(table, usable, str(numbers["problem"]))
     if obstacle:
         verdict = Verdict("not run", obstacle)
     else:
         verdict = method.judge(Results(treatment, usable, reference, prob))
-    sources = table["source"].value_counts()
-    if "approximate" in sources:
-        notes.append(
-            f"Approximate: {sources['approximate']} of {len(table)} refits are weighted draws about "
-            "a mode, the others are of NUTS."
-        )
     return Refutation(
-        method, treatment, outcome, *_parts(verdict), table, reference, prob, tuple(notes), sample
+        method, treatment, outcome, *_parts(verdict), table, reference, prob, tuple(notes)
     )
 
 
@@ -276,23 +254,7 @@ def _parts(verdict: Verdict) -> tuple[Status, str, float, str, tuple[float, floa
     return verdict.status, verdict.sentence, verdict.p_value, meaning, verdict.interval
 
 
-def _sample(rows: dict[int | str, dict[str, Any]]) -> pd.DataFrame | None:
-    """Return approximate refits beside those of NUTS in the same worlds."""
-    pairs = {
-        k: {
-            f"{number}{suffix}": row[number]
-            for suffix, row in (("", rows[k]), ("_nuts", rows[f"NUTS {k}"]))
-            for number in ("median", "sd")
-        }
-        for k in rows
-        if f"NUTS {k}" in rows and rows[k]["source"] != NUTS
-    }
-    return pd.DataFrame.from_dict(pairs, orient="index").rename_axis("refit") if pairs else None
-
-
-def _obstacle(
-    table: pd.DataFrame, usable: pd.DataFrame, reference_problem: str, sample: pd.DataFrame | None
-) -> str:
+def _obstacle(table: pd.DataFrame, usable: pd.DataFrame, reference_problem: str) -> str:
     """Return why nothing can be said; empty where something can."""
     if reference_problem:
         return f"The fit that refits are compared with cannot be used: {reference_problem}"
@@ -301,15 +263,6 @@ def _obstacle(
             f"Only {len(usable)} of {len(table)} refits can be used, and those that cannot may be "
             f"those that differ. The first: {table.loc[table['problem'] != '', 'problem'].iloc[0]}"
         )
-    if sample is not None:
-        moves = (sample["median"] - sample["median_nuts"]).abs() / sample["sd_nuts"]
-        widths = (sample["sd"] / sample["sd_nuts"] - 1).abs()
-        if moves.max() > APPROXIMATION_MOVE or widths.max() > APPROXIMATION_WIDTH:
-            return (
-                "The approximation is not that of NUTS on a sample: medians differ by "
-                f"{moves.max():.2f} standard deviations and widths by {widths.max():.0%} at most. "
-                "Ask with approximate=False."
-            )
     return ""
 
 

@@ -102,8 +102,8 @@ def zero_verdict(results: Results, worlds: str) -> Verdict:
     p = rank_p_value(table["z"].to_numpy(), results.z)
     least = 1 / (n + 1)
     meaning = (
-        f"Two-sided: the share of {n} {worlds}, and of the data themselves, whose effect is as many "
-        f"standard deviations from zero; never below {least:.3f}."
+        f"Two-sided: the share of {n} {worlds}, and of the data themselves, whose effect is as "
+        f"many standard deviations from zero; never below {least:.3f}."
     )
     count = f"{results.misses} of {n} {worlds}"
     status = alarm(results.misses, n, prob)
@@ -111,8 +111,8 @@ def zero_verdict(results: Results, worlds: str) -> Verdict:
     effect = f"the effect of {results.treatment}"
     if status != "pass":
         sentence = (
-            f"{count} show an effect where there is none ({expected}): intervals are too narrow, or "
-            f"lean, so that {effect} cannot be read as surely as it looks (p = {p:.2g})."
+            f"{count} show an effect where there is none ({expected}): intervals are too narrow, "
+            f"or lean, so that {effect} cannot be read as surely as it looks (p = {p:.2g})."
         )
     elif results.claims_effect and p > 1 - prob >= least:
         status = "look"
@@ -128,8 +128,8 @@ def zero_verdict(results: Results, worlds: str) -> Verdict:
         )
     else:
         sentence = (
-            f"No effect of {results.treatment} is claimed here: the interval that is compared holds "
-            f"zero (p = {p:.2g}); {count} show one ({expected})."
+            f"No effect of {results.treatment} is claimed here: the interval that is compared "
+            f"holds zero (p = {p:.2g}); {count} show one ({expected})."
         )
     return Verdict(status, sentence, p, meaning)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,19 +17,19 @@ from bayescausal.errors import SpecError, did_you_mean, shown
 from bayescausal.experiments.block_bootstrap import block_length
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.fit import Fit, edges_below, total_effect
+from bayescausal.model.lifts import remeasured
 from bayescausal.model.predict import observed_shocks
 from bayescausal.model.scm import Equations
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.altered_worlds import (
-    masked,
     persistence,
     persistent_noise,
     rearranged,
-    remeasured,
     replica,
     resampled_shocks,
     tests_of,
-    with_cause,
+    unused_names,
+    with_causes,
     with_columns,
     without_effect,
     without_leaning,
@@ -49,22 +50,27 @@ _BLOCK_RULE_BLOCKS = 6  # the block rule may not leave fewer
 
 
 class World(NamedTuple):
-    """What is fitted again, and the effect that is true in it; NaN where that is not known."""
+    """Data that are fitted again, and the effect that is true in them; NaN where it is not known.
 
-    spec: Spec
+    ``lifts`` are other measurements of the tests, by the names of their `pymc.Data`.
+    """
+
     data: Dataset
-    truth: float
+    truth: float = np.nan
     label: str = ""
+    lifts: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Plan(NamedTuple):
-    """The worlds of a refuter, the spec to compare with, and what has to be said of them.
+    """One spec and the worlds in which it is fitted.
 
-    ``reference`` is None where the fit itself is what refits are compared with.
+    With ``reference`` it is fitted to these data too, to be compared with; where that is None,
+    refits are compared with the fit itself.
     """
 
+    spec: Spec
     worlds: list[World]
-    reference: Spec | None = None
+    reference: World | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -102,7 +108,7 @@ class PlaceboShift:
 
     def __post_init__(self) -> None:
         if self.least is not None:
-            object.__setattr__(self, "least", checks.count("PlaceboShift: least", self.least, 1))
+            _set_count(self, "least")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -154,7 +160,7 @@ class PlaceboBlocks:
 
     def __post_init__(self) -> None:
         if self.length is not None:
-            object.__setattr__(self, "length", checks.count("PlaceboBlocks: length", self.length, 1))
+            _set_count(self, "length")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -180,10 +186,10 @@ class PlaceboBlocks:
 class DummyOutcome:
     """Simulate the outcome as the fitted model has it, but for the effect, which is switched off.
 
-    Every refit takes one draw of the posterior; causes, treatments, seasons, mediators and the
-    memory of errors are as in the data. It asks whether the model, on such data and with its priors,
-    says none where there is none: an interval that leans by its prior is found out. It says nothing
-    of the world: the replica is made by the model itself.
+    Every refit takes one draw of the posterior; causes, treatments, seasons and the memory of
+    errors are as in the data. It asks whether the model, on such data and with its priors, says
+    none where there is none: an interval that leans by its prior is found out. It says nothing of
+    the world: the replica is made by the model itself.
 
     Notes
     -----
@@ -203,11 +209,11 @@ class DummyOutcome:
         (treatment,) = estimand.treatments
         spec = without_tests_of(fit.spec, treatment)
         worlds = [
-            World(spec, replica(without_effect(equations, treatment), rng), 0.0, f"draw {index}")
+            World(replica(without_effect(equations, treatment), rng), 0.0, f"draw {index}")
             for index, equations in _posterior_draws(fit, refits, rng)
         ]
         notes = _test_notes(fit.spec, treatment)
-        return Plan(worlds, spec if notes else None, notes)
+        return Plan(spec, worlds, World(fit.data) if notes else None, notes)
 
     def judge(self, results: Results) -> Verdict:
         """Say what follows."""
@@ -247,9 +253,7 @@ class BlockBootstrap:
 
     def __post_init__(self) -> None:
         if self.length is not None:
-            object.__setattr__(
-                self, "length", checks.count("BlockBootstrap: length", self.length, 1)
-            )
+            _set_count(self, "length")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -264,11 +268,10 @@ class BlockBootstrap:
         for index, equations in _posterior_draws(fit, refits, rng):
             length = self.length or _shock_memory(equations, str(estimand.outcome))
             data = replica(equations, rng, resampled_shocks(equations, length, rng))
-            spec = replace(fit.spec, experiments=remeasured(fit, index, rng))
             label = f"draw {index}, blocks of {length} periods"
-            worlds.append(World(spec, data, float(effects[index]), label))
+            worlds.append(World(data, float(effects[index]), label, remeasured(equations, rng)))
         notes = ("Tests were measured again, with their errors.",) if fit.spec.experiments else ()
-        return Plan(worlds, None, notes)
+        return Plan(fit.spec, worlds, notes=notes)
 
     def judge(self, results: Results) -> Verdict:
         """Say what follows."""
@@ -294,15 +297,19 @@ class RandomCommonCause:
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
-        (treatment,), taken = estimand.treatments, {*fit.spec.graph.nodes, *fit.data.columns}
-        name = next(n for k in range(len(taken) + 1) if (n := f"noise_{k}") not in taken)
-        spec = with_cause(fit.spec, name, (treatment, str(estimand.outcome)))
+        (treatment,), (name,) = estimand.treatments, unused_names(fit, "noise", 1)
+        spec = with_causes(fit.spec, [name], (treatment, str(estimand.outcome)))
         phi = persistence(fit.data, fit.spec.inputs)
         shape = fit.data.array(treatment).shape
-        columns = [persistent_noise(phi, shape, rng) for _ in range(refits)]
+        worlds = [
+            World(
+                with_columns(fit.data, {name: persistent_noise(phi, shape, rng)}),
+                label=f"noise {k}",
+            )
+            for k in range(refits)
+        ]
         note = f"The added cause has a first autocorrelation of {phi:.2f}."
-        worlds = [World(spec, with_columns(fit.data, {name: x}), np.nan) for x in columns]
-        return Plan(worlds, None, (note,))
+        return Plan(spec, worlds, notes=(note,))
 
     def judge(self, results: Results) -> Verdict:
         """Say what follows."""
@@ -315,11 +322,11 @@ class LeftOutBlocks:
 
         se = sqrt((B - 1) / B  sum_b (m_b - mean m)^2),    the jackknife of B blocks
 
-    The periods stay in the table and carry over; a free level of their own in every equation takes
-    them out of the likelihood, also where errors remember. As many blocks as refits, which together
-    are all periods. It asks whether blocks agree as well as the interval says. It has no p-value:
-    a jackknife has an error, and no null hypothesis. Not of panels, whose periods have a level a
-    unit.
+    The periods stay in the table and carry over; a level of their own in every equation, a column
+    that is 1 in one period, takes them out of the likelihood, also where errors remember. As many
+    blocks as refits, which together are all periods. It asks whether blocks agree as well as the
+    interval says. It has no p-value: a jackknife has an error, and no null hypothesis. Not of
+    panels, whose periods have a level a unit.
 
     Examples
     --------
@@ -345,12 +352,13 @@ class LeftOutBlocks:
             )
         length = -(-periods // refits)
         starts = history + np.linspace(0, periods - length, refits).round().astype(int)
+        levels = unused_names(fit, "level", length)
         worlds = []
         for start in starts:
-            spec = masked(fit.spec, fit.data, range(start, start + length))
+            columns = {v: _pulse(fit.data, start + k) for k, v in enumerate(levels)}
             first, last = (fit.data.time[k].date() for k in (start, start + length - 1))
-            worlds.append(World(spec, fit.data, np.nan, f"without {first}..{last}"))
-        return Plan(worlds)
+            worlds.append(World(with_columns(fit.data, columns), label=f"without {first}..{last}"))
+        return Plan(with_causes(fit.spec, levels, fit.spec.modelled), worlds)
 
     def judge(self, results: Results) -> Verdict:
         """Say what follows."""
@@ -360,30 +368,30 @@ class LeftOutBlocks:
 type Refuter = (
     PlaceboShift | PlaceboBlocks | DummyOutcome | BlockBootstrap | RandomCommonCause | LeftOutBlocks
 )
-REFUTERS: Mapping[str, type[Any]] = {
-    kind.name: kind
-    for kind in (
-        PlaceboShift,
-        PlaceboBlocks,
-        DummyOutcome,
-        BlockBootstrap,
-        RandomCommonCause,
-        LeftOutBlocks,
-    )
-}
+_KINDS = (
+    *(PlaceboShift, PlaceboBlocks, DummyOutcome, BlockBootstrap),
+    *(RandomCommonCause, LeftOutBlocks),
+)
+REFUTERS = {kind.name: kind for kind in _KINDS}
+"""The refuters by name."""
 
 
 def as_refuter(method: Any) -> Refuter:
     """Return a refuter; a name stands for that refuter with its defaults."""
-    if isinstance(method, tuple(REFUTERS.values())):
+    if isinstance(method, _KINDS):
         return method
     if isinstance(method, str) and method in REFUTERS:
         return REFUTERS[method]()
-    kinds = ", ".join(f"{kind.__name__}()" for kind in REFUTERS.values())
+    kinds = ", ".join(f"{kind.__name__}()" for kind in _KINDS)
     raise SpecError(
         f"method is one of {', '.join(map(repr, REFUTERS))}, or {kinds}; got {shown(method)}."
         f"{did_you_mean(method, REFUTERS) if isinstance(method, str) else ''}"
     )
+
+
+def _set_count(refuter: Refuter, label: str) -> None:
+    value = checks.count(f"{type(refuter).__name__}: {label}", getattr(refuter, label), 1)
+    object.__setattr__(refuter, label, value)
 
 
 def carry_over(spec: Spec, treatment: Node) -> int:
@@ -394,6 +402,10 @@ def carry_over(spec: Spec, treatment: Node) -> int:
 
 def _memory(data: Dataset, treatment: Node) -> int:
     return block_length(data.array(treatment), _BLOCK_RULE_BLOCKS)
+
+
+def _pulse(data: Dataset, period: int) -> np.ndarray:
+    return np.where(np.arange(len(data.time)) == period, 1.0, 0.0)
 
 
 def _shock_memory(equations: Equations, outcome: Node) -> int:
@@ -410,12 +422,10 @@ def _permuted_blocks(periods: int, length: int, rng: np.random.Generator) -> np.
             return order
 
 
-def _placebo_plan(
-    fit: Fit, treatment: Node, orders: list[np.ndarray], labels: list[str]
-) -> Plan:
+def _placebo_plan(fit: Fit, treatment: Node, orders: list[np.ndarray], labels: list[str]) -> Plan:
     spec = without_leaning(tested := without_tests_of(fit.spec, treatment), treatment)
     worlds = [
-        World(spec, rearranged(fit.data, treatment, order), 0.0, label)
+        World(rearranged(fit.data, treatment, order), 0.0, label)
         for order, label in zip(orders, labels, strict=True)
     ]
     notes = _test_notes(fit.spec, treatment)
@@ -424,14 +434,16 @@ def _placebo_plan(
             f"Priors of what {treatment} does were centered on zero, so that no lean of theirs is "
             "read as an effect; the effect that is compared is of a fit with these priors.",
         )
-    return Plan(worlds, spec if notes else None, notes)
+    return Plan(spec, worlds, World(fit.data) if notes else None, notes)
 
 
 def _test_notes(spec: Spec, treatment: Node) -> tuple[str, ...]:
     names = tests_of(spec, treatment)
     if not names:
         return ()
-    return (f"Tests of {treatment}, which speak of its true effect, were left out: {', '.join(names)}.",)
+    return (
+        f"Tests of {treatment}, which speak of its true effect, were left out: {', '.join(names)}.",
+    )
 
 
 def _posterior_draws(
