@@ -20,6 +20,7 @@ from bayescausal.specs.spec import Spec
 from bayescausal.validation.compiled_refits import spec_without
 
 _MOST_PERSISTENT = 0.95
+_UNCHANGED = 0.1  # the largest share of periods that a permutation may leave where they were
 
 
 # -- specs -----------------------------------------------------------------------------------------
@@ -110,6 +111,16 @@ def rearranged(data: Dataset, treatment: Node, order: np.ndarray) -> Dataset:
     """
     names = {treatment, data.spend.get(treatment, treatment)}
     return with_columns(data, {name: data.array(name)[..., order] for name in names})
+
+
+def permuted_blocks(periods: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Return periods in blocks that stand in another order, where few stay in their place."""
+    while True:
+        circle = np.roll(np.arange(periods), int(rng.integers(length)))
+        blocks = np.array_split(circle, periods // length)
+        order = np.concatenate([blocks[k] for k in rng.permutation(len(blocks))])
+        if np.mean(order == np.arange(periods)) <= _UNCHANGED:
+            return order
 
 
 def persistence(data: Dataset, names: Collection[Node]) -> float:

@@ -22,6 +22,7 @@ from bayescausal.model.predict import observed_shocks
 from bayescausal.model.scm import Equations
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.altered_worlds import (
+    permuted_blocks,
     persistence,
     persistent_noise,
     rearranged,
@@ -45,7 +46,6 @@ from bayescausal.validation.refutation_verdicts import (
 )
 
 _FEWEST_BLOCKS = 4  # to be put in another order, or resampled
-_UNCHANGED = 0.1  # the largest share of periods that a permutation may leave where they were
 _BLOCK_RULE_BLOCKS = 6  # the block rule may not leave fewer
 
 
@@ -173,7 +173,7 @@ class PlaceboBlocks:
                 f"{periods} periods are fewer than {_FEWEST_BLOCKS} blocks of {length}. Ask for "
                 "PlaceboBlocks(length=...) with shorter ones, or for PlaceboShift()."
             )
-        orders = [_permuted_blocks(periods, length, rng) for _ in range(refits)]
+        orders = [permuted_blocks(periods, length, rng) for _ in range(refits)]
         labels = [f"blocks of {length} periods" for _ in orders]
         return _placebo_plan(fit, treatment, orders, labels)
 
@@ -410,16 +410,6 @@ def _pulse(data: Dataset, period: int) -> np.ndarray:
 
 def _shock_memory(equations: Equations, outcome: Node) -> int:
     return block_length(observed_shocks(equations)[outcome][0], _BLOCK_RULE_BLOCKS)
-
-
-def _permuted_blocks(periods: int, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Return periods in blocks that stand in another order, where few stay in their place."""
-    while True:
-        circle = np.roll(np.arange(periods), int(rng.integers(length)))
-        blocks = np.array_split(circle, periods // length)
-        order = np.concatenate([blocks[k] for k in rng.permutation(len(blocks))])
-        if np.mean(order == np.arange(periods)) <= _UNCHANGED:
-            return order
 
 
 def _placebo_plan(fit: Fit, treatment: Node, orders: list[np.ndarray], labels: list[str]) -> Plan:
