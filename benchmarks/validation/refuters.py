@@ -120,8 +120,8 @@ def table(path: Path) -> pd.DataFrame:
 def cost() -> None:
     """Seconds of CPU of a refit: anew, of one compiled model, and by weighted draws at the mode."""
     example = bc.load_example()
-    data = world(np.random.default_rng([SEED, 9, 0]), effect=0.5)
-    for name, spec, data in (("small", MEDIA, data), ("bundled", example.spec, example.data)):
+    small = world(np.random.default_rng([SEED, 9, 0]), effect=0.5)
+    for name, spec, data in (("small", MEDIA, small), ("bundled", example.spec, example.data)):
         fit = bc.fit(spec, data, seed=1, progress=False)
         anew = cpu(lambda fit=fit: bc.refit(fit, seed=2, progress=False))
         settings = Settings(progress=False)
