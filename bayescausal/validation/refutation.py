@@ -205,7 +205,9 @@ def _jobs(
     if plan.reference is not None:
         worlds[_REFERENCE] = plan.reference
     settings = replace(Settings.from_dict(fit.info["settings"]), sampler="blackjax", progress=False)
-    model = CompiledOnce.of(plan.spec, plan.worlds[0].data if plan.reference is None else fit.data)
+    nodes = {*plan.spec.inputs, *plan.spec.modelled}
+    is_known = nodes <= {*fit.data.columns}  # else columns were added, and all others are the fit's
+    model = CompiledOnce.of(plan.spec, fit.data if is_known else plan.worlds[0].data)
     return {
         key: Job(
             model, world.data, world.lifts, estimand, prob, settings, int(s.generate_state(1)[0])
