@@ -29,7 +29,6 @@ from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
-from bayescausal.model.lifts import lift_data
 from bayescausal.model.scm import SCM, compile_scm
 from bayescausal.specs.spec import Spec
 
@@ -141,11 +140,9 @@ def effect_draws_in(job: Job) -> tuple[np.ndarray, Convergence]:
 
 @lru_cache(maxsize=2)
 def _density(model: CompiledOnce) -> tuple[Density, SCM]:
-    """Compile a model whose data, and measured lifts, are arguments."""
+    """Write the model; its data, and measured lifts, can be exchanged."""
     scm = compile_scm(model.spec, model.data)
-    nodes = (*scm.spec.inputs, *scm.spec.modelled)
-    keep = [*(_variable(scm.spec, v) for v in nodes), *lift_data(scm.spec, model.data)]
-    return compile_jax(build(scm.spec, model.data), keep=keep), scm
+    return compile_jax(build(scm.spec, model.data)), scm
 
 
 def _variable(spec: Spec, node: str) -> str:
