@@ -207,6 +207,18 @@ from .validation.tipping_point import (
     TippingPoint as TippingPoint,
     tipping_point as tipping_point,
 )
+from .validation.refutation import (
+    Refutation as Refutation,
+    refute as refute,
+)
+from .validation.refuters import (
+    BlockBootstrap as BlockBootstrap,
+    DummyOutcome as DummyOutcome,
+    LeftOutBlocks as LeftOutBlocks,
+    PlaceboBlocks as PlaceboBlocks,
+    PlaceboShift as PlaceboShift,
+    RandomCommonCause as RandomCommonCause,
+)
 from .validation.refits import (
     evidence as evidence,
     leave_out as leave_out,
@@ -245,6 +257,7 @@ from .presentation.sensitivity_plots import (
     plot_tipping_point as plot_tipping_point,
 )
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
+from .presentation.refutation_plots import plot_refutation as plot_refutation
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (

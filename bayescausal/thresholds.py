@@ -216,6 +216,28 @@ TWIN_CORRELATION = 0.8
 """Correlation of the carried exposure of two channels from which they are named together: each then
 has about a third of its variance to itself."""
 
+# --- refutation: what is said of refits in altered worlds ----------------------------------------
+
+REFUTED_LOOK, REFUTED_FAIL = 0.05, 0.005
+"""Chances of so many intervals beside the truth, were each as sure as it says and all independent,
+below which refits are to be looked at, and below which they fail. Of 20 refits at 90 percent these
+are 5 and 7. How often models that are right are flagged is in benchmarks/RESULTS.md."""
+
+USABLE_REFITS = 0.75
+"""Share of refits below which nothing is said: those that fail may be those that differ."""
+
+COMMON_CAUSE_MOVE, COMMON_CAUSE_FAIL = 0.1, 0.25
+"""Shares of its 90 percent interval by which an effect may typically move when a column that causes
+nothing is added: of a regression of 100 weeks with lasting errors it is about a twentieth."""
+
+BLOCK_MOVE = 3.0
+"""Standard deviations by which an effect may move without one block of periods, against those that
+it is expected to move as there are fewer data. The largest of ten is so one time in forty."""
+
+JACKKNIFE_RATIO = 1.5
+"""The jackknife's standard error over the standard deviation of the posterior above which blocks
+disagree by more than the interval knows: of ten blocks one time in sixty by chance."""
+
 # --- tests of the graph --------------------------------------------------------------------------
 
 REJECTION_LEVEL = 0.05
