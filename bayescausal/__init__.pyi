@@ -195,6 +195,11 @@ from .validation.specification_curve import (
     SpecificationCurve as SpecificationCurve,
     specification_curve as specification_curve,
 )
+from .validation.calibration import (
+    Calibration as Calibration,
+    CalibrationStatus as CalibrationStatus,
+    calibrate as calibrate,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,
@@ -240,6 +245,7 @@ from .presentation.sensitivity_plots import (
     plot_specification_curve as plot_specification_curve,
     plot_tipping_point as plot_tipping_point,
 )
+from .presentation.calibration_plots import plot_calibration as plot_calibration
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
