@@ -208,7 +208,7 @@ def calibrate(
     target_accept: float | None = None,
     rounds: int | None = None,
 ) -> Calibration:
-    """Simulate data from the priors of a spec, fit them, and test whether truths have uniform ranks.
+    """Fit data simulated from the priors of a spec, and test whether true values rank uniformly.
 
         theta ~ prior,   data ~ p(data | theta),   draws ~ p(theta | data):
         rank of f(theta) among f(draws) is uniform, for every f
