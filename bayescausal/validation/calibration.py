@@ -70,11 +70,10 @@ class Calibration:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a quantity: ``p``, ``p_holm``, the ``mean`` and ``spread`` of its ranks, ``shape``.
+        """A row a quantity: ``p``, ``p_holm``, ``shift``, ``spread``, and their ``shape`` in words.
 
-        ``mean`` is that of ranks over `draws`, 0.5 when calibrated: above it the posterior lies too
-        low. ``spread`` is their standard deviation over that of uniform ranks: above 1 the
-        posterior is too narrow.
+        ``shift``: how far its posterior lies too high, in standard deviations. ``spread``: how many
+        times as wide it should be. See `uniformity.Shape`.
         """
         names = [str(name) for name in self.ranks["quantity"].to_numpy()]
         columns = self.ranks.transpose("quantity", "simulation").to_numpy()
@@ -84,10 +83,9 @@ class Calibration:
         adjusted = multipletests(p, alpha=self.level, method="holm")[1]
         rows = []
         for ranks, p_value, p_holm in zip(columns, p, adjusted, strict=True):
-            u = (ranks + 0.5) / (self.draws + 1)
-            spread = np.sqrt(12 * np.mean((u - 0.5) ** 2) / (1 - (self.draws + 1) ** -2))
-            words = shape(ranks, self.draws)[0] if p_holm < self.level else "as expected"
-            rows.append((p_value, p_holm, u.mean(), spread, words))
+            form = shape(ranks, self.draws)
+            words = form.words if p_holm < self.level else "as expected"
+            rows.append((p_value, p_holm, form.shift, form.spread, words))
         return pd.DataFrame(rows, index=pd.Index(names, name="quantity"), columns=_COLUMNS)
 
     def to_frame(self) -> pd.DataFrame:
@@ -185,7 +183,7 @@ class Calibration:
         return "".join([*lines, self.table.astype(_TYPES).round(3).to_html(border=0)])
 
 
-_COLUMNS = ["p", "p_holm", "mean", "spread", "shape"]
+_COLUMNS = ["p", "p_holm", "shift", "spread", "shape"]
 _TYPES = dict.fromkeys(_COLUMNS[:-1], float)
 
 

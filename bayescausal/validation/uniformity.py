@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 _NULL_SAMPLES = 20_000
@@ -82,21 +83,30 @@ def band(number: int, draws: int, level: float) -> Band:
     return Band(points, low - points, high - points)
 
 
-def shape(ranks: np.ndarray, draws: int) -> tuple[str, float, float]:
-    """Say how ranks differ from uniform ones most: words, and z of their mean and their variance.
+class Shape(NamedTuple):
+    """How ranks differ from uniform ones, by their normal scores, and in words.
 
-    A rank counts draws below the truth. Low ranks: draws lie above it. Ranks at both ends: draws
-    are too close together.
+    ``shift``: how far the posterior lies too high, in standard deviations. ``spread``: how many
+    times as wide it should be. Both are exact for a normal posterior, and 0 and 1 when calibrated.
     """
-    u, number = (ranks + 0.5) / (draws + 1), len(ranks)
-    variance = (1 - (draws + 1) ** -2) / 12
-    z_mean = float((u.mean() - 0.5) / np.sqrt(variance / number))
-    z_spread = float((np.mean((u - 0.5) ** 2) / variance - 1) / np.sqrt(0.8 / number))
-    if max(abs(z_mean), abs(z_spread)) < 2:
-        return "uneven", z_mean, z_spread
-    if abs(z_mean) > abs(z_spread):
-        return "biased low" if z_mean > 0 else "biased high", z_mean, z_spread
-    return "too narrow" if z_spread > 0 else "too wide", z_mean, z_spread
+
+    shift: float
+    spread: float
+    words: str
+
+
+def shape(ranks: np.ndarray, draws: int) -> Shape:
+    """Say how ranks differ from uniform ones most; a rank counts the draws below the truth."""
+    scores = ndtri((ranks + 0.5) / (draws + 1))
+    shift, spread = -float(scores.mean()), float(scores.std())
+    z_shift, z_spread = shift * np.sqrt(len(ranks)), (spread - 1) * np.sqrt(2 * len(ranks))
+    if max(abs(z_shift), abs(z_spread)) < 2:
+        words = "uneven"
+    elif abs(z_shift) > abs(z_spread):
+        words = "biased high" if shift > 0 else "biased low"
+    else:
+        words = "too narrow" if spread > 1 else "too wide"
+    return Shape(shift, spread, words)
 
 
 @lru_cache(maxsize=16)
@@ -112,16 +122,17 @@ def detectable(number: int, draws: int, level: float) -> tuple[float, float]:
         down to 0.2 would be.
     """
     rng = np.random.default_rng(_SEED + 1)
-    z = rng.standard_normal((_POWER_SAMPLES, number))
-    u = rng.random((_POWER_SAMPLES, number))
+    truths = rng.standard_normal((_POWER_SAMPLES, number))
     critical = np.quantile(null_gammas(number, draws), level)
 
-    def power(truths: np.ndarray) -> float:
-        chance = ndtr(truths)  # of a draw below the truth
-        ranks = binom.ppf(u, draws, chance).astype(int)
-        return float((gamma(ranks, draws) <= critical).mean())
+    def is_seen(shift: float, ratio: float) -> bool:
+        ranks = rng.binomial(draws, ndtr((truths - shift) / ratio))
+        return bool((gamma(ranks, draws) <= critical).mean() >= _POWER)
 
     shifts, ratios = np.arange(0.05, 2.01, 0.05), np.arange(0.95, 0.19, -0.05)
-    shift = next((float(s) for s in shifts if power(z + s) >= _POWER), np.nan)
-    ratio = next((float(r) for r in ratios if power(z / r) >= _POWER), np.nan)
-    return shift, ratio
+    shift = bisect_left(shifts, True, key=lambda s: is_seen(s, 1.0))
+    ratio = bisect_left(ratios, True, key=lambda r: is_seen(0.0, r))
+    return (
+        float(shifts[shift]) if shift < len(shifts) else np.nan,
+        float(ratios[ratio]) if ratio < len(ratios) else np.nan,
+    )

@@ -8,11 +8,11 @@ that was interrupted resumes. Seeds: inputs 1, simulations 16007; no default was
 
 * one_channel: 104 weeks, tv with carry-over and a Hill curve, AR(1) errors.
 * mediator: tv reaches sales through search too; Student-t errors of sales.
-* hidden_cause: tv <-> sales, with an equation of tv's on the log scale and a lift test of it; radio.
+* hidden_cause: tv <-> sales, with an equation of tv's on the log scale and a test of it; radio.
 * panel: four markets, a response that differs between them, errors of different scale, log link.
-* bundled: the model of `bayescausal.load_example`: a mediator, two lift tests, seven equations'
-  terms of trend and seasons.
-* Broken: `noise_doubled`, `error_halved`, `no_jacobian`, see `bayescausal`'s tests.
+* bundled: the model of `bayescausal.load_example`: a mediator, two lift tests, trend and seasons.
+
+Broken models, which must fail, are in ``tests/validation/test_calibration.py``.
 """
 
 from __future__ import annotations
