@@ -197,7 +197,6 @@ from .validation.specification_curve import (
 )
 from .validation.calibration import (
     Calibration as Calibration,
-    CalibrationStatus as CalibrationStatus,
     calibrate as calibrate,
 )
 from .validation.prior_sensitivity import (
