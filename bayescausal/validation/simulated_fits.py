@@ -24,9 +24,9 @@ from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
-from bayescausal.model.build import build
+from bayescausal.model.build import write
 from bayescausal.model.contrast import measure
-from bayescausal.model.lifts import lift_data, lift_log_density, remeasured
+from bayescausal.model.lifts import lift_log_density, remeasured
 from bayescausal.model.predict import pointwise
 from bayescausal.model.prior_worlds import simulated
 from bayescausal.model.scm import SCM, Equations, bind, compile_scm
@@ -117,9 +117,7 @@ class CompiledSimulations:
     @cached_property
     def density(self) -> Density:
         """The model, compiled; simulated paths and measurements are arguments."""
-        spec, data = self.scm.spec, self.scm.data
-        paths = (f"{node}:observed" for node in spec.modelled)
-        return compile_jax(build(spec, data), keep=(*paths, *lift_data(spec, data)))
+        return compile_jax(write(self.scm))
 
     @cached_property
     def estimands(self) -> dict[str, Estimand]:

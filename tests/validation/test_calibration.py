@@ -14,6 +14,7 @@ from scipy.stats import binom
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, SpecError
+from bayescausal.inference.compile import _form
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.model.lifts import lift_data, lift_log_density
 from bayescausal.model.prior_worlds import simulated
@@ -372,7 +373,16 @@ def test_a_test_whose_error_is_halved_is_seen(monkeypatch):
     assert result.table.loc["the effect of tv", "shape"] == "too narrow"
 
 
+@pytest.fixture
+def nothing_compiled():
+    """No density is kept from before the test, nor after it."""
+    _form.cache_clear()
+    yield
+    _form.cache_clear()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_compiled")
 def test_a_density_without_its_jacobian_is_seen(monkeypatch):
     logp = pm.Model.logp
     monkeypatch.setattr(
