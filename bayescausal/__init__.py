@@ -12,6 +12,7 @@ Verbs, free functions
     business_measures, differences,
     counterfactual, do                          ask
     overlap, extrapolated_share                 has it been seen in the data?
+    calibrate                                   do posteriors of simulated data hold the truth?
     companion_regression                        what would least squares say?
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?

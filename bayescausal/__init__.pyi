@@ -199,6 +199,10 @@ from .validation.specification_curve import (
     SpecificationCurve as SpecificationCurve,
     specification_curve as specification_curve,
 )
+from .validation.calibration import (
+    Calibration as Calibration,
+    calibrate as calibrate,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,
@@ -256,6 +260,7 @@ from .presentation.sensitivity_plots import (
     plot_specification_curve as plot_specification_curve,
     plot_tipping_point as plot_tipping_point,
 )
+from .presentation.calibration_plots import plot_calibration as plot_calibration
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
 from .presentation.refutation_plots import plot_refutation as plot_refutation
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition

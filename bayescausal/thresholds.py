@@ -244,6 +244,10 @@ REJECTION_LEVEL = 0.05
 """Chance with which a graph that is right is rejected by all of its tests together (Holm), and with
 which one test alone errs: the convention."""
 
+FEWEST_SIMULATIONS = 50
+"""Converged simulations below which calibration is not judged: with fewer, only a posterior that is
+more than a standard deviation off would be seen."""
+
 BINNED_AUTOCORRELATION = 0.1
 """Product of the first autocorrelations of two columns above which a chi-squared test of them is
 not to be relied on: the variance of a correlation is then 1.1 / 0.9 times what the test takes it

@@ -107,15 +107,10 @@ def fit(
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
     seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
-    scm, has_confounders = compile_scm(spec, data), bool(spec.confounders)
+    scm = compile_scm(spec, data)
     if strict:
         require_all(scm.spec)
-    is_hard = has_confounders or bool(scm.unit_specific)
-    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
-    draws = draws if draws is not None else (1000 if is_hard else 500)
-    tune = tune if tune is not None else (400 if is_hard else 200)
-    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
-    settings = Settings(sampler, draws, tune, chains, accept, rounds, progress)
+    settings = settings_for(scm, sampler, draws, tune, chains, target_accept, rounds, progress)
     return fit_with(settings, spec, data, seed)
 
 
@@ -164,6 +159,26 @@ def refit(
     settings = replace(settings, progress=checks.flag("progress", progress))
     seed = checks.seed_or_drawn("seed", seed)
     return fit_with(settings, spec, fit.data if data is None else data, seed)
+
+
+def settings_for(
+    scm: SCM,
+    sampler: str,
+    draws: int | None,
+    tune: int | None,
+    chains: int,
+    target_accept: float | None,
+    rounds: int | None,
+    progress: bool,
+) -> Settings:
+    """Return the settings of a fit, with what is not stated as `fit` documents it."""
+    has_confounders = bool(scm.spec.confounders)
+    is_hard = has_confounders or bool(scm.unit_specific)
+    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
+    draws = draws if draws is not None else (1000 if is_hard else 500)
+    tune = tune if tune is not None else (400 if is_hard else 200)
+    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
+    return Settings(sampler, draws, tune, chains, accept, rounds, progress)
 
 
 def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
