@@ -94,8 +94,7 @@ def partial_correlation(residuals: Residuals, level: float, name: str) -> Indepe
         )
     score = np.einsum("utc,ut->tc", residuals.tested, residuals.target)
     total, spread, units = score.sum(axis=0), score.T @ score, len(residuals.target)
-    ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
-    statistic = freedom / count * ratio / max(residuals.rows - ratio, 1e-300)
+    statistic = _pooled_statistic(score, freedom)
     gram = np.einsum("utc,utd->cd", residuals.tested, residuals.tested)
     explained = float(total @ np.linalg.pinv(gram, hermitian=True) @ total) / units
     variance = float(np.diagonal(spread).mean()) * residuals.rows / residuals.freedom / units**2
@@ -108,6 +107,23 @@ def partial_correlation(residuals: Residuals, level: float, name: str) -> Indepe
         smallest_correlation(1 / variance, count, freedom, level),
         _note_on_weight(score),
     )
+
+
+def _pooled_statistic(score: np.ndarray, freedom: int) -> float:
+    """Return the F of scores, dims ``(time, column)``, against their own spread over periods."""
+    rows, count = score.shape
+    total, spread = score.sum(axis=0), score.T @ score
+    ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
+    return freedom / count * ratio / max(rows - ratio, 1e-300)
+
+
+def pooled_p_value(score: np.ndarray, spare: int) -> float:
+    """Return the p-value of `partial_correlation` alone, from scores of dims ``(time, column)``.
+
+    `spare` is the number of periods less controls; as many as there are columns are spent.
+    """
+    count = score.shape[1]
+    return float(stats.f.sf(_pooled_statistic(score, spare - count), count, spare - count))
 
 
 def smallest_correlation(size: float, count: int, freedom: float, level: float) -> float:
