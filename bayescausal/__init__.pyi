@@ -71,6 +71,8 @@ from .specs.row_methods import (
     Threshold as Threshold,
 )
 from .specs.spec import Spec as Spec
+from .specs.experts import Experts as Experts
+from .specs.graph_decision import GraphDecision as GraphDecision
 
 # may I ask?
 from .identification.identification import Identification as Identification
@@ -80,6 +82,12 @@ from .identification.ladder import (
     grade as grade,
 )
 from .validation.graph_check import GraphCheck as GraphCheck
+from .validation.discovery import discover as discover
+from .validation.discovery_result import Discovery as Discovery
+from .validation.objections import (
+    Doubt as Doubt,
+    Objection as Objection,
+)
 from .validation.independence import check_graph as check_graph
 from .validation.second_opinion import (
     SecondOpinion as SecondOpinion,

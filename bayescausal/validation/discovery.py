@@ -1,0 +1,330 @@
+"""`discover` lets data question a graph of experts, and lets the experts question the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import isnan
+
+import pandas as pd
+
+from bayescausal import checks
+from bayescausal.data.dataset import Dataset
+from bayescausal.errors import SpecError, shown
+from bayescausal.graphs.graph import Graph
+from bayescausal.specs.baseline import Term
+from bayescausal.specs.experts import Experts
+from bayescausal.specs.spec import Spec
+from bayescausal.thresholds import ABSENT_P, CERTAIN, REJECTION_LEVEL, STABLE_SHARE
+from bayescausal.validation.claim_regressions import Setting
+from bayescausal.validation.data_faults import breaks, constant_columns, duplicated_periods
+from bayescausal.validation.discovery_result import Discovery
+from bayescausal.validation.expert_claims import (
+    Candidate,
+    alignments,
+    arrows,
+    left_out,
+    seen_with_power,
+    signs,
+)
+from bayescausal.validation.graph_check import ClaimTest, GraphCheck, Kind, adjusted
+from bayescausal.validation.independence import check_graph, read_setting
+from bayescausal.validation.lagged_regression import Untestable
+from bayescausal.validation.objections import Doubt, Objection, fed_back, joined, p_text
+from bayescausal.validation.objections import with_common_cause as common_cause
+from bayescausal.validation.structure_search import COLUMNS, edge_frequencies
+
+
+@checks.arguments
+def discover(
+    data: Dataset | pd.DataFrame,
+    experts: Experts | Graph | Spec,
+    *,
+    baseline: Sequence[Term] | None = None,
+    treatments: Sequence[str] | None = None,
+    lags: int | None = None,
+    resamples: int = 100,
+    level: float = REJECTION_LEVEL,
+    seed: int = 0,
+) -> Discovery:
+    """Compare a graph of experts with data, both ways, and list what each asks of the other.
+
+    *Data question the experts*: independences of the graph that data contradict (a missing edge or
+    common cause), edges that they forbid, edges that time turns around, recorded columns that tell
+    of a cause and of its effect. *Experts question the data*: later spend that tells of earlier
+    sales, columns that fit only when moved in time, wrong signs, edges that experts are sure of
+    and data with power do not show, constants, duplicated periods, shifts of level and changes of
+    unit. Each row says what was expected and seen, the power, and what to do.
+
+    It finds no graph and never rewrites one. In short series with memory, structure search misses
+    edges and turns others around; PC and FCI (causal-learn) are run for the stability of each edge
+    in `frequencies`, and put no row into a list. Data that question a graph and then fit it are
+    used twice: intervals do not know of the search.
+
+    Parameters
+    ----------
+    data : Dataset or pandas.DataFrame
+        A frame has one row a period, and dates as its index if there is a baseline. Units of a
+        panel are pooled by period.
+    experts : Experts, Graph or Spec
+        A graph alone is taken as drawn by experts who say nothing more.
+    baseline, treatments, lags
+        As in `check_graph`.
+    resamples : int
+        Block resamples for the search with PC and FCI, which needs causal-learn
+        (``bayescausal[discovery]``); 0 for none.
+    level : float
+        The chance that a graph and data that are right give any row. Half of it goes to each list,
+        corrected by Holm over the tests of that list. Rows that are counted have no p-value.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    Discovery
+
+    Raises
+    ------
+    DataError, GraphError, SpecError
+        As in `check_graph`; and where causal-learn is missing. What cannot be tested raises
+        nothing and says so in a note.
+
+    Notes
+    -----
+    Source: Spirtes, Glymour and Scheines (2000), Causation, Prediction, and Search; Runge (2020),
+    UAI, for series with memory; Andrews (1993), Econometrica 61, for a break at an unknown time.
+    How often it errs is in benchmarks/RESULTS.md.
+
+    Examples
+    --------
+    >>> import bayescausal as bc
+    >>> example = bc.load_example()
+    >>> discovery = bc.discover(example.data, bc.Experts(example.spec), resamples=0)
+    >>> len(discovery.data_question_experts)
+    0
+    """
+    experts = _as_experts(experts)
+    level = checks.probability("discover: level", level)
+    resamples = checks.count("discover: resamples", resamples, 0, 10_000)
+    seed = checks.seed("discover: seed", seed)
+    check = check_graph(
+        data,
+        experts.graph,
+        baseline=baseline,
+        treatments=treatments,
+        lags=lags,
+        companions=(),
+        level=level,
+    )
+    setting = read_setting(data, experts.graph, baseline, lags, level)
+    notes = list(check.notes)
+    frequencies = pd.DataFrame(columns=[*COLUMNS])
+    if resamples:
+        try:
+            frequencies = edge_frequencies(setting, experts, resamples, seed)
+        except Untestable as reason:
+            notes.append(f"No structure search, since {reason}.")
+    of_data = [*_questions_of_experts(setting, experts, check, data)]
+    moved = {c.pair for c in of_data if c.objection.doubt == Doubt.MISALIGNED and _tested(c)}
+    ordered = [*arrows(setting, experts)]
+    of_graph = [*_contradictions(setting, experts, check), *_beside(setting, experts, data)]
+    known = {*_future_pairs(setting, check)}
+    for candidate in ordered:
+        by_data = candidate.objection.doubt == Doubt.REVERSED_TIME
+        if candidate.pair not in known:
+            (of_data if by_data else of_graph).append(candidate)
+    first = _listed(of_graph, level / 2, moved)
+    second = _listed(of_data, level / 2)
+    first = tuple(_with_search(row, frequencies) for row in first)
+    counts = [sum(len(c.p_values) for c in side) for side in (of_graph, of_data)]
+    untested = sum(bool(row.reason) for row in check.rows)
+    if untested:
+        notes.append(f"{untested} claims of the graph could not be tested; `check` says why.")
+    if not experts.tiers and resamples:
+        notes.append("No tiers were stated, so directions in `frequencies` are guesswork.")
+    size = len(frequencies) and resamples
+    return Discovery(
+        experts,
+        first,
+        second,
+        frequencies,
+        check,
+        level,
+        (counts[0], counts[1]),
+        size,
+        tuple(notes),
+    )
+
+
+def _as_experts(experts: Experts | Graph | Spec) -> Experts:
+    if isinstance(experts, Experts):
+        return experts
+    if isinstance(experts, Graph | Spec):
+        return Experts(experts)
+    raise SpecError(
+        f"discover takes Experts, a Graph or a Spec; got {shown(experts)}. Write "
+        "discover(data, Experts(graph, tiers=...))."
+    )
+
+
+def _tested(candidate: Candidate) -> bool:
+    return bool(candidate.p_values) and min(candidate.p_values) < 0.001
+
+
+def _listed(
+    candidates: Sequence[Candidate], level: float, moved: Iterable[tuple[str, str]] = ()
+) -> tuple[Objection, ...]:
+    """Return what remains after Holm, the smallest p-values first, what was counted before them.
+
+    An edge whose column was moved in time is questioned once, there.
+    """
+    values = adjusted([candidate.p_values for candidate in candidates], "holm")
+    rows = []
+    for candidate, p_value in zip(candidates, values, strict=True):
+        if candidate.pair != ("", "") and candidate.pair in moved:
+            continue
+        if isnan(p_value) or p_value < level:
+            rows.append(replace(candidate.objection, p_adjusted=p_value))
+    return tuple(sorted(rows, key=lambda row: (row.p_value if row.p_value >= 0 else -1)))
+
+
+def _contradictions(
+    setting: Setting, experts: Experts, check: GraphCheck
+) -> Iterator[Candidate]:
+    """Yield each independence of the graph as a candidate."""
+    claims = {str(claim): claim for claim in setting.claims}
+    for row in check.rows:
+        if row.kind != Kind.INDEPENDENCE or row.reason:
+            continue
+        a, b = claims[row.claim].a, claims[row.claim].b
+        ruled_out = [f"{x} -> {y}" for x, y in ((a, b), (b, a)) if experts.rules_out(x, y)]
+        first, second = row.decisive
+        objection = Objection(
+            Doubt.FORBIDDEN if ruled_out else Doubt.DEPENDENCE,
+            row.claim,
+            f"no {' or '.join(ruled_out)}" if ruled_out else "nothing but the stated joins them",
+            f"what is new in {a} and {b} is correlated ({first.correlation:.2f}, p "
+            f"{p_text(first.p_value)}); earlier values of one tell of the other with p "
+            f"{p_text(second.p_value)}",
+            seen_with_power(first),
+            f"Ask whether {a} or {b} moves the other, or what drives both: add an edge, '{a} <-> "
+            f"{b}', or the calendar (baseline=); or keep the graph and log why.",
+            row.p_value,
+            graphs=tuple(joined(experts, a, b, forbidden=bool(ruled_out))),
+        )
+        yield Candidate(objection, tuple(t.p_value for t in row.decisive), (a, b))
+
+
+def _beside(
+    setting: Setting, experts: Experts, data: Dataset | pd.DataFrame
+) -> Iterator[Candidate]:
+    """Yield recorded columns that are no nodes of the graph, costs and market sizes apart."""
+    known = {*experts.claims.nodes}
+    if isinstance(data, Dataset):
+        known |= {*data.spend.values(), str(data.value), str(data.size)}
+        names = [v for v in data.columns if not data.holes(v).size]
+    else:
+        numeric = data.select_dtypes("number").dropna(axis=1)
+        names = [v for v in numeric.columns if isinstance(v, str)]
+    yield from left_out(setting, experts, data, [v for v in names if v not in known])
+
+
+def _questions_of_experts(
+    setting: Setting, experts: Experts, check: GraphCheck, data: Dataset | pd.DataFrame
+) -> Iterator[Candidate]:
+    """Yield what may be a fault of the data."""
+    table = setting.table
+    yield from constant_columns(table)
+    yield from duplicated_periods(table)
+    yield from breaks(table, experts.claims)
+    yield from alignments(setting, experts)
+    yield from signs(setting, experts)
+    for row in check.rows:
+        if row.kind == Kind.FUTURE and not row.reason:
+            yield _reversed_time(row, experts)
+    yield from _unseen(check, experts)
+
+
+def _reversed_time(row: ClaimTest, experts: Experts) -> Candidate:
+    """Return "later spend tells of earlier sales" as a candidate."""
+    a, b = _sides(row)
+    (test,) = row.decisive
+    objection = Objection(
+        Doubt.REVERSED_TIME,
+        f"{a} -> {b}",
+        f"{a} of later periods tells nothing of {b}",
+        f"it does (multiple correlation {test.correlation:.2f}, p {p_text(test.p_value)})",
+        seen_with_power(test),
+        f"Compare the dates of '{a}' and '{b}' with their source. If the budget follows {b}, add "
+        f"'{b} -> {a} @ 1'; if something drives both, add it, or '{a} <-> {b}'.",
+        test.p_value,
+        certainty=experts.certainty_of(a, b),
+        graphs=(*fed_back(experts, a, b), *common_cause(experts, a, b)),
+    )
+    return Candidate(objection, (test.p_value,), (a, b))
+
+
+def _sides(row: ClaimTest) -> tuple[str, str]:
+    """Return treatment and outcome of a negative control, from its claim."""
+    treatment, rest = row.claim.removeprefix("later ").split(" _||_ ", 1)
+    return treatment, rest.split(" | ", 1)[0]
+
+
+def _future_pairs(setting: Setting, check: GraphCheck) -> Iterator[tuple[str, str]]:
+    for row in check.rows:
+        if row.kind == Kind.FUTURE and not row.reason:
+            yield _sides(row)
+
+
+def _unseen(check: GraphCheck, experts: Experts) -> Iterator[Candidate]:
+    """Yield edges that experts are sure of and data do not show. They have no error of level.
+
+    The p-value of an edge is large where it is not seen: it speaks for nothing, so the row has
+    none and says what would have been seen.
+    """
+    sure = {
+        f"{e.source} -> {e.target}"
+        for e in experts.required
+        if experts.certainty_of(e.source, e.target) >= CERTAIN
+    }
+    for row in check.edges:
+        name = row.claim.split(" @ ")[0]
+        if name not in sure or row.reason or not row.p_value > ABSENT_P:
+            continue
+        (test,) = row.decisive
+        objection = Objection(
+            Doubt.NOT_SEEN,
+            row.claim,
+            f"{name} shows in the data",
+            f"it does not (multiple correlation {test.correlation:.2f}, p {p_text(test.p_value)})",
+            seen_with_power(test),
+            "Look whether the column is what it says (dates, filled gaps, plan in place of "
+            "delivery), and at `overlap`; an effect that is smaller than that stays possible.",
+            certainty=experts.certainty_of(*name.split(" -> ")),
+        )
+        yield Candidate(objection, ())
+
+
+def _with_search(row: Objection, frequencies: pd.DataFrame) -> Objection:
+    """Add what structure search says of the pair of a row, where it is stable."""
+    if not row.graphs or frequencies.empty:
+        return row
+    pair = row.subject.split(" | ")[0].replace(" _||_ ", " -> ").split(" -> ")
+    if len(pair) != 2:
+        return row
+    mask: Callable[[str], pd.Series] = lambda name: frequencies[name].isin(pair)  # noqa: E731
+    lines = frequencies[mask("a") & mask("b")]
+    words = [
+        f"{text.replace('a', line['a'], 1).replace('b', line['b'], 1)} in {line[text]:.0%}"
+        for _, line in lines.iterrows()
+        for text in ("a -> b", "b -> a")
+        if line[text] > STABLE_SHARE
+    ]
+    words += [
+        f"a common cause (FCI) in {line['common cause']:.0%}"
+        for _, line in lines.iterrows()
+        if line["common cause"] > STABLE_SHARE
+    ]
+    if not words:
+        return row
+    return replace(row, seen=f"{row.seen}; search has {' and '.join(words)} of resamples")
