@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 
 import numpy as np
@@ -136,13 +137,18 @@ def smallest_correlation(size: float, count: int, freedom: float, level: float) 
     >>> round(smallest_correlation(150, 1, 149, 0.05), 2)
     0.22
     """
+    noncentrality = _needed_noncentrality(count, freedom, level)
+    return float(np.sqrt(noncentrality / (noncentrality + size)))
+
+
+@lru_cache(maxsize=4096)
+def _needed_noncentrality(count: int, freedom: float, level: float) -> float:
     critical = stats.f.isf(level, count, freedom)
 
     def excess(noncentrality: float) -> float:
         return float(stats.ncf.sf(critical, count, freedom, noncentrality)) - POWER
 
-    noncentrality = brentq(excess, 1e-6, 1e4)
-    return float(np.sqrt(noncentrality / (noncentrality + size)))
+    return float(brentq(excess, 1e-6, 1e4))
 
 
 def _note_on_weight(score: np.ndarray) -> str:

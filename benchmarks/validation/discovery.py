@@ -117,11 +117,11 @@ EXPERT_ERRORS: dict[str, tuple[str, dict[str, object]]] = {
         {"tiers": {}},
     ),
     "forbidden price -> sales": (
-        "demand -> search, sales, tv\ntv -> search, sales\nsocial, search -> sales",
+        "demand -> search, sales, tv\ntv -> search, sales\nsocial, search -> sales\nprice",
         {"forbidden": ["price -> sales"]},
     ),
     "forbidden social -> sales": (
-        "demand -> search, sales, tv\ntv -> search, sales\nprice, search -> sales",
+        "demand -> search, sales, tv\ntv -> search, sales\nprice, search -> sales\nsocial",
         {"forbidden": ["social -> sales"]},
     ),
     "confounding of tv forgotten": (
