@@ -203,6 +203,10 @@ from .validation.specification_curve import (
     SpecificationCurve as SpecificationCurve,
     specification_curve as specification_curve,
 )
+from .validation.model_uncertainty import (
+    ModelUncertainty as ModelUncertainty,
+    model_uncertainty as model_uncertainty,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,
@@ -249,6 +253,7 @@ from .presentation.sensitivity_plots import (
     plot_tipping_point as plot_tipping_point,
 )
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
+from .presentation.discovery_plots import plot_discovery as plot_discovery
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (
