@@ -33,17 +33,25 @@ class InnovationTest(CIT_Base):
     """The robust partial correlation of innovations, units pooled by period.
 
     `panel` has dims ``(unit, time, node)``; `controls` is the number of columns that prewhitening
-    took from each series.
+    took from each series. With `tiers`, one a node and NaN where there is none, sets that hold a
+    node later than both ends are no separators: one among their causes exists, and what follows
+    both can hide what joins them (conditioning on sales cancels demand -> tv). causal-learn itself
+    takes any neighbors.
     """
 
-    def __init__(self, data: np.ndarray, panel: np.ndarray, controls: int) -> None:
+    def __init__(
+        self, data: np.ndarray, panel: np.ndarray, controls: int, tiers: np.ndarray | None = None
+    ) -> None:
         super().__init__(data)
         self.check_cache_method_consistent(METHOD, str(controls))
         self.panel, self.controls = panel, controls
+        self.tiers = np.full(panel.shape[-1], np.nan) if tiers is None else tiers
 
     def __call__(self, x: int, y: int, condition: Sequence[int] | None = None) -> float:
         """Return the p-value of independence of columns x and y given others."""
         others = tuple(sorted(condition or ()))
+        if (self.tiers[list(others)] > max(self.tiers[x], self.tiers[y])).any():
+            return 0.0
         key = (min(x, y), max(x, y), others)
         if key not in self.pvalue_cache:
             self.pvalue_cache[key] = self._p_value(*key)
@@ -77,31 +85,44 @@ def knowledge_of(experts: Experts, names: Sequence[str]) -> BackgroundKnowledge:
     return knowledge
 
 
+def tiers_of(experts: Experts, names: Sequence[str]) -> np.ndarray:
+    """Return the position of the tier of each node, NaN where there is none."""
+    return np.array([experts.tier_of.get(name, np.nan) for name in names], dtype=float)
+
+
 def run_pc(
-    panel: np.ndarray, controls: int, names: Sequence[str], knowledge: BackgroundKnowledge, level: float
+    panel: np.ndarray, controls: int, names: Sequence[str], experts: Experts, level: float
 ) -> Marks:
-    """Return the graph of the PC algorithm, as marks."""
+    """Return the graph of the PC algorithm under tiers and prohibitions, as marks."""
     with redirect_stdout(io.StringIO()):
         result = pc(
             panel.mean(axis=0),
             level,
             METHOD,
-            background_knowledge=knowledge,
+            background_knowledge=knowledge_of(experts, names),
             show_progress=False,
             node_names=list(names),
             panel=panel,
             controls=controls,
+            tiers=tiers_of(experts, names),
         )
     return _marks(result.G.graph)
 
 
-def run_fci(panel: np.ndarray, controls: int, names: Sequence[str], level: float) -> Marks:
+def run_fci(
+    panel: np.ndarray,
+    controls: int,
+    names: Sequence[str],
+    level: float,
+    knowledge: BackgroundKnowledge | None = None,
+) -> Marks:
     """Return the graph of the FCI algorithm, as marks."""
     with redirect_stdout(io.StringIO()):
         result, _ = fci(
             panel.mean(axis=0),
             METHOD,
             level,
+            background_knowledge=knowledge,
             show_progress=False,
             node_names=list(names),
             panel=panel,

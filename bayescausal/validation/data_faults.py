@@ -22,7 +22,10 @@ TRIMMED = 0.1
 SIMULATIONS = 4999
 """Series without a break that a break is compared with: p-values are multiples of 1/5000."""
 
-FEWEST = 40
+CORRECTIONS = 3
+"""Rounds in which the memory of simulated series is corrected for the bias of its estimate."""
+
+FEWEST = 60
 """Periods with values that the search for a break needs."""
 
 UNITS = (10.0, 60.0, 100.0, 1000.0, 1_000_000.0)
@@ -143,7 +146,7 @@ def _series(table: Table, node: str, unit: int) -> tuple[np.ndarray, np.ndarray,
 def _break_of(table: Table, graph: Graph, node: str, unit: int) -> Break | None:
     """Return the most likely break of one series, None where there are too few values."""
     y, rows, _ = _series(table, node, unit)
-    if len(y) < FEWEST or len(np.unique(y)) < FEWEST // 4:
+    if len(y) < FEWEST or len(np.unique(y)) < FEWEST // 6:
         return None
     causes = [v for v in graph.project().parents(node) if v in table.x and v != node]
     columns = [np.ones(len(rows)), *_calendar(table)[rows].T]
@@ -165,49 +168,66 @@ def _break_of(table: Table, graph: Graph, node: str, unit: int) -> Break | None:
 def _tested_break(
     y: np.ndarray, rows: np.ndarray, basis: np.ndarray, steps: np.ndarray, places: np.ndarray
 ) -> Break:
-    e = y - basis @ (basis.T @ y)
-    gain = steps.T @ e
-    best = int(np.abs(gain).argmax())
-    rest = e - steps[:, best] * gain[best]
-    phi, scale = _memory(rest, basis.shape[1] + 1)
-    seed = np.random.default_rng(20261129)  # the null law; not a draw of the user's
-    shocks = seed.normal(size=(len(y) + 50, SIMULATIONS)) * scale
-    null = lfilter([1.0], [1.0, -phi[0], -phi[1]], shocks, axis=0)[50:]
-    null -= basis @ (basis.T @ null)
-    peaks = _largest(null, steps)
-    observed = _largest(e[:, None], steps)[0]
-    p_value = (1 + int((peaks >= observed).sum())) / (SIMULATIONS + 1)
-    raw = (np.arange(len(y)) >= places[best]).astype(float)
-    raw -= basis @ (basis.T @ raw)
-    unit_step = float(np.sqrt((raw**2).sum()))
-    limit = np.quantile(peaks, 0.95)
-    free = len(y) - basis.shape[1] - 1
-    spread = float(np.sqrt((rest**2).sum() / free))
-    noise = spread * np.sqrt((1 + phi.sum()) / max(1 - phi.sum(), 0.03))
-    detectable = (np.sqrt(limit) * spread + 0.84 * noise) / unit_step
-    return Break(int(rows[places[best]]), float(gain[best]) / unit_step, p_value, detectable)
+    """Compare the largest step with those of simulated series without one.
 
+        T = max_k (s_k' e)^2 / (sigma^2 / (1 - phi_1 - phi_2)^2),    e = y less controls
 
-def _largest(e: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return the largest F of a step over all periods, for each column."""
-    gain = ((steps.T @ e) ** 2).max(axis=0)
-    total = (e**2).sum(axis=0)
-    return gain / np.maximum(total - gain, 1e-300) * (len(e) - 1)
+    phi and sigma are those of e less its largest step. Both are too small, since controls and the
+    step take away what lasts, so series are simulated with the phi that would be estimated as the
+    one of the data is (indirect inference), and go through the same steps.
 
-
-def _memory(e: np.ndarray, controls: int) -> tuple[np.ndarray, float]:
-    """Return AR(2) coefficients raised by the bias of their estimate, and the scale of shocks.
-
-    Source: Kendall (1954), Biometrika 41, for (1 + 3 r) / n, here for each two controls.
+    Source: Andrews (1993), Econometrica 61; Gourieroux, Monfort and Renault (1993), J. Applied
+    Econometrics 8.
     """
-    lags = np.stack([e[1:-1], e[:-2]], axis=1)
-    phi = np.linalg.lstsq(lags, e[2:], rcond=None)[0]
-    scale = float(np.std(e[2:] - lags @ phi)) or 1e-12
-    total = float(phi.sum())
-    bias = max((1 + 3 * total) / len(e) * (controls + 1) / 2, 0.0)
-    phi[0] += min(bias, max(0.97 - total, 0.0))
-    stationary = phi.sum() < 0.98 and phi[1] - phi[0] < 0.98 and abs(phi[1]) < 0.98
-    return (phi if stationary else np.array([0.95, 0.0])), scale
+    e = (y - basis @ (basis.T @ y))[:, None]
+    peak, best, phi, scale = _studentized(e, steps)
+    rng = np.random.default_rng(20261129)  # of the null law: the same for every call
+    used = phi[:, 0]
+    for _ in range(CORRECTIONS):
+        trial = _without_break(used, rng, len(y), SIMULATIONS // 10, basis)
+        used = _stationary(used + phi[:, 0] - _studentized(trial, steps)[2].mean(axis=1))
+    null = _studentized(_without_break(used, rng, len(y), SIMULATIONS, basis), steps)[0]
+    p_value = (1 + int((null >= peak[0]).sum())) / (SIMULATIONS + 1)
+    raw = (np.arange(len(y)) >= places[best[0]]).astype(float)
+    raw -= basis @ (basis.T @ raw)
+    length = float(np.sqrt((raw**2).sum()))
+    noise = float(scale[0]) / max(1 - float(used.sum()), 0.03)
+    detectable = (np.sqrt(np.quantile(null, 0.95)) + 0.84) * noise / length
+    size = float(steps[:, best[0]] @ e[:, 0]) / length
+    return Break(int(rows[places[best[0]]]), size, p_value, detectable)
+
+
+def _studentized(
+    e: np.ndarray, steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the largest step of each column in units of its memory, its place, phi and sigma."""
+    gain = steps.T @ e
+    best = np.abs(gain).argmax(axis=0)
+    largest = gain[best, np.arange(e.shape[1])]
+    rest = e - steps[:, best] * largest
+    one, two, now = rest[1:-1], rest[:-2], rest[2:]
+    a, b, c = (one**2).sum(axis=0), (one * two).sum(axis=0), (two**2).sum(axis=0)
+    u, v = (one * now).sum(axis=0), (two * now).sum(axis=0)
+    determinant = np.maximum(a * c - b**2, 1e-300)
+    phi = np.stack([(c * u - b * v) / determinant, (a * v - b * u) / determinant])
+    sigma = np.sqrt(((now - phi[0] * one - phi[1] * two) ** 2).mean(axis=0)) + 1e-300
+    memory = np.maximum(1 - phi.sum(axis=0), 0.03)
+    return (largest / sigma * memory) ** 2, best, phi, sigma
+
+
+def _without_break(
+    phi: np.ndarray, rng: np.random.Generator, periods: int, count: int, basis: np.ndarray
+) -> np.ndarray:
+    shocks = rng.normal(size=(periods + 50, count))
+    series = lfilter([1.0], [1.0, *-phi], shocks, axis=0)[50:]
+    return series - basis @ (basis.T @ series)
+
+
+def _stationary(phi: np.ndarray) -> np.ndarray:
+    """Return coefficients inside the region where the series does not explode."""
+    second = float(np.clip(phi[1], -0.95, 0.95))
+    first = float(np.clip(phi[0], -(0.97 - second), 0.97 - second))
+    return np.array([first, second])
 
 
 def _calendar(table: Table) -> np.ndarray:
@@ -253,7 +273,9 @@ def _unit_factor(ratio: float) -> float | None:
     return factor if abs(larger / factor - 1) <= UNIT_ERROR else None
 
 
-def _unit_change(table: Table, node: str, unit: int, first: int, last: int, ratio: float) -> Objection:
+def _unit_change(
+    table: Table, node: str, unit: int, first: int, last: int, ratio: float
+) -> Objection:
     where = f" in {table.units[unit]}" if table.units else ""
     factor = _unit_factor(ratio)
     return Objection(

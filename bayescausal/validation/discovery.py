@@ -74,8 +74,10 @@ def discover(
         Block resamples for the search with PC and FCI, which needs causal-learn
         (``bayescausal[discovery]``); 0 for none.
     level : float
-        The chance that a graph and data that are right give any row. Half of it goes to each list,
-        corrected by Holm over the tests of that list. Rows that are counted have no p-value.
+        The chance that a graph that is right is contradicted, as in `check_graph`; half of it again
+        goes to what is tested beyond its independences, and half to the faults of data, each after
+        Holm, so that a graph and data that are right give a row with a chance of at most twice the
+        level. Rows that are counted have no p-value.
     seed : int
         Of the resamples.
 
@@ -125,18 +127,21 @@ def discover(
         except Untestable as reason:
             notes.append(f"No structure search, since {reason}.")
     of_data = [*_questions_of_experts(setting, experts, check, data)]
-    moved = {c.pair for c in of_data if c.objection.doubt == Doubt.MISALIGNED and _tested(c)}
     ordered = [*arrows(setting, experts)]
-    of_graph = [*_contradictions(setting, experts, check), *_beside(setting, experts, data)]
+    of_graph = [*_beside(setting, experts, data)]
     known = {*_future_pairs(setting, check)}
     for candidate in ordered:
         by_data = candidate.objection.doubt == Doubt.REVERSED_TIME
         if candidate.pair not in known:
             (of_data if by_data else of_graph).append(candidate)
-    first = _listed(of_graph, level / 2, moved)
     second = _listed(of_data, level / 2)
-    first = tuple(_with_search(row, frequencies) for row in first)
+    moved = {row.subject for row in second if row.doubt == Doubt.MISALIGNED}
+    first = [*_contradictions(setting, experts, check), *_listed(of_graph, level / 2, moved)]
     counts = [sum(len(c.p_values) for c in side) for side in (of_graph, of_data)]
+    independences = [
+        row for row in check.claims if row.kind == Kind.INDEPENDENCE and not row.reason
+    ]
+    counts[0] += sum(row.decisive_count for row in independences)
     untested = sum(bool(row.reason) for row in check.rows)
     if untested:
         notes.append(f"{untested} claims of the graph could not be tested; `check` says why.")
@@ -145,7 +150,7 @@ def discover(
     size = len(frequencies) and resamples
     return Discovery(
         experts,
-        first,
+        tuple(_with_search(row, frequencies) for row in first),
         second,
         frequencies,
         check,
@@ -167,12 +172,8 @@ def _as_experts(experts: Experts | Graph | Spec) -> Experts:
     )
 
 
-def _tested(candidate: Candidate) -> bool:
-    return bool(candidate.p_values) and min(candidate.p_values) < 0.001
-
-
 def _listed(
-    candidates: Sequence[Candidate], level: float, moved: Iterable[tuple[str, str]] = ()
+    candidates: Sequence[Candidate], level: float, moved: Iterable[str] = ()
 ) -> tuple[Objection, ...]:
     """Return what remains after Holm, the smallest p-values first, what was counted before them.
 
@@ -181,25 +182,23 @@ def _listed(
     values = adjusted([candidate.p_values for candidate in candidates], "holm")
     rows = []
     for candidate, p_value in zip(candidates, values, strict=True):
-        if candidate.pair != ("", "") and candidate.pair in moved:
+        if candidate.objection.subject in moved:
             continue
         if isnan(p_value) or p_value < level:
             rows.append(replace(candidate.objection, p_adjusted=p_value))
-    return tuple(sorted(rows, key=lambda row: (row.p_value if row.p_value >= 0 else -1)))
+    return tuple(sorted(rows, key=lambda row: row.p_value if row.p_value >= 0 else -1))
 
 
-def _contradictions(
-    setting: Setting, experts: Experts, check: GraphCheck
-) -> Iterator[Candidate]:
-    """Yield each independence of the graph as a candidate."""
+def _contradictions(setting: Setting, experts: Experts, check: GraphCheck) -> Iterator[Objection]:
+    """Yield the independences that `check_graph` calls contradicted, by its own correction."""
     claims = {str(claim): claim for claim in setting.claims}
-    for row in check.rows:
-        if row.kind != Kind.INDEPENDENCE or row.reason:
+    for row in check.contradicted:
+        if row.kind != Kind.INDEPENDENCE:
             continue
         a, b = claims[row.claim].a, claims[row.claim].b
         ruled_out = [f"{x} -> {y}" for x, y in ((a, b), (b, a)) if experts.rules_out(x, y)]
         first, second = row.decisive
-        objection = Objection(
+        yield Objection(
             Doubt.FORBIDDEN if ruled_out else Doubt.DEPENDENCE,
             row.claim,
             f"no {' or '.join(ruled_out)}" if ruled_out else "nothing but the stated joins them",
@@ -210,9 +209,9 @@ def _contradictions(
             f"Ask whether {a} or {b} moves the other, or what drives both: add an edge, '{a} <-> "
             f"{b}', or the calendar (baseline=); or keep the graph and log why.",
             row.p_value,
+            row.p_holm,
             graphs=tuple(joined(experts, a, b, forbidden=bool(ruled_out))),
         )
-        yield Candidate(objection, tuple(t.p_value for t in row.decisive), (a, b))
 
 
 def _beside(

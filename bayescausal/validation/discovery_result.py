@@ -53,7 +53,8 @@ class Discovery:
     check : GraphCheck
         All claims of the graph, with those that are not contradicted.
     level : float
-        The chance that data without a fault and a graph that is right give any row that is tested.
+        As `discover` takes it: a graph and data that are right give a row with a chance of at most
+        twice the level.
     tests : tuple of (int, int)
         The number of tests behind each list.
     resamples : int
@@ -86,9 +87,9 @@ class Discovery:
         """Say how many questions there are, and how often there are some without cause."""
         counts = len(self.data_question_experts), len(self.experts_question_data)
         text = (
-            f"{_count(counts[0])} of data to the experts, {_count(counts[1])} of the experts to "
-            f"the data, from {sum(self.tests)} tests; a graph and data that are right give one "
-            f"with a chance of about {self.level:.0%}."
+            f"{_count(counts[0])} of the data to the experts, {_count(counts[1])} of the "
+            f"experts to the data, from {sum(self.tests)} tests; a graph and data that are right give one "
+            f"with a chance of at most {2 * self.level:.0%}."
         )
         if not any(counts):
             text += " That is no proof: the power of each test is in `check`."
@@ -100,9 +101,7 @@ class Discovery:
             "data question the experts": self.data_question_experts,
             "experts question the data": self.experts_question_data,
         }
-        records = [
-            {"list": name, **_cells(row)} for name, rows in lists.items() for row in rows
-        ]
+        records = [{"list": name, **_cells(row)} for name, rows in lists.items() for row in rows]
         return pd.DataFrame(records, columns=["list", *COLUMNS])
 
     def row(self, subject: str) -> Objection:
@@ -172,7 +171,7 @@ class Discovery:
 
 
 def _count(number: int) -> str:
-    return f"{number} question{'' if number == 1 else 's'}" if number else "No question"
+    return f"{number} question{'' if number == 1 else 's'}" if number else "no question"
 
 
 def _cells(row: Objection) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
+from scipy.stats import false_discovery_control
 
 from bayescausal._display import WIDTH, wrapped
 from bayescausal.validation.independence_tests import IndependenceTest
@@ -324,8 +324,7 @@ def adjusted(rows: Iterable[tuple[float, ...]], method: str) -> list[float]:
     Parameters
     ----------
     rows : the p-values of each row; of a row without any the answer is NaN
-    method : str
-        ``holm`` or ``fdr_bh``; others of statsmodels.
+    method : {"holm", "fdr_bh"}
 
     Examples
     --------
@@ -336,9 +335,31 @@ def adjusted(rows: Iterable[tuple[float, ...]], method: str) -> list[float]:
     flat = [p for row in rows for p in row]
     if not flat:
         return [nan] * len(rows)
-    values = iter(multipletests(flat, method=method)[1])
+    corrected = holm(flat) if method == "holm" else false_discovery_control(flat)
+    values = iter(corrected)
     smallest = [min((float(next(values)) for _ in row), default=nan) for row in rows]
     return smallest
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return p-values adjusted by Holm, in their order.
+
+        max over j <= i of min(1, (m - j + 1) p_(j))
+
+    statsmodels has it too, and collects garbage at each call, which takes longer than all tests.
+
+    Examples
+    --------
+    >>> holm([0.04, 0.01]).tolist()
+    [0.04, 0.02]
+    """
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values)
+    factors = np.arange(len(values), 0, -1)
+    steps = np.minimum(np.maximum.accumulate(factors * values[order]), 1.0)
+    adjusted_values = np.empty_like(values)
+    adjusted_values[order] = steps
+    return adjusted_values
 
 
 def ranked(rows: Iterable[ClaimTest]) -> tuple[ClaimTest, ...]:

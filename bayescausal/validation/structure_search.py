@@ -34,9 +34,7 @@ SHORTEST_BLOCK = 8
 COLUMNS = ("a", "b", "graph", "adjacent", "a -> b", "b -> a", "undirected", "common cause")
 
 
-def edge_frequencies(
-    setting: Setting, experts: Experts, resamples: int, seed: int
-) -> pd.DataFrame:
+def edge_frequencies(setting: Setting, experts: Experts, resamples: int, seed: int) -> pd.DataFrame:
     """Return how often PC and FCI find each pair of nodes adjacent, and how they direct it.
 
     Each series is replaced by its residual on the past of all (`MEMORY` lags) and the calendar, so
@@ -69,11 +67,10 @@ def edge_frequencies(
     blocks = -(-periods // length)
     rng = np.random.default_rng(seed)
     rows = draw_blocks(periods - length + 1, length, blocks, resamples, rng)[:, :periods]
-    knowledge = bridge.knowledge_of(experts, names)
     counts = np.zeros((4, len(names), len(names)))
     for row in rows:
         sample = panel[:, row] - panel[:, row].mean(axis=1, keepdims=True)
-        marks = bridge.run_pc(sample, controls, names, knowledge, setting.level)
+        marks = bridge.run_pc(sample, controls, names, experts, setting.level)
         latent = bridge.run_fci(sample, controls, names, setting.level)
         head, tail = marks == 1, marks == -1
         counts[0] += marks != 0
