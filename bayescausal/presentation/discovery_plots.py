@@ -109,7 +109,7 @@ def _draw_edges(ax: Axes, discovery: Discovery, places: dict[str, tuple[float, f
         pair = row.subject.split(" | ")[0].split(" _||_ ")
         if len(pair) == 2 and {*pair} <= {*places}:
             _arrow(ax, places[pair[0]], places[pair[1]], AMBER, "-", dashed=True, bend=0.25)
-            _number(ax, discovery, *pair, places)
+            _number(ax, discovery, pair[0], pair[1], places)
 
 
 def _arrow(

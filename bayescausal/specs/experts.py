@@ -54,7 +54,7 @@ class Experts:
 
     Examples
     --------
-    >>> graph = Graph.parse("season -> tv, sales\\ntv -> sales", outcome="sales")
+    >>> graph = Graph.parse("season -> tv -> sales <- season", outcome="sales")
     >>> experts = Experts(graph, required=["tv -> sales"], certainty=0.95, signs={"tv->sales": 1},
     ...                   tiers={"calendar": ["season"], "media": ["tv"], "KPI": ["sales"]})
     >>> experts.allows("sales", "tv"), experts.allows("sales", "tv", lag=1)

@@ -26,7 +26,7 @@ METHOD = "bayescausal"
 _TAIL, _HEAD = -1, 1
 
 type Marks = np.ndarray
-"""Entry ``[i, j]`` is the mark at j of the edge of i and j: 1 a head, -1 a tail, 2 a circle; 0 none."""
+"""Entry ``[i, j]`` is the mark at j of their edge: 1 head, -1 tail, 2 circle; 0 no edge."""
 
 
 class InnovationTest(CIT_Base):

@@ -45,7 +45,7 @@ _DAYS_OF_SEASON = 550.0
 
 
 class Break(NamedTuple):
-    """The most likely break of a series: its period, its size, and the p-value of "there is none"."""
+    """The most likely break of a series: its period and size, and the p-value of "none"."""
 
     period: int
     size: float
@@ -298,8 +298,8 @@ def _shift(table: Table, node: str, unit: int, best: Break, p_value: float) -> O
     doubt = Doubt.UNIT_CHANGE if factor else Doubt.LEVEL_SHIFT
     least = f"{np.exp(best.detectable):.2f} times" if logs else f"{best.detectable:.3g}"
     action = (
-        f"Look in the source whether '{node}' changes its unit there (about {factor:,.0f}); rescale "
-        "one side."
+        f"Look in the source whether '{node}' changes its unit there (about {factor:,.0f}); "
+        "rescale one side."
         if factor
         else f"Ask what happened then: another source, definition, currency or tax for '{node}' is "
         "mended in the data; a real change is a cause that is missing, an Event in the baseline."

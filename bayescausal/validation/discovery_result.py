@@ -88,8 +88,8 @@ class Discovery:
         counts = len(self.data_question_experts), len(self.experts_question_data)
         text = (
             f"{_count(counts[0])} of the data to the experts, {_count(counts[1])} of the "
-            f"experts to the data, from {sum(self.tests)} tests; a graph and data that are right give one "
-            f"with a chance of at most {2 * self.level:.0%}."
+            f"experts to the data, from {sum(self.tests)} tests; a graph and data that are right "
+            f"give one with a chance of at most {2 * self.level:.0%}."
         )
         if not any(counts):
             text += " That is no proof: the power of each test is in `check`."

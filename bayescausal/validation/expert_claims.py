@@ -9,6 +9,7 @@ from typing import NamedTuple
 from scipy.signal import lfilter
 
 from bayescausal.data.dataset import Dataset
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.implications import Implication
 from bayescausal.specs.experts import Experts
 from bayescausal.validation.claim_regressions import Setting, earlier_values
@@ -220,8 +221,12 @@ def left_out(
         extra = read_table(data, [name]).x[name]
         table = setting.table._replace(x={**setting.table.x, name: extra})
         wider = replace(setting, table=table)
-        tests = {v: _tells(wider, name, v, graph.parents(v)) for v in {v for p in pairs for v in p}}
-        usable = [(a, b) for a, b in pairs if tests[a] and tests[b]]
+        tests = {
+            v: test
+            for v in sorted({v for p in pairs for v in p})
+            if (test := _tells(wider, name, v, graph.parents(v)))
+        }
+        usable = [(a, b) for a, b in pairs if a in tests and b in tests]
         if not usable:
             continue
         worst = {p: max((tests[v] for v in p), key=lambda t: t.p_value) for p in usable}
@@ -260,5 +265,5 @@ def _tells(
 
 def _with_cause(experts: Experts, name: str, nodes: tuple[str, str]) -> Iterator:
     graph = experts.claims
-    edges = (*graph.edges, *((name, node) for node in nodes))
+    edges = (*graph.edges, *(Edge(name, node) for node in nodes))
     yield f"add {name} to {nodes[0]} and {nodes[1]}", replace(graph, edges=edges)

@@ -162,8 +162,10 @@ def model_uncertainty(
 def _interval(values: np.ndarray, weights: np.ndarray | None, prob: float) -> dict[str, float]:
     """Return median and ends of the central interval of draws, weighted or not."""
     points = [0.5, (1 - prob) / 2, (1 + prob) / 2]
-    method = "linear" if weights is None else "inverted_cdf"
-    ends = np.quantile(values, points, weights=weights, method=method)
+    if weights is None:
+        ends = np.quantile(values, points)
+    else:
+        ends = np.quantile(values, points, weights=weights, method="inverted_cdf")
     return dict(zip(("median", "low", "high"), map(float, ends), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""`Objection`: one doubt that data cast on what experts claim, or that the claims cast on the data."""
+"""`Objection`: one doubt that data cast on the claims of experts, or these on the data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from math import nan
 
 from bayescausal.errors import GraphError
@@ -16,7 +17,13 @@ from bayescausal.specs.graph_decision import GraphDecision
 
 
 class Doubt(StrEnum):
-    """What is in doubt: first of the graph, then of the data."""
+    """What is in doubt: first of the graph, then of the data.
+
+    Examples
+    --------
+    >>> Doubt.MISALIGNED == "misaligned dates"
+    True
+    """
 
     DEPENDENCE = "missing edge or common cause"
     FORBIDDEN = "forbidden edge is seen"
@@ -109,7 +116,7 @@ def joined(experts: Experts, a: str, b: str, *, forbidden: bool = False) -> Iter
         if allowed or (forbidden and experts.rules_out(source, target)):
             yield from _changed(
                 f"add {source} to {target}",
-                lambda s=source, t=target: replace(graph, edges=(*graph.edges, Edge(s, t))),
+                partial(replace, graph, edges=(*graph.edges, Edge(source, target))),
             )
     yield from with_common_cause(experts, a, b)
 
@@ -120,7 +127,7 @@ def with_common_cause(experts: Experts, a: str, b: str) -> Iterable:
     if pair not in graph.bidirected:
         yield from _changed(
             f"hidden cause of {pair[0]} and {pair[1]}",
-            lambda: replace(graph, bidirected=(*graph.bidirected, pair)),
+            partial(replace, graph, bidirected=(*graph.bidirected, pair)),
         )
 
 
@@ -131,7 +138,7 @@ def turned(experts: Experts, source: str, target: str) -> Iterable:
         kept = tuple(e for e in graph.edges if e[:2] != (source, target))
         yield from _changed(
             f"reverse {source} to {target}",
-            lambda: replace(graph, edges=(*kept, Edge(target, source))),
+            partial(replace, graph, edges=(*kept, Edge(target, source))),
         )
 
 
@@ -141,7 +148,7 @@ def fed_back(experts: Experts, source: str, target: str, lag: int = 1) -> Iterab
     if experts.allows(target, source, lag):
         yield from _changed(
             f"add {target} to {source} at lag {lag}",
-            lambda: replace(graph, edges=(*graph.edges, Edge(target, source, lag))),
+            partial(replace, graph, edges=(*graph.edges, Edge(target, source, lag))),
         )
 
 

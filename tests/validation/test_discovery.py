@@ -1,4 +1,4 @@
-"""`discover`: what data ask of experts, what experts ask of data, and that no graph is rewritten."""
+"""`discover`: what data ask of experts, and experts of data; no graph is rewritten."""
 
 from dataclasses import replace
 
