@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +12,9 @@ from scipy.signal import lfilter
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.baseline import LinearTrend, YearlySeasonality
 from bayescausal.validation.expert_claims import Candidate
+from bayescausal.validation.graph_check import p_text
 from bayescausal.validation.lagged_table import Table
-from bayescausal.validation.objections import Doubt, Objection, p_text
+from bayescausal.validation.objections import Doubt, Objection
 
 TRIMMED = 0.1
 """Share of periods at either end at which no break is looked for."""
@@ -77,8 +77,8 @@ def constant_columns(table: Table) -> Iterator[Candidate]:
 def duplicated_periods(table: Table, names: Sequence[str] | None = None) -> Iterator[Candidate]:
     """Yield periods whose columns all equal those of another period.
 
-    Expected by chance is the number of pairs of periods times the product over columns of the share
-    of pairs that are equal; from 0.01 on (columns of few values, dark weeks) nothing is said.
+    Expected by chance is the number of periods times the product over columns of the share of
+    values that occur twice in the others; from 0.01 on (columns of few values) nothing is said.
     """
     varying = [v for v in names or table.x if np.ptp(table.x[v])]
     for k, unit in enumerate(table.units or ("",)):
@@ -86,13 +86,8 @@ def duplicated_periods(table: Table, names: Sequence[str] | None = None) -> Iter
         copies = frame.duplicated().to_numpy()
         if not varying or not copies.any():
             continue
-        n = len(frame)
-        equal = [float((frame[v].value_counts() ** 2).sum() - n) / (n * (n - 1)) for v in varying]
-        expected = n * (n - 1) / 2 * float(np.prod(equal)) if min(equal) < 0.5 else inf
-        # Copies are themselves among the equal pairs; without them nothing continuous is equal.
         fresh = frame[~copies]
-        equal = [float(fresh[v].duplicated().mean()) for v in varying]
-        expected = min(expected, n * float(np.prod(equal)))
+        expected = len(frame) * float(np.prod([fresh[v].duplicated().mean() for v in varying]))
         if expected >= 0.01:
             continue
         rows = np.flatnonzero(copies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isnan
 
@@ -27,11 +27,16 @@ from bayescausal.validation.expert_claims import (
     seen_with_power,
     signs,
 )
-from bayescausal.validation.graph_check import ClaimTest, GraphCheck, Kind, adjusted
+from bayescausal.validation.graph_check import ClaimTest, GraphCheck, Kind, adjusted, p_text
 from bayescausal.validation.independence import check_graph, read_setting
 from bayescausal.validation.lagged_regression import Untestable
-from bayescausal.validation.objections import Doubt, Objection, fed_back, joined, p_text
-from bayescausal.validation.objections import with_common_cause as common_cause
+from bayescausal.validation.objections import (
+    Doubt,
+    Objection,
+    fed_back,
+    joined,
+    with_common_cause,
+)
 from bayescausal.validation.structure_search import COLUMNS, edge_frequencies
 
 
@@ -119,35 +124,10 @@ def discover(
         level=level,
     )
     setting = read_setting(data, experts.graph, baseline, lags, level)
-    notes = list(check.notes)
-    frequencies = pd.DataFrame(columns=[*COLUMNS])
-    if resamples:
-        try:
-            frequencies = edge_frequencies(setting, experts, resamples, seed)
-        except Untestable as reason:
-            notes.append(f"No structure search, since {reason}.")
-    of_data = [*_questions_of_experts(setting, experts, check, data)]
-    ordered = [*arrows(setting, experts)]
-    of_graph = [*_beside(setting, experts, data)]
-    known = {*_future_pairs(setting, check)}
-    for candidate in ordered:
-        by_data = candidate.objection.doubt == Doubt.REVERSED_TIME
-        if candidate.pair not in known:
-            (of_data if by_data else of_graph).append(candidate)
-    second = _listed(of_data, level / 2)
-    moved = {row.subject for row in second if row.doubt == Doubt.MISALIGNED}
-    first = [*_contradictions(setting, experts, check), *_listed(of_graph, level / 2, moved)]
-    counts = [sum(len(c.p_values) for c in side) for side in (of_graph, of_data)]
-    independences = [
-        row for row in check.claims if row.kind == Kind.INDEPENDENCE and not row.reason
-    ]
-    counts[0] += sum(row.decisive_count for row in independences)
-    untested = sum(bool(row.reason) for row in check.rows)
-    if untested:
+    frequencies, notes = _search(setting, experts, resamples, seed)
+    first, second, tests = _lists(setting, experts, check, data)
+    if untested := sum(bool(row.reason) for row in check.rows):
         notes.append(f"{untested} claims of the graph could not be tested; `check` says why.")
-    if not experts.tiers and resamples:
-        notes.append("No tiers were stated, so directions in `frequencies` are guesswork.")
-    size = len(frequencies) and resamples
     return Discovery(
         experts,
         tuple(_with_search(row, frequencies) for row in first),
@@ -155,10 +135,44 @@ def discover(
         frequencies,
         check,
         level,
-        (counts[0], counts[1]),
-        size,
-        tuple(notes),
+        tests,
+        len(frequencies) and resamples,
+        (*check.notes, *notes),
     )
+
+
+def _search(
+    setting: Setting, experts: Experts, resamples: int, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return how often search finds each edge, and what is to be said of it."""
+    if not resamples:
+        return pd.DataFrame(columns=[*COLUMNS]), []
+    try:
+        frequencies = edge_frequencies(setting, experts, resamples, seed)
+    except Untestable as reason:
+        return pd.DataFrame(columns=[*COLUMNS]), [f"No structure search, since {reason}."]
+    guess = "No tiers were stated, so directions in `frequencies` are guesswork."
+    return frequencies, [] if experts.tiers else [guess]
+
+
+def _lists(
+    setting: Setting, experts: Experts, check: GraphCheck, data: Dataset | pd.DataFrame
+) -> tuple[list[Objection], tuple[Objection, ...], tuple[int, int]]:
+    """Return both lists, and how many tests are behind each."""
+    of_graph = [*_beside(setting, experts, data)]
+    of_data = [*_questions_of_data(setting, experts, check)]
+    controlled = {_sides(row) for row in _controls(check)}
+    for candidate in arrows(setting, experts):
+        by_data = candidate.objection.doubt == Doubt.REVERSED_TIME
+        if candidate.pair not in controlled:  # the same question, asked by `check_graph`
+            (of_data if by_data else of_graph).append(candidate)
+    half = setting.level / 2
+    second = _listed(of_data, half)
+    moved = {row.subject for row in second if row.doubt == Doubt.MISALIGNED}
+    first = [*_contradictions(setting, experts, check), *_listed(of_graph, half, moved)]
+    independences = [r for r in check.claims if r.kind == Kind.INDEPENDENCE and not r.reason]
+    counts = [sum(len(c.p_values) for c in side) for side in (of_graph, of_data)]
+    return first, second, (counts[0] + sum(r.decisive_count for r in independences), counts[1])
 
 
 def _as_experts(experts: Experts | Graph | Spec) -> Experts:
@@ -228,8 +242,8 @@ def _beside(
     yield from left_out(setting, experts, data, [v for v in names if v not in known])
 
 
-def _questions_of_experts(
-    setting: Setting, experts: Experts, check: GraphCheck, data: Dataset | pd.DataFrame
+def _questions_of_data(
+    setting: Setting, experts: Experts, check: GraphCheck
 ) -> Iterator[Candidate]:
     """Yield what may be a fault of the data."""
     table = setting.table
@@ -238,9 +252,8 @@ def _questions_of_experts(
     yield from breaks(table, experts.claims)
     yield from alignments(setting, experts)
     yield from signs(setting, experts)
-    for row in check.rows:
-        if row.kind == Kind.FUTURE and not row.reason:
-            yield _reversed_time(row, experts)
+    for row in _controls(check):
+        yield _reversed_time(row, experts)
     yield from _unseen(check, experts)
 
 
@@ -258,7 +271,7 @@ def _reversed_time(row: ClaimTest, experts: Experts) -> Candidate:
         f"'{b} -> {a} @ 1'; if something drives both, add it, or '{a} <-> {b}'.",
         test.p_value,
         certainty=experts.certainty_of(a, b),
-        graphs=(*fed_back(experts, a, b), *common_cause(experts, a, b)),
+        graphs=(*fed_back(experts, a, b), *with_common_cause(experts, a, b)),
     )
     return Candidate(objection, (test.p_value,), (a, b))
 
@@ -269,10 +282,9 @@ def _sides(row: ClaimTest) -> tuple[str, str]:
     return treatment, rest.split(" | ", 1)[0]
 
 
-def _future_pairs(setting: Setting, check: GraphCheck) -> Iterator[tuple[str, str]]:
-    for row in check.rows:
-        if row.kind == Kind.FUTURE and not row.reason:
-            yield _sides(row)
+def _controls(check: GraphCheck) -> list[ClaimTest]:
+    """Return the negative controls that could be tested."""
+    return [row for row in check.rows if row.kind == Kind.FUTURE and not row.reason]
 
 
 def _unseen(check: GraphCheck, experts: Experts) -> Iterator[Candidate]:
@@ -306,24 +318,14 @@ def _unseen(check: GraphCheck, experts: Experts) -> Iterator[Candidate]:
 
 def _with_search(row: Objection, frequencies: pd.DataFrame) -> Objection:
     """Add what structure search says of the pair of a row, where it is stable."""
-    if not row.graphs or frequencies.empty:
-        return row
     pair = row.subject.split(" | ")[0].replace(" _||_ ", " -> ").split(" -> ")
-    if len(pair) != 2:
-        return row
-    mask: Callable[[str], pd.Series] = lambda name: frequencies[name].isin(pair)  # noqa: E731
-    lines = frequencies[mask("a") & mask("b")]
-    words = [
-        f"{text.replace('a', line['a'], 1).replace('b', line['b'], 1)} in {line[text]:.0%}"
-        for _, line in lines.iterrows()
-        for text in ("a -> b", "b -> a")
-        if line[text] > STABLE_SHARE
-    ]
-    words += [
-        f"a common cause (FCI) in {line['common cause']:.0%}"
-        for _, line in lines.iterrows()
-        if line["common cause"] > STABLE_SHARE
-    ]
-    if not words:
+    lines = frequencies[frequencies["a"].isin(pair) & frequencies["b"].isin(pair)]
+    words = []
+    for line in lines.to_dict("records"):
+        a, b = line["a"], line["b"]
+        texts = {"a -> b": f"{a} -> {b}", "b -> a": f"{b} -> {a}"}
+        texts["common cause"] = f"{a} <-> {b} (FCI)"
+        words += [f"{text} in {line[k]:.0%}" for k, text in texts.items() if line[k] > STABLE_SHARE]
+    if len(pair) != 2 or not words:
         return row
     return replace(row, seen=f"{row.seen}; search has {' and '.join(words)} of resamples")

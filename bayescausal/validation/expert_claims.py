@@ -13,6 +13,7 @@ from bayescausal.graphs.edge import Edge
 from bayescausal.identification.implications import Implication
 from bayescausal.specs.experts import Experts
 from bayescausal.validation.claim_regressions import Setting, earlier_values
+from bayescausal.validation.graph_check import p_text
 from bayescausal.validation.independence_tests import IndependenceTest, partial_correlation
 from bayescausal.validation.lagged_regression import Column, Regression, Untestable, partial_out
 from bayescausal.validation.lagged_table import read_table
@@ -20,9 +21,8 @@ from bayescausal.validation.objections import (
     Doubt,
     Objection,
     fed_back,
-    joined,
-    p_text,
     turned,
+    with_common_cause,
 )
 
 FARTHEST = 8
@@ -103,8 +103,8 @@ def alignments(setting: Setting, experts: Experts) -> Iterator[Candidate]:
     """Look for causes that are aligned with their effect only when a column is moved in time.
 
     The correlation of b_t with a_{t-k}, given the pasts of both and the other causes of b, at lags
-    k from -8 to 8. Expected is its peak at the lags that experts state, or at that of the edge and
-    later; a significant larger one elsewhere is an objection.
+    k from -8 to 8. Expected is its peak at the lags that experts state, or at once or later; a
+    larger one elsewhere, significant after Bonferroni over the lags there, is an objection.
     """
     for a, b in _pairs(setting):
         lags = [e.lag for e in setting.compiled.edges if e[:2] == (a, b)]
@@ -120,38 +120,47 @@ def alignments(setting: Setting, experts: Experts) -> Iterator[Candidate]:
         if abs(test.correlation) <= max(inside):
             p_value = 1.0
         expected_lags = f"at lags {first} to {last}" if stated else "at once or later"
-        side = "before" if lag < 0 else "after"
-        yield Candidate(
-            Objection(
-                Doubt.MISALIGNED,
-                f"{a} -> {b}",
-                f"{b} follows {a} {expected_lags}",
-                f"the correlation is largest where {b} stands {abs(lag)} periods {side} {a} "
-                f"({test.correlation:.2f}, p {p_text(p_value)}; {max(inside):.2f} at most where it "
-                "is expected)",
-                seen_with_power(test),
-                f"Compare the dates of '{a}' and '{b}' with their source: one of them seems to be "
-                f"recorded {abs(lag)} periods off."
-                + (f" If {a} really follows {b}, write '{b} -> {a} @ {-lag}'." if lag < 0 else ""),
-                p_value,
-                certainty=experts.certainty_of(a, b),
-                graphs=tuple(fed_back(experts, a, b, -lag)) if lag < 0 else (),
-            ),
-            (p_value,),
-            (a, b),
+        objection = _misaligned(experts, a, b, lag, replace(test, p_value=p_value))
+        objection = replace(
+            objection,
+            expected=f"{b} follows {a} {expected_lags}",
+            seen=f"{objection.seen}; {max(inside):.2f} at most where it is expected",
         )
+        yield Candidate(objection, (p_value,), (a, b))
+
+
+def _misaligned(experts: Experts, a: str, b: str, lag: int, test: IndependenceTest) -> Objection:
+    """Return the objection that b is tied to a at a lag where it should not be."""
+    periods = f"{abs(lag)} period{'s' if abs(lag) > 1 else ''}"
+    action = (
+        f"Compare the dates of '{a}' and '{b}' with their source: one of them seems to be recorded "
+        f"{periods} off."
+    )
+    if lag < 0:
+        action += f" If {a} really follows {b}, write '{b} -> {a} @ {-lag}'."
+    return Objection(
+        Doubt.MISALIGNED,
+        f"{a} -> {b}",
+        "",
+        f"the correlation is largest where {b} stands {periods} {'before' if lag < 0 else 'after'} "
+        f"{a} ({test.correlation:.2f}, p {p_text(test.p_value)})",
+        seen_with_power(test),
+        action,
+        test.p_value,
+        certainty=experts.certainty_of(a, b),
+        graphs=tuple(fed_back(experts, a, b, -lag)) if lag < 0 else (),
+    )
 
 
 def _profile(setting: Setting, a: str, b: str) -> dict[int, IndependenceTest]:
     """Return the test of b on a at each lag, given both pasts and the other causes of b."""
-    graph, depth = setting.compiled.graph.project(), setting.memory(a, b)
-    others = [v for v in graph.parents(b) if v != b and v not in (a, *graph.descendants(a))]
-    conditioned = [Column(v, lag) for v in others for lag in range(depth + 1)]
+    depth = setting.memory(a, b)
+    conditioned = _other_causes(setting, a, b, depth)
     memory = [Column(b, lag) for lag in range(1, depth + 1)]
     profile = {}
     for k in range(-FARTHEST, FARTHEST + 1):
         own = [Column(a, lag) for lag in range(k + 1, k + depth + 1)]
-        regression = Regression(b, (Column(a, k),), (*memory, *own), tuple(conditioned))
+        regression = Regression(b, (Column(a, k),), (*memory, *own), conditioned)
         try:
             profile[k] = _run(setting, regression, f"lag {k}")
         except Untestable:
@@ -159,52 +168,53 @@ def _profile(setting: Setting, a: str, b: str) -> dict[int, IndependenceTest]:
     return profile
 
 
-def signs(setting: Setting, experts: Experts) -> Iterator[Candidate]:
-    """Test effects whose sign experts state, on what the cause carries over."""
+def _other_causes(setting: Setting, a: str, b: str, depth: int) -> tuple[Column, ...]:
+    """Return the causes of b that a does not move, with lags."""
     graph = setting.compiled.graph.project()
+    moved = {a, b, *graph.descendants(a)}
+    causes = [v for v in graph.parents(b) if v not in moved]
+    return tuple(Column(v, lag) for v in causes for lag in range(depth + 1))
+
+
+def signs(setting: Setting, experts: Experts) -> Iterator[Candidate]:
+    """Test total effects whose sign experts state, on what the cause carries over."""
     for key, sign in experts.signs.items():
         a, b = key.split("->")
         if not {a, b} <= {*setting.table.x}:
             continue
-        lag = min(e.lag for e in setting.compiled.edges if e[:2] == (a, b))
-        path = setting.table.x[a]
-        start = CARRIED * path.mean(axis=1, keepdims=True)
-        carried = lfilter([1 - CARRIED], [1, -CARRIED], path, axis=1, zi=start)[0]
-        name = f"{a} carried over"
-        table = setting.table._replace(x={**setting.table.x, name: carried})
-        depth = setting.memory(a, b)
-        conditioned = [
-            Column(v, k)
-            for v in graph.parents(b)
-            if v not in (a, b, *graph.descendants(a))
-            for k in range(depth + 1)
-        ]
-        memory = tuple(Column(b, k) for k in range(1, depth + 1))
-        regression = Regression(b, (Column(name, lag),), memory, tuple(conditioned))
         try:
-            test = _run(replace(setting, table=table), regression, "sign")
+            test = _carried_effect(setting, a, b)
         except Untestable:
             continue
-        wrong = test.correlation * sign < 0
-        words = {1: "raises", -1: "lowers"}
-        yield Candidate(
-            Objection(
-                Doubt.WRONG_SIGN,
-                f"{a} -> {b}",
-                f"{a} {words[sign]} {b}, in all",
-                f"{b} is {'lower' if sign > 0 else 'higher'} when {a} is high, other causes equal "
-                f"(partial correlation {test.correlation:.2f}, p {p_text(test.p_value)})",
-                seen_with_power(test),
-                f"Look whether '{a}' is coded the other way round (a discount for a price, a rank "
-                f"for a share), then for a cause that drives both: what else changed when {a} was "
-                "high?",
-                test.p_value,
-                certainty=experts.certainty_of(a, b),
-                graphs=tuple(joined(experts, a, b))[-1:],
-            ),
-            (test.p_value if wrong else 1.0,),
-            (a, b),
+        objection = Objection(
+            Doubt.WRONG_SIGN,
+            f"{a} -> {b}",
+            f"{a} {'raises' if sign > 0 else 'lowers'} {b}, in all",
+            f"{b} is {'lower' if sign > 0 else 'higher'} when {a} is high, other causes equal "
+            f"(partial correlation {test.correlation:.2f}, p {p_text(test.p_value)})",
+            seen_with_power(test),
+            f"Look whether '{a}' is coded the other way round (a discount for a price, a rank for "
+            f"a share), then for a cause that drives both: what else changed when {a} was high?",
+            test.p_value,
+            certainty=experts.certainty_of(a, b),
+            graphs=tuple(with_common_cause(experts, a, b)),
         )
+        is_wrong = test.correlation * sign < 0
+        yield Candidate(objection, (test.p_value if is_wrong else 1.0,), (a, b))
+
+
+def _carried_effect(setting: Setting, a: str, b: str) -> IndependenceTest:
+    """Test b on the geometric carry-over of a, given the past of b and its other causes."""
+    lag = min(e.lag for e in setting.compiled.edges if e[:2] == (a, b))
+    path = setting.table.x[a]
+    start = CARRIED * path.mean(axis=1, keepdims=True)
+    carried = lfilter([1 - CARRIED], [1, -CARRIED], path, axis=1, zi=start)[0]
+    name, depth = f"{a} carried over", setting.memory(a, b)
+    table = setting.table._replace(x={**setting.table.x, name: carried})
+    memory = tuple(Column(b, k) for k in range(1, depth + 1))
+    conditioned = _other_causes(setting, a, b, depth)
+    regression = Regression(b, (Column(name, lag),), memory, conditioned)
+    return _run(replace(setting, table=table), regression, "sign")
 
 
 def left_out(

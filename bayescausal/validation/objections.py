@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +14,9 @@ from bayescausal.graphs.edge import Edge
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.experts import Experts
 from bayescausal.specs.graph_decision import GraphDecision
+
+type Way = tuple[str, Graph]
+"""A graph with one thing changed, and a name for it that can be that of a file."""
 
 
 class Doubt(StrEnum):
@@ -69,7 +72,7 @@ class Objection:
     p_value: float = nan
     p_adjusted: float = nan
     certainty: float = nan
-    graphs: tuple[tuple[str, Graph], ...] = ()
+    graphs: tuple[Way, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -97,15 +100,10 @@ class Objection:
         return GraphDecision(self.subject, verdict, by, reason, self.seen, date)
 
 
-def p_text(value: float) -> str:
-    """Write a p-value for a sentence."""
-    return "below 0.001" if value < 0.001 else f"{value:.2g}"
-
-
 # -- the user's graph with one thing changed -------------------------------------------------------
 
 
-def joined(experts: Experts, a: str, b: str, *, forbidden: bool = False) -> Iterable:
+def joined(experts: Experts, a: str, b: str, *, forbidden: bool = False) -> Iterator[Way]:
     """Yield the graph with an edge between two nodes, or with a common cause of both.
 
     An edge that experts forbid is offered only where `forbidden` says that it is the question.
@@ -121,7 +119,7 @@ def joined(experts: Experts, a: str, b: str, *, forbidden: bool = False) -> Iter
     yield from with_common_cause(experts, a, b)
 
 
-def with_common_cause(experts: Experts, a: str, b: str) -> Iterable:
+def with_common_cause(experts: Experts, a: str, b: str) -> Iterator[Way]:
     """Yield the graph in which two nodes share an unobserved cause."""
     graph, pair = experts.claims, (min(a, b), max(a, b))
     if pair not in graph.bidirected:
@@ -131,7 +129,7 @@ def with_common_cause(experts: Experts, a: str, b: str) -> Iterable:
         )
 
 
-def turned(experts: Experts, source: str, target: str) -> Iterable:
+def turned(experts: Experts, source: str, target: str) -> Iterator[Way]:
     """Yield the graph with an edge the other way round."""
     graph = experts.claims
     if experts.allows(target, source):
@@ -142,7 +140,7 @@ def turned(experts: Experts, source: str, target: str) -> Iterable:
         )
 
 
-def fed_back(experts: Experts, source: str, target: str, lag: int = 1) -> Iterable:
+def fed_back(experts: Experts, source: str, target: str, lag: int = 1) -> Iterator[Way]:
     """Yield the graph in which the target of an edge moves its source later."""
     graph = experts.claims
     if experts.allows(target, source, lag):
@@ -152,6 +150,6 @@ def fed_back(experts: Experts, source: str, target: str, lag: int = 1) -> Iterab
         )
 
 
-def _changed(name: str, build: Callable[[], Graph]) -> Iterable[tuple[str, Graph]]:
+def _changed(name: str, build: Callable[[], Graph]) -> Iterator[Way]:
     with suppress(GraphError):  # it would close a cycle within a period
         yield name, build()
