@@ -114,7 +114,10 @@ def _pooled_statistic(score: np.ndarray, freedom: int) -> float:
     """Return the F of scores, dims ``(time, column)``, against their own spread over periods."""
     rows, count = score.shape
     total, spread = score.sum(axis=0), score.T @ score
-    ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
+    if count == 1:  # what a search asks thousands of times
+        ratio = float(total[0] ** 2 / max(spread[0, 0], 1e-300))
+    else:
+        ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
     return freedom / count * ratio / max(rows - ratio, 1e-300)
 
 
