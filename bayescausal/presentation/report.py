@@ -27,9 +27,9 @@ from bayescausal.presentation.decision_section import decision_sections
 from bayescausal.presentation.diagnostics_plots import plot_diagnostics
 from bayescausal.presentation.evidence_text import (
     described,
+    double_credit,
     implied,
     judge,
-    overlap,
     roles,
     rungs,
     with_and_without_test,
@@ -289,7 +289,7 @@ def _basis(
         "rungs": rungs(letters),
         "tested": listed(tested),
         "untested": listed(untested),
-        "overlap": overlap(spec, names, list(questions)),
+        "double_credit": double_credit(spec, names, list(questions)),
         "claims": implied(spec, *list(questions)[:1]),
     }
 
