@@ -4,7 +4,7 @@ Eight nouns, all frozen values
     Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
 Verbs, free functions
     identify, workshop, second_opinion          may I ask?
-    check_graph                                 does the graph fit the data?
+    check_graph, discover                       does the graph fit the data, and the data the graph?
     augment, diagnose_augmentation              recombine rows first?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,

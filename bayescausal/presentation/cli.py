@@ -52,6 +52,7 @@ A model is one YAML file:
       tv: {transforms: [WeibullPDFAdstock, HillSaturation]}
     baseline: [{kind: LinearTrend}]                            # experiments, noise, links, policy
   fit: {seed: 1}                                               # draws, chains, strict, ...
+  experts: {tiers: {media: [tv], KPI: [sales]}}                # for discover: signs, certainty, ...
   output: results                                              # a folder, or a file ending in .nc
 
 `bayescausal demo` writes a complete one.
@@ -117,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     check_graph.set_defaults(run=_check_graph)
 
+    discover = commands.add_parser("discover", help="what data ask of the experts, and they of it")
+    discover.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    discover.add_argument(
+        "--resamples", type=int, default=100, metavar="N", help="for PC and FCI; 0 for none"
+    )
+    discover.set_defaults(run=_discover)
+
     workshop = commands.add_parser("workshop", help="questions for those who set the budgets")
     workshop.set_defaults(run=_workshop)
 
@@ -148,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_decisions(commands)
 
-    for command in (validate, identify, check_graph, workshop, fit):
+    for command in (validate, identify, check_graph, discover, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
     for command in (identify, workshop):
         command.add_argument("--treatment", metavar="NODE", help="of one only")
@@ -199,6 +207,17 @@ def _check_graph(args: argparse.Namespace) -> None:
         print(csv_text(check.to_frame(), index=False) if args.format == "csv" else check)
     if args.strict and check.rejected:
         raise GraphRejected(check.sentence)
+
+
+def _discover(args: argparse.Namespace) -> None:
+    data, experts = bc.Config.read(args.config).data, bc.Config.read_experts(args.config)
+    result = bc.discover(data, experts, resamples=args.resamples)
+    table = result.to_frame()
+    if args.format == "json":
+        rows = [*map(strict_row, table.to_dict("records"))]
+        print(json.dumps({"sentence": result.sentence, "rows": rows}))
+    else:
+        print(csv_text(table, index=False) if args.format == "csv" else result)
 
 
 def _workshop(args: argparse.Namespace) -> None:
