@@ -23,6 +23,7 @@ from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
+from bayescausal.presentation.checks_section import checks_section
 from bayescausal.presentation.decision_section import decision_sections
 from bayescausal.presentation.diagnostics_plots import plot_diagnostics
 from bayescausal.presentation.evidence_text import (
@@ -53,11 +54,10 @@ from bayescausal.presentation.plots import (
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.summary import PRIOR_COORDS, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
-from bayescausal.validation.checkup import CAVEAT, Checkup
+from bayescausal.validation.checkup import Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 from bayescausal.validation.sensitivity import Sensitivity
-from bayescausal.validation.status import Status
 
 type Rows = list[dict[str, Any]]
 
@@ -123,7 +123,7 @@ def report(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(
-            **_page(fit, prob, title), **figures, checkup=_checkup_section(checkup)
+            **_page(fit, prob, title), **figures, checkup=checks_section(checkup)
         )
     write_file(path, page)
     if not fit.convergence.converged:
@@ -393,13 +393,6 @@ def _test_figures(
         "bought": precision,
         "held_out": _figure(plot_reconciliation(reconciliation), reconciliation.sentence),
     }
-
-
-def _checkup_section(checkup: Checkup | None) -> dict[str, Any] | None:
-    if checkup is None:
-        return None
-    rows = [row for status in reversed(Status) for row in checkup.with_status(status)]
-    return {"sentence": checkup.sentence, "rows": rows, "caveat": CAVEAT}
 
 
 def _figure(sheet: Figure, alt: str) -> dict[str, Any]:

@@ -183,14 +183,11 @@ def checks_without_refits(fit: Fit) -> Iterator[CheckRow]:
     start = time.perf_counter()
     diagnostics = diagnose(fit)
     share = (time.perf_counter() - start) / 2  # of the two checks that read it
-    readers: dict[str, Callable[[Fit, Diagnostics], Rows]] = {
-        "predictions": _predictions,
-        "hidden drivers": _hidden_drivers,
-    }
+    readers = {"predictions": _predictions, "hidden drivers": _hidden_drivers}
     for name, function in _CHECKS.items():
         yield from _timed(fit, name, function)
     for name, reader in readers.items():
-        rows = _timed(fit, name, lambda fit, reader=reader: reader(fit, diagnostics))
+        rows = _timed(fit, name, partial(reader, diagnostics))
         yield from (replace(row, seconds=row.seconds + share) for row in rows)
 
 
@@ -278,7 +275,7 @@ def _priors(fit: Fit) -> Rows:
         yield name, _graded(not led), sentence
 
 
-def _predictions(fit: Fit, diagnostics: Diagnostics) -> Rows:
+def _predictions(diagnostics: Diagnostics, fit: Fit) -> Rows:
     of_errors = AUTOCORRELATION  # they have a check of their own
     unlike = diagnostics.unlike.drop(index=of_errors, level="statistic", errors="ignore")
     places = ", ".join(f"the {statistic} of {node}" for node, statistic in unlike.index)
@@ -287,7 +284,7 @@ def _predictions(fit: Fit, diagnostics: Diagnostics) -> Rows:
     yield "", _graded(unlike.empty), fine if unlike.empty else words
 
 
-def _hidden_drivers(fit: Fit, diagnostics: Diagnostics) -> Rows:
+def _hidden_drivers(diagnostics: Diagnostics, fit: Fit) -> Rows:
     result = diagnostics.hidden_drivers
     for name, sentence in result.sentences.items():
         if name in result.obstacles:
