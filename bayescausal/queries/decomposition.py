@@ -96,7 +96,8 @@ def decomposition(
         The coord ``kind`` is ``baseline``, ``control``, ``channel``, ``interaction`` or
         ``residual``, and ``channel`` names the channel that a part belongs to: these sum to
         `contributions`. All but the residual sum to the fitted outcome, given its observed causes;
-        with the residual they sum to the data. ``status`` and ``grade`` are empty for parts that are no effects.
+        with the residual they sum to the data. ``status`` and ``grade`` are empty for parts that
+        are no effects.
 
     Raises
     ------
