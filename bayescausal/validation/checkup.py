@@ -347,4 +347,4 @@ def _refutation(
         seed=seed,
         progress=False,
     )
-    yield question_name(fit.spec, channel, outcome), Status(result.status), result.sentence
+    yield question_name(fit.spec, channel, outcome), result.status, result.sentence

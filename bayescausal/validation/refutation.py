@@ -21,8 +21,9 @@ from bayescausal.inference.settings import Settings
 from bayescausal.inference.verb import verb
 from bayescausal.queries.questions import channels_for
 from bayescausal.thresholds import USABLE_REFITS
-from bayescausal.validation.refutation_verdicts import Results, Status, Verdict
+from bayescausal.validation.refutation_verdicts import Results, Verdict
 from bayescausal.validation.refuters import Plan, Refuter, World, as_refuter
+from bayescausal.validation.status import Status
 from bayescausal.validation.world_refits import CompiledOnce, Job, reduced, run
 
 _FEWEST = 4  # refits of which anything is said
@@ -243,7 +244,7 @@ def _refutation(
         notes.append(f"{dropped} of {len(table)} refits do not count; the first: {problem}")
     obstacle = _obstacle(table, usable, str(numbers["problem"]))
     if obstacle:
-        verdict = Verdict("not run", obstacle)
+        verdict = Verdict(Status.NOT_RUN, obstacle)
     else:
         verdict = method.judge(Results(treatment, usable, reference, prob))
     return Refutation(
@@ -252,7 +253,7 @@ def _refutation(
 
 
 def _parts(verdict: Verdict) -> tuple[Status, str, float, str, tuple[float, float] | None]:
-    meaning = verdict.meaning if verdict.status != "not run" else "None: nothing is said."
+    meaning = verdict.meaning if verdict.status != Status.NOT_RUN else "None: nothing is said."
     return verdict.status, verdict.sentence, verdict.p_value, meaning, verdict.interval
 
 

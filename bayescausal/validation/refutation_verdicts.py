@@ -7,7 +7,7 @@ hypothesis has no p-value.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,7 @@ from bayescausal.thresholds import (
     REFUTED_FAIL,
     REFUTED_LOOK,
 )
-
-type Status = Literal["pass", "look", "fail", "not run"]
-_ORDER: tuple[Status, ...] = ("pass", "look", "fail")
+from bayescausal.validation.status import Status, worst
 
 
 class Results(NamedTuple):
@@ -88,12 +86,13 @@ def alarm(misses: int, refits: int, prob: float) -> Status:
     ['pass', 'look', 'look', 'fail']
     """
     chance = stats.binom.sf(misses - 1, refits, 1 - prob)
-    return "fail" if chance < REFUTED_FAIL else "look" if chance < REFUTED_LOOK else "pass"
-
-
-def worse(*statuses: Status) -> Status:
-    """Return the worst of some statuses."""
-    return max(statuses, key=_ORDER.index)
+    return (
+        Status.FAIL
+        if chance < REFUTED_FAIL
+        else Status.LOOK
+        if chance < REFUTED_LOOK
+        else Status.PASS
+    )
 
 
 def zero_verdict(results: Results, worlds: str) -> Verdict:
@@ -115,7 +114,7 @@ def zero_verdict(results: Results, worlds: str) -> Verdict:
             f"or lean, so that {effect} cannot be read as surely as it looks (p = {p:.2g})."
         )
     elif results.claims_effect and p > 1 - prob >= least:
-        status = "look"
+        status = Status.LOOK
         sentence = (
             f"The interval of {effect} excludes zero, but effects as clear are found in {worlds} "
             f"(p = {p:.2g})."
@@ -153,7 +152,7 @@ def sampling_verdict(results: Results) -> Verdict:
         low, high = interval
         sentence += f"; {prob:.0%} interval by bootstrap: {_amount(low)} to {_amount(high)}."
         if results.claims_effect and low <= 0 <= high:
-            status = worse(status, "look")
+            status = worst([status, Status.LOOK])
             sentence += " It holds zero, which that of the fit does not."
     meaning = (
         f"Two-sided: the share of {n} estimates, and of the fit's, that are as many standard "
@@ -193,9 +192,9 @@ def common_cause_verdict(results: Results) -> Verdict:
     width = float(reference["high"] - reference["low"])
     moves = (table["median"] - reference["median"]).abs() / width
     typical = float(moves.median())
-    status: Status = "pass"
+    status: Status = Status.PASS
     if typical > COMMON_CAUSE_MOVE:
-        status = "fail" if typical > COMMON_CAUSE_FAIL else "look"
+        status = Status.FAIL if typical > COMMON_CAUSE_FAIL else Status.LOOK
     sentence = (
         f"With a cause that is noise the effect of {results.treatment} typically moves by "
         f"{typical:.1%} of its {results.prob:.0%} interval, at most by {moves.max():.1%} "
@@ -226,13 +225,13 @@ def block_verdict(results: Results) -> Verdict:
         f"({table['world'][largest]}); the jackknife's standard error is {ratio:.2f} times that of "
         "the posterior."
     )
-    status: Status = "pass"
+    status: Status = Status.PASS
     if abs(moves[largest]) > BLOCK_MOVE * expected or ratio > JACKKNIFE_RATIO:
-        status = "look"
+        status = Status.LOOK
         sentence += " Look at these periods: they carry more of the effect than their share."
     turned = np.sign(table["median"]) != np.sign(reference["median"])
     if results.claims_effect and turned.any():
-        status = "fail"
+        status = Status.FAIL
         sentence += " Its sign turns, though its interval excludes zero."
     return Verdict(status, sentence, interval=interval)
 
