@@ -23,6 +23,7 @@ from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.logprob.transforms import IntervalTransform, Transform
 from pymc.model.fgraph import ModelFreeRV, ModelVar, fgraph_from_model
 from pytensor.compile import mode
+from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -45,7 +46,8 @@ class LiftedModel:
     ----------
     structure : hashable
         The operations, how they are wired, names, transforms, the types of the inputs, and all
-        constants that are no numbers of floating point (indices, shapes, masks).
+        constants that are no numbers of floating point (indices, shapes, masks); and which input
+        each of the numbers is.
     graph : FunctionGraph
         As `pymc.model.fgraph` writes a model.
     inputs : list of variable
@@ -101,17 +103,24 @@ def lift(model: pm.Model) -> LiftedModel:
     lifted._coords = graph._coords  # type: ignore[attr-defined]
     lengths = graph._dim_lengths.items()
     lifted._dim_lengths = {k: replaced.get(v, v) for k, v in lengths}  # type: ignore[attr-defined]
-    return LiftedModel(_structure(lifted), lifted, inputs, tuple(numbers), tuple(floats))
+    # Data of one graph may be registered in another order: numbers are then in another, too.
+    places = {variable: place for place, variable in enumerate(lifted.inputs)}
+    order = tuple(places[variable] for variable in inputs)
+    key = _structure(lifted), order, tuple(floats)
+    return LiftedModel(key, lifted, inputs, tuple(numbers), tuple(floats))
 
 
 def _numbers_of(graph: FunctionGraph) -> list[Any]:
     """Return the constants to lift, in the order in which they are met."""
-    bounds: set[Variable] = set()  # they decide what a transform is, and follow from no data
+    fixed: set[Variable] = set()
     for node in graph.apply_nodes:
         if isinstance(node.op, ModelFreeRV) and isinstance(node.op.transform, IntervalTransform):
-            bounds.update(node.inputs[0].owner.inputs)
+            # Bounds decide what a transform is, and follow from no data.
+            fixed.update(node.inputs[0].owner.inputs)
+        elif isinstance(node.op, OpFromGraph):  # its inner graph takes single precision alone
+            fixed.update(v for v in node.inputs if getattr(v.type, "dtype", "") == "float32")
     constants = dict.fromkeys(v for node in graph.toposort() for v in node.inputs)
-    return [v for v in constants if v not in bounds and _is_number(v)]
+    return [v for v in constants if v not in fixed and _is_number(v)]
 
 
 def _is_number(variable: Variable) -> bool:
@@ -209,7 +218,8 @@ def _hashable(value: Any) -> Hashable:
         return type(value), tuple((k, _hashable(v)) for k, v in sorted(vars(value).items()))
     if isinstance(value, FunctionType):
         cells = value.__closure__ or ()
-        return value.__code__, tuple(_hashable(cell.cell_contents) for cell in cells)
+        held = (*(cell.cell_contents for cell in cells), *(value.__defaults__ or ()))
+        return value.__code__, value.__kwdefaults__ is None or object(), _hashable(held)
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, list | tuple):

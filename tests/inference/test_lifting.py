@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytest
 from model.test_forward import CASES, case
+from modes import AS_WRITTEN
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError
@@ -109,3 +110,37 @@ def test_numbers_are_arguments_and_masks_are_not():
 
     assert model(1.25, [True, False]) is model(3.75, [True, False])
     assert model(1.25, [True, False]) is not model(1.25, [False, True])
+
+
+def log_density(model, density):
+    """Return the log density of PyMC and of what is sampled, at a point."""
+    x = density.start + np.linspace(-0.2, 0.3, density.start.size)
+    ends = np.cumsum([int(np.prod(shape)) for shape in density.layout.values()])
+    parts = np.split(x, ends[:-1])
+    layout = zip(density.layout.items(), parts, strict=True)
+    point = {key: part.reshape(shape) for (key, shape), part in layout}
+    terms = model.compile_logp(sum=False, mode=AS_WRITTEN)(point)
+    return sum(float(np.sum(term)) for term in terms), density.at_data()(x)[0]
+
+
+def test_data_registered_in_another_order_are_another_structure():
+    def model(names):
+        values = {"spend": np.array([1.1, 2.2, 3.3]), "observed": np.array([4.0, 5.5, 6.0])}
+        with pm.Model() as written:
+            data = {name: pm.Data(name, values[name]) for name in names}
+            slope = pm.Normal("slope", 0.3, 1.7)
+            pm.Normal("sales", slope * data["spend"], 1.3, observed=data["observed"])
+        return written
+
+    for names in (("spend", "observed"), ("observed", "spend")):
+        wanted, value = log_density(model(names), compile_jax(model(names)))
+        assert value == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("nu", [3.0, 4.0])
+def test_priors_that_pymc_writes_as_graphs_keep_their_numbers(nu):
+    with pm.Model() as model:
+        scale = pm.HalfStudentT("scale", nu=nu, sigma=2.5)
+        pm.Normal("sales", 0.3, scale, observed=np.array([0.4, 0.9]))
+    wanted, value = log_density(model, compile_jax(model))
+    assert value == pytest.approx(wanted, rel=1e-6)
