@@ -36,6 +36,19 @@ def as_path(path: Any) -> Path:
     return Path(text)
 
 
+def as_folder(path: Any) -> Path:
+    """Return the path of a folder, which is made where there is none, or raise a FileError."""
+    folder = as_path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "Choose a folder that you may write to")
+        raise FileError(
+            f"The folder '{folder}' cannot be made: {error.strerror or error}. {advice}."
+        ) from error
+    return folder
+
+
 def write_file(path: str | Path, *parts: bytes | memoryview | str) -> Path:
     """Write a file whole or not at all; its folder is made.
 

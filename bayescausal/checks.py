@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from functools import wraps
 from numbers import Integral, Real
 from types import UnionType
@@ -192,6 +193,16 @@ def bound(
         return signature.bind(*args, **kwargs)
     except TypeError as error:
         raise SpecError(f"{title}: {error}. It takes {', '.join(parameters)}.") from None
+
+
+def executor(label: str, value: Any) -> Executor | None:
+    """Return an executor of `concurrent.futures`, or None."""
+    if not isinstance(value, Executor | None):
+        raise SpecError(
+            f"{label} is one of concurrent.futures, such as ProcessPoolExecutor(2); got "
+            f"{shown(value)}."
+        )
+    return value
 
 
 def arguments[**P, T](function: Callable[P, T]) -> Callable[P, T]:

@@ -44,7 +44,7 @@ def as_tuple(role: str, values: Any) -> tuple[Any, ...]:
     """Return a sequence of pairs or edges as a tuple."""
     parts = checks.several(values)
     if parts is None:
-        raise GraphError(f"{role} of a graph are a sequence; got {shown(values)}.")
+        raise GraphError(f"{role} must be a sequence, such as a list; got {shown(values)}.")
     return parts
 
 

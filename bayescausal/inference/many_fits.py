@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._files import as_path, write_file
+from bayescausal._files import as_folder, write_file
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import BayesCausalError, SpecError, did_you_mean, shown
 from bayescausal.inference.fit import Fit
@@ -125,12 +125,12 @@ def fit_many(
     >>> fits = bc.fit_many({"brand": (example.spec, example.data)}, "fits")  # doctest: +SKIP
     >>> bc.roas(fits["brand"])  # doctest: +SKIP
     """
-    folder, seed = as_path(folder), checks.seed("seed", seed)
+    seed, executor = checks.seed("seed", seed), checks.executor("fit_many: executor", executor)
     progress = checks.flag("progress", progress)
     _check(jobs)
     checks.check_keys(settings, ("strict", *(f.name for f in fields(Settings))), "fit_many")
     Settings.from_dict(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = as_folder(folder)
     digests = {name: _digest(*job, seed, settings) for name, job in jobs.items()}
     records = {name: _kept(folder, name, digest) for name, digest in digests.items()}
     left = [name for name, record in records.items() if record is None]

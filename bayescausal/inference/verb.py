@@ -70,5 +70,5 @@ def _require_fit(title: str, value: Any, module: str) -> None:
         advice = f"Read the file first: {title}(load({shown(str(value))}), ...)."
     elif isinstance(value, xr.DataArray | xr.Dataset):
         advice = "These look like draws, which are reduced by summarize(draws)."
-    kind = "" if value is None else f"a {type(value).__name__}, "
-    raise SpecError(f"{title} asks a Fit; got {kind}{shown(value)}. {advice}")
+    kind = "" if value is None else f" of type {type(value).__name__}"
+    raise SpecError(f"{title} asks a Fit; got {shown(value)}{kind}. {advice}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 from bayescausal import checks
@@ -164,7 +165,7 @@ class Experts:
 
     def _check_values(self) -> None:
         for key, sign in self.signs.items():
-            if isinstance(sign, bool) or sign not in (1, -1):
+            if isinstance(sign, bool) or not isinstance(sign, Real) or sign not in (1, -1):
                 raise SpecError(f"Experts: signs['{key}'] is 1 or -1; got {shown(sign)}.")
         for key, ends in self.lags.items():
             if not isinstance(ends, tuple) or len(ends) != 2:
@@ -178,7 +179,8 @@ class Experts:
     def _check_graph(self) -> None:
         """Raise where the experts contradict their own graph."""
         graph = self.claims
-        for name in {*self.tier_of, *(v for pair in self.latents for v in pair)}:
+        ruled_out = (v for edge in self.forbidden for v in edge[:2])
+        for name in (*self.tier_of, *(v for pair in self.latents for v in pair), *ruled_out):
             graph.parents(name)  # raises for an unknown name, with advice
         pairs = {edge[:2] for edge in graph.edges}
         for edge in self.required:
@@ -219,7 +221,7 @@ def _tiers(value: Any) -> dict[str, tuple[str, ...]]:
         )
     tiers: dict[str, tuple[str, ...]] = {}
     for tier, nodes in value.items():
-        checks.name("Experts: tiers", tier)
+        checks.name("Experts: the name of a tier", tier)
         tiers[tier] = tuple(checks.names(f"Experts: tiers['{tier}']", nodes))
         _once(tier, tiers)
     return tiers

@@ -20,7 +20,7 @@ from statsmodels.stats.multitest import multipletests
 
 from bayescausal import checks
 from bayescausal._display import wrapped
-from bayescausal._files import as_path, write_file
+from bayescausal._files import as_folder, write_file
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError
 from bayescausal.inference.fitting import settings_for
@@ -245,9 +245,12 @@ def calibrate(
     Raises
     ------
     SpecError
-        A spec with augmented rows, whose posterior is no posterior of data that it could simulate.
+        A spec with augmented rows, whose posterior is no posterior of data that it could simulate;
+        a negative budget, or an ``executor`` that is none.
     DataError
         The spec and the data do not fit.
+    FileError
+        The folder cannot be made.
 
     Notes
     -----
@@ -270,6 +273,9 @@ def calibrate(
     ranks = checks.count("calibrate: ranks", ranks, 9, maximum=9_999)
     level = checks.probability("calibrate: level", level)
     budget = np.inf if budget is None else checks.number("calibrate: budget", budget)
+    if budget < 0:
+        raise SpecError(f"calibrate: budget is in seconds, 0 or more; got {budget:g}.")
+    executor = checks.executor("calibrate: executor", executor)
     progress = checks.flag("calibrate: progress", progress)
     scm = compile_scm(spec, data)
     if scm.spec.augmentation and scm.spec.augmentation.weight:
@@ -279,7 +285,7 @@ def calibrate(
         )
     settings = settings_for(scm, "blackjax", draws, tune, chains, target_accept, rounds, False)
     plan = _planned(scm.spec, data, settings, ranks, checks.seed_or_drawn("seed", seed))
-    place = None if folder is None else as_path(folder)
+    place = None if folder is None else as_folder(folder)
     records = _records(plan, number, place, executor, budget, progress)
     return _gathered(records, ranks, level)
 
@@ -343,7 +349,6 @@ def _file(folder: Path, number: int) -> Path:
 
 def _kept(folder: Path, plan: Simulations, number: int) -> dict[int, dict[str, Any]]:
     """Read the simulations that an earlier call has done."""
-    folder.mkdir(parents=True, exist_ok=True)
     known = {}
     for k in range(number):
         try:

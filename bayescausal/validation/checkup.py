@@ -160,7 +160,7 @@ def check(
     Raises
     ------
     SpecError
-        The budget is negative.
+        The budget is negative, or ``executor`` is none.
 
     Examples
     --------
@@ -170,6 +170,7 @@ def check(
     budget = checks.number("check: budget", budget)
     if budget < 0:
         raise SpecError(f"check: budget is in seconds, 0 or more; got {budget:g}.")
+    executor = checks.executor("check: executor", executor)
     start = time.perf_counter()
     seed = checks.seed_or_drawn("seed", seed)
     end = start + budget

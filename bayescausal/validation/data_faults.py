@@ -119,8 +119,8 @@ def breaks(table: Table, graph: Graph) -> Iterator[Candidate]:
     is compared with that of simulated series without a break that remember as much.
     """
     for node in table.x:
-        found = [_break_of(table, graph, node, k) for k in range(table.shape[0])]
-        usable = [(b, k) for k, b in enumerate(found) if b is not None]
+        shifts = [_break_of(table, graph, node, k) for k in range(table.shape[0])]
+        usable = [(shift, k) for k, shift in enumerate(shifts) if shift is not None]
         stretch = _stretch(table, node)
         if stretch is not None:
             yield Candidate(_unit_change(table, node, *stretch), ())
@@ -153,7 +153,11 @@ def _break_of(table: Table, graph: Graph, node: str, unit: int) -> Break | None:
         if np.ptp(path) and 4 * (len(columns) + 2) < len(rows):
             columns += [path[rows], path[np.maximum(rows - 1, 0)]]
     design = np.stack(columns, axis=1)
-    basis, strength, _ = np.linalg.svd(design / np.linalg.norm(design, axis=0), full_matrices=False)
+    lengths = np.linalg.norm(design, axis=0)
+    is_usable = np.isfinite(lengths) & (lengths > 0)  # one date has no trend; tiny squares vanish
+    basis, strength, _ = np.linalg.svd(
+        design[:, is_usable] / lengths[is_usable], full_matrices=False
+    )
     basis = basis[:, strength > 1e-8]
     places = np.arange(int(len(y) * TRIMMED) + 2, len(y) - int(len(y) * TRIMMED) - 1)
     steps = (np.arange(len(y))[:, None] >= places).astype(float)

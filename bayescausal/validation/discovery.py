@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescausal import checks
 from bayescausal.data.dataset import Dataset
-from bayescausal.errors import SpecError, shown
+from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.graphs.graph import Graph
 from bayescausal.specs.baseline import Term
 from bayescausal.specs.experts import Experts
@@ -114,6 +114,12 @@ def discover(
     level = checks.probability("discover: level", level)
     resamples = checks.count("discover: resamples", resamples, 0, 10_000)
     seed = checks.seed("discover: seed", seed)
+    setting = read_setting(data, experts.graph, baseline, lags, level)
+    if setting.table.shape[1] < 2:
+        raise DataError(
+            f"discover: the data have {setting.table.shape[1]} periods. Nothing can be learned "
+            "from fewer than 2, and little from fewer than 50."
+        )
     check = check_graph(
         data,
         experts.graph,
@@ -123,7 +129,6 @@ def discover(
         companions=(),
         level=level,
     )
-    setting = read_setting(data, experts.graph, baseline, lags, level)
     frequencies, notes = _search(setting, experts, resamples, seed)
     first, second, tests = _lists(setting, experts, check, data)
     if untested := sum(bool(row.reason) for row in check.rows):

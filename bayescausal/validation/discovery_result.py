@@ -86,8 +86,10 @@ class Discovery:
     def sentence(self) -> str:
         """Say how many questions there are, and how often there are some without cause."""
         counts = len(self.data_question_experts), len(self.experts_question_data)
-        text = (
-            f"{_count(counts[0])} of the data to the experts, {_count(counts[1])} of the "
+        text = f"{_count(counts[0])} of the data to the experts, {_count(counts[1])} of the "
+        if not sum(self.tests):
+            return f"{text}experts to the data. Nothing could be tested: the data are too few."
+        text += (
             f"experts to the data, from {sum(self.tests)} tests; a graph and data that are right "
             f"give one with a chance of at most {2 * self.level:.0%}."
         )

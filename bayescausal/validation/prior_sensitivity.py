@@ -57,7 +57,8 @@ class PriorSensitivity:
         """What follows for each effect, in words."""
         words = {}
         for name, row in self.table.iterrows():
-            text = f"{row['diagnosis'][:1].upper()}{row['diagnosis'][1:]}."
+            text = f"{row['diagnosis'][:1].upper()}{row['diagnosis'][1:]}"
+            text += "" if text.endswith("?") else "."
             if row["prior"] >= POWER_SENSITIVITY:
                 group = str(self.groups.loc[name].idxmax())
                 text += (

@@ -14,7 +14,7 @@ import pandas as pd
 from bayescausal import checks
 from bayescausal._display import wrapped
 from bayescausal._types import Node
-from bayescausal.errors import SpecError, shown
+from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.inference.fit import Fit, total_effect
 from bayescausal.inference.settings import Settings
@@ -183,11 +183,7 @@ def refute(
     method = as_refuter(method)
     refits = method.refits if refits is None else checks.count("refute: refits", refits, _FEWEST)
     progress = checks.flag("refute: progress", progress)
-    if not isinstance(executor, Executor | None):
-        raise SpecError(
-            "executor is one of concurrent.futures, such as ProcessPoolExecutor(2); got "
-            f"{shown(executor)}."
-        )
+    executor = checks.executor("refute: executor", executor)
     plan_seed, *seeds = np.random.SeedSequence(checks.seed_or_drawn("seed", seed)).spawn(refits + 2)
     plan = method.plan(fit, estimand, refits, np.random.default_rng(plan_seed))
     rows = run(_jobs(fit, plan, estimand, prob, seeds), executor, progress)

@@ -406,3 +406,16 @@ def test_a_prior_that_is_derived_from_each_outcome_is_seen(monkeypatch):
     monkeypatch.setattr(simulated_fits, "simulated", rescaled)
     result = bc.calibrate(linear(), table(), 100, seed=34, **SLOW)
     assert result.status == Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"executor": "two"}, "ProcessPoolExecutor"),
+        ({"budget": -1}, "0 or more"),
+        ({"folder": __file__}, "cannot be made"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused_before_anything_is_compiled(arguments, message):
+    with pytest.raises(BayesCausalError, match=message):
+        bc.calibrate(linear(), table(), 2, seed=1, **QUICK, **arguments)

@@ -90,6 +90,11 @@ def test_draws_that_did_not_converge_fail(example_fit):
     assert rows(page, "convergence")[0].status == "fail"
 
 
+def test_an_executor_is_checked_before_anything_is_run(example_fit):
+    with pytest.raises(SpecError, match="ProcessPoolExecutor"):
+        bc.check(example_fit, budget=0, executor=2)
+
+
 @pytest.mark.parametrize("budget", [-1, "long", None, float("nan")], ids=str)
 def test_a_budget_is_a_number_of_seconds(example_fit, budget):
     with pytest.raises(SpecError, match="budget"):

@@ -334,3 +334,22 @@ def test_a_decision_is_logged_in_the_spec_and_changes_no_equation(forgotten):
     assert bc.Spec.from_yaml(chosen.to_yaml()) == chosen
     assert chosen.modelled == replace(chosen, decisions=()).modelled
     assert "decisions" not in spec.to_dict()
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-200])
+def test_columns_of_any_size_and_one_date_for_all_end_in_an_answer(factor):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(rng.gamma(2.0, 1.0, (70, 2)) * factor, columns=["tv", "sales"])
+    if factor == 1:
+        frame.index = pd.DatetimeIndex(["2025-01-06"] * 70)
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    assert bc.discover(frame, graph, resamples=0).notes is not None
+
+
+def test_data_that_are_too_few_are_refused_or_said_to_be():
+    frame = pd.DataFrame({"tv": [1.0, 2.0, 4.0], "sales": [3.0, 1.0, 2.0]})
+    graph = bc.Graph.parse("tv -> sales", outcome="sales")
+    assert "Nothing could be tested" in bc.discover(frame, graph, resamples=0).sentence
+    for rows in (0, 1):
+        with pytest.raises(DataError, match=f"have {rows} periods"):
+            bc.discover(frame[:rows], graph, resamples=0)
