@@ -117,6 +117,8 @@ def report(
     >>> bc.report(fit, "report.html")  # doctest: +SKIP
     """
     path = as_path(path)
+    if checkup is not None:
+        checks.instance("report: checkup", checkup, Checkup, "Write checkup=check(fit).")
     if path.is_dir():
         path = path / "report.html"
     figures = _test_figures(evidence, reconciliation)

@@ -80,4 +80,4 @@ class GraphDecision:
         checks.check_keys(mapping, [part.name for part in fields(cls)], "a decision")
         if missing := [name for name in ("subject", "verdict", "by") if name not in mapping]:
             raise SpecError(f"a decision: '{missing[0]}' is missing.")
-        return cls(**{name: str(value) for name, value in mapping.items()})
+        return cls(**{k: "" if value is None else str(value) for k, value in mapping.items()})

@@ -102,9 +102,11 @@ class Calibration:
         """What would be seen of one quantity in 8 of 10 such studies, see `uniformity.detectable`.
 
         A shift of its posterior, in standard deviations, and the ratio of its standard deviation to
-        the right one.
+        the right one. Both are infinite where no simulation converged.
         """
         number = self.ranks.sizes["simulation"]
+        if not number:
+            return np.inf, np.inf
         return detectable(number, self.draws, self.level / max(1, len(self.table)))
 
     @property
@@ -159,13 +161,18 @@ class Calibration:
     @property
     def tree(self) -> xr.DataTree:
         """Ranks as ArviZ takes them: ``arviz.plot_ecdf_pit(calibration.tree)``."""
+        if not self.ranks.size:
+            raise SpecError("No simulation converged, so there are no ranks for ArviZ.")
         u = (self.ranks + 0.5) / (self.draws + 1)
         columns = {str(q): u.sel(quantity=q, drop=True) for q in u["quantity"].to_numpy()}
         dataset = xr.Dataset(columns).rename(simulation="sample")
         return xr.DataTree.from_dict({"prior_sbc": dataset})
 
     def __str__(self) -> str:
-        return "\n".join([*self.sentences, "", self.table.astype(_TYPES).round(3).to_string()])
+        lines = [*self.sentences]
+        if len(self.table):
+            lines += ["", self.table.astype(_TYPES).round(3).to_string()]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return wrapped(str(self))

@@ -319,6 +319,11 @@ _CHECKS: dict[str, Callable[[Fit], Rows]] = {
 
 def _refutations(fit: Fit, end: float, executor: Executor | None, seed: int) -> Iterator[CheckRow]:
     """Refute effects while there is time: one refuter for each channel, then the next."""
+    if not fit.convergence.converged:
+        for method in REFUTERS:
+            words = "Refits are compared with the fit, which has not converged: sample longer."
+            yield CheckRow(method, "", Status.NOT_RUN, words)
+        return
     cost = seconds_per_refit(fit) * (_REFITS + 1)
     channels: list[tuple[Node, Node]] = [
         (channel, outcome)

@@ -159,8 +159,8 @@ def _profile(setting: Setting, a: str, b: str) -> dict[int, IndependenceTest]:
     memory = [Column(b, lag) for lag in range(1, depth + 1)]
     profile = {}
     for k in range(-FARTHEST, FARTHEST + 1):
-        own = [Column(a, lag) for lag in range(k + 1, k + depth + 1)]
-        regression = Regression(b, (Column(a, k),), (*memory, *own), conditioned)
+        earlier = [Column(a, lag) for lag in range(k + 1, k + depth + 1)]
+        regression = Regression(b, (Column(a, k),), (*memory, *earlier), conditioned)
         try:
             profile[k] = _run(setting, regression, f"lag {k}")
         except Untestable:

@@ -51,10 +51,12 @@ class ModelUncertainty:
         for effect, part in self.table.groupby(level="effect", sort=False):
             rows = part.droplevel("effect")
             low, high = rows["median"].idxmin(), rows["median"].idxmax()
+            medians = f"{_amount(rows['median'].min())} ('{low}')"
+            if len(rows) > 1:
+                medians += f" to {_amount(rows['median'].max())} ('{high}')"
             text = f"{effect}: under {len(rows)} {'graph' if len(rows) == 1 else 'graphs'} "
             text += (
-                f"the median is {_amount(rows['median'].min())} ('{low}') to "
-                f"{_amount(rows['median'].max())} ('{high}'), intervals reach from "
+                f"the median is {medians}, intervals reach from "
                 f"{_amount(rows['low'].min())} to {_amount(rows['high'].max())}"
             )
             if len({*np.sign(rows["median"])}) > 1:
@@ -178,6 +180,11 @@ def _checked(fits: Mapping[str, Fit]) -> dict[str, Fit]:
     known = {name: fits[name] for name in fits}
     for name, fit in known.items():
         checks.instance("model_uncertainty", fit, Fit, f"'{name}' is none.")
+        if fit.observed is not fit:
+            raise SpecError(
+                f"model_uncertainty is about the data, and the fit '{name}' has a future. Give it "
+                "`fit.observed`."
+            )
     first, *others = known
     for name in others:
         if known[name].data.hash != known[first].data.hash:
@@ -205,11 +212,12 @@ def _shares(weights: Mapping[str, float] | None, fits: Mapping[str, Fit]) -> dic
             f"{', '.join(map(repr, fits))}; got {shown(weights)}."
         )
     numbers = {n: checks.number(f"model_uncertainty: weights['{n}']", weights[n]) for n in fits}
-    if min(numbers.values()) < 0 or not sum(numbers.values()):
+    if min(numbers.values()) < 0 or not max(numbers.values()):
         raise SpecError(
             f"model_uncertainty: weights are zero or more, and some above; got {shown(weights)}."
         )
-    return {name: value / sum(numbers.values()) for name, value in numbers.items()}
+    scaled = {name: value / max(numbers.values()) for name, value in numbers.items()}
+    return {name: value / sum(scaled.values()) for name, value in scaled.items()}
 
 
 def _amount(x: float) -> str:

@@ -122,8 +122,8 @@ def zero_verdict(results: Results, worlds: str) -> Verdict:
     elif results.claims_effect:
         smallest = f", the smallest that {n} refits can give" if np.isclose(p, least) else ""
         sentence = (
-            f"{effect.capitalize()} stands out (p = {p:.2g}{smallest}); {count} show one "
-            f"({expected})."
+            f"The effect of {results.treatment} stands out (p = {p:.2g}{smallest}); {count} show "
+            f"one ({expected})."
         )
     else:
         sentence = (

@@ -121,9 +121,10 @@ class PlaceboShift:
         room = periods - 2 * least + 1
         if room < refits:
             raise SpecError(
-                f"{periods} periods leave {max(0, room)} offsets that are {least} periods from the "
-                f"true series on both sides, and {refits} were asked. Ask for fewer refits=, or "
-                "PlaceboShift(least=...) with a smaller distance."
+                f"Too few offsets: of {periods} periods {max(0, room)} can start a series that is "
+                f"{least} periods or more from the true one on both sides, and {refits} refits "
+                "need as many. Ask for fewer refits=, or PlaceboShift(least=...) with a smaller "
+                "distance."
             )
         edges = np.linspace(0, room, refits + 1).round().astype(int)
         offsets = least + rng.integers(edges[:-1], edges[1:])

@@ -176,7 +176,8 @@ class CompiledSimulations:
 
         def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
             posterior = groups.posterior(self.scm, tree)
-            state = assess(posterior, self._effects(truth, posterior), run)
+            effects = self._effects(truth, posterior)
+            state = assess(posterior, {k.removeprefix(EFFECT): v for k, v in effects.items()}, run)
             sizes = {name: ess(v, "bulk") for name, v in scalars(posterior).items()}
             worst = min(sizes, key=lambda name: sizes[name])
             if sizes[worst] >= self.simulations.draws:

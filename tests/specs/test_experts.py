@@ -81,6 +81,12 @@ def test_names_and_edges_that_are_none_are_refused(claims):
         bc.Experts(GRAPH, **claims)
 
 
+def test_a_reason_that_is_left_blank_in_yaml_is_missing():
+    blank = {"subject": "a _||_ b", "verdict": "graph kept", "by": "Anna", "reason": None}
+    with pytest.raises(SpecError, match="'reason' is empty"):
+        bc.GraphDecision.from_dict(blank)
+
+
 def test_experts_need_a_graph():
     with pytest.raises(SpecError, match="takes a Graph or a Spec"):
         bc.Experts("tv -> sales")

@@ -419,3 +419,11 @@ def test_a_prior_that_is_derived_from_each_outcome_is_seen(monkeypatch):
 def test_arguments_that_cannot_be_meant_are_refused_before_anything_is_compiled(arguments, message):
     with pytest.raises(BayesCausalError, match=message):
         bc.calibrate(linear(), table(), 2, seed=1, **QUICK, **arguments)
+
+
+def test_without_simulations_nothing_is_detectable():
+    empty = bc.calibrate(linear(), table(), 2, seed=1, budget=0, **QUICK)
+    assert empty.detectable == (np.inf, np.inf)
+    assert "Empty DataFrame" not in str(empty)
+    with pytest.raises(SpecError, match="No simulation converged"):
+        _ = empty.tree

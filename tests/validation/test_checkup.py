@@ -88,6 +88,7 @@ def test_draws_that_did_not_converge_fail(example_fit):
     tree.attrs = {**tree.attrs, "convergence": json.dumps(asdict(state))}
     page = bc.check(replace(example_fit, tree=tree), budget=0)
     assert rows(page, "convergence")[0].status == "fail"
+    assert "sample longer" in rows(page, "placebo shift")[0].sentence
 
 
 def test_an_executor_is_checked_before_anything_is_run(example_fit):
@@ -107,3 +108,8 @@ def test_refuters_run_while_there_is_time(example_fit):
     (first, *_) = rows(page, REFUTERS[0])
     assert first.status != "not run"
     assert sum(row.seconds for row in page.rows) < 300
+
+
+def test_a_report_takes_the_page_of_checks_alone(example_fit, tmp_path):
+    with pytest.raises(SpecError, match="checkup=check"):
+        bc.report(example_fit, tmp_path / "report.html", checkup="pass")

@@ -96,3 +96,11 @@ def test_admissible_graphs_are_fitted_and_compared(example, tmp_path):
     # Sales adjusts for demand under both, so the graphs agree here: what is in doubt is no bias.
     medians = table.loc["tv", "median"]
     assert medians.iloc[0] == pytest.approx(medians.iloc[1], rel=0.1)
+
+
+def test_huge_weights_are_shares_and_one_graph_has_one_median(fits):
+    two = {name: fits[name] for name in ("as drawn", "reverse")}
+    result = bc.model_uncertainty(two, weights=dict.fromkeys(two, 1e308))
+    assert [*result.weights.values()] == [0.5, 0.5]
+    (line, *_) = bc.model_uncertainty({"as drawn": fits["as drawn"]}).sentences
+    assert line.count("('as drawn')") == 1

@@ -180,6 +180,8 @@ def test_worlds_without_effect_are_judged_by_how_many_show_one():
     passed = zero_verdict(results(quiet), "placebos")
     assert (passed.status, passed.p_value) == ("pass", pytest.approx(1 / 21))
     assert "the smallest that 20 refits can give" in passed.sentence
+    named = zero_verdict(results(quiet)._replace(treatment="TV_Brand"), "placebos")
+    assert named.sentence.startswith("The effect of TV_Brand ")
     assert zero_verdict(results(2.5 * quiet), "placebos").status == "fail"
     loud = np.r_[quiet[:16], 4.0, -4.0, 4.0, -4.0]  # four beyond the data: p = 5 / 21
     assert zero_verdict(results(loud), "placebos").status == "look"
