@@ -10,7 +10,6 @@ import bayescausal as bc
 from bayescausal.errors import DataError, SpecError
 from bayescausal.validation.holdouts import _spec_before, crps
 
-pytestmark = pytest.mark.xdist_group("holdouts")  # one worker: `fit` is sampled once
 QUICK = {"draws": 40, "tune": 80, "chains": 2, "progress": False}
 
 
