@@ -5,9 +5,10 @@
         [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
-two yearly harmonics and the defaults of everything else. Asked is what each channel brought over
-all weeks: the posterior median and the central 90 percent interval. Errors, widths and biases are
-parts of what all media brought together. Seeds from `worlds.JUDGE` on; nothing was tuned on them.
+two yearly harmonics (of daily data three weekly ones too) and the defaults of everything else.
+Asked is what each channel brought over all weeks: the posterior median and the central 90 percent
+interval. Errors, widths and biases are parts of what all media brought together. Seeds from
+`worlds.JUDGE` on; nothing was tuned on them.
 
 Posteriors of one family are sampled together (`batch.py`), which is many times as fast;
 ``--single`` calls `bayescausal.fit` for each.
@@ -68,10 +69,13 @@ def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noq
         )
         for test in world.tests
     ]
+    baseline = (bc.LinearTrend(), bc.YearlySeasonality(2))
+    if world.family == "daily":
+        baseline = (*baseline, bc.WeeklySeasonality(3))
     spec = bc.Spec(
         bc.Graph.parse(world.graph, outcome="sales"),
         dict.fromkeys(world.channels, media),
-        baseline=(bc.LinearTrend(), bc.YearlySeasonality(2)),
+        baseline=baseline,
         experiments=tests,
         noise=getattr(bc, arm.noise)() if arm.noise else None,
     )
@@ -181,8 +185,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write every judged effect as JSON lines")
     chosen = parser.parse_args()
-    if chosen.against and "panel" in chosen.families:
-        parser.error("the rival's own defaults are national: leave the family panel out")
+    if chosen.against and {"panel", "daily"} & {*chosen.families}:
+        parser.error("the rival's settings are for national weeks: leave out panel and daily")
     if chosen.against and not chosen.python:
         parser.error("--against needs --python, the interpreter of that package's environment")
     seeds = range(chosen.first, chosen.first + chosen.worlds)
