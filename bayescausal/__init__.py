@@ -4,7 +4,7 @@ Eight nouns, all frozen values
     Dataset, Graph, Prior, Response, Estimand, Experiment, Spec, Fit
 Verbs, free functions
     identify, workshop, second_opinion          may I ask?
-    check_graph                                 does the graph fit the data?
+    check_graph, discover                       does the graph fit the data, and the data the graph?
     augment, diagnose_augmentation              recombine rows first?
     build, fit, diagnose                        learn
     effect, contributions, roas, mroas,
@@ -12,6 +12,7 @@ Verbs, free functions
     business_measures, differences,
     counterfactual, do                          ask
     overlap, extrapolated_share                 has it been seen in the data?
+    calibrate                                   do posteriors of simulated data hold the truth?
     companion_regression                        what would least squares say?
     check_experiments, conflicts, reconcile,
     leave_out, evidence                         do tests and model agree?

@@ -71,6 +71,8 @@ from .specs.row_methods import (
     Threshold as Threshold,
 )
 from .specs.spec import Spec as Spec
+from .specs.experts import Experts as Experts
+from .specs.graph_decision import GraphDecision as GraphDecision
 
 # may I ask?
 from .identification.identification import Identification as Identification
@@ -80,6 +82,16 @@ from .identification.ladder import (
     grade as grade,
 )
 from .validation.graph_check import GraphCheck as GraphCheck
+from .validation.checkup import (
+    Checkup as Checkup,
+    check as check,
+)
+from .validation.discovery import discover as discover
+from .validation.discovery_result import Discovery as Discovery
+from .validation.objections import (
+    Doubt as Doubt,
+    Objection as Objection,
+)
 from .validation.independence import check_graph as check_graph
 from .validation.second_opinion import (
     SecondOpinion as SecondOpinion,
@@ -195,6 +207,14 @@ from .validation.specification_curve import (
     SpecificationCurve as SpecificationCurve,
     specification_curve as specification_curve,
 )
+from .validation.calibration import (
+    Calibration as Calibration,
+    calibrate as calibrate,
+)
+from .validation.model_uncertainty import (
+    ModelUncertainty as ModelUncertainty,
+    model_uncertainty as model_uncertainty,
+)
 from .validation.prior_sensitivity import (
     PriorSensitivity as PriorSensitivity,
     prior_sensitivity as prior_sensitivity,
@@ -202,6 +222,18 @@ from .validation.prior_sensitivity import (
 from .validation.tipping_point import (
     TippingPoint as TippingPoint,
     tipping_point as tipping_point,
+)
+from .validation.refutation import (
+    Refutation as Refutation,
+    refute as refute,
+)
+from .validation.refuters import (
+    BlockBootstrap as BlockBootstrap,
+    DummyOutcome as DummyOutcome,
+    LeftOutBlocks as LeftOutBlocks,
+    PlaceboBlocks as PlaceboBlocks,
+    PlaceboShift as PlaceboShift,
+    RandomCommonCause as RandomCommonCause,
 )
 from .validation.refits import (
     evidence as evidence,
@@ -240,7 +272,10 @@ from .presentation.sensitivity_plots import (
     plot_specification_curve as plot_specification_curve,
     plot_tipping_point as plot_tipping_point,
 )
+from .presentation.calibration_plots import plot_calibration as plot_calibration
 from .presentation.graph_plots import plot_graph_check as plot_graph_check
+from .presentation.refutation_plots import plot_refutation as plot_refutation
+from .presentation.discovery_plots import plot_discovery as plot_discovery
 from .presentation.decomposition_plots import plot_decomposition as plot_decomposition
 from .presentation.forecast_plots import plot_forecast as plot_forecast
 from .presentation.spend_plots import (

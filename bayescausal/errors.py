@@ -44,6 +44,10 @@ class GraphRejected(BayesCausalError):
     """The data contradict what the graph claims, and the command was asked to be strict."""
 
 
+class CheckFailed(BayesCausalError):
+    """A check of a fit failed, and the command was asked to be strict."""
+
+
 class ExperimentConflict(BayesCausalError):
     """Tests contradict the data or each other, and were asked not to be averaged."""
 

@@ -216,11 +216,37 @@ TWIN_CORRELATION = 0.8
 """Correlation of the carried exposure of two channels from which they are named together: each then
 has about a third of its variance to itself."""
 
+# --- refutation: what is said of refits in altered worlds ----------------------------------------
+
+REFUTED_LOOK, REFUTED_FAIL = 0.05, 0.005
+"""Chances of so many intervals beside the truth, were each as sure as it says and all independent,
+below which refits are to be looked at, and below which they fail. Of 20 refits at 90 percent these
+are 5 and 7. How often models that are right are flagged is in benchmarks/RESULTS.md."""
+
+USABLE_REFITS = 0.75
+"""Share of refits below which nothing is said: those that fail may be those that differ."""
+
+COMMON_CAUSE_MOVE, COMMON_CAUSE_FAIL = 0.1, 0.25
+"""Shares of its 90 percent interval by which an effect may typically move when a column that causes
+nothing is added: of a regression of 100 weeks with lasting errors it is about a twentieth."""
+
+BLOCK_MOVE = 3.0
+"""Standard deviations by which an effect may move without one block of periods, against those that
+it is expected to move as there are fewer data. The largest of ten is so one time in forty."""
+
+JACKKNIFE_RATIO = 1.5
+"""The jackknife's standard error over the standard deviation of the posterior above which blocks
+disagree by more than the interval knows: of ten blocks one time in sixty by chance."""
+
 # --- tests of the graph --------------------------------------------------------------------------
 
 REJECTION_LEVEL = 0.05
 """Chance with which a graph that is right is rejected by all of its tests together (Holm), and with
 which one test alone errs: the convention."""
+
+FEWEST_SIMULATIONS = 50
+"""Converged simulations below which calibration is not judged: with fewer, only a posterior that is
+more than a standard deviation off would be seen."""
 
 BINNED_AUTOCORRELATION = 0.1
 """Product of the first autocorrelations of two columns above which a chi-squared test of them is
@@ -230,6 +256,17 @@ for, and 5 percent become more than 7."""
 CARRYING_PERIODS = 3.0
 """Effective number of periods in the spread of a correlation below which they are pointed out: one
 week can then make the difference."""
+
+CERTAIN = 0.9
+"""Certainty of experts from which an edge that data do not show is a question to the data; below,
+it is one more edge without support."""
+
+ABSENT_P = 0.2
+"""p-value of an edge above which it is "not seen": an effect that is seen in 8 of 10 such data sets
+at 5 percent has a larger one in about 1 of 20."""
+
+STABLE_SHARE = 0.7
+"""Share of block resamples above which a direction that structure search finds is mentioned."""
 
 # --- plans: what is said of spend by period ------------------------------------------------------
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.inference.fit import Fit
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.scm import compile_scm
 
 DRAWS = 4000
@@ -20,7 +20,7 @@ def coefficient_units(scm):
     """The coefficient of each plain edge per unit of its strength."""
     one = {str(e): np.ones(()) for e in scm.spec.mechanisms}
     plain = [e for e, response in scm.spec.mechanisms.items() if not response.transforms]
-    made = calibrate(scm, one, scm.factual, only=plain)
+    made = edge_mechanisms(scm, one, scm.factual, only=plain)
     return {str(e): way.beta.item() for e, way in made.items()}
 
 

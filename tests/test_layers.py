@@ -37,6 +37,7 @@ BELOW["truth"] = {*BELOW["specs"], "model", "truth"}
 BELOW["__main__"] = {"presentation"}  # the command line, under the package's own name
 BELOW["__init__"] = set()  # names only; lazy_loader imports them on first use
 ONLY = {
+    "causallearn": {"validation"},
     "dowhy": {"validation"},
     "matplotlib": {"presentation"},
     "pymc": {"model", "inference"},

@@ -9,7 +9,7 @@ from modes import AS_WRITTEN
 from scipy import stats
 
 import bayescausal as bc
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 
 PLAIN = bc.Response(strength=bc.Coefficient(bc.Prior("Normal", mu=0, sigma=1)))
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=3), bc.HillSaturation())
@@ -133,7 +133,7 @@ def own_factor(theta, name, unit):
 
 def means(scm, augmented, theta, node):
     """Mean and value of a node in each row, on the scale of its link, and the row's unit."""
-    edges, start = calibrate(scm, theta, scm.factual), scm.data.history
+    edges, start = edge_mechanisms(scm, theta, scm.factual), scm.data.history
     frame, found = augmented.values, []
     column = {v: k for k, v in enumerate(augmented.order)}
     weeks = len(scm.data.training)

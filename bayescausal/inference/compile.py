@@ -13,10 +13,11 @@ cache on disk (`compilation_cache`).
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import jax
 import numpy as np
@@ -24,15 +25,15 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from jax._src import xla_bridge
-from pymc.model.transform.optimization import freeze_dims_and_data
-from pytensor.compile.sharedvalue import SharedVariable
+from pymc.initial_point import make_initial_point_expression
+from pymc.model.fgraph import model_from_fgraph
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 from scipy.optimize import minimize
 
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
-from bayescausal.inference.lifting import Program, lifted
+from bayescausal.inference.lifting import LiftedModel, Program, lift, numpy_function, program
 from bayescausal.inference.nuts import Chain, Coordinates, LogDensity, advance_with, first_step
 from bayescausal.inference.stacking import total
 
@@ -72,34 +73,62 @@ def require_jax() -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Density:
-    """A log density with its gradient, compiled for every model of its structure.
+class Form:
+    """What the models of one structure share: their log density as a function of its numbers too.
 
     Parameters
     ----------
     layout : dict of str to tuple
         Shapes of the parameters, unconstrained, in the order in which they make one vector.
-    start : array, shape (dim,)
-        Where the search for the mode begins.
-    data : dict of str to array
-        The data that can be exchanged, with the values they have in the model.
-    logp, parameters : Program
-        Of the parameters and the data: the log density, and all variables in natural units.
     labels : tuple of str
-        Names of those variables.
+        Names of all variables in natural units.
+    start : callable
+        ``(*numbers) -> points``, one for each entry of the layout: where the search for the mode
+        begins.
+    logp, parameters : Program
+        The log density, and all variables in natural units.
     """
 
     layout: dict[str, tuple[int, ...]]
-    start: np.ndarray
-    data: dict[str, np.ndarray]
+    labels: tuple[str, ...]
+    start: Callable[..., list[np.ndarray]]
     logp: Program
     parameters: Program
-    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A log density with its gradient: a form, and the numbers of one model.
+
+    Parameters
+    ----------
+    form : Form
+    data : dict of str to array
+        The data of the model, which can be exchanged, with the values they have in it.
+    constants : tuple of array
+        The other numbers.
+    """
+
+    form: Form
+    data: dict[str, np.ndarray]
+    constants: tuple[np.ndarray, ...]
+
+    @property
+    def layout(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters, in the order in which they make one vector."""
+        return self.form.layout
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """Where the search for the mode begins, ``(dim,)``."""
+        return np.concatenate([np.ravel(v) for v in self.form.start(*self._numbers())]).astype(
+            float
+        )
 
     def at_data(self, data: Mapping[str, np.ndarray] | None = None) -> Evaluate:
         """Return the log density and its gradient as a function of the parameters alone."""
         numbers = self.numbers(data)
-        density = _gradient(self.logp, len(self.start), _kinds(numbers))
+        density = _gradient(self.form.logp, len(self.start), _kinds(numbers))
 
         def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = density(x, numbers)
@@ -136,37 +165,37 @@ class Density:
 
     def advance(self) -> Callable:
         """Compile what `nuts.advance_with` writes: NUTS on this density."""
-        return _advance(self.logp, len(self.start), _kinds(self.numbers()))
+        return _advance(self.form.logp, len(self.start), _kinds(self.numbers()))
 
     def restore(
         self, x: np.ndarray, data: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """Return all variables in natural units at points ``(..., dim)``."""
-        numbers = self._arguments(self.parameters, data)
-        outputs = _outputs(self.parameters, len(self.start), _kinds(numbers))
+        numbers = self._folded(self.form.parameters, data)
+        outputs = _outputs(self.form.parameters, len(self.start), _kinds(numbers))
         points = x.reshape(-1, x.shape[-1])
         filled = np.resize(points, (-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
         parts = [outputs(rows, numbers) for rows in filled.reshape(-1, _ROWS, points.shape[1])]
         columns = [np.concatenate(column)[: len(points)] for column in zip(*parts, strict=True)]
         shaped = (values.reshape((*x.shape[:-1], *values.shape[1:])) for values in columns)
-        return dict(zip(self.labels, shaped, strict=True))
+        return dict(zip(self.form.labels, shaped, strict=True))
 
     def numbers(self, data: Mapping[str, np.ndarray] | None = None) -> list[jax.Array]:
         """Return the arguments of the log density that are no parameters."""
-        return self._arguments(self.logp, data)
+        return self._folded(self.form.logp, data)
 
-    def _arguments(
-        self, program: Program, data: Mapping[str, np.ndarray] | None
-    ) -> list[jax.Array]:
-        """Return data and constants in their order: moved to the device once, not at every call."""
-        arguments = {**self.data, **(data or {})}
-        if unknown := sorted(arguments.keys() - self.data.keys()):
+    def _folded(self, program: Program, data: Mapping[str, np.ndarray] | None) -> list[jax.Array]:
+        """Return the arguments of a program: moved to the device once, not at every call."""
+        return [jax.device_put(values) for values in program.fold(*self._numbers(data))]
+
+    def _numbers(self, data: Mapping[str, np.ndarray] | None = None) -> list[np.ndarray]:
+        exchanged = {**self.data, **(data or {})}
+        if unknown := sorted(exchanged.keys() - self.data.keys()):
             raise BayesCausalError(
                 f"{', '.join(unknown)} cannot be exchanged in this density; what can is "
-                f"{', '.join(self.data) or 'nothing'}. Name it in compile_jax(model, keep=...)."
+                f"{', '.join(self.data) or 'nothing'}: the pm.Data of floating point in the model."
             )
-        exchanged = [np.asarray(arguments[k], self.data[k].dtype) for k in self.data]
-        return [jax.device_put(values) for values in (*exchanged, *program.numbers)]
+        return [*(np.asarray(exchanged[k], float) for k in self.data), *self.constants]
 
 
 def _kinds(numbers: Sequence[jax.Array]) -> tuple:
@@ -213,37 +242,44 @@ def switch_jax() -> None:
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
-def compile_jax(model: pm.Model, keep: Collection[str] = ()) -> Density:
-    """Write a model's log density for JAX; it is compiled when it is first evaluated.
+def compile_jax(model: pm.Model) -> Density:
+    """Write a model's log density for JAX, once for a structure.
+
+    It is compiled when it is first evaluated.
 
     Parameters
     ----------
     model : pymc.Model
-    keep : collection of str
-        Names of `pymc.Data` that can be exchanged without building another model.
-
-    Returns
-    -------
-    Density
     """
     require_jax()
     switch_jax()
     keep_compiled()
-    shared = [k for k, v in model.named_vars.items() if isinstance(v, SharedVariable)]
-    frozen = freeze_dims_and_data(model, data=[k for k in shared if k not in keep])
-    point = frozen.initial_point()
-    layout = {v.name: np.shape(point[v.name]) for v in frozen.value_vars}
-    start = np.concatenate([np.ravel(point[n]) for n in layout]).astype(float)
-    data = {k: np.asarray(frozen[k].get_value()) for k in keep}
-    arguments = {frozen[k]: frozen[k].type() for k in keep}
-    x = pt.vector("x", shape=start.shape, dtype=start.dtype)
-    vector = dict(zip(frozen.value_vars, _parts(x, layout.values()), strict=True))
-    logp, outputs = (
-        lifted([x, *arguments.values()], clone_replace(graphs, replace=arguments | vector))
-        for graphs in ([total(frozen.logp(sum=False))], frozen.unobserved_value_vars)
+    lifted = lift(model)
+    data = dict(zip(lifted.data, lifted.numbers, strict=False))  # the first of the numbers
+    return Density(_form(lifted), data, lifted.numbers[len(data) :])
+
+
+@lru_cache(maxsize=64)
+def _form(lifted: LiftedModel) -> Form:
+    """Write what the models of this structure share, with PyTensor's rewrites."""
+    model = model_from_fgraph(lifted.graph, mutate_fgraph=True)
+    points = make_initial_point_expression(
+        free_rvs=model.free_RVs,
+        rvs_to_transforms=model.rvs_to_transforms,
+        initval_strategies={},
+        return_transformed=True,
     )
-    labels = tuple(v.name for v in frozen.unobserved_value_vars)
-    return Density(layout, start, data, logp, outputs, labels)
+    start = numpy_function(lifted.inputs, lifted.bound(points))
+    shapes = [np.shape(point) for point in start(*lifted.numbers)]
+    x = pt.vector("x", shape=(sum(map(math.prod, shapes)),), dtype="float64")
+    vector = dict(zip(model.value_vars, _parts(x, shapes), strict=True))
+    logp, outputs = (
+        program(x, lifted.inputs, clone_replace(lifted.bound(graphs), replace=vector))
+        for graphs in ([total(model.logp(sum=False))], model.unobserved_value_vars)
+    )
+    layout = {str(v.name): shape for v, shape in zip(model.value_vars, shapes, strict=True)}
+    labels = tuple(str(v.name) for v in model.unobserved_value_vars)
+    return Form(layout, labels, start, logp, outputs)
 
 
 def _parts(x: TensorVariable, shapes: Iterable[tuple[int, ...]]) -> list[TensorVariable]:

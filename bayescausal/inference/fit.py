@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -68,6 +68,13 @@ class Fit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spec", decided(self.spec, self.data))
+
+    @classmethod
+    def of(cls, scm: SCM, tree: xr.DataTree) -> Fit:
+        """Make the fit of equations that are compiled already."""
+        fit = cls(scm.spec, scm.data, tree)
+        fit.__dict__["scm"] = scm  # where the cached property keeps it
+        return fit
 
     @cached_property
     def scm(self) -> SCM:
@@ -272,6 +279,20 @@ def effect_draws(fit: Fit, estimand: Estimand, group: str = "posterior") -> np.n
         return np.broadcast_to(measure(equations, estimand), (equations.draws,))
 
     return fit.evaluate(effect_at, only=edges_below(fit.spec, estimand.treatments), group=group)
+
+
+def total_effects(
+    fit: Fit, estimands: Mapping[str, Estimand], group: str = "posterior"
+) -> dict[str, np.ndarray]:
+    """Draws of several effects, ``(chain, draw)`` each: the equations are bound once for all."""
+    totals = [replace(estimand, scale="total") for estimand in estimands.values()]
+
+    def effects_at(equations: Equations) -> Array:
+        effects = [measure(equations, estimand) for estimand in totals]
+        return np.stack([np.broadcast_to(v, (equations.draws,)) for v in effects], axis=1)
+
+    values = fit.evaluate(effects_at, group=group)
+    return {name: values[..., k] for k, name in enumerate(estimands)}
 
 
 def extrapolated_share_draws(fit: Fit, estimand: Estimand) -> np.ndarray:

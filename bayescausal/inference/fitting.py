@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from bayescausal import checks
-from bayescausal._types import Node
 from bayescausal.data.dataset import Dataset
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
@@ -25,14 +24,15 @@ from bayescausal.inference.evidence import (
     require_all,
     totals,
 )
-from bayescausal.inference.fit import PLAIN, Fit, extrapolated_share_draws, lift_draws, total_effect
+from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect, total_effects
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
 from bayescausal.inference.verb import verb
-from bayescausal.model.build import build
+from bayescausal.model.build import write
 from bayescausal.model.lifts import error_sd, on_model_scale
-from bayescausal.model.scm import compile_scm
+from bayescausal.model.scm import SCM, Equations, compile_scm
+from bayescausal.model.support import extrapolated_share
 from bayescausal.specs.spec import Spec
 
 _PRIOR_DRAWS = 500
@@ -107,15 +107,10 @@ def fit(
     >>> fit = bc.fit(example.spec, example.data, seed=1)  # doctest: +SKIP
     """
     seed, strict = checks.seed_or_drawn("seed", seed), checks.flag("strict", strict)
-    scm, has_confounders = compile_scm(spec, data), bool(spec.confounders)
+    scm = compile_scm(spec, data)
     if strict:
         require_all(scm.spec)
-    is_hard = has_confounders or bool(scm.unit_specific)
-    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
-    draws = draws if draws is not None else (1000 if is_hard else 500)
-    tune = tune if tune is not None else (400 if is_hard else 200)
-    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
-    settings = Settings(sampler, draws, tune, chains, accept, rounds, progress)
+    settings = settings_for(scm, sampler, draws, tune, chains, target_accept, rounds, progress)
     return fit_with(settings, spec, data, seed)
 
 
@@ -166,6 +161,26 @@ def refit(
     return fit_with(settings, spec, fit.data if data is None else data, seed)
 
 
+def settings_for(
+    scm: SCM,
+    sampler: str,
+    draws: int | None,
+    tune: int | None,
+    chains: int,
+    target_accept: float | None,
+    rounds: int | None,
+    progress: bool,
+) -> Settings:
+    """Return the settings of a fit, with what is not stated as `fit` documents it."""
+    has_confounders = bool(scm.spec.confounders)
+    is_hard = has_confounders or bool(scm.unit_specific)
+    rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
+    draws = draws if draws is not None else (1000 if is_hard else 500)
+    tune = tune if tune is not None else (400 if is_hard else 200)
+    accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
+    return Settings(sampler, draws, tune, chains, accept, rounds, progress)
+
+
 def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
     """Sample with settings that are decided: see `fit`."""
     scm = compile_scm(spec, data)
@@ -177,9 +192,9 @@ def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
         plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
     if settings.progress:
         LOG.info("Compiling the model ...")
-    model = build(spec, data, shapes=plain.mean_shapes() if plain else None)
+    model = write(scm, shapes=plain.mean_shapes() if plain else None)
     prior = draw_prior(scm, _PRIOR_DRAWS, keys[0])
-    result = sampled(spec, data, prepare(model, settings), prior, settings, seed)
+    result = sampled(scm, prepare(model, settings), prior, settings, seed)
     if plain is not None:
         result.tree[PLAIN] = plain.tree
     return result
@@ -191,8 +206,7 @@ def seeds(seed: int) -> list[int]:
 
 
 def sampled(
-    spec: Spec,
-    data: Dataset,
+    scm: SCM,
     sampler: Sampler,
     prior_draws: Mapping[str, np.ndarray],
     settings: Settings,
@@ -203,12 +217,15 @@ def sampled(
     Beside the draws a fit has replicas, convergence, and what the data said of each effect.
     ``prior_draws`` have the draws first.
     """
-    scm = compile_scm(spec, data)
+    estimands = totals(scm.spec, scm.data)
+    posterior, effects = xr.Dataset(), dict[str, np.ndarray]()
 
     def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
+        nonlocal posterior, effects
         posterior = groups.posterior(scm, tree)
-        part = Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
-        return assess(posterior, _effects(part), run)
+        part = Fit.of(scm, xr.DataTree.from_dict({"posterior": posterior}))
+        effects = total_effects(part, estimands)
+        return assess(posterior, effects, run)
 
     tree, run = sample_in_rounds(sampler, judge, settings, seeds(seed)[1])
     info = {
@@ -216,38 +233,32 @@ def sampled(
         "settings": settings.to_dict(),
         "run": run,
         "versions": {name: version(name) for name in _STACK},
-        "data_hash": data.hash,
+        "data_hash": scm.data.hash,
     }
     prior = groups.grouped(scm, {name: values[None] for name, values in prior_draws.items()})
-    posterior = groups.posterior(scm, tree)
     parts = {
         "prior": prior,
         "posterior": posterior,
         "sample_stats": groups.statistics(tree["sample_stats"].to_dataset()),
         "observed_data": groups.observed(scm),
     }
-    result = Fit(spec, data, xr.DataTree.from_dict(parts))
+    result = Fit.of(scm, xr.DataTree.from_dict(parts))
     for group in ("prior", "posterior"):
         result.tree[f"{group}_predictive"] = xr.DataTree(
             groups.replicas(scm, result.tree[group].to_dataset(), seeds(seed)[2])
         )
     result.tree.attrs["info"] = json.dumps(info)
-    effects = _effects(result)
     result.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, effects, run)))
-    result.tree.attrs["evidence"] = json.dumps(_evidence(result, effects))
+    result.tree.attrs["evidence"] = json.dumps(_evidence(result, estimands, effects))
     groups.add_derived(scm, result.tree, result.evaluate)
     return result
 
 
-def _effects(part: Fit) -> dict[str, np.ndarray]:
-    estimands = totals(part.spec, part.data)
-    return {name: total_effect(part, estimand) for name, estimand in estimands.items()}
-
-
-def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, float]]:
+def _evidence(
+    fit: Fit, estimands: Mapping[str, Estimand], effects: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
     """What the data added to the prior of each effect, and what each test adds and says."""
-    estimands = totals(fit.spec, fit.data)
-    prior = {name: total_effect(fit, estimands[name], group="prior") for name in effects}
+    prior = total_effects(fit, estimands, group="prior")
     z, share = {}, {}
     for test in fit.spec.experiments:
         draws, error = lift_draws(fit, test), error_sd(test, fit.data)
@@ -273,5 +284,12 @@ def _evidence(fit: Fit, effects: dict[Node, np.ndarray]) -> dict[str, dict[str, 
 
 def _extrapolated_shares(fit: Fit, estimands: Mapping[str, Estimand]) -> dict[str, float]:
     """Return the median share of each effect that lies below the exposure observed."""
-    shares = {name: extrapolated_share_draws(fit, estimand) for name, estimand in estimands.items()}
-    return {name: float(np.nanmedian(s)) for name, s in shares.items() if np.isfinite(s).any()}
+    periods = len(fit.data.time)
+
+    def shares_at(equations: Equations) -> np.ndarray:
+        parts = [extrapolated_share(equations, e, periods) for e in estimands.values()]
+        return np.stack(parts, axis=1)
+
+    shares = fit.evaluate(shares_at).reshape(-1, len(estimands)).T
+    columns = zip(estimands, shares, strict=True)
+    return {name: float(np.nanmedian(s)) for name, s in columns if np.isfinite(s).any()}

@@ -68,8 +68,12 @@ def build(spec: Spec, data: Dataset, *, shapes: Mapping[str, float] | None = Non
     >>> [v.name for v in model.observed_RVs]
     ['search', 'sales', 'lift:tv_winter', 'lift:social_autumn']
     """
-    scm = compile_scm(spec, data)
-    spec = scm.spec
+    return write(compile_scm(spec, data), shapes=shapes)
+
+
+def write(scm: SCM, *, shapes: Mapping[str, float] | None = None) -> pm.Model:
+    """Write the model of equations whose constants are known; see `build`."""
+    spec, data = scm.spec, scm.data
     _count(scm)
     start = data.history
     coords = dict(scm.coords)
@@ -149,5 +153,5 @@ def _warn(problem: str) -> None:
         f"{problem}: the prior decides much of the answer. Use fewer baseline terms, plainer "
         "responses or fewer <->, or more data.",
         FewerRowsThanParameters,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -157,7 +157,13 @@ def law(
     return Law(location, spread, shock)
 
 
-def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generator) -> Theta:
+def fresh(
+    scm: SCM,
+    theta: Theta,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    shocks: Mapping[Node, np.ndarray] | None = None,
+) -> Theta:
     """Draw new errors of every equation, on the scale of its link.
 
     Parameters
@@ -166,16 +172,18 @@ def fresh(scm: SCM, theta: Theta, shape: tuple[int, ...], rng: np.random.Generat
     shape : tuple
         Draw dims, then the data dims.
     rng : numpy Generator
+    shocks : mapping of node to array, optional
+        Independent shocks of scale one that are not drawn, as `observed_shocks` returns them.
 
     Returns
     -------
     dict of node to array
     """
-    mix = mixing(scm, theta)
-    shocks: dict[Node, np.ndarray] = {}
+    mix, shocks = mixing(scm, theta), dict(shocks or {})
     errors: Theta = {}
     for node in scm.spec.modelled:
-        shocks[node] = innovations(theta, node, scm.depth).draws(rng, shape)
+        if node not in shocks:
+            shocks[node] = innovations(theta, node, scm.depth).draws(rng, shape)
         row = _row(scm, theta, mix, node, shape[-1], np) if node in mix else {node: 1.0}
         mixed = sum(value * shocks[u] for u, value in row.items())
         error = scm.sigma(node, theta) * mixed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy import stats
 
 from bayescausal._types import Array
 from bayescausal.data.dataset import Dataset
@@ -151,6 +152,31 @@ def remeasured(equations: Equations, rng: np.random.Generator) -> dict[str, np.n
             shock = rng.standard_normal() if nu is None else rng.standard_t(nu)
             measurements[term.observed] = np.array(center[0] + error * shock)
     return measurements
+
+
+def lift_log_density(equations: Equations, measurements: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the joint log density of all experiments at each draw, as the likelihood has it.
+
+    Parameters
+    ----------
+    equations : Equations
+        For numpy, with one draw dim.
+    measurements : mapping of str to array
+        As `lift_data` returns them.
+    """
+    total = np.zeros(equations.draws)
+    for term in terms(equations.scm.spec):
+        observed, error = measurements[term.observed], measurements[term.error]
+        effects = [predict_lift(equations, test) for test in term.tests]
+        nu = term.tests[0].nu
+        if len(effects) > 1:
+            deviations = observed - np.stack(np.broadcast_arrays(*effects), axis=-1)
+            total = total + stats.multivariate_normal.logpdf(deviations, cov=error)
+        elif nu is None:
+            total = total + stats.norm.logpdf(observed, effects[0], error)
+        else:
+            total = total + stats.t.logpdf(observed, nu, effects[0], error)
+    return total
 
 
 def add_lifts(equations: Equations) -> None:

@@ -48,7 +48,7 @@ def stacked_curves(
     return f * xp.stack([scm.factor(str(e), theta, xp) for e in stack], axis=-3)
 
 
-def calibrate(
+def edge_mechanisms(
     scm: SCM,
     theta: Theta,
     x: Mapping[Node, Array],
@@ -78,10 +78,10 @@ def calibrate(
     if xp is not np:
         mechanisms = unstacked(scm, stacked_mechanisms(scm, theta, x, xp))
         return {edge: mechanisms[edge] for edge in edges}
-    return {edge: _calibrated(scm, edge, theta, x) for edge in edges}
+    return {edge: _mechanism(scm, edge, theta, x) for edge in edges}
 
 
-def _calibrated(scm: SCM, edge: Edge, theta: Theta, x: Mapping[Node, Array]) -> Mechanism:
+def _mechanism(scm: SCM, edge: Edge, theta: Theta, x: Mapping[Node, Array]) -> Mechanism:
     """Calibrate one edge; numpy fills its arrays with draws, so that one at a time is lean."""
     data = (slice(None),) * scm.depth
     draw_dims = theta[str(edge)].ndim if edge.source in scm.spec.modelled else 0

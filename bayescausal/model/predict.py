@@ -61,6 +61,23 @@ def pointwise(equations: Equations, means: Mapping[Node, Array] | None = None) -
     return _given_observed(equations, density, means)
 
 
+def observed_shocks(equations: Equations) -> dict[Node, Array]:
+    """Independent shocks of scale one behind every observed value: what `fresh` makes errors of.
+
+        eps = (g(x) - location) / spread
+
+    Returns
+    -------
+    dict of node to array
+        Draw dims in front, training periods only.
+    """
+
+    def shock(node: Node, conditional: Law, eta: Array) -> Array:
+        return (eta - conditional.location) / conditional.spread
+
+    return _given_observed(equations, shock)
+
+
 def observed_means(
     equations: Equations, nodes: Collection[Node] | None = None
 ) -> dict[Node, Array]:
@@ -103,11 +120,13 @@ def generate(
     *,
     do: Mapping[Node | Edge, Array] | None = None,
     acts: Array = True,
+    shocks: Mapping[Node, Array] | None = None,
 ) -> dict[Node, Array]:
     """Simulate a world: fresh errors, and generated causes feed their effects.
 
     A modelled node in ``do`` is set where the mask ``acts`` says and generated elsewhere; budgets
-    that follow past effects follow the generated ones.
+    that follow past effects follow the generated ones. ``shocks`` stand in the place of new ones,
+    over all periods of the data.
 
     Returns
     -------
@@ -117,7 +136,7 @@ def generate(
     scm, theta, x, do = equations.scm, equations.theta, equations.x, do or {}
     size = next(iter(x.values())).shape
     draws = np.shape(theta[f"{scm.spec.modelled[0]}:sigma"])
-    noise = fresh(scm, theta, (*draws, *size), rng)
+    noise = fresh(scm, theta, (*draws, *size), rng, shocks)
 
     def settle(node: Node, mu: Array) -> Array:
         value = scm.inverse(node, mu + noise[node])

@@ -15,7 +15,7 @@ import numpy as np
 
 from bayescausal._types import Array, Node, Theta
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.mechanisms import Stack, calibrate, stacked_mechanisms, unstacked
+from bayescausal.model.mechanisms import Stack, edge_mechanisms, stacked_mechanisms, unstacked
 from bayescausal.model.structure import SCM, Group, Mechanism, Parameter, compile_scm
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Mechanism",
     "Parameter",
     "bind",
-    "calibrate",
     "compile_scm",
+    "edge_mechanisms",
 ]
 
 
@@ -51,7 +51,7 @@ def bind(
     """
     x = scm.factual if x is None else x
     if xp is np:
-        return Equations(scm, theta, x, calibrate(scm, theta, x, xp, only), xp)
+        return Equations(scm, theta, x, edge_mechanisms(scm, theta, x, xp, only), xp)
     mechanisms = stacked_mechanisms(scm, theta, x, xp)
     sums = {
         stack: together.response(together.factual).sum(axis=-1 - scm.depth)
@@ -75,7 +75,7 @@ class Equations:
     x : mapping of node to array
         Factual paths in original units, dims ``(time,)`` or ``(unit, time)``.
     edges : mapping of Edge to Mechanism
-        From `bayescausal.model.mechanisms.calibrate`.
+        From `bayescausal.model.mechanisms.edge_mechanisms`.
     xp : module
         ``numpy``, ``pytensor.tensor`` or ``jax.numpy``.
     sums : mapping of tuple of Edge to array

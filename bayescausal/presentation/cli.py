@@ -22,6 +22,7 @@ from bayescausal import presentation
 from bayescausal._files import csv_text, try_target, write_file
 from bayescausal.errors import (
     BayesCausalError,
+    CheckFailed,
     FileError,
     GraphRejected,
     NotConverged,
@@ -51,6 +52,7 @@ A model is one YAML file:
       tv: {transforms: [WeibullPDFAdstock, HillSaturation]}
     baseline: [{kind: LinearTrend}]                            # experiments, noise, links, policy
   fit: {seed: 1}                                               # draws, chains, strict, ...
+  experts: {tiers: {media: [tv], KPI: [sales]}}                # for discover: signs, certainty, ...
   output: results                                              # a folder, or a file ending in .nc
 
 `bayescausal demo` writes a complete one.
@@ -73,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("bayescausal: interrupted", file=sys.stderr)
             return 130
-        except (NotIdentified, GraphRejected) as error:
+        except (NotIdentified, GraphRejected, CheckFailed) as error:
             return _fail(str(error), code=1)
         except BayesCausalError as error:
             return _fail(str(error))
@@ -116,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     check_graph.set_defaults(run=_check_graph)
 
+    discover = commands.add_parser("discover", help="what data ask of the experts, and they of it")
+    discover.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    discover.add_argument(
+        "--resamples", type=int, default=100, metavar="N", help="for PC and FCI; 0 for none"
+    )
+    discover.set_defaults(run=_discover)
+
     workshop = commands.add_parser("workshop", help="questions for those who set the budgets")
     workshop.set_defaults(run=_workshop)
 
@@ -131,23 +140,38 @@ def _parser() -> argparse.ArgumentParser:
     overlap.add_argument("--format", choices=("table", "csv", "json"), default="table")
     overlap.set_defaults(run=_overlap)
 
+    check = commands.add_parser("check", help="print the graded page of checks of a saved model")
+    check.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    check.add_argument("--seed", type=_seed, metavar="N", help="makes the refits repeatable")
+    check.add_argument("--strict", action="store_true", help="exit with 1 when a check fails")
+    check.set_defaults(run=_check)
+
     report = commands.add_parser("report", help="write the report of a saved model")
     report.add_argument(
         "--output", type=Path, metavar="REPORT.html", help="by default beside the model"
     )
     report.add_argument("--title")
+    report.add_argument("--check", action="store_true", help="with the page of checks")
     report.set_defaults(run=_report)
 
     add_decisions(commands)
 
-    for command in (validate, identify, check_graph, workshop, fit):
+    for command in (validate, identify, check_graph, discover, workshop, fit):
         command.add_argument("config", type=Path, metavar="model.yaml")
     for command in (identify, workshop):
         command.add_argument("--treatment", metavar="NODE", help="of one only")
     for command in (demo, fit):
         command.add_argument("--seed", type=_seed, metavar="N", help="makes the draws repeatable")
         command.add_argument("--quiet", action="store_true", help="no progress bar")
-    for command in (effects, overlap, report):
+    for command in (check, report):
+        command.add_argument(
+            "--budget",
+            type=float,
+            default=240.0,
+            metavar="SECONDS",
+            help="of checks; 240 by default",
+        )
+    for command in (effects, overlap, check, report):
         command.add_argument("model", type=Path, metavar="model.nc")
     for command in (effects, report):
         command.add_argument("--prob", type=float, default=0.9, help="of intervals; 0.9 by default")
@@ -183,6 +207,17 @@ def _check_graph(args: argparse.Namespace) -> None:
         print(csv_text(check.to_frame(), index=False) if args.format == "csv" else check)
     if args.strict and check.rejected:
         raise GraphRejected(check.sentence)
+
+
+def _discover(args: argparse.Namespace) -> None:
+    data, experts = bc.Config.read(args.config).data, bc.Config.read_experts(args.config)
+    result = bc.discover(data, experts, resamples=args.resamples)
+    table = result.to_frame()
+    if args.format == "json":
+        rows = [*map(strict_row, table.to_dict("records"))]
+        print(json.dumps({"sentence": result.sentence, "rows": rows}))
+    else:
+        print(csv_text(table, index=False) if args.format == "csv" else result)
 
 
 def _workshop(args: argparse.Namespace) -> None:
@@ -263,10 +298,23 @@ def _overlap(args: argparse.Namespace) -> None:
             print(csv_text(table, index=False) if args.format == "csv" else result)
 
 
+def _check(args: argparse.Namespace) -> None:
+    page = bc.check(bc.load(args.model), budget=args.budget, seed=args.seed)
+    table = page.to_frame()
+    if args.format == "json":
+        print(json.dumps({"status": page.status, "rows": table.to_dict("records")}, indent=1))
+    else:
+        print(csv_text(table, index=False) if args.format == "csv" else repr(page))
+    if args.strict and page.status == "fail":
+        failed = ", ".join(dict.fromkeys(row.name for row in page.with_status("fail")))
+        raise CheckFailed(f"A check failed: {failed}. The page says what to do.")
+
+
 def _report(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
     path = args.output or args.model.with_name("report.html")
-    print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title)}")
+    page = bc.check(fit, budget=args.budget) if args.check else None
+    print(f"Wrote {bc.report(fit, path, prob=args.prob, title=args.title, checkup=page)}")
     say_everything(fit)
 
 

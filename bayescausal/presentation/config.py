@@ -20,10 +20,11 @@ from bayescausal.data.future import Future
 from bayescausal.errors import DataError, SpecError
 from bayescausal.inference.settings import Settings
 from bayescausal.specs.compatibility import check
+from bayescausal.specs.experts import Experts
 from bayescausal.specs.spec import Spec
 from bayescausal.specs.yaml_loader import load_yaml
 
-KEYS = ("data", "spec", "fit", "output")
+KEYS = ("data", "spec", "experts", "fit", "output")
 DATA_KEYS = ("path", "time", "unit", "spend", "value", "history", "columns", "size")
 _BY_FIT = ("tune", "target_accept")  # when they are left out the spec decides
 FIT_KEYS = ("seed", "strict", *(f.name for f in fields(Settings) if f.name != "progress"))
@@ -98,6 +99,22 @@ class Config:
             As in `read`.
         """
         return Spec.from_dict(_parts(as_path(path), needed=("spec",))["spec"])
+
+    @staticmethod
+    def read_experts(path: str | Path) -> Experts:
+        """Read the spec and what experts say of it: the part ``experts``, which may be missing.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        SpecError, GraphError, OSError
+            As in `read`.
+        """
+        parts = _parts(as_path(path), needed=("spec",))
+        return Experts.from_dict(Spec.from_dict(parts["spec"]), parts.get("experts") or {})
 
     @staticmethod
     def write(

@@ -22,8 +22,8 @@ from bayescausal.inference.fit import Fit
 from bayescausal.model.contrast import window_in_words
 from bayescausal.presentation.decomposition_plots import plot_decomposition
 from bayescausal.presentation.evidence_text import (
+    double_credit,
     obstacle,
-    overlap,
     proportional,
     remedy,
     with_and_without_test,
@@ -60,7 +60,7 @@ _KINDS = {
     "baseline": "baseline",
     "control": "other cause",
     "channel": "channel",
-    "overlap": "overlap",
+    "interaction": "interaction",
     "residual": "not explained",
 }
 
@@ -129,7 +129,7 @@ def _origin(fit: Fit, outcome: Node, prob: float) -> Section:
     kinds = parts["kind"].to_numpy()
     rows = [_part(fit, parts.isel(component=k), observed, prob) for k in range(len(kinds))]
     is_baseline = np.isin(kinds, ["baseline", "control"])
-    is_media = np.isin(kinds, ["channel", "overlap"])
+    is_media = np.isin(kinds, ["channel", "interaction"])
     letter = fit.evidence.grade(incremental(names, outcome=outcome)).letter
     baseline_row = _sum(
         parts.isel(component=is_baseline), "without the channels", "", fit, observed, prob
@@ -147,8 +147,8 @@ def _origin(fit: Fit, outcome: Node, prob: float) -> Section:
         "rows": listing,
         "observed": number(observed),
         "even": listed(zero_parts) if len(zero_parts) else "",
-        "overlaps": "overlap" in kinds,
-        "why_overlap": overlap(fit.spec, names, [outcome]).partition(": ")[2],
+        "interacts": "interaction" in kinds,
+        "why_interaction": double_credit(fit.spec, names, [outcome]).partition(": ")[2],
         "log": fit.spec.link(outcome) == "log",
         "figure": plot_decomposition(parts, prob=prob),
         "alt": f"Waterfall of {outcome} from its baseline through each channel to what was "

@@ -27,7 +27,7 @@ from bayescausal.presentation.plot_style import (
     table_of,
 )
 
-_COLORS = {"baseline": "#cbd5e1", "control": "#94a3b8", "channel": BLUE, "overlap": AMBER}
+_COLORS = {"baseline": "#cbd5e1", "control": "#94a3b8", "channel": BLUE, "interaction": AMBER}
 _SHADES = ("#1d4ed8", "#0891b2", "#7c3aed", "#15803d", "#be185d", "#60a5fa", "#a78bfa", "#4ade80")
 _ORDER = (*_COLORS, "residual")
 _KINDS = ("waterfall", "area")
@@ -47,7 +47,7 @@ def plot_decomposition(draws: Draws, kind: str = "waterfall", prob: float = 0.9)
         From `decomposition`; of all periods and units together for a waterfall.
     kind : {"waterfall", "area"}
         A bar for every part; or over time a band for the baseline, for the controls, for each
-        channel and for the overlap, with the observed outcome as dots.
+        channel and for the interaction, with the observed outcome as dots.
     prob : float
         Probability inside the intervals that a waterfall writes beside its bars.
 

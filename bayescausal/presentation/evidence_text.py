@@ -179,7 +179,7 @@ def roles(spec: Spec) -> list[tuple[str, str]]:
     return groups
 
 
-def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
+def double_credit(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
     """Say why contributions do not add up: a channel acts through another, or causes multiply.
 
     Empty when neither holds.
@@ -189,9 +189,9 @@ def overlap(spec: Spec, names: Sequence[Node], outcomes: Sequence[Node]) -> str:
     >>> from bayescausal.graphs.graph import Graph
     >>> text = "tv -> search -> sales <- tv"
     >>> spec = Spec(Graph.parse(text, outcome="sales"), treatments=("tv",))
-    >>> overlap(spec, ["search", "tv"], ["sales"])
+    >>> double_credit(spec, ["search", "tv"], ["sales"])
     'Contributions do not add up: tv acts through search, which is credited with that part too.'
-    >>> overlap(spec, ["tv"], ["sales"])
+    >>> double_credit(spec, ["tv"], ["sales"])
     ''
     """
     through = [

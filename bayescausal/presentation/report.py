@@ -23,13 +23,14 @@ from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit, labeled
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
+from bayescausal.presentation.checks_section import checks_section
 from bayescausal.presentation.decision_section import decision_sections
 from bayescausal.presentation.diagnostics_plots import plot_diagnostics
 from bayescausal.presentation.evidence_text import (
     described,
+    double_credit,
     implied,
     judge,
-    overlap,
     roles,
     rungs,
     with_and_without_test,
@@ -53,6 +54,7 @@ from bayescausal.presentation.plots import (
 from bayescausal.queries.effects import decompose, effect, mroas, roas
 from bayescausal.queries.summary import PRIOR_COORDS, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
+from bayescausal.validation.checkup import Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 from bayescausal.validation.sensitivity import Sensitivity
@@ -79,6 +81,7 @@ def report(
     title: str | None = None,
     evidence: pd.DataFrame | Sequence[pd.DataFrame] = (),
     reconciliation: Reconciliation | None = None,
+    checkup: Checkup | None = None,
 ) -> Path:
     """Write one HTML file that needs no network, no script and no other file.
 
@@ -100,6 +103,8 @@ def report(
         What `evidence` found of one effect or several: it samples, so it is not asked here.
     reconciliation : Reconciliation, optional
         What `reconcile` found of tests that were held out.
+    checkup : Checkup, optional
+        The page of `check`: it takes its time, so it is not asked here.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def report(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(
-            **_page(fit, prob, title), **figures
+            **_page(fit, prob, title), **figures, checkup=checks_section(checkup)
         )
     write_file(path, page)
     if not fit.convergence.converged:
@@ -289,7 +294,7 @@ def _basis(
         "rungs": rungs(letters),
         "tested": listed(tested),
         "untested": listed(untested),
-        "overlap": overlap(spec, names, list(questions)),
+        "double_credit": double_credit(spec, names, list(questions)),
         "claims": implied(spec, *list(questions)[:1]),
     }
 

@@ -38,7 +38,7 @@ class Component(NamedTuple):
     Parameters
     ----------
     label : str
-    kind : {"baseline", "control", "channel", "overlap", "residual"}
+    kind : {"baseline", "control", "channel", "interaction", "residual"}
     channel : str
         Whose contribution it is part of; of the kind ``"channel"``, else empty.
     path : {"total", "direct", "indirect"}
@@ -64,11 +64,11 @@ def decomposition(
 ) -> Draws:
     """Split the observed outcome into parts that add up exactly, in every draw and period.
 
-        Y = (level + terms + controls) + (channels + overlap) + residual
+        Y = (level + terms + controls) + (channels + interaction) + residual
 
     The first bracket is what the model expects in the world without the channels. Each channel is
     its contribution, factual against ``do(channel = 0)``, split into what acts directly and what
-    flows through each mediator. The overlap is what the channels do together, less the sum of
+    flows through each mediator. The interaction is what the channels do together, less the sum of
     their contributions: negative where channels reinforce each other or one acts through another,
     since both are credited with that, and positive where one stands in for another.
 
@@ -93,10 +93,11 @@ def decomposition(
     xarray.DataArray
         Dims ``(chain, draw, component)``, and ``(time)`` or ``(unit, time)`` unless ``total``;
         with ``by`` one of that name.
-        The coord ``kind`` is ``baseline``, ``control``, ``channel``, ``overlap`` or ``residual``,
-        and ``channel`` names the channel that a part belongs to: these sum to `contributions`. All
-        but the residual sum to the fitted outcome, given its observed causes; with the residual
-        they sum to the data. ``status`` and ``grade`` are empty for parts that are no effects.
+        The coord ``kind`` is ``baseline``, ``control``, ``channel``, ``interaction`` or
+        ``residual``, and ``channel`` names the channel that a part belongs to: these sum to
+        `contributions`. All but the residual sum to the fitted outcome, given its observed causes;
+        with the residual they sum to the data. ``status`` and ``grade`` are empty for parts that
+        are no effects.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def synergy(
 
     Positive where channels reinforce each other or one acts through another, negative where one
     stands in for another. Alone means without the others; contributions are what is lost when the
-    others run on, so what two channels gain together is in both of theirs: the overlap of
+    others run on, so what two channels gain together is in both of theirs: the interaction of
     `decomposition`, which is minus the synergy of two channels.
 
     Parameters
@@ -271,14 +272,14 @@ def _calendar(fit: Fit, period: str | None, total: bool) -> tuple[list[str], Arr
     return periods, (labels[:, None] == np.array(periods)).astype(float)
 
 
-def _rounded(overlap: Array, level: Array) -> Array:
+def _rounded(interaction: Array, level: Array) -> Array:
     """Differences of worlds that are zero but for rounding, as zero."""
-    return np.where(np.abs(overlap) > _ROUNDING * np.abs(level).max(), overlap, 0.0)
+    return np.where(np.abs(interaction) > _ROUNDING * np.abs(level).max(), interaction, 0.0)
 
 
 def _grade(fit: Fit, part: Component, removal: Estimand, strict: bool) -> Grade | None:
-    """Return what a part rests on: a channel on its effect, the overlap on the weakest of all."""
-    if part.kind not in ("channel", "overlap"):
+    """Return what a part rests on: a channel on its effect, the interaction on the weakest."""
+    if part.kind not in ("channel", "interaction"):
         return None
     if part.channel:
         question = checked_estimand(fit, incremental(part.channel, outcome=removal.outcome))
@@ -310,11 +311,13 @@ def components(equations: Equations, removal: Estimand) -> dict[Component, Array
         parts |= paths
         sum_of_effects = sum_of_effects + sum(paths.values())
     if len(names) > 1:
-        parts[Component("overlap", "overlap")] = _rounded(joint_effect - sum_of_effects, x[outcome])
+        parts[Component("interaction", "interaction")] = _rounded(
+            joint_effect - sum_of_effects, x[outcome]
+        )
     if scm.spec.link(outcome) == "log":
         sources = {e: world[e.source] if e.source in affected else None for e in incoming}
         expected = scm.inverse(outcome, equations.mean(outcome, sources))
-        parts[Component("channels x errors", "overlap")] = fitted - expected - joint_effect
+        parts[Component("channels x errors", "interaction")] = fitted - expected - joint_effect
     parts[Component("residual", "residual")] = x[outcome] - fitted
     return _distinct(parts)
 
@@ -414,7 +417,7 @@ def _channel(equations: Equations, name: Node, outcome: Node) -> dict[Component,
 
 
 def _distinct(parts: dict[Component, Array]) -> dict[Component, Array]:
-    """Give parts of one label their kind too: a node may be called ``trend``, or ``overlap``."""
+    """Give parts of one label their kind too: a node may be called ``trend``."""
     labels = [part.label for part in parts]
     return {
         part._replace(label=f"{part.label} ({part.kind})")

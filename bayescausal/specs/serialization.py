@@ -24,6 +24,7 @@ from bayescausal.specs.baseline import (
     YearlySeasonality,
 )
 from bayescausal.specs.events import Event, Holidays
+from bayescausal.specs.graph_decision import GraphDecision
 from bayescausal.specs.noise import noise_from_dict, noise_to_dict
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.response import Response
@@ -40,6 +41,7 @@ KEYS = (
     "policy",
     "correlations",
     "augmentation",
+    "decisions",
 )
 TERMS: dict[str, type[Term]] = {
     kind.__name__: kind
@@ -103,6 +105,7 @@ def write_spec(spec: Any) -> dict[str, Any]:
         "policy": dict(spec.policy),
         "correlations": {k: p.to_dict() for k, p in spec.correlations.items()},
         **({"augmentation": spec.augmentation.to_dict()} if spec.augmentation else {}),
+        **({"decisions": [d.to_dict() for d in spec.decisions]} if spec.decisions else {}),
     }
 
 
@@ -150,6 +153,9 @@ def read_spec(mapping: Mapping[str, Any]) -> dict[str, Any]:
                 None
                 if mapping.get("augmentation") is None
                 else Augmentation.from_dict(mapping["augmentation"])
+            ),
+            "decisions": tuple(
+                map(GraphDecision.from_dict, _part(mapping, "decisions", list, tuple))
             ),
         }
     except TypeError as error:

@@ -21,6 +21,7 @@ from bayescausal.specs import rules
 from bayescausal.specs.augmentation import Augmentation
 from bayescausal.specs.baseline import Intercept, Term
 from bayescausal.specs.confounder import CORRELATION, Confounder
+from bayescausal.specs.graph_decision import GraphDecision
 from bayescausal.specs.noise import AR1Noise, Noise, NormalNoise
 from bayescausal.specs.prior import COMMON, Prior, Spread
 from bayescausal.specs.response import Response
@@ -76,6 +77,8 @@ class Spec:
         ``TruncatedNormal(0, 0.5)`` on (-1, 1).
     augmentation : Augmentation, optional
         Fit rows that the graph recombined beside the observed ones.
+    decisions : sequence of GraphDecision
+        What people decided about doubts in the graph, as a log; no equation depends on it.
 
     Raises
     ------
@@ -107,6 +110,7 @@ class Spec:
     policy: Mapping[str, str] = field(default_factory=dict)
     correlations: Mapping[str, Prior] = field(default_factory=dict)
     augmentation: Augmentation | None = None
+    decisions: tuple[GraphDecision, ...] = ()
 
     def __hash__(self) -> int:
         return hash((self.graph, self.treatments, frozenset(self.responses)))
@@ -142,6 +146,8 @@ class Spec:
             object.__setattr__(self, "noise", dict(self.noise))
         tests = _as_tuple(self.experiments, Experiment, "experiments")
         object.__setattr__(self, "experiments", tests)
+        log = _as_tuple(self.decisions, GraphDecision, "decisions")
+        object.__setattr__(self, "decisions", log)
         object.__setattr__(self, "responses", rules.tidy_responses(self))
         memory = {f"{v}->{v}@" for v in self.graph.outcomes}
         acts = [k for k in self.responses if not k.startswith(tuple(memory))]

@@ -17,7 +17,7 @@ import numpy as np
 from bayescausal.data.dataset import Dataset
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.model.contrast import measure, split
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import SCM, bind, compile_scm
 from bayescausal.specs.response import Coefficient, Response
@@ -115,7 +115,7 @@ def simulate(
     )
     simulated = replace(scm, data=replace(scm.data, table=table))
     units = {str(edge): np.ones(()) for edge in scm.spec.mechanisms}
-    per_unit = calibrate(simulated, theta | units, simulated.factual)
+    per_unit = edge_mechanisms(simulated, theta | units, simulated.factual)
     views = {str(edge): theta[str(edge)] / way.beta.item() for edge, way in per_unit.items()}
     return World(simulated, theta | views)
 

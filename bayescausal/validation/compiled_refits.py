@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 from bayescausal import checks
 from bayescausal.errors import OverlappingExperiments
@@ -17,10 +16,8 @@ from bayescausal.inference.sample import whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.lifts import lift_data
+from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
-
-_COMPILED: WeakKeyDictionary[Fit, Density] = WeakKeyDictionary()
-"""Made from a fit alone, so that it is no state: it only saves the time to make it again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +28,9 @@ class Refits:
     what is sampled is the posterior without it. Its spec has no such test, and prior draws are
     those of the fit, as no prior depends on a test.
 
-    One compilation serves every refit by blackjax, for as long as the fit is in memory. Other
-    samplers, a test that alone brings a node into the model (the equations are
-    others without it) and a fit with augmentation (its rows follow from a first fit, which sees the
-    tests) are compiled anew, each time.
+    What the fit compiled serves every refit by blackjax. Other samplers, a test that alone brings a
+    node into the model (the equations are others without it) and a fit with augmentation (its rows
+    follow from a first fit, which sees the tests) are compiled anew.
 
     Parameters
     ----------
@@ -48,19 +44,11 @@ class Refits:
         """Those of the fit, without a progress bar."""
         return replace(Settings.from_dict(self.fit.info["settings"]), progress=False)
 
-    @property
-    def density(self) -> Density:
-        """The model of the fit, compiled; the data of its tests are arguments."""
-        if self.fit not in _COMPILED:
-            _COMPILED[self.fit] = self._compiled()
-        return _COMPILED[self.fit]
-
-    def _compiled(self) -> Density:
+    def _density(self) -> Density:
         spec, data = self.fit.spec, self.fit.data
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OverlappingExperiments)  # one of the two may go
-            model = build(spec, data)
-        return compile_jax(model, keep=lift_data(spec, data))
+            return compile_jax(build(spec, data))
 
     def refit(self, names: Collection[str], seed: int | None = None) -> Fit:
         """Fit again without these tests; raise a SpecError when there is no such test."""
@@ -71,8 +59,9 @@ class Refits:
         seed = checks.seed_or_drawn("seed", seed)
         if settings.sampler != "blackjax" or not alike:
             return fit_with(settings, spec, fit.data, seed)
-        sampler = whitened(self.density, arguments)
-        return sampled(spec, fit.data, sampler, fit.theta("prior"), settings, seed)
+        sampler = whitened(self._density(), arguments)
+        scm = compile_scm(spec, fit.data)
+        return sampled(scm, sampler, fit.theta("prior"), settings, seed)
 
 
 def spec_without(spec: Spec, names: Collection[str]) -> Spec:

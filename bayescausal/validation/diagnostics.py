@@ -26,6 +26,7 @@ from bayescausal.thresholds import (
 )
 from bayescausal.validation.sensitivity import Sensitivity, sensitivity
 
+AUTOCORRELATION = "autocorrelation of errors"
 _STATISTICS = {
     "mean": lambda y: y.mean(axis=-1),
     "sd": lambda y: y.std(axis=-1),
@@ -68,6 +69,11 @@ class Diagnostics:
     energy: pd.Series
     hidden_drivers: Sensitivity
     advice: tuple[str, ...]
+
+    @property
+    def unlike(self) -> pd.DataFrame:
+        """The rows of `predictive` in which replicas differ from the data."""
+        return self.predictive[self.predictive.apply(_fails, axis=1)]
 
     def __str__(self) -> str:
         parts = [str(self.convergence), "", "Effects", self.effects.round(3).to_string()]
@@ -158,7 +164,7 @@ def _predictive(fit: Fit) -> pd.DataFrame:
             observed, simulated_paths = observed.sum(axis=-2), simulated_paths.sum(axis=-2)
         checks = {name: (f(simulated_paths), f(observed)) for name, f in _STATISTICS.items()}
         check = check_errors(node, fit.data, replicas)
-        checks["autocorrelation of errors"] = (check.simulated, np.float64(check.observed))
+        checks[AUTOCORRELATION] = (check.simulated, np.float64(check.observed))
         for name, (simulated, value) in checks.items():
             low, high = np.quantile(simulated, [PREDICTIVE_TAIL, 1 - PREDICTIVE_TAIL])
             rows[node, name] = {

@@ -153,7 +153,7 @@ def _world(
     theta = {name: values[index : index + 1] for name, values in posterior.items()}
     data, truth, lifts = _generated(plain.scm, theta, estimands, rng)
     model = build(fit.spec, data, shapes=fit.shapes)
-    density = compile_jax(model, keep=(WEIGHT, ETA, *lifts))
+    density = compile_jax(model)
     weight = fit.spec.augmentation.weight if fit.spec.augmentation else 0.0
     scm = compile_scm(fit.spec, data)
     scores = np.empty((len(estimands), 1 + len(etas), 3))

@@ -129,10 +129,8 @@ def check_graph(
     seed = checks.seed("check_graph: seed", seed)
     companion_tests = tuple(checks.names("check_graph: companions", companions, COMPANIONS))
     memory = None if lags is None else checks.count("check_graph: lags", lags, 1, 26)
-    table = read_table(data, claims.observed)
     terms = _terms(graph, baseline)
-    columns = _calendar(data, table, terms)
-    setting = Setting(_without_holes(data, table), Compiled(claims), columns, memory, level)
+    setting = read_setting(data, graph, baseline, memory, level)
     exposures = _treatments(data, graph, claims, treatments)
     rows = [_independence(setting, claim, companion_tests, seed) for claim in setting.claims]
     rows += [
@@ -147,10 +145,24 @@ def check_graph(
         ranked(rows),
         level,
         setting.table.shape[1] - setting.table.first,
-        max(1, len(table.units)),
+        max(1, len(setting.table.units)),
         tuple(type(term).__name__ for term in terms),
         tuple(_notes(setting)),
     )
+
+
+def read_setting(
+    data: Dataset | pd.DataFrame,
+    graph: Graph | Spec,
+    baseline: Sequence[Term] | None,
+    memory: int | None,
+    level: float,
+) -> Setting:
+    """Return what all tests of a graph share: its columns, the calendar, the memory."""
+    claims = graph.graph if isinstance(graph, Spec) else graph
+    table = read_table(data, claims.observed)
+    columns = _calendar(data, table, _terms(graph, baseline))
+    return Setting(_without_holes(data, table), Compiled(claims), columns, memory, level)
 
 
 def _independence(

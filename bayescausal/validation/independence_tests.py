@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 
 import numpy as np
@@ -94,8 +95,7 @@ def partial_correlation(residuals: Residuals, level: float, name: str) -> Indepe
         )
     score = np.einsum("utc,ut->tc", residuals.tested, residuals.target)
     total, spread, units = score.sum(axis=0), score.T @ score, len(residuals.target)
-    ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
-    statistic = freedom / count * ratio / max(residuals.rows - ratio, 1e-300)
+    statistic = _pooled_statistic(score, freedom)
     gram = np.einsum("utc,utd->cd", residuals.tested, residuals.tested)
     explained = float(total @ np.linalg.pinv(gram, hermitian=True) @ total) / units
     variance = float(np.diagonal(spread).mean()) * residuals.rows / residuals.freedom / units**2
@@ -110,6 +110,26 @@ def partial_correlation(residuals: Residuals, level: float, name: str) -> Indepe
     )
 
 
+def _pooled_statistic(score: np.ndarray, freedom: int) -> float:
+    """Return the F of scores, dims ``(time, column)``, against their own spread over periods."""
+    rows, count = score.shape
+    total, spread = score.sum(axis=0), score.T @ score
+    if count == 1:  # what a search asks thousands of times
+        ratio = float(total[0] ** 2 / max(spread[0, 0], 1e-300))
+    else:
+        ratio = float(total @ np.linalg.pinv(spread, hermitian=True) @ total)
+    return freedom / count * ratio / max(rows - ratio, 1e-300)
+
+
+def pooled_p_value(score: np.ndarray, spare: int) -> float:
+    """Return the p-value of `partial_correlation` alone, from scores of dims ``(time, column)``.
+
+    `spare` is the number of periods less controls; as many as there are columns are spent.
+    """
+    count = score.shape[1]
+    return float(stats.f.sf(_pooled_statistic(score, spare - count), count, spare - count))
+
+
 def smallest_correlation(size: float, count: int, freedom: float, level: float) -> float:
     """Return the correlation that an F test at a level sees with a chance of 80 percent.
 
@@ -120,13 +140,18 @@ def smallest_correlation(size: float, count: int, freedom: float, level: float) 
     >>> round(smallest_correlation(150, 1, 149, 0.05), 2)
     0.22
     """
+    noncentrality = _needed_noncentrality(count, freedom, level)
+    return float(np.sqrt(noncentrality / (noncentrality + size)))
+
+
+@lru_cache(maxsize=4096)
+def _needed_noncentrality(count: int, freedom: float, level: float) -> float:
     critical = stats.f.isf(level, count, freedom)
 
     def excess(noncentrality: float) -> float:
         return float(stats.ncf.sf(critical, count, freedom, noncentrality)) - POWER
 
-    noncentrality = brentq(excess, 1e-6, 1e4)
-    return float(np.sqrt(noncentrality / (noncentrality + size)))
+    return float(brentq(excess, 1e-6, 1e4))
 
 
 def _note_on_weight(score: np.ndarray) -> str:

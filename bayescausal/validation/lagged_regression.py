@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -231,6 +232,13 @@ def curves_of(path: np.ndarray) -> np.ndarray:
     negative also the root and saturating curves, A/(A + h), A/(A + 4h) and A^2/(A^2 + h^2), h the
     median of positive A; for others the cube.
     """
+    return _curves_of(np.ascontiguousarray(path, dtype=float).tobytes(), path.shape)
+
+
+@lru_cache(maxsize=128)
+def _curves_of(values: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """Return the curves of a path by its bytes: many regressions hold the same node fixed."""
+    path = np.frombuffer(values).reshape(shape)
     curves = []
     for retention in RETENTIONS:
         start = retention * path.mean(axis=1, keepdims=True)
@@ -246,7 +254,9 @@ def curves_of(path: np.ndarray) -> np.ndarray:
             curves.append(level**2 / (level**2 + half**2))
         else:
             curves.append(standard**3)
-    return np.stack(curves)
+    stacked = np.stack(curves)
+    stacked.setflags(write=False)
+    return stacked
 
 
 def _offered_curves(

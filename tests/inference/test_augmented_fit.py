@@ -111,7 +111,7 @@ def compiled(data, given, **settings):
     """The model of ``x -> y`` with augmentation; its weight and eta are arguments."""
     graph = bc.Graph.parse("x -> y", outcome="y")
     spec = bc.Spec(graph, treatments=("x",), augmentation=given, **settings)
-    return compile_jax(build(spec, data, shapes={}), keep=(WEIGHT, ETA))
+    return compile_jax(build(spec, data, shapes={}))
 
 
 def moments(density, name="x->y", *, weight=1.0, eta=1.0):

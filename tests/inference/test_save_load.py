@@ -347,7 +347,7 @@ def test_function_in_an_experiment_is_refused_before_it_costs_anything(
     fit = tiny()
     test = bc.Experiment(Estimand({"tv": doubled}), 1, 1, "did")
     odd = replace(fit, spec=replace(fit.spec, experiments=test))
-    monkeypatch.setattr("bayescausal.inference.fitting.build", None)
+    monkeypatch.setattr("bayescausal.inference.fitting.write", None)
     with pytest.raises(SpecError, match=r"use Times\(factor\)"):
         odd.save(tmp_path / "fit.nc") if place == "save" else bc.fit(odd.spec, odd.data)
     assert not list(tmp_path.iterdir())
@@ -380,7 +380,7 @@ def test_attributes_that_no_file_can_hold_are_refused_before_sampling(tmp_path, 
     good = tiny()
     path = good.save(tmp_path / "fit.nc")
     before, odd = path.read_bytes(), noted(good, **attrs)
-    monkeypatch.setattr("bayescausal.inference.fitting.build", None)
+    monkeypatch.setattr("bayescausal.inference.fitting.write", None)
     for verb in (lambda: bc.fit(odd.spec, odd.data), lambda: odd.save(path)):
         with pytest.raises(
             DataError, match=r"attribute '(when|raw|by|z)' of the table cannot be written"

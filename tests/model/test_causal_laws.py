@@ -10,7 +10,7 @@ import pytest
 
 import bayescausal as bc
 from bayescausal.model.contrast import contrast, on_scale, resolve, scope, split
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.scm import bind, compile_scm
 
 START = pd.Timestamp("2024-01-01")
@@ -79,7 +79,7 @@ def with_coefficients(scm, theta, natural):
 
 def strength_of(scm, theta, edge, beta):
     """The value of an edge's strength that is this coefficient, on the scales of its nodes."""
-    one = calibrate(scm, {**theta, str(edge): np.array(1.0)}, scm.factual, only=[edge])[edge]
+    one = edge_mechanisms(scm, {**theta, str(edge): np.array(1.0)}, scm.factual, only=[edge])[edge]
     return np.array(beta / one.beta.item())
 
 
@@ -672,7 +672,7 @@ def test_contribution_under_a_log_link_is_y_times_one_minus_exp_of_minus_delta()
         dataset(random_columns(("tv", "sales"), PERIODS, 14)),
     )
     theta = draw(scm)
-    made = calibrate(scm, theta, scm.factual)[bc.Edge("tv", "sales")]
+    made = edge_mechanisms(scm, theta, scm.factual)[bc.Edge("tv", "sales")]
     delta = made.beta * made.factual  # Hill is zero at zero
     expected = scm.factual["sales"] * (1 - np.exp(-delta))
     found = paths(scm, theta, bc.incremental("tv"))

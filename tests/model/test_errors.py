@@ -18,7 +18,7 @@ from bayescausal.model.contrast import contrast, resolve, scope
 from bayescausal.model.errors import correlations, fresh, law, mixing
 from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import Control, correlation
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import generate, replicate
 from bayescausal.model.scm import Equations, Parameter, bind, compile_scm
 from bayescausal.specs.confounder import CORRELATION
@@ -220,7 +220,7 @@ def test_a_generated_world_has_errors_with_the_covariance_of_the_model():
     scm, theta = remembering()
     count, periods = 20_000, 6
     many = repeated(theta, count)
-    edges = calibrate(scm, many, scm.factual)
+    edges = edge_mechanisms(scm, many, scm.factual)
     world = generate(bind(scm, many), np.random.default_rng(5))
     e = residuals(scm, many, edges, world)
     stack = np.stack([e[v][:, :periods] for v in scm.spec.modelled], axis=-1)
@@ -260,7 +260,7 @@ def test_a_replicate_is_drawn_given_the_past_and_the_nodes_before_it():
     count = 4000
     many = repeated(theta, count)
     found = replicate(bind(scm, many), np.random.default_rng(8))
-    edges = calibrate(scm, theta, scm.factual)
+    edges = edge_mechanisms(scm, theta, scm.factual)
     nodes = list(scm.spec.modelled)
     e = residuals(scm, theta, edges, {v: scm.factual[v] for v in nodes})
     flat = np.stack([e[v] for v in nodes], axis=-1).ravel()
@@ -334,7 +334,7 @@ def test_a_regression_that_omits_the_common_cause_is_off_by_its_closed_form(rho)
     many = repeated(theta, count)
     world = generate(bind(scm, many), np.random.default_rng([9, int(10 * rho + 20)]))
     x, y = (scm.link(v, world[v]).ravel() for v in ("x", "y"))
-    made = calibrate(scm, theta, scm.factual)[bc.Edge("x", "y")]
+    made = edge_mechanisms(scm, theta, scm.factual)[bc.Edge("x", "y")]
     slope = np.linalg.lstsq(np.column_stack([np.ones_like(x), x]), y, rcond=None)[0][1]
     error = sy * np.sqrt(1 - rho**2) / (sx * np.sqrt(x.size))
     assert slope == pytest.approx(made.beta.item() + rho * sy / sx, abs=SIGMAS * error)
@@ -373,7 +373,7 @@ def market(policy="reacts"):
 
 def world(scm, theta, do, x=None):
     x = scm.factual if x is None else x
-    return evolve(Equations(scm, theta, x, calibrate(scm, theta, scm.factual)), do=do)
+    return evolve(Equations(scm, theta, x, edge_mechanisms(scm, theta, scm.factual)), do=do)
 
 
 def test_in_a_world_with_feedback_do_at_the_factual_value_changes_nothing_at_all():
@@ -457,7 +457,7 @@ def test_abduction_finds_the_errors_that_made_a_world():
     action and generation, with one seed.
     """
     scm, theta = market()
-    edges = calibrate(scm, theta, scm.factual)
+    edges = edge_mechanisms(scm, theta, scm.factual)
     changed = {"social": 1.5 * scm.factual["social"], "price": 0.5 * scm.factual["price"]}
     plain = generate(bind(scm, theta), np.random.default_rng(4))
     x = scm.factual | plain
@@ -473,7 +473,7 @@ def test_abduction_finds_the_errors_that_made_a_world():
 def test_a_generated_budget_follows_generated_sales_under_any_policy():
     """A simulated world has no plan to hold: its equations leave the errors that were drawn."""
     scm, theta = market("held")
-    edges = calibrate(scm, theta, scm.factual)
+    edges = edge_mechanisms(scm, theta, scm.factual)
     drawn = fresh(scm, theta, (PERIODS,), np.random.default_rng(4))
     made = generate(bind(scm, theta), np.random.default_rng(4))
     e = residuals(scm, theta, edges, made)

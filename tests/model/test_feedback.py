@@ -29,7 +29,7 @@ from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
 from bayescausal.model.lifts import predict_lift
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import Equations, bind, compile_scm
 
@@ -368,7 +368,7 @@ def check_terms(world, names):
     x = scm.factual
     named = {k: pt.dscalar(k) for k in theta}
     paths = {v: pt.as_tensor(path) for v, path in x.items()}
-    made = calibrate(scm, named, paths, pt)
+    made = edge_mechanisms(scm, named, paths, pt)
     estimands = questions(spec)
     nodes = [one for one in estimands if not any("->" in key for key in one.keys)]
     t, outcome = nodes[0].treatments[0], nodes[0].outcome

@@ -19,7 +19,7 @@ from bayescausal.experiments.estimand import steady_state
 from bayescausal.model.contrast import contrast, measure, reach, scope, split
 from bayescausal.model.feedback import evolve
 from bayescausal.model.likelihood import parameter_variable, strengths
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import generate
 from bayescausal.model.scm import Equations, Parameter, bind, compile_scm
 from bayescausal.specs.noise import AR1Noise
@@ -631,7 +631,7 @@ def test_parameters_and_scales_are_those_of_the_oracle(name):
 @pytest.mark.parametrize("name", CASES)
 def test_coefficients_and_centers_equal_the_oracle(name):
     scm, theta, second = case(name)
-    made = calibrate(scm, first(theta), scm.factual)
+    made = edge_mechanisms(scm, first(theta), scm.factual)
     assert set(made) == set(second.mechanism)
     for edge, (beta, center) in second.mechanism.items():
         assert made[edge].beta.item() == pytest.approx(beta, rel=1e-10)
@@ -643,7 +643,7 @@ def test_coefficients_and_centers_equal_the_oracle(name):
 @pytest.mark.parametrize("name", CASES)
 def test_means_equal_the_oracle(name):
     scm, theta, second = case(name)
-    found = means(scm, first(theta), calibrate(scm, first(theta), scm.factual))
+    found = means(scm, first(theta), edge_mechanisms(scm, first(theta), scm.factual))
     for node in scm.spec.modelled:
         expected = flat(scm, second.mu(node, second.x))
         close(np.broadcast_to(found[node], expected.shape), expected, np.abs(expected).max())
@@ -739,13 +739,13 @@ def test_broadcasting_over_draws_equals_a_loop(name, shape):
     scm, theta, second = case(name)
     x = scm.factual
     whole = {k: v.reshape(*shape, *v.shape[1:]) for k, v in theta.items()}
-    edges = calibrate(scm, whole, x)
+    edges = edge_mechanisms(scm, whole, x)
     mean = means(scm, whole, edges)
     paths = [contrast(bind(scm, whole, x), q) for q in QUESTIONS[name]]
     parts = [split(bind(scm, whole, x), q) for q in QUESTIONS[name] if splittable(q)]
     for d in range(3):
         one = {k: v[d] for k, v in theta.items()}
-        at, own = (*[0] * (len(shape) - 1), d), calibrate(scm, one, x)
+        at, own = (*[0] * (len(shape) - 1), d), edge_mechanisms(scm, one, x)
         for node, expected in means(scm, one, own).items():
             close(mean[node][at], expected, np.abs(expected).max())
         for found, q in zip(paths, QUESTIONS[name], strict=True):
@@ -770,7 +770,7 @@ def test_numpy_equals_pytensor(name):
     own = {k: pt.tensor(k, shape=v.shape, dtype="float64") for k, v in one.items()}
 
     def outputs(theta, x, xp):
-        edges = calibrate(scm, theta, x, xp)
+        edges = edge_mechanisms(scm, theta, x, xp)
         asked = QUESTIONS[name]
         paths = [contrast(Equations(scm, theta, x, edges, xp), q) for q in asked]
         parts = [split(Equations(scm, theta, x, edges, xp), q) for q in asked if splittable(q)]

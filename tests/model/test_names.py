@@ -15,7 +15,7 @@ import pytest
 import bayescausal as bc
 from bayescausal.model.contrast import measure
 from bayescausal.model.feedback import evolve
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import Equations, bind, compile_scm
 from bayescausal.specs.transform import widen
@@ -86,7 +86,7 @@ def numbers(seed, names):
         rng = np.random.default_rng(zlib.crc32(numbered(p.name, names).encode()))
         value = rng.uniform(0.1, 0.4, (DRAWS, p.size) if p.dim else DRAWS)
         theta[p.name] = value - value.mean(axis=-1, keepdims=True) if ":unit" in p.name else value
-    x, edges = scm.factual, calibrate(scm, theta, scm.factual)
+    x, edges = scm.factual, edge_mechanisms(scm, theta, scm.factual)
     out = {("scale", numbered(v, names)): scale for v, scale in scm.scale.items()}
     for edge, way in edges.items():
         out["coefficient", numbered(str(edge), names)] = way.beta

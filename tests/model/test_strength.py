@@ -15,7 +15,7 @@ import bayescausal as bc
 from bayescausal.errors import DataError
 from bayescausal.model.contrast import measure
 from bayescausal.model.likelihood import SCALES
-from bayescausal.model.mechanisms import calibrate
+from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.scm import bind, compile_scm
 from bayescausal.specs.prior import PARAMETERS
 
@@ -188,7 +188,7 @@ def test_four_times_the_budget_is_expected_to_bring_twice_as_much():
     )
     scm = compile_scm(bc.Spec(graph, dict.fromkeys(("radio", "tv", "mail"), media)), data)
     theta = {p.name: np.array(0.5) for p in scm.parameters}
-    edges = calibrate(scm, theta, scm.factual)
+    edges = edge_mechanisms(scm, theta, scm.factual)
     mean = {e.source: (abs(m.beta) * m.factual.mean()).item() for e, m in edges.items()}
     assert mean["tv"] == pytest.approx(2 * mean["radio"])
     assert mean["mail"] == pytest.approx(2.5**0.5 * mean["radio"]), "no spend: an average one"

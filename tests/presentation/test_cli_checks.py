@@ -55,3 +55,19 @@ def test_overlap_of_a_saved_model(example_fit, tmp_path, capsys):
     assert main(["overlap", path, "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["overlap"]
     assert {(row["channel"], row["light"]) for row in rows} >= {("tv", "green"), ("search", "red")}
+
+
+def test_discover_reads_what_experts_say(config, example, capsys):
+    path = config(example.spec)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("experts: {signs: {price -> sales: 1}, tiers: {media: [tv], KPI: [sales]}}\n")
+    assert main(["discover", path, "--resamples", "0"]) == 0
+    experts = bc.Experts(
+        example.spec, signs={"price -> sales": 1}, tiers={"media": ["tv"], "KPI": ["sales"]}
+    )
+    result = bc.discover(example.data, experts, resamples=0)
+    assert capsys.readouterr().out == f"{result!r}\n"
+    assert main(["discover", path, "--resamples", "0", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["doubt"] for row in rows] == ["wrong sign"]
+    assert main(["validate", path]) == 0  # the other commands read past it

@@ -38,17 +38,29 @@ def test_parts_of_sales_are_those_of_the_decomposition(of_example, example_fit):
     (origin,) = of_example["origins"]
     rows = {row["name"]: row for row in origin["rows"]}
     observed = float(example_fit.data.array("sales").sum())
-    for name in ("level", "search", "social", "tv direct", "tv via search", "overlap", "residual"):
+    for name in (
+        "level",
+        "search",
+        "social",
+        "tv direct",
+        "tv via search",
+        "interaction",
+        "residual",
+    ):
         assert shown(rows[name]["amount"]) == wanted(lines.loc[name])
         part = bc.summarize(draws.sel(component=name) / observed).iloc[0]
         assert shown(rows[name]["share"]) == wanted(part, share)
         if letter := lines.loc[name, "grade"]:
             assert rows[name]["standing"] == standing(letter)
-    assert rows["overlap"]["kind"] == "overlap"
-    assert origin["why_overlap"] == "tv acts through search, which is credited with that part too."
+    assert rows["interaction"]["kind"] == "interaction"
+    assert (
+        origin["why_interaction"] == "tv acts through search, which is credited with that part too."
+    )
     assert origin["even"] == "trend, yearly, demand and price"
     assert not {"trend", "demand"} & {*rows}
-    media = draws.isel(component=np.isin(draws["kind"], ["channel", "overlap"])).sum("component")
+    media = draws.isel(component=np.isin(draws["kind"], ["channel", "interaction"])).sum(
+        "component"
+    )
     assert shown(rows["all channels together"]["amount"]) == wanted(bc.summarize(media).iloc[0])
 
 

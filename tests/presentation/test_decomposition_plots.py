@@ -40,7 +40,7 @@ def test_a_waterfall_of_periods_is_that_of_their_sums(fit):
 def test_a_stack_over_time_has_a_band_for_each_channel_below_the_data(fit):
     (ax,) = bc.plot_decomposition(bc.decomposition(fit), "area").axes
     labels = ax.get_legend_handles_labels()[1]
-    assert labels == ["baseline", "a", "b", "c", "overlap", "observed y"]
+    assert labels == ["baseline", "a", "b", "c", "interaction", "observed y"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), fit.data.array("y").sum(axis=0))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import bayescausal as bc
 from bayescausal.identification.grades import Letter
-from bayescausal.presentation.evidence_text import overlap, proportional
+from bayescausal.presentation.evidence_text import double_credit, proportional
 from bayescausal.presentation.formatting import next_step, verdict, worth
 
 TEST_FIRST = "Do not move money on this number: test it first."
@@ -110,10 +110,10 @@ def test_saturation_anywhere_on_the_way_is_found(spec, straight):
 
 def test_contributions_are_said_to_overlap_only_where_they_do():
     apart = spec_of("tv -> sales <- radio <- price")
-    assert overlap(apart, ["radio", "tv"], ["sales"]) == ""
+    assert double_credit(apart, ["radio", "tv"], ["sales"]) == ""
     chain = spec_of(CHAIN)
-    assert "tv acts through search," in overlap(chain, ["radio", "search", "tv"], ["sales"])
-    assert overlap(chain, ["radio", "tv"], ["sales"]) == ""  # search is no channel here
+    assert "tv acts through search," in double_credit(chain, ["radio", "search", "tv"], ["sales"])
+    assert double_credit(chain, ["radio", "tv"], ["sales"]) == ""  # search is no channel here
     log = spec_of("tv -> sales <- radio", links={"sales": "log"})
-    assert overlap(log, ["radio", "tv"], ["sales"]).endswith("causes of sales multiply.")
-    assert overlap(log, ["tv"], ["sales"]) == ""
+    assert double_credit(log, ["radio", "tv"], ["sales"]).endswith("causes of sales multiply.")
+    assert double_credit(log, ["tv"], ["sales"]) == ""

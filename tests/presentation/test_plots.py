@@ -29,7 +29,7 @@ PLOTS = {
     )
 }
 EVERY = [name for name in bc.__all__ if name.startswith("plot_")]
-ONE_PANEL = {"plot_fit", "plot_forecast", "plot_roas", "plot_tipping_point"}
+ONE_PANEL = {"plot_fit", "plot_forecast", "plot_refutation", "plot_roas", "plot_tipping_point"}
 OTHER = {  # what is drawn is no fit of national data
     "plot_allocation": "allocation",
     "plot_augmentation": "rows",
@@ -38,6 +38,7 @@ OTHER = {  # what is drawn is no fit of national data
     "plot_geo_test": "geo",
     "plot_graph_check": "graph_check",
     "plot_reconciliation": "held_out",
+    "plot_refutation": "refutation",
     "plot_roas_by_unit": "panel_of_three",
     "plot_sensitivity": "robustness",
     "plot_specification_curve": "two_specs",
@@ -126,6 +127,17 @@ def two_specs():
 
 
 @pytest.fixture(scope="module")
+def refutation():
+    """A table as `refute` returns it."""
+    columns = {"world": ["a", "b", "c"], "median": [1.0, -1.0, 9.0], "sd": 1.0, "truth": 0.0}
+    columns |= {"low": [-0.6, -2.6, 8.0], "high": [2.6, 0.6, 10.0], "z": [1.0, -1.0, 9.0]}
+    table = pd.DataFrame(columns | {"seconds": 1.0, "problem": ["", "", "no draws"]})
+    reference = pd.Series({"median": 7.0, "sd": 1.0, "low": 5.4, "high": 8.6})
+    said = ("pass", "It stands out.", 0.25, "two-sided", None)
+    return bc.Refutation(bc.PlaceboShift(), "tv", "sales", *said, table, reference, 0.9)
+
+
+@pytest.fixture(scope="module")
 def tipping():
     """A table as `tipping_point` returns it."""
     index = pd.Index([-0.1, 0.0, 0.1], name="correlation")
@@ -189,7 +201,7 @@ def test_a_public_plot_returns_its_figure_and_draws_one_panel_where_it_is_told(r
         assert right.get_title(loc="left") in head(figure)
 
 
-@pytest.mark.parametrize("name", sorted(ONE_PANEL - {"plot_tipping_point"}))
+@pytest.mark.parametrize("name", sorted(ONE_PANEL - {"plot_refutation", "plot_tipping_point"}))
 def test_a_panel_of_the_user_says_that_a_fit_has_not_converged(panel_of_three, name):
     ax = Figure().subplots()
     plot_of(name)(unconverged(panel_of_three), ax=ax)

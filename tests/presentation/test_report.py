@@ -192,7 +192,7 @@ def test_the_decision_stands_before_everything_that_it_rests_on(page):
     places = [page.text.index(words) for words in (said, "tv Grade E", *headings)]
     assert places == sorted(places)
     rows = page.table("Part", "Kind")
-    assert rows["overlap"]["Rests on"] == standing("F")
+    assert rows["interaction"]["Rests on"] == standing("F")
     assert {*page.table("Brought", "Where on the curve")} == {"tv", "social", "search"}
     assert {*page.table("Now", "Best in single draws")} == {"tv", "social"}
 
@@ -257,7 +257,7 @@ def test_the_weight_of_a_number_follows_its_grade(html, page):
     }
 
 
-def test_overlap_is_said_where_there_is_any(page, sure_report):
+def test_double_credit_is_said_where_there_is_any(page, sure_report):
     said = "Contributions do not add up: tv acts through search, which is credited"
     assert page.text.count(said) == 2
     other = Page(sure_report.read_text(encoding="utf-8"))

@@ -116,17 +116,17 @@ def test_parts_of_a_channel_add_up_to_its_contribution(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_overlap_is_the_joint_effect_less_the_sum_of_the_single_ones(name):
+def test_the_interaction_is_the_joint_effect_less_the_sum_of_the_single_ones(name):
     fit, outcome = of(name)
     scm, theta, _ = case(name)
     draws, names = bc.decomposition(fit), reachable(fit.spec, outcome)
     if len(names) == 1:
-        assert "overlap" not in draws["component"]
+        assert "interaction" not in draws["component"]
         return
     joint = contrast(bind(scm, theta), bc.incremental(list(names), outcome=outcome))
     alone = bc.contributions(fit).sum("channel").to_numpy()
     expected = joint[None, ..., fit.data.history :] - alone
-    near(part(draws, "overlap"), expected, np.abs(training(fit, outcome)).max())
+    near(part(draws, "interaction"), expected, np.abs(training(fit, outcome)).max())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -165,15 +165,15 @@ def test_what_mediators_do_together_is_a_part_where_causes_multiply():
     assert "tv via several" not in bc.decomposition(of("persistent")[0])["component"]
 
 
-def test_what_a_channel_does_through_another_is_in_the_overlap_once():
+def test_what_a_channel_does_through_another_is_in_the_interaction_once():
     """Feedback of one channel through another under an identity link: it is taken off again."""
     draws = bc.decomposition(of("feedback")[0])
-    np.testing.assert_allclose(part(draws, "overlap"), -part(draws, "social via tv"), atol=1e-9)
-    assert np.abs(part(draws, "overlap")).max() > 0.1
+    np.testing.assert_allclose(part(draws, "interaction"), -part(draws, "social via tv"), atol=1e-9)
+    assert np.abs(part(draws, "interaction")).max() > 0.1
 
 
-def test_channels_that_add_up_do_not_overlap():
-    assert not part(bc.decomposition(of("zoo")[0]), "overlap").any()
+def test_channels_that_add_up_do_not_interact():
+    assert not part(bc.decomposition(of("zoo")[0]), "interaction").any()
 
 
 def test_errors_stand_apart_where_causes_multiply():
@@ -220,7 +220,7 @@ def test_the_level_is_the_outcome_without_channels_and_with_all_else_at_its_mean
     coefficients = {"a->y": (0.3, 0.1), "b->y": (0.2, 0.1), "c->y": (0.1, 0.1)}
     fit = linear_fit(coefficients=coefficients)
     draws = bc.decomposition(fit, channels=["a", "b"])
-    assert [*draws["component"].values] == ["level", "c", "a", "b", "overlap", "residual"]
+    assert [*draws["component"].values] == ["level", "c", "a", "b", "interaction", "residual"]
     theta, scale = fit.theta(), fit.scm.scale
     edges = bind(fit.scm, theta).edges
     level = theta["y:intercept"]
@@ -285,7 +285,7 @@ def test_a_sampled_posterior_adds_up_and_says_what_its_prior_alone_would(example
     near(total.sum("component").to_numpy(), np.full(example_fit.shape, observed), 10 * observed)
     table = bc.summarize(total)
     assert {"level", "trend", "yearly", "price", "demand", "tv via search"} <= {*table.index}
-    centered = ["trend", "yearly", "price", "demand", "search", "overlap"]
+    centered = ["trend", "yearly", "price", "demand", "search", "interaction"]
     assert not table.loc[centered, ["low", "high", "prior_5%", "prior_95%"]].any(axis=None)
     rest = table.drop(index=centered)
     assert (rest["prior_5%"] < rest["prior_95%"]).all()
@@ -349,7 +349,7 @@ def test_what_is_no_channel_is_a_control():
     draws = bc.decomposition(fit, channels="tv")
     kinds = dict(zip(draws["component"].values, draws["kind"].values, strict=True))
     assert kinds["search"] == kinds["social"] == kinds["price"] == "control"
-    assert "overlap" not in kinds
+    assert "interaction" not in kinds
     whole = draws.sum("component").to_numpy()
     near(whole, np.broadcast_to(training(fit, "sales"), whole.shape), np.abs(draws).max().item())
 
@@ -357,11 +357,13 @@ def test_what_is_no_channel_is_a_control():
 # Synergy, and controlled direct effects
 
 
-def test_synergy_of_two_channels_is_minus_their_overlap():
+def test_synergy_of_two_channels_is_minus_their_interaction():
     fit, _ = of("national")
-    overlap = bc.decomposition(fit, channels=["tv", "social"], total=True).sel(component="overlap")
+    interaction = bc.decomposition(fit, channels=["tv", "social"], total=True).sel(
+        component="interaction"
+    )
     together = bc.synergy(fit, ["tv", "social"])
-    np.testing.assert_allclose(together, -overlap, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(together, -interaction, rtol=1e-8, atol=1e-9)
     assert "grade" in together.coords
     assert together.dims == ("chain", "draw")
 

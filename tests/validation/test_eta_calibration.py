@@ -150,7 +150,7 @@ def test_a_small_calibration_has_a_row_for_each_eta(augmented_fit):
 def test_at_weight_zero_it_is_the_model_without(augmented_fit):
     """The row of eta 0 is the plain posterior, whatever eta stands in the model."""
     spec, data = augmented_fit.spec, augmented_fit.data
-    weighted = compile_jax(build(spec, data, shapes=augmented_fit.shapes), keep=(WEIGHT, ETA))
+    weighted = compile_jax(build(spec, data, shapes=augmented_fit.shapes))
     plain = compile_jax(build(replace(spec, augmentation=None), data))
     size = plain.start.size
     z = np.vstack([np.zeros(size), 1e-3 * np.eye(size)])  # the mode, and a step each way

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 import bayescausal as bc
+from bayescausal.inference import compile as compiling
 from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.settings import Settings
 from bayescausal.model.lifts import lift_data
 from bayescausal.validation import compiled_refits
-from bayescausal.validation.compiled_refits import Refits, spec_without
+from bayescausal.validation.compiled_refits import spec_without
 from bayescausal.validation.refits import evidence, leave_out
 
 pytestmark = pytest.mark.xdist_group("refits")  # one worker: `tried` is sampled once
@@ -62,7 +63,7 @@ NAMES = tuple(str(test.name) for test in TESTS)
 @pytest.fixture(scope="module")
 def kept():
     """The density of the model with all tests, whose data are arguments."""
-    return compile_jax(bc.build(FULL, DATA), keep=lift_data(FULL, DATA))
+    return compile_jax(bc.build(FULL, DATA))
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +86,15 @@ def at(density, data=None, seed=0):
 # The compiled density
 
 
-def test_data_that_stay_arguments_change_nothing_by_themselves(kept):
-    plain = compile_jax(bc.build(FULL, DATA))
-    assert plain.data == {}
-    assert list(kept.data) == list(lift_data(FULL, DATA))
+def test_exchanged_data_are_those_of_a_model_built_with_them(kept):
+    tests = tuple(replace(test, lift=2 * test.lift) for test in FULL.experiments)
+    other = compile_jax(bc.build(replace(FULL, experiments=tests), DATA))
+    assert other.form is kept.form
+    measured_in_kept = lift_data(FULL, DATA)
     for seed in range(3):
-        (value, gradient), (wanted, exact) = at(kept, seed=seed), at(plain, seed=seed)
+        (value, gradient), (wanted, exact) = at(other, measured_in_kept, seed), at(kept, seed=seed)
         assert value == pytest.approx(wanted, rel=1e-12)
+        assert at(other, seed=seed)[0] != pytest.approx(wanted, rel=1e-6)
         for name, part in exact.items():
             np.testing.assert_allclose(gradient[name], part, rtol=1e-10)
 
@@ -141,24 +144,16 @@ def test_the_mode_is_that_of_the_model_without_the_test(kept):
 # Refits
 
 
-def test_one_compilation_serves_every_refit_of_a_fit(tried, monkeypatch):
-    made = []
-
-    def counted(*args, **settings):
-        made.append(args)
-        return compile_jax(*args, **settings)
-
-    monkeypatch.setattr(compiled_refits, "compile_jax", counted)
+def test_what_a_fit_compiled_serves_every_refit(tried):
     fit = replace(tried)
     first = leave_out(fit, "a", seed=3)
+    compiled = [kind.cache_info().misses for kind in (compiling._form, compiling._advance)]
     leave_out(fit, ["a", "d"], seed=3)
     with pytest.warns(bc.errors.NotConverged):
         table = evidence(fit, "x", seed=3)
-    assert len(made) == 1
+    assert compiled == [k.cache_info().misses for k in (compiling._form, compiling._advance)]
     again = leave_out(fit, "a", seed=3)
     np.testing.assert_array_equal(first.theta()["x->y"], again.theta()["x->y"])
-    leave_out(replace(tried), "a", seed=3)
-    assert len(made) == 2  # another fit is another model
     assert table.attrs["estimand"] == "Estimand(factual vs do(x=0), on y)"
     assert "Without 'd'" in table.attrs["problem"]
     assert "NOT CONVERGED" in table.attrs["problem"]
@@ -237,13 +232,3 @@ def test_another_sampler_really_refits(tried):
     refitted = leave_out(fit, "a", seed=2)
     assert refitted.info["settings"]["sampler"] == "numpyro"
     assert [test.name for test in refitted.spec.experiments] == ["d"]
-
-
-def test_a_fit_that_is_gone_takes_its_compiled_model_along(tried):
-    fit = replace(tried)
-    compiled = Refits(fit).density
-    assert Refits(fit).density is compiled
-    assert fit in compiled_refits._COMPILED
-    count = len(compiled_refits._COMPILED)
-    del fit
-    assert len(compiled_refits._COMPILED) == count - 1
