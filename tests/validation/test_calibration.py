@@ -203,7 +203,7 @@ def test_priors_and_scales_are_those_of_the_data_that_were_handed_in(compiled):
     x = np.random.default_rng(9).normal(size=density.start.size)
     small, large = {"sales:observed": one}, {"sales:observed": 10 * two}
     a, b = (density.restore(x[None], data) for data in (small, large))
-    assert all(np.array_equal(a[name], b[name]) for name in density.labels)
+    assert all(np.array_equal(a[name], b[name]) for name in density.form.labels)
     # What is left of the difference of densities is the likelihood: no prior has moved.
     at_x = {p.name: a[p.name] for p in scm.parameters}
     lifts = lift_data(scm.spec, scm.data)
