@@ -146,10 +146,9 @@ def business_measures(
         if fit.has_prior:
             prior.append(fit.evaluate(measures_at, edges, "prior"))
     dims: tuple[str, ...] = ("channel", "measure") if by is None else (by, "channel", "measure")
-    draws, prior_draws = (
-        np.stack(each, axis=3)[:, :, 0 if by is None else slice(None)] if each else None
-        for each in (values, prior)
-    )
+    only_place = 0 if by is None else slice(None)
+    draws = np.stack(values, axis=3)[:, :, only_place]
+    prior_draws = np.stack(prior, axis=3)[:, :, only_place] if prior else None
     kinds = np.array([m if m in ("cost", "half_life", "payback") else "own" for m in MEASURES])
     return label(
         fit,
