@@ -20,12 +20,16 @@ _SHORTEST = 0.2
 """Seconds; what compiles faster is not worth a file."""
 
 
+_LARGEST = 2**30
+"""Bytes of the folder; what was not used for longest goes first. One model takes some 2 MB."""
+
+
 def cache_folder() -> Path | None:
     """Return the folder of compiled models, or None where ``BAYESCAUSAL_CACHE=off``."""
     chosen = os.environ.get(VARIABLE, "").strip()
     if chosen.lower() == "off":
         return None
-    folder = Path(chosen).expanduser() if chosen else user_cache_path("bayescausal") / "compiled"
+    folder = Path(chosen).expanduser() if chosen else user_cache_path("bayescausal") / "programs"
     if folder.exists() and not folder.is_dir():
         raise BayesCausalError(
             f"{VARIABLE} names '{chosen}', which is a file. Name a folder, or write {VARIABLE}=off."
@@ -41,6 +45,7 @@ def keep_compiled() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _SHORTEST)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    jax.config.update("jax_compilation_cache_max_size", _LARGEST)
 
 
 def _processor() -> str:

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from bayescausal import checks
 from bayescausal.errors import SpecError
 from bayescausal.presentation.plot_style import BLUE, GRID, RED, SOFT, blank_sheet, panels, styled
-from bayescausal.validation.calibration import Calibration, CalibrationStatus
+from bayescausal.validation.calibration import Calibration
+from bayescausal.validation.status import Status
 from bayescausal.validation.uniformity import Band, band
 
 _COLUMNS = 4
@@ -63,7 +64,7 @@ def plot_calibration(
     number, draws = calibration.ranks.sizes["simulation"], calibration.draws
     if not number or not names:
         raise SpecError("No simulation converged, so there are no ranks to draw.")
-    is_wrong = calibration.status == CalibrationStatus.MISCALIBRATED
+    is_wrong = calibration.status == Status.FAIL
     sheet = blank_sheet(
         1.45 * -(-len(names) // _COLUMNS),
         title=f"Ranks of true values in the posteriors of {number} simulated data sets",

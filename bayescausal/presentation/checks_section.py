@@ -1,4 +1,4 @@
-"""The section of a report that shows the page of checks."""
+"""The section of the report with the page of checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bayescausal.validation.status import Status
 
 
 def checks_section(checkup: Checkup | None) -> dict[str, Any] | None:
-    """Return what the template shows of a page of checks: failures first, then what to look at."""
+    """Return the rows of a page, the gravest first; None without a page."""
     if checkup is None:
         return None
     rows = [row for status in reversed(Status) for row in checkup.with_status(status)]

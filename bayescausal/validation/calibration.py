@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -31,17 +30,10 @@ from bayescausal.specs.spec import Spec
 from bayescausal.thresholds import FEWEST_SIMULATIONS, REJECTION_LEVEL
 from bayescausal.validation.graph_check import holm
 from bayescausal.validation.simulated_fits import Simulations, fitted
+from bayescausal.validation.status import Status
 from bayescausal.validation.uniformity import detectable, shape, uniformity_p
 
 NOT_RUN = "not run"
-
-
-class CalibrationStatus(StrEnum):
-    """What simulations say of a model and its sampler."""
-
-    CALIBRATED = "no miscalibration seen"
-    MISCALIBRATED = "miscalibrated"
-    TOO_FEW = "too few simulations"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,12 +89,12 @@ class Calibration:
         return {str(k): int(n) for k, n in self.simulations["status"].value_counts().items()}
 
     @property
-    def status(self) -> CalibrationStatus:
+    def status(self) -> Status:
         """Whether any quantity is rejected, and whether there were simulations enough to tell."""
         if len(self.table) and (self.table["p_holm"].astype(float) < self.level).any():
-            return CalibrationStatus.MISCALIBRATED
+            return Status.FAIL
         is_enough = self.ranks.sizes["simulation"] >= FEWEST_SIMULATIONS
-        return CalibrationStatus.CALIBRATED if is_enough else CalibrationStatus.TOO_FEW
+        return Status.PASS if is_enough else Status.NOT_RUN
 
     @cached_property
     def detectable(self) -> tuple[float, float]:
@@ -118,12 +110,12 @@ class Calibration:
     def sentence(self) -> str:
         """What follows, in one sentence."""
         number, total = self.ranks.sizes["simulation"], len(self.simulations)
-        if self.status == CalibrationStatus.TOO_FEW:
+        if self.status == Status.NOT_RUN:
             return (
                 f"Too few simulations to judge: {number} of {total} converged, and "
                 f"{FEWEST_SIMULATIONS} are needed."
             )
-        if self.status == CalibrationStatus.CALIBRATED:
+        if self.status == Status.PASS:
             shift, ratio = self.detectable
             return (
                 f"Posteriors of {number} simulated data sets hold the truth as often as they "

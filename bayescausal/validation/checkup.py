@@ -23,7 +23,8 @@ from bayescausal.inference.evidence import channels as crediting_channels
 from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
-from bayescausal.thresholds import MISSPECIFIED_P
+from bayescausal.thresholds import FEWEST_SIMULATIONS, MISSPECIFIED_P
+from bayescausal.validation.calibration import calibrate
 from bayescausal.validation.diagnostics import AUTOCORRELATION, Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import conflicts
 from bayescausal.validation.independence import check_graph
@@ -137,9 +138,10 @@ def check(
 
     First what needs no refit: convergence, the errors, predictions, carry-over, what the graph
     identifies, the lift tests, the independences that the graph implies, overlap, the responses,
-    the priors and hidden drivers. Then refuters, channel by channel, while the budget lasts; what
-    it does not last for is "not run", with the time it would take. Not a proof that the graph is
-    right: a page of passes says that these attempts to find a fault found none.
+    the priors and hidden drivers. Then refuters, channel by channel, and a calibration by simulated
+    data, while the budget lasts; what it does not last for is "not run", with the time it would
+    take. Not a proof that the graph is right: a page of passes says that these attempts to find a
+    fault found none.
 
     Parameters
     ----------
@@ -170,8 +172,10 @@ def check(
         raise SpecError(f"check: budget is in seconds, 0 or more; got {budget:g}.")
     start = time.perf_counter()
     seed = checks.seed_or_drawn("seed", seed)
+    end = start + budget
     rows = list(checks_without_refits(fit))
-    return Checkup((*rows, *_refutations(fit, start + budget, executor, seed)))
+    rows += _refutations(fit, end, executor, seed)
+    return Checkup((*rows, *_timed(fit, "calibration", partial(_calibration, end, executor, seed))))
 
 
 type Rows = Iterable[tuple[str, Status, str]]
@@ -332,6 +336,28 @@ def _refutations(fit: Fit, end: float, executor: Executor | None, seed: int) -> 
             fit, method, partial(_refutation, method, channel, outcome, executor, seed)
         )
         cost = time.perf_counter() - start
+
+
+def _calibration(end: float, executor: Executor | None, seed: int, fit: Fit) -> Rows:
+    """Fit simulated data, where there is time for as many as say something."""
+    run = fit.info["run"]
+    cost = run["compile_seconds"] + FEWEST_SIMULATIONS * run["sample_seconds"]
+    remaining = end - time.perf_counter()
+    if cost > remaining:
+        words = f"It takes {cost:.0f} s or more: calibrate(spec, data)."
+        yield "", Status.NOT_RUN, words
+        return
+    number = int(FEWEST_SIMULATIONS * remaining / cost)
+    result = calibrate(
+        fit.spec,
+        fit.data,
+        min(number, 200),
+        executor=executor,
+        budget=remaining,
+        seed=seed,
+        progress=False,
+    )
+    yield "", result.status, " ".join(result.sentences)
 
 
 def _refutation(

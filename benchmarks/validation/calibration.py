@@ -3,7 +3,7 @@
     python benchmarks/validation/calibration.py [--models one_channel ...] [--simulations 200]
 
 Prints a table for each model and one of all of them, and writes the rank plots to
-``benchmarks/figures/calibration_<model>.svg``. Simulations are kept in ``--folder``, where a call
+``benchmarks/figures/calibration_<model>.png``. Simulations are kept in ``--folder``, where a call
 that was interrupted resumes. Seeds: inputs 1, simulations 16007; no default was chosen with them.
 
 * one_channel: 104 weeks, tv with carry-over and a Hill curve, AR(1) errors.
@@ -113,7 +113,7 @@ def main() -> None:
         print(f"\n{name}\n{result}\n", flush=True)
         FIGURES.mkdir(exist_ok=True)
         figure = bc.plot_calibration(result)
-        figure.savefig(FIGURES / f"calibration_{name}.svg", metadata={"Date": None})
+        figure.savefig(FIGURES / f"calibration_{name}.png", dpi=80, metadata={"Software": None})
         rows[name] = {
             "status": str(result.status),
             "simulations": len(result.simulations),

@@ -172,6 +172,47 @@ def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     assert "interrupted" in " ".join(said)
 
 
+@pytest.mark.faults
+def test_ctrl_c_while_it_compiles_leaves_nothing_and_costs_the_cache_nothing(tmp_path):
+    """The signal comes while PyTensor rewrites; then the same fit again, here and anew."""
+    script = textwrap.dedent("""
+        import signal, sys, bayescausal as bc
+        from bayescausal.inference import fitting  # an import that is cut short stays broken
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        example = bc.load_example()
+        bc.build(example.spec, example.data)
+        print("ready", flush=True)
+        try:
+            bc.fit(example.spec, example.data, seed=1, draws=100, tune=100, progress=False)
+            print("done", flush=True)
+        except KeyboardInterrupt:
+            print("stopped", flush=True)
+        fit = bc.fit(example.spec, example.data, seed=1, draws=100, tune=100, progress=False)
+        print(fit.theta()["tv->sales"].sum(), flush=True)
+    """)
+
+    def run(patience):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "BAYESCAUSAL_CACHE": str(tmp_path)},
+        )
+        assert process.stdout.readline().strip() == "ready"
+        if patience is not None:
+            time.sleep(patience)
+            os.killpg(process.pid, signal.SIGINT)
+        return process.communicate(timeout=180)[0].split()
+
+    first, total = run(patience=0.3)
+    assert first == "stopped"
+    assert run(patience=None) == [
+        "done",
+        total,
+    ]  # with whatever the interrupted one has left in the cache
+
+
 def test_fork_after_jax_is_refused_in_the_child_only():
     jax.numpy.zeros(1).block_until_ready()
     child = os.fork()

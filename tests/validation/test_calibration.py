@@ -20,8 +20,9 @@ from bayescausal.model.lifts import lift_data, lift_log_density
 from bayescausal.model.prior_worlds import simulated
 from bayescausal.model.scm import bind, compile_scm
 from bayescausal.validation import simulated_fits
-from bayescausal.validation.calibration import Calibration, CalibrationStatus, _planned
+from bayescausal.validation.calibration import Calibration, _planned
 from bayescausal.validation.simulated_fits import CompiledSimulations
+from bayescausal.validation.status import Status
 from bayescausal.validation.uniformity import band, detectable, gamma, shape, uniformity_p
 
 WEEKS = 40
@@ -129,7 +130,7 @@ def test_what_is_wrong_is_named_and_what_does_not_count_is_counted():
     ranks = np.random.default_rng(5).integers(0, 50, (60, 3))
     ranks[:, 1] = ranks[:, 1] // 2
     result = by_hand(ranks)
-    assert result.status == CalibrationStatus.MISCALIBRATED
+    assert result.status == Status.FAIL
     assert list(result.table["shape"]) == ["as expected", "biased high", "as expected"]
     assert "q1 (biased high)" in result.sentence
     assert "1 of 61 simulations did not converge" in str(result)
@@ -139,9 +140,9 @@ def test_what_is_wrong_is_named_and_what_does_not_count_is_counted():
     assert "q1" in result._repr_html_()
     figure = bc.plot_calibration(result, ["q1", "q2"])
     assert len(figure.axes) == 2
-    assert by_hand(ranks[:, :1]).status == CalibrationStatus.CALIBRATED
+    assert by_hand(ranks[:, :1]).status == Status.PASS
     assert "8 of 10" in by_hand(ranks[:, :1]).sentence
-    assert by_hand(ranks[:20, :1]).status == CalibrationStatus.TOO_FEW
+    assert by_hand(ranks[:20, :1]).status == Status.NOT_RUN
 
 
 # --- simulated data ------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def test_priors_and_scales_are_those_of_the_data_that_were_handed_in(compiled):
     x = np.random.default_rng(9).normal(size=density.start.size)
     small, large = {"sales:observed": one}, {"sales:observed": 10 * two}
     a, b = (density.restore(x[None], data) for data in (small, large))
-    assert all(np.array_equal(a[name], b[name]) for name in density.labels)
+    assert all(np.array_equal(a[name], b[name]) for name in density.form.labels)
     # What is left of the difference of densities is the likelihood: no prior has moved.
     at_x = {p.name: a[p.name] for p in scm.parameters}
     lifts = lift_data(scm.spec, scm.data)
@@ -264,10 +265,10 @@ def test_it_resumes_and_goes_on(tmp_path):
     names = ["sales:intercept", "tv->sales", "sales:sigma", "the effect of tv", "log likelihood"]
     assert list(more.ranks["quantity"].to_numpy()) == names
     assert ((more.ranks >= 0) & (more.ranks <= 49)).all()
-    assert more.status == CalibrationStatus.TOO_FEW
+    assert more.status == Status.NOT_RUN
     none = bc.calibrate(spec, data, 2, seed=4, budget=0, **QUICK)
     assert none.counts == {"not run": 2}
-    assert none.status == CalibrationStatus.TOO_FEW
+    assert none.status == Status.NOT_RUN
     assert "want of time" in str(none)
     with pytest.raises(SpecError, match="No simulation converged"):
         bc.plot_calibration(none)
@@ -323,7 +324,7 @@ def with_doubled_noise(scm, theta, rng):
 def test_errors_that_are_larger_than_the_fit_believes_are_seen(monkeypatch):
     monkeypatch.setattr(simulated_fits, "simulated", with_doubled_noise)
     result = bc.calibrate(linear(), table(), 25, seed=21, **QUICK)
-    assert result.status == CalibrationStatus.MISCALIBRATED
+    assert result.status == Status.FAIL
     assert result.table.loc["sales:sigma", "shape"] == "biased high"
 
 
@@ -353,7 +354,7 @@ SLOW = {"ranks": 99, "progress": False, "level": 0.01}
 def test_right_models_pass(spec):
     """Each fails once in 100 seeds, by the level of its test."""
     result = bc.calibrate(spec, table(), 100, seed=31, **SLOW)
-    assert result.status == CalibrationStatus.CALIBRATED, result
+    assert result.status == Status.PASS, result
     assert result.counts["converged"] >= 90
 
 
@@ -369,7 +370,7 @@ def test_a_test_whose_error_is_halved_is_seen(monkeypatch):
     monkeypatch.setattr(simulated_fits, "remeasured", too_sure)
     spec = linear(experiments=(lift_test(20.0),))
     result = bc.calibrate(spec, table(), 200, seed=32, **SLOW)
-    assert result.status == CalibrationStatus.MISCALIBRATED
+    assert result.status == Status.FAIL
     assert result.table.loc["the effect of tv", "shape"] == "too narrow"
 
 
@@ -389,7 +390,7 @@ def test_a_density_without_its_jacobian_is_seen(monkeypatch):
         pm.Model, "logp", lambda self, **settings: logp(self, **settings | {"jacobian": False})
     )
     result = bc.calibrate(curved(), table(), 100, seed=33, **SLOW)
-    assert result.status == CalibrationStatus.MISCALIBRATED
+    assert result.status == Status.FAIL
 
 
 @pytest.mark.slow
@@ -404,4 +405,4 @@ def test_a_prior_that_is_derived_from_each_outcome_is_seen(monkeypatch):
 
     monkeypatch.setattr(simulated_fits, "simulated", rescaled)
     result = bc.calibrate(linear(), table(), 100, seed=34, **SLOW)
-    assert result.status == CalibrationStatus.MISCALIBRATED
+    assert result.status == Status.FAIL

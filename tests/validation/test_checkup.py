@@ -47,6 +47,9 @@ def test_no_time_leaves_refits_out_and_says_what_they_take(page):
         for row in subjects:
             assert row.status == "not run"
             assert f"refute(fit, '{row.subject}', '{method}')" in row.sentence
+    (row,) = rows(page, "calibration")
+    assert row.status == "not run"
+    assert "calibrate(spec, data)" in row.sentence
 
 
 def test_the_page_is_a_table_and_a_text(page):
