@@ -27,9 +27,9 @@ settings.load_profile("suite")
 
 LONGEST = (
     "test_notebooks.py",
-    "test_report.py",
-    "test_free_pattern.py",
     "test_cli.py",
+    "test_free_pattern.py",  # needs no fit of the bundled world, which the other worker samples
+    "test_report.py",
     "test_optimizer.py",
     "test_plots.py",
 )
