@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROCESSES ?= 2
+PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: env demo test test-all faults lint format bench clean
 
@@ -20,14 +21,15 @@ $(READY): pyproject.toml constraints.txt
 demo: env
 	$(BIN)/bayescausal demo --output demo-output
 
-# Two processes share the cores: threads of BLAS would only get in each other's way.
+# Two processes share the cores: threads of BLAS would only get in each other's way. Each takes a
+# file at a time, in the order of tests/conftest.py: what a file samples is sampled once.
 test test-all: export OPENBLAS_NUM_THREADS = 1
 
 test: env
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-all: env
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup -m "" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "" $(ARGS)
 
 faults: env
 	$(BIN)/python -m pytest -q -n 0 -m faults tests/test_faults.py tests/inference/test_fit.py $(ARGS)

@@ -25,9 +25,20 @@ settings.register_profile("suite", deadline=None)  # the machine may be busy: ti
 settings.load_profile("suite")
 
 
+LONGEST = (
+    "test_notebooks.py",
+    "test_cli.py",
+    "test_free_pattern.py",  # needs no fit of the bundled world, which the other worker samples
+    "test_report.py",
+    "test_optimizer.py",
+    "test_plots.py",
+)
+
+
 def pytest_collection_modifyitems(items):
-    """The longest test goes early: as the last one it would leave the other worker idle."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """The longest files go first: as the last one each would leave the other worker idle."""
+    place = {name: k for k, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -116,8 +116,7 @@ def require_once(name: Any, frame: pd.DataFrame, costs: Mapping[str, str]) -> No
             f"Names of columns must be text; got {odd[0]!r}. Flatten or rename them: "
             "frame.columns = frame.columns.map(str)."
         )
-    index = name is not None and name in frame.index.names
-    hint = f" '{name}' is the index: give frame.reset_index()." if index else ""
+    hint = _index_hint(name, frame.index)
     if name in costs and name not in costs.values():
         cost = costs[name]
         hint += (
@@ -182,3 +181,12 @@ def numeric(frame: pd.DataFrame, keys: set[str | None]) -> list[str]:
 
 def _is_real(dtype: Any) -> bool:
     return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+
+
+def _index_hint(name: Any, index: pd.Index) -> str:
+    """Say how the column that a name means comes out of the index, if it is there."""
+    if name is not None and name in index.names:
+        return f" '{name}' is the index: give frame.reset_index()."
+    if isinstance(index, pd.DatetimeIndex) and index.name is None:
+        return f" The index has dates and no name: give frame.rename_axis('{name}').reset_index()."
+    return ""

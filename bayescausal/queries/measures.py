@@ -125,7 +125,7 @@ def business_measures(
     names = channels_for(fit, channels, outcome, credited(fit.spec, outcome, fit.data.spend))
     first_question = incremental(names[0], outcome=outcome, window=window, units=units)
     places = _places(fit, checked_estimand(fit, first_question), by)
-    grades, values, shares = [], [], []
+    grades, values, prior, shares = [], [], [], []
     spends = {v: [_spend(scm, _removal(place, v)) for place in places.values()] for v in names}
     paid = np.nansum([*spends.values()], axis=0)
     for name in names:
@@ -141,13 +141,14 @@ def business_measures(
             pulses=pulses,
             margin=margin,
         )
-        values.append(fit.evaluate(measures_at, edges_below(fit.spec, [name])))
-    draws = np.stack(values, axis=3)
-    dims: tuple[str, ...] = ("channel", "measure")
-    if by is None:
-        draws = draws[:, :, 0]
-    else:
-        dims = (by, *dims)
+        edges = edges_below(fit.spec, [name])
+        values.append(fit.evaluate(measures_at, edges))
+        if fit.has_prior:
+            prior.append(fit.evaluate(measures_at, edges, "prior"))
+    dims: tuple[str, ...] = ("channel", "measure") if by is None else (by, "channel", "measure")
+    only_place = 0 if by is None else slice(None)
+    draws = np.stack(values, axis=3)[:, :, only_place]
+    prior_draws = np.stack(prior, axis=3)[:, :, only_place] if prior else None
     kinds = np.array([m if m in ("cost", "half_life", "payback") else "own" for m in MEASURES])
     return label(
         fit,
@@ -161,6 +162,7 @@ def business_measures(
         },
         "business measures",
         grades={"channel": grades},
+        prior=prior_draws,
         extrapolated_share=[row[0] for row in shares]
         if by is None
         else [*zip(*shares, strict=True)],

@@ -71,7 +71,16 @@ def require_variance(subject: str, estimand: Estimand) -> None:
 
 
 def require_defined(draws: np.ndarray, estimand: Estimand, group: str = "posterior") -> np.ndarray:
-    """Return draws that all have a value; raise a DataError for a percentage that has not."""
+    """Return draws that all have a value; raise a DataError for a percentage that has not.
+
+    And for a world that has grown beyond all numbers, as a loop through log links can.
+    """
+    if endless := int(np.isinf(draws).sum()):
+        raise DataError(
+            f"{estimand!r}: in {endless} of {draws.size} {group} draws a world grows beyond all "
+            "numbers: a loop of the graph feeds itself, through a log link. Give the nodes of the "
+            "loop identity links, or tighter priors."
+        )
     if undefined := int((~np.isfinite(draws)).sum()):
         raise DataError(
             f"{estimand!r}: in {undefined} of {draws.size} {group} draws the outcome of the "

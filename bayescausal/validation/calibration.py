@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from statsmodels.stats.multitest import multipletests
 
 from bayescausal import checks
 from bayescausal._display import wrapped
@@ -29,6 +28,7 @@ from bayescausal.inference.settings import Settings
 from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 from bayescausal.thresholds import FEWEST_SIMULATIONS, REJECTION_LEVEL
+from bayescausal.validation.graph_check import holm
 from bayescausal.validation.simulated_fits import Simulations, fitted
 from bayescausal.validation.status import Status
 from bayescausal.validation.uniformity import detectable, shape, uniformity_p
@@ -72,9 +72,8 @@ class Calibration:
         if not self.ranks.sizes["simulation"]:
             return pd.DataFrame(index=pd.Index(names, name="quantity"), columns=_COLUMNS)
         p = [uniformity_p(ranks, self.draws) for ranks in columns]
-        adjusted = multipletests(p, alpha=self.level, method="holm")[1]
         rows = []
-        for ranks, p_value, p_holm in zip(columns, p, adjusted, strict=True):
+        for ranks, p_value, p_holm in zip(columns, p, holm(p), strict=True):
             form = shape(ranks, self.draws)
             words = form.words if p_holm < self.level else "as expected"
             rows.append((p_value, p_holm, form.shift, form.spread, words))

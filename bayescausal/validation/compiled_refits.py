@@ -1,15 +1,14 @@
-"""Refit one model without some of its tests: it is compiled once, and data switch tests off."""
+"""Refit a model without some of its tests: data switch them off, so the program is the same."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 from bayescausal import checks
 from bayescausal.errors import OverlappingExperiments
-from bayescausal.inference.compile import Density, compile_jax
+from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.fitting import fit_with, sampled
 from bayescausal.inference.sample import whitened
@@ -20,48 +19,40 @@ from bayescausal.model.scm import compile_scm
 from bayescausal.specs.spec import Spec
 
 
-@dataclass(frozen=True, eq=False)
-class Refits:
-    """Refits of a fit without some of its tests, with its settings.
+def refit_without(fit: Fit, names: Collection[str], seed: int | None = None) -> Fit:
+    """Fit again without these tests, with the settings of the fit and without a progress bar.
 
     The error of a test that is left out is `OFF` times as large, so that its term is a constant:
-    what is sampled is the posterior without it. Its spec has no such test, and prior draws are
-    those of the fit, as no prior depends on a test.
+    what is sampled is the posterior without it, by the program of the fit. The spec of the refit
+    has no such test, and its prior draws are those of the fit, as no prior depends on a test.
 
-    What the fit compiled serves every refit by blackjax. Other samplers, a test that alone brings a
-    node into the model (the equations are others without it) and a fit with augmentation (its rows
-    follow from a first fit, which sees the tests) are compiled anew.
+    Other samplers than blackjax, a test that alone brings a node into the model (the equations are
+    others without it) and a fit with augmentation (its rows follow from a first fit, which sees the
+    tests) are compiled anew.
 
     Parameters
     ----------
     fit : Fit
+    names : collection of str
+    seed : int, optional
+
+    Raises
+    ------
+    SpecError
+        There is no such test.
     """
-
-    fit: Fit
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Those of the fit, without a progress bar."""
-        return replace(Settings.from_dict(self.fit.info["settings"]), progress=False)
-
-    def _density(self) -> Density:
-        spec, data = self.fit.spec, self.fit.data
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OverlappingExperiments)  # one of the two may go
-            return compile_jax(build(spec, data))
-
-    def refit(self, names: Collection[str], seed: int | None = None) -> Fit:
-        """Fit again without these tests; raise a SpecError when there is no such test."""
-        fit, settings = self.fit, self.settings
-        arguments = lift_data(fit.spec, fit.data, excluded=names)
-        spec = spec_without(fit.spec, names)
-        alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
-        seed = checks.seed_or_drawn("seed", seed)
-        if settings.sampler != "blackjax" or not alike:
-            return fit_with(settings, spec, fit.data, seed)
-        sampler = whitened(self._density(), arguments)
-        scm = compile_scm(spec, fit.data)
-        return sampled(scm, sampler, fit.theta("prior"), settings, seed)
+    settings = replace(Settings.from_dict(fit.info["settings"]), progress=False)
+    arguments = lift_data(fit.spec, fit.data, excluded=names)
+    spec = spec_without(fit.spec, names)
+    alike = spec.structure == fit.spec.structure and fit.spec.augmentation is None
+    seed = checks.seed_or_drawn("seed", seed)
+    if settings.sampler != "blackjax" or not alike:
+        return fit_with(settings, spec, fit.data, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OverlappingExperiments)  # one of the two may go
+        density = compile_jax(build(fit.spec, fit.data))
+    scm = compile_scm(spec, fit.data)
+    return sampled(scm, whitened(density, arguments), fit.theta("prior"), settings, seed)
 
 
 def spec_without(spec: Spec, names: Collection[str]) -> Spec:

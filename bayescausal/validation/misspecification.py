@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from bayescausal._display import wrapped
 from bayescausal._types import Node
@@ -23,6 +22,7 @@ from bayescausal.specs.adstock import shift
 from bayescausal.thresholds import MISSPECIFIED_P
 from bayescausal.validation.effect_regression import posterior_medians
 from bayescausal.validation.effective_dof import between_units, error_autocorrelation, orthonormal
+from bayescausal.validation.graph_check import holm
 from bayescausal.validation.linear_design import SPARE_ROWS
 
 CURVE, CARRY_OVER = "curve", "carry-over"
@@ -157,8 +157,7 @@ def misspecification(fit: Fit) -> Misspecification:
                     obstacles[f"{edge}, {kind}"] = str(error)
     index = pd.MultiIndex.from_tuples(rows, names=["edge", "kind"]) if rows else None
     table = pd.DataFrame(list(rows.values()), index=index, columns=list(FTest._fields))
-    holm = multipletests(table["p"], method="holm")[1] if rows else []
-    table.insert(2, "p_holm", holm)
+    table.insert(2, "p_holm", holm([test.p for test in rows.values()]))
     return Misspecification(table, autocorrelation, obstacles)
 
 

@@ -19,7 +19,7 @@ from bayescausal.inference.fit import Fit, effect_draws
 from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
 from bayescausal.queries.questions import checked_estimand, require_defined, require_variance
-from bayescausal.validation.compiled_refits import Refits
+from bayescausal.validation.compiled_refits import refit_without
 from bayescausal.validation.importance_sampling import required
 
 
@@ -28,7 +28,7 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     """Fit again without a test, or several: what `check_experiments` approximates.
 
     Settings are those of the fit, and one compilation serves all calls for one fit, see
-    `bayescausal.validation.compiled_refits.Refits`. It samples: seconds to tens of seconds.
+    `bayescausal.validation.compiled_refits.refit_without`. It samples: seconds to tens of seconds.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def leave_out(fit: Fit, name: str | Sequence[str], *, seed: int | None = None) -
     names = checks.names("leave_out: name", name)
     if not names:
         raise SpecError("leave_out needs the name of at least one experiment; got none.")
-    return Refits(fit).refit(names, seed)
+    return refit_without(fit, names, seed)
 
 
 @verb
@@ -116,7 +116,7 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     problems = [] if fit.convergence.converged else [str(fit.convergence)]
     for subset, key in zip(subsets, seeds, strict=True):
         omitted = [name for name in names if name not in subset]
-        refit = Refits(fit).refit(omitted, int(key))
+        refit = refit_without(fit, omitted, int(key))
         spread[subset] = _spread(effect(refit, estimand), estimand)
         if not refit.convergence.converged:
             problems.append(f"Without {', '.join(map(repr, omitted))}: {refit.convergence}")

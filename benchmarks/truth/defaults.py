@@ -1,13 +1,14 @@
 """What the defaults are worth: bias, error, coverage and width by family of worlds.
 
     python benchmarks/truth/defaults.py [--worlds 12] [--families plain null ...] [--memory 0.5]
-        [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--single]
+        [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--tv-link log] [--single]
         [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
-two yearly harmonics and the defaults of everything else. Asked is what each channel brought over
-all weeks: the posterior median and the central 90 percent interval. Errors, widths and biases are
-parts of what all media brought together. Seeds from `worlds.JUDGE` on; nothing was tuned on them.
+two yearly harmonics (of daily data three weekly ones too) and the defaults of everything else.
+Asked is what each channel brought over all weeks: the posterior median and the central 90 percent
+interval. Errors, widths and biases are parts of what all media brought together. Seeds from
+`worlds.JUDGE` on; nothing was tuned on them.
 
 Posteriors of one family are sampled together (`batch.py`), which is many times as fast;
 ``--single`` calls `bayescausal.fit` for each.
@@ -46,11 +47,12 @@ BATCH = 25
 
 
 class Arm(NamedTuple):
-    """What is fitted to a family: memory of its errors, the adstock, and the noise if stated."""
+    """What is fitted to a family: memory of its errors, the adstock, noise and link if stated."""
 
     memory: float = 0.0
     adstock: str = "WeibullPDFAdstock"
     noise: str | None = None
+    tv_link: str = "identity"
 
 
 def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noqa: B008
@@ -68,12 +70,16 @@ def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noq
         )
         for test in world.tests
     ]
+    baseline = (bc.LinearTrend(), bc.YearlySeasonality(2))
+    if world.family == "daily":
+        baseline = (*baseline, bc.WeeklySeasonality(3))
     spec = bc.Spec(
         bc.Graph.parse(world.graph, outcome="sales"),
         dict.fromkeys(world.channels, media),
-        baseline=(bc.LinearTrend(), bc.YearlySeasonality(2)),
+        baseline=baseline,
         experiments=tests,
         noise=getattr(bc, arm.noise)() if arm.noise else None,
+        links={} if arm.tv_link == "identity" else {"tv": arm.tv_link},
     )
     unit = "market" if "market" in world.frame else None
     data = bc.Dataset.from_frame(world.frame, time="week", unit=unit, spend=list(world.channels))
@@ -175,20 +181,21 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=0.0)
     parser.add_argument("--adstock", default="WeibullPDFAdstock")
     parser.add_argument("--noise", help="the default of the package if not stated")
+    parser.add_argument("--tv-link", choices=["identity", "log"], default="identity")
     parser.add_argument("--against", choices=["pymc-marketing"])
     parser.add_argument("--python", help="interpreter of the rival's environment")
     parser.add_argument("--single", action="store_true", help="fit one by one, by bayescausal.fit")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=Path, help="write every judged effect as JSON lines")
     chosen = parser.parse_args()
-    if chosen.against and "panel" in chosen.families:
-        parser.error("the rival's own defaults are national: leave the family panel out")
+    if chosen.against and {"panel", "daily"} & {*chosen.families}:
+        parser.error("the rival's settings are for national weeks: leave out panel and daily")
     if chosen.against and not chosen.python:
         parser.error("--against needs --python, the interpreter of that package's environment")
     seeds = range(chosen.first, chosen.first + chosen.worlds)
     size = 1 if chosen.single else BATCH
     parts = [seeds[k : k + size] for k in range(0, len(seeds), size)]
-    arm = Arm(chosen.memory, chosen.adstock, chosen.noise)
+    arm = Arm(chosen.memory, chosen.adstock, chosen.noise, chosen.tv_link)
     tasks = [(f, part, arm) for part in parts for f in chosen.families]
     how, ours = judge if chosen.single else judge_together, []
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:

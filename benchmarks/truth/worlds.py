@@ -1,4 +1,4 @@
-"""Worlds of known effects in ten families, in plain numpy: no equation of any package is used.
+"""Worlds of known effects in eleven families, in plain numpy: no equation of any package is used.
 
 National weekly data: a level, a trend, a yearly season, one to ten channels, and errors that are
 independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
@@ -18,6 +18,7 @@ to 50,016 judged the default prior before this one, and taught what was wrong wi
 `panel`       four markets of different size that respond alike per head; errors are their own
 `single`      one channel
 `many`        ten channels
+`daily`       three channels in 730 days: the same carry-over in weeks, and days of the week differ
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MEMORY = 26
 JUDGE = 60_000
 FAMILIES = (
     *("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel"),
-    *("single", "many"),
+    *("single", "many", "daily"),
 )
 CHANNELS = (
     *("tv", "search", "social", "radio", "print"),
@@ -43,6 +44,7 @@ COUNTS = {"plain": 4, "null": 4, "single": 1, "many": 10}
 """Channels of a family; three elsewhere."""
 ORDINARY = ("plain", "confounded", "collinear", "null")
 MARKETS = 4
+DAYS = 730
 TEST_WEEKS = slice(60, 68)
 TEST_PRECISION = 0.15
 
@@ -100,9 +102,10 @@ def schedule(rng: np.random.Generator) -> np.ndarray:
     return on
 
 
-def carry_over(rng: np.random.Generator) -> np.ndarray:
-    """Weights of the lags; they sum to one."""
-    lag, kind = np.arange(MEMORY), rng.choice(["geometric", "delayed", "weibull"])
+def carry_over(rng: np.random.Generator, step: float = 1.0) -> np.ndarray:
+    """Weights of the lags, which are a step apart, in weeks; they sum to one."""
+    lag = np.arange(0, MEMORY, step)
+    kind = rng.choice(["geometric", "delayed", "weibull"])
     if kind == "geometric":
         weights = rng.uniform(0.1, 0.75) ** lag
     elif kind == "delayed":
@@ -130,11 +133,11 @@ def saturation(rng: np.random.Generator) -> Curve:
     return curves[str(kind)]
 
 
-def _errors(rng: np.random.Generator, memory: float) -> np.ndarray:
+def _errors(rng: np.random.Generator, memory: float, periods: int = WEEKS) -> np.ndarray:
     """Errors of variance 1, independent or four fifths of them of a cause that lasts."""
-    noise = rng.normal(size=WEEKS)
+    noise = rng.normal(size=periods)
     if memory:
-        noise = np.sqrt(0.8) * autoregressive(rng, memory) + np.sqrt(0.2) * noise
+        noise = np.sqrt(0.8) * autoregressive(rng, memory, periods) + np.sqrt(0.2) * noise
     return noise
 
 
@@ -153,6 +156,8 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     rng = np.random.default_rng([FAMILIES.index(family), seed])
     if family == "panel":
         return _make_panel(rng, seed, memory)
+    if family == "daily":
+        return _make_daily(rng, seed, memory)
     several = COUNTS.get(family, 3)
     channels = CHANNELS[:several]
     t = np.arange(WEEKS)
@@ -286,3 +291,33 @@ def _make_panel(rng: np.random.Generator, seed: int, memory: float) -> World:
         (),
         dict(zip(channels, truth.tolist(), strict=True)),
     )
+
+
+def _make_daily(rng: np.random.Generator, seed: int, memory: float) -> World:
+    channels = CHANNELS[:3]
+    budget, media = rng.dirichlet(np.full(3, 2.0)), rng.uniform(0.12, 0.45)
+    share = budget**0.6 * np.exp(rng.normal(0, 0.5, 3))
+    share *= 1000 * media / share.sum()
+    t = np.arange(DAYS)
+    effects, spend = np.zeros((3, DAYS)), np.zeros((3, DAYS))
+    for k in range(3):
+        on = np.repeat(schedule(rng), 7)[:DAYS]  # plans are made by the week
+        log = rng.uniform(0.2, 0.5) * autoregressive(rng, rng.uniform(0.7, 0.95), DAYS)
+        spend[k] = on * np.exp(log + rng.normal(0, 0.2, 7)[t % 7])
+        spend[k] *= 400 * budget[k] / spend[k].mean()
+        carried = np.convolve(spend[k], carry_over(rng, 1 / 7))[:DAYS]
+        response = saturation(rng)(carried / carried.max())
+        effects[k] = share[k] * response / response.mean()
+    base = 1 - media + rng.uniform(-0.15, 0.15) * (t / DAYS - 0.5)
+    for period, size in ((365.25, 0.04), (365.25 / 2, 0.02)):
+        angle = 2 * np.pi * t / period
+        base = base + rng.normal(0, size, 2) @ np.stack([np.sin(angle), np.cos(angle)])
+    base = base + rng.normal(0, 0.05, 7)[t % 7]
+    sales = 1000 * (base + rng.uniform(0.04, 0.12) * _errors(rng, memory, DAYS))
+    frame = pd.DataFrame({"week": pd.date_range("2023-01-02", periods=DAYS, freq="D")})
+    for k, channel in enumerate(channels):
+        frame[channel] = spend[k]
+    frame["sales"] = sales + effects.sum(axis=0)
+    graph = f"{', '.join(channels)} -> sales"
+    truth = dict(zip(channels, effects.sum(axis=1).tolist(), strict=True))
+    return World("daily", seed, frame, graph, channels, (), (), truth)

@@ -311,6 +311,11 @@ REFUSED = {
     "two rows": (lambda f: f.iloc[:2], {}, "2 rows; three periods"),
     "no columns": (lambda f: pd.DataFrame(), {}, "no column 'week'. There are: none"),
     "time in the index": (lambda f: f.set_index("week"), {}, "'week' is the index.*reset_index"),
+    "time in an index without a name": (
+        lambda f: f.set_index("week").rename_axis(None),
+        {},
+        r"no name.*rename_axis\('week'\).reset_index",
+    ),
     "time zone": (lambda f: f.assign(week=f["week"].dt.tz_localize("UTC")), {}, "time zone"),
     "missing date": (lambda f: f.assign(week=f["week"].where(f.index > 0)), {}, "1 missing dates"),
     "words for dates": (lambda f: f.assign(week="soon"), {}, "cannot be read as dates.*ISO"),

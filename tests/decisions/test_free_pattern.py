@@ -1,6 +1,7 @@
 """Allocations whose pattern in time is free: closed forms, grids, limits, and what is said."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -142,9 +143,19 @@ def gains_of(fit, schedule, place):
 # Against the kept pattern
 
 
-@pytest.mark.parametrize("pattern", ["free", 4])
-@pytest.mark.parametrize("fit", [flighted(response=HILL), media_fit(response=HILL), panel_fit()])
-def test_a_free_pattern_is_never_worse_than_the_kept_one(fit, pattern):
+@pytest.mark.parametrize(
+    ("world", "pattern"),
+    [
+        (partial(flighted, response=HILL), "free"),
+        (partial(media_fit, response=HILL), 4),
+        (panel_fit, "free"),
+        pytest.param(partial(flighted, response=HILL), 4, marks=pytest.mark.slow),
+        pytest.param(partial(media_fit, response=HILL), "free", marks=pytest.mark.slow),
+        pytest.param(panel_fit, 4, marks=pytest.mark.slow),
+    ],
+)
+def test_a_free_pattern_is_never_worse_than_the_kept_one(world, pattern):
+    fit = world()
     best, kept = optimize(fit, pattern=pattern), optimize(fit)
     assert best.gain.mean() >= kept.gain.mean()
     np.testing.assert_allclose(best.timing_gain, best.gain - kept.gain, atol=1e-6)
@@ -248,7 +259,7 @@ def test_no_period_goes_beyond_the_largest_that_was_seen_by_spend_or_exposure():
 
 
 def test_targets_take_a_free_pattern():
-    fit = media_fit(("a", "b"), response=HILL, draws=10)
+    fit = media_fit(("a", "b"), response=HILL, draws=6)
     kept = optimize(fit)
     reached = _reached(fit, kept) + float(kept.gain.mean())
     least = optimize(fit, pattern="free", target_outcome=reached)

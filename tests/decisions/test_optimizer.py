@@ -200,24 +200,30 @@ def test_gain_is_the_payoff_of_the_plan_without_its_spend():
 # Budgets and targets
 
 
-def test_more_budget_never_lowers_the_optimum():
+@pytest.fixture(scope="module")
+def curved():
+    """A fit with saturating responses, and its best plan; neither is to be changed."""
     fit = media_fit(response=HILL)
-    present = optimize(fit).table["present"].sum()
+    return fit, optimize(fit)
+
+
+def test_more_budget_never_lowers_the_optimum(curved):
+    fit, best = curved
+    present = best.table["present"].sum()
     means = [float(optimize(fit, budget=share * present).gain.mean()) for share in (0.7, 1, 1.2)]
     assert (np.diff(means) > 0).all()
 
 
-def test_shadow_price_is_what_the_next_unit_of_budget_brings():
-    fit = media_fit(response=HILL)
-    present = optimize(fit).table["present"].sum()
+def test_shadow_price_is_what_the_next_unit_of_budget_brings(curved):
+    fit, best = curved
+    present = best.table["present"].sum()
     low, mid, high = (optimize(fit, budget=present * f) for f in (0.98, 1.0, 1.02))
     slope = float(high.gain.mean() - low.gain.mean()) / (0.04 * present)
     assert mid.shadow_price == pytest.approx(slope, rel=0.01)
 
 
-def test_least_spend_for_a_target_inverts_the_fixed_budget():
-    fit = media_fit(response=HILL)
-    fixed = optimize(fit)
+def test_least_spend_for_a_target_inverts_the_fixed_budget(curved):
+    fit, fixed = curved
     counted = fit.data.table["sales"].sel(time=slice(*fixed.plan.window))
     reached = _factual(fit, fixed) + float(fixed.gain.mean())
     assert reached >= float(counted.sum())
@@ -245,9 +251,8 @@ def test_flexible_budget_stops_at_the_marginal_return():
     assert best.spend_change != 0
 
 
-def test_mean_marginal_return_is_that_of_mroas():
-    fit = media_fit(response=HILL)
-    best = optimize(fit)
+def test_mean_marginal_return_is_that_of_mroas(curved):
+    fit, best = curved
     want = bc.mroas(fit, window=best.plan.window).mean(("chain", "draw"))
     np.testing.assert_allclose(best.table["mroas_present"], want, rtol=1e-5)
 
@@ -358,8 +363,8 @@ def test_regret_and_scatter_are_of_single_draws():
 # The answer
 
 
-def test_the_answer_prints_in_100_columns_and_is_frozen():
-    best = optimize(media_fit(response=HILL))
+def test_the_answer_prints_in_100_columns_and_is_frozen(curved):
+    _, best = curved
     assert max(map(len, repr(best).splitlines())) <= 100
     assert "<table" in best._repr_html_()
     frame = best.to_frame()

@@ -12,7 +12,6 @@ import pytest
 import bayescausal as bc
 from bayescausal.errors import NotIdentified
 
-pytestmark = pytest.mark.xdist_group("confounding")  # one worker: `confounded` is sampled once
 WIDE = bc.Response(strength=bc.Coefficient(bc.Prior("Normal", mu=0, sigma=5)))
 UNIT = bc.Estimand({"tv": bc.Plus(1)}, scale="mean", carryover=False)
 

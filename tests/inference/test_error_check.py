@@ -10,7 +10,6 @@ import bayescausal as bc
 from bayescausal.errors import ErrorsMisfit
 from bayescausal.inference.error_check import ErrorCheck, in_words
 
-pytestmark = pytest.mark.xdist_group("error check")  # one worker: `fits` are sampled once
 WEEKS = 120
 
 

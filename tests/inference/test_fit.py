@@ -22,7 +22,6 @@ from bayescausal.inference.compile import compile_jax, laplace, require_jax
 from bayescausal.inference.convergence import assess, ess, rhat
 from bayescausal.inference.sample import Settings
 
-ONE_FIT = pytest.mark.xdist_group("short fit")  # one worker: `short` is sampled once
 SMALL = {"draws": 60, "tune": 120, "chains": 2, "progress": False}
 
 
@@ -45,7 +44,6 @@ def short(small):
     return bc.fit(*small, seed=1, **SMALL)
 
 
-@ONE_FIT
 def test_one_seed_gives_one_posterior(small, short):
     one, (two, other) = short, (bc.fit(*small, seed=s, **SMALL) for s in (1, 2))
     for group in ("prior", "prior_predictive", "posterior", "posterior_predictive"):
@@ -62,7 +60,6 @@ def test_compiling_is_announced_unless_progress_is_off(small, caplog, progress):
     assert lines == (["Compiling the model ..."] if progress else [])
 
 
-@ONE_FIT
 def test_the_fit_keeps_what_a_reader_needs(small, short):
     fit = short
     assert set(fit.tree.children) == {
@@ -82,7 +79,6 @@ def test_the_fit_keeps_what_a_reader_needs(small, short):
     assert info["run"]["leapfrogs"] > 0
 
 
-@ONE_FIT
 def test_too_few_draws_are_reported_wherever_numbers_appear(short):
     """A stated length is taken as it is, however short."""
     fit = short

@@ -20,7 +20,6 @@ import bayescausal as bc
 from bayescausal.presentation.cli import main
 from bayescausal.presentation.formatting import number
 
-pytestmark = pytest.mark.xdist_group("cli")  # one worker: `demo` and `of_tv` are made once
 BUDGET = 0.5
 RUN = [sys.executable, "-m", "bayescausal.presentation.cli"]
 
@@ -205,15 +204,15 @@ def test_what_the_file_leaves_out_fit_decides(folder):
 LIGHT = """
 import sys
 from bayescausal.presentation.cli import main
-assert main(sys.argv[1:]) == 0
-heavy = {'pymc', 'pytensor', 'jax', 'nutpie', 'matplotlib', 'dowhy'} & {*sys.modules}
-assert not heavy, heavy
+for command in ('validate', 'identify', 'workshop'):
+    assert main([command, sys.argv[1]]) == 0
+    heavy = {'pymc', 'pytensor', 'jax', 'nutpie', 'matplotlib', 'dowhy'} & {*sys.modules}
+    assert not heavy, (command, heavy)
 """
 
 
-@pytest.mark.parametrize("command", ["validate", "identify", "workshop"])
-def test_what_samples_nothing_loads_no_sampler(folder, command):
-    argv = [sys.executable, "-c", LIGHT, command, str(folder / "model.yaml")]
+def test_what_samples_nothing_loads_no_sampler(folder):
+    argv = [sys.executable, "-c", LIGHT, str(folder / "model.yaml")]
     run = subprocess.run(argv, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
@@ -465,9 +464,6 @@ def test_a_reader_that_leaves_early_is_no_error(folder, capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
-ONE_DEMO = pytest.mark.xdist_group("demo")  # one worker: `demo` is made once
-
-
 @pytest.fixture(scope="module")
 def demo(example_fit, tmp_path_factory):
     """The demo's files and what it printed, with the shared fit in place of a new one."""
@@ -485,7 +481,6 @@ def demo(example_fit, tmp_path_factory):
     return folder, said.getvalue(), asked
 
 
-@ONE_DEMO
 def test_the_demo_sets_estimates_beside_the_truth(demo, example, example_fit):
     _, said, _ = demo
     rows = {tuple(line.split()[:2]): line.split()[2:] for line in said.splitlines()}
@@ -502,7 +497,6 @@ def test_the_demo_sets_estimates_beside_the_truth(demo, example, example_fit):
     assert ("social", "indirect") not in rows  # nothing mediates: nothing was estimated
 
 
-@ONE_DEMO
 def test_the_demo_fits_the_bundled_data_with_a_progress_bar(demo, example):
     _, _, asked = demo
     assert asked["data"].hash == example.data.hash
@@ -511,14 +505,12 @@ def test_the_demo_fits_the_bundled_data_with_a_progress_bar(demo, example):
     assert asked["progress"] is True
 
 
-@ONE_DEMO
 def test_the_demo_writes_the_report_of_its_fit(demo, example_report):
     """Two renderings of one fit, byte by byte."""
     folder, _, _ = demo
     assert (folder / "report.html").read_bytes() == example_report.read_bytes()
 
 
-@ONE_DEMO
 def test_the_demo_leaves_a_model_to_go_on_from(demo, example):
     folder, said, _ = demo
     config = bc.Config.read(folder / "model.yaml")

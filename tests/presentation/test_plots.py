@@ -45,7 +45,6 @@ OTHER = {  # what is drawn is no fit of national data
     "plot_tipping_point": "tipping",
 }
 WITH_INTERVALS = sorted(set(PLOTS) - {"plot_diagnostics"})
-pytestmark = pytest.mark.xdist_group("plots")  # one worker: `sheets` are drawn once
 
 
 def head(figure):

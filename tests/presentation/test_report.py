@@ -17,7 +17,6 @@ from bayescausal.inference.evidence import Evidence
 from bayescausal.presentation.evidence_text import described, judge
 from bayescausal.presentation.formatting import chance, next_step, number, share, standing, verdict
 
-pytestmark = pytest.mark.xdist_group("report")  # one worker: its pages are made once
 BAD_TITLE = "<script>alert(1)</script> & Söhne"
 BAD_NAME = "<script>alert('x')"
 VOID = {"meta", "img", "br", "hr", "link", "input", "path", "rect", "polygon", "ellipse"}

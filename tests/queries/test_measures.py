@@ -35,6 +35,14 @@ def test_each_measure_is_that_of_its_own_verb(name, window):
             same(measure(own, "cost"), cost, rtol=1e-9)
 
 
+def test_the_prior_alone_says_of_a_measure_what_it_says_of_its_own_verb(example_fit):
+    table = bc.summarize(bc.business_measures(example_fit)).reset_index("measure")
+    for verb in (bc.roas, bc.mroas):
+        alone = bc.summarize(verb(example_fit))
+        rows = table[table["measure"] == verb.__name__].loc[alone.index]
+        same(rows[["prior_5%", "prior_95%"]], alone[["prior_5%", "prior_95%"]], rtol=1e-9)
+
+
 def test_a_straight_line_by_hand():
     """y gains 2 for each of a, which costs 2 apiece: all measures are known."""
     fit = linear_fit(coefficients={"a->y": (0.3, 0.0)}, value=3.0)

@@ -17,7 +17,6 @@ from bayescausal.validation.experiment_checks import check_experiments, conflict
 from bayescausal.validation.importance_sampling import gather
 from bayescausal.validation.refits import evidence, leave_out
 
-pytestmark = pytest.mark.xdist_group("experiment checks")  # one worker: `fitted` is sampled once
 SIGMA = 0.3  # of the outcome's scale, as good as known
 SETTINGS = {"draws": 1000, "tune": 300, "progress": False}
 # A false alarm once in 15,000 for each comparison, if the Monte-Carlo error is as the ESS says.

@@ -21,7 +21,6 @@ from bayescausal.validation import compiled_refits
 from bayescausal.validation.compiled_refits import spec_without
 from bayescausal.validation.refits import evidence, leave_out
 
-pytestmark = pytest.mark.xdist_group("refits")  # one worker: `tried` is sampled once
 QUICK = {"draws": 40, "tune": 60, "chains": 2, "progress": False}
 WINDOWS = {"a": (2, 5), "b": (7, 10), "c": (12, 15), "d": (17, 20), "e": (22, 25), "f": (27, 30)}
 
