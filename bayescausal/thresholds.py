@@ -201,7 +201,7 @@ OWN_SWING = 0.1
 is no experiment in the data: it was about the same all the time, or followed the rest."""
 
 SUPPORTED_AMBER, SUPPORTED_RED = 0.5, 0.2
-"""Shares of periods in which the world that is asked lies inside what was observed, given what is
+"""Shares of periods in which the world asked about lies inside what was observed, given what is
 held fixed, below which most of the contrast, or nearly all of it, is extrapolation."""
 
 WEIGHTED_SIZE = 0.3

@@ -61,13 +61,13 @@ def in_words(node: str, check: ErrorCheck) -> str:
     """Say that a check failed, what follows, and what to do."""
     if check.p_value < 0.5:
         return (
-            f"The errors of {node} last longer than the model has it (first autocorrelation "
+            f"The errors of {node} last longer than the model assumes (first autocorrelation "
             f"{check.observed:.2f}, in replicas {np.median(check.simulated):.2f}): intervals are "
             "too narrow. Add a trend, a season or the missing driver, or let errors have memory: "
             "AR1Noise()."
         )
     return (
-        f"The errors of {node} last less long than the model has it (first autocorrelation "
+        f"The errors of {node} last less long than the model assumes (first autocorrelation "
         f"{check.observed:.2f}, in replicas {np.median(check.simulated):.2f}): intervals may be "
         "too wide. Look for a baseline term that follows single periods."
     )

@@ -346,6 +346,10 @@ def _refutations(fit: Fit, end: float, executor: Executor | None, seed: int) -> 
 
 def _calibration(end: float, executor: Executor | None, seed: int, fit: Fit) -> Rows:
     """Fit simulated data, where there is time for as many as say something."""
+    if fit.plain is not None:
+        words = "No data can be simulated from augmented rows. Ask calibrate(fit.plain.spec, data)."
+        yield "", Status.NOT_RUN, words
+        return
     run = fit.info["run"]
     cost = run["compile_seconds"] + FEWEST_SIMULATIONS * run["sample_seconds"]
     remaining = end - time.perf_counter()

@@ -281,7 +281,7 @@ def _advice(
 def _misfit(node: str, statistic: str) -> str:
     if statistic.startswith("auto"):
         return (
-            f"The errors of {node} last longer (or less long) than the model has it: "
+            f"The errors of {node} last longer (or less long) than the model assumes: "
             "intervals are then too narrow. Add a trend, a season or the missing driver, or use "
             "AR1Noise()."
         )

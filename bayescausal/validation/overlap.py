@@ -70,7 +70,7 @@ class ChannelOverlap:
     flights : int
         Runs of periods with exposure: natural experiments, as it were. Of the most varied unit.
     supported : float
-        The share of unit-periods in which the world that is asked lies inside what was observed
+        The share of unit-periods in which the world asked about lies inside what was observed
         given what is held fixed; of more exposure, among those that have some.
     weighted_size : float
         Effective share of unit-periods under the weights of a generalized propensity.
@@ -166,7 +166,7 @@ class ChannelOverlap:
         if self.findings:
             return f"{start}; {'; '.join(text for _, text in self.findings[:2])}."
         return (
-            f"{start}; the world that is asked lies inside what was seen in {self.supported:.0%} "
+            f"{start}; the world asked about lies inside what was seen in {self.supported:.0%} "
             f"of periods, and {self.carrying_periods} of {self.periods} carry half of the "
             "information."
         )
@@ -242,7 +242,7 @@ _LINE = "  {:10}{:>6}{:>7}{:>6}{:>8}{:>7}   {}"
 _FOOTNOTE = (
     wrapped(
         "own: share of the variance that is the channel's own. half: periods that carry half of "
-        "the information. inside: share of periods in which the world that is asked lies inside "
+        "the information. inside: share of periods in which the world asked about lies inside "
         "what was seen. extra: share of the effect below the lowest exposure seen."
     ),
 )

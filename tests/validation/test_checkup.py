@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
-from bayescausal.validation.checkup import REFUTERS, CheckRow
+from bayescausal.validation.checkup import REFUTERS, CheckRow, _calibration
 from bayescausal.validation.status import Status
 
 
@@ -113,3 +114,10 @@ def test_refuters_run_while_there_is_time(example_fit):
 def test_a_report_takes_the_page_of_checks_alone(example_fit, tmp_path):
     with pytest.raises(SpecError, match="checkup=check"):
         bc.report(example_fit, tmp_path / "report.html", checkup="pass")
+
+
+def test_augmented_rows_are_not_calibrated():
+    """The advice of a page is a call that runs."""
+    ((_, status, sentence),) = _calibration(0.0, None, 1, SimpleNamespace(plain="a fit"))
+    assert status == Status.NOT_RUN
+    assert "calibrate(fit.plain.spec, data)" in sentence
