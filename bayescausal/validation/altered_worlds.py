@@ -72,7 +72,7 @@ def centered(prior: Prior) -> Prior:
     Examples
     --------
     >>> centered(Prior("Normal", mu=1.0, sigma=0.5))
-    Prior('Normal', mu=0, sigma=1.01011)
+    Prior('Normal', mu=0, sigma=1.01021)
     """
     farthest = float(np.abs(prior.quantile([0.025, 0.975])).max())
     return Prior("Normal", mu=0.0, sigma=farthest / 1.959964)

@@ -82,17 +82,13 @@ def alarm(misses: int, refits: int, prob: float) -> Status:
 
     Examples
     --------
-    >>> [alarm(misses, 20, 0.9) for misses in (4, 5, 6, 7)]
+    >>> [str(alarm(misses, 20, 0.9)) for misses in (4, 5, 6, 7)]
     ['pass', 'look', 'look', 'fail']
     """
     chance = stats.binom.sf(misses - 1, refits, 1 - prob)
-    return (
-        Status.FAIL
-        if chance < REFUTED_FAIL
-        else Status.LOOK
-        if chance < REFUTED_LOOK
-        else Status.PASS
-    )
+    if chance < REFUTED_FAIL:
+        return Status.FAIL
+    return Status.LOOK if chance < REFUTED_LOOK else Status.PASS
 
 
 def zero_verdict(results: Results, worlds: str) -> Verdict:

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from presentation_cases import unconverged
 
@@ -33,7 +34,9 @@ ONE_PANEL = {"plot_fit", "plot_forecast", "plot_refutation", "plot_roas", "plot_
 OTHER = {  # what is drawn is no fit of national data
     "plot_allocation": "allocation",
     "plot_augmentation": "rows",
+    "plot_calibration": "ranks",
     "plot_decomposition": "parts",
+    "plot_discovery": "discovery",
     "plot_evidence": "bought",
     "plot_geo_test": "geo",
     "plot_graph_check": "graph_check",
@@ -134,6 +137,21 @@ def refutation():
     reference = pd.Series({"median": 7.0, "sd": 1.0, "low": 5.4, "high": 8.6})
     said = ("pass", "It stands out.", 0.25, "two-sided", None)
     return bc.Refutation(bc.PlaceboShift(), "tv", "sales", *said, table, reference, 0.9)
+
+
+@pytest.fixture(scope="module")
+def ranks():
+    """Ranks of two quantities among 49 draws, as `calibrate` returns them."""
+    status = pd.DataFrame({"status": ["converged"] * 60, "problem": "", "redrawn": 0})
+    values = np.random.default_rng(5).integers(0, 50, (60, 2))
+    coords = {"simulation": np.arange(60), "quantity": ["a", "b"]}
+    array = xr.DataArray(values, dims=("simulation", "quantity"), coords=coords)
+    return bc.Calibration(array, 49, status, 0.05)
+
+
+@pytest.fixture(scope="module")
+def discovery(example):
+    return bc.discover(example.data, bc.Experts(example.spec.graph), resamples=0, seed=1)
 
 
 @pytest.fixture(scope="module")
