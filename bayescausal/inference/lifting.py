@@ -176,9 +176,8 @@ def numpy_function(
     """Make a function that is called a few times for a model, and compiles nothing."""
     plain = mode.Mode("py", optimizer=None)  # type: ignore[arg-type]
     function = pytensor.function(inputs, outputs, mode=plain, on_unused_input="ignore")
-    lock = (
-        threading.Lock()
-    )  # PyTensor's functions hold the values of a call, and fits may be threads
+    # PyTensor's functions hold the values of a call, and fits may be threads.
+    lock = threading.Lock()
 
     def evaluate(*values: np.ndarray) -> list[np.ndarray]:
         with lock:

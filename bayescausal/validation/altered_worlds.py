@@ -26,14 +26,14 @@ _UNCHANGED = 0.1  # the largest share of periods that a permutation may leave wh
 # -- specs -----------------------------------------------------------------------------------------
 
 
-def tests_of(spec: Spec, treatment: Node) -> list[str]:
+def experiments_on(spec: Spec, treatment: Node) -> list[str]:
     """Name the experiments that intervene on a treatment."""
     return [str(t.name) for t in spec.experiments if treatment in t.estimand.treatments]
 
 
 def without_tests_of(spec: Spec, treatment: Node) -> Spec:
     """Return a spec without the experiments that intervene on a treatment."""
-    names = tests_of(spec, treatment)
+    names = experiments_on(spec, treatment)
     return spec_without(spec, names) if names else spec
 
 

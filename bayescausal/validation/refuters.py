@@ -22,13 +22,13 @@ from bayescausal.model.predict import observed_shocks
 from bayescausal.model.scm import Equations
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.altered_worlds import (
+    experiments_on,
     permuted_blocks,
     persistence,
     persistent_noise,
     rearranged,
     replica,
     resampled_shocks,
-    tests_of,
     unused_names,
     with_causes,
     with_columns,
@@ -429,7 +429,7 @@ def _placebo_plan(fit: Fit, treatment: Node, orders: list[np.ndarray], labels: l
 
 
 def _test_notes(spec: Spec, treatment: Node) -> tuple[str, ...]:
-    names = tests_of(spec, treatment)
+    names = experiments_on(spec, treatment)
     if not names:
         return ()
     return (

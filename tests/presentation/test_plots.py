@@ -135,8 +135,8 @@ def refutation():
     columns |= {"low": [-0.6, -2.6, 8.0], "high": [2.6, 0.6, 10.0], "z": [1.0, -1.0, 9.0]}
     table = pd.DataFrame(columns | {"seconds": 1.0, "problem": ["", "", "no draws"]})
     reference = pd.Series({"median": 7.0, "sd": 1.0, "low": 5.4, "high": 8.6})
-    said = ("pass", "It stands out.", 0.25, "two-sided", None)
-    return bc.Refutation(bc.PlaceboShift(), "tv", "sales", *said, table, reference, 0.9)
+    verdict = ("pass", "It stands out.", 0.25, "two-sided", None)
+    return bc.Refutation(bc.PlaceboShift(), "tv", "sales", *verdict, table, reference, 0.9)
 
 
 @pytest.fixture(scope="module")

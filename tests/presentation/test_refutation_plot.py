@@ -12,9 +12,9 @@ def refutation(status):
     columns = {"median": [2.0, -1.0, 9.0], "low": [0.0, -3.0, 8.0], "high": [4.0, 1.0, 10.0]}
     columns |= {"truth": 0.0, "problem": ["", "", "no draws"]}
     reference = pd.Series({"median": 7.0, "sd": 1.0, "low": 5.4, "high": 8.6})
-    said = (status, "What follows.", 0.25, "two-sided", None)
+    verdict = (status, "What follows.", 0.25, "two-sided", None)
     table = pd.DataFrame(columns)
-    return bc.Refutation(bc.PlaceboBlocks(), "tv", "sales", *said, table, reference, 0.9)
+    return bc.Refutation(bc.PlaceboBlocks(), "tv", "sales", *verdict, table, reference, 0.9)
 
 
 def test_worlds_are_drawn_by_size_and_the_effect_they_are_compared_with_on_top():

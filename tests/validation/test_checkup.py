@@ -64,9 +64,9 @@ def test_the_page_is_a_table_and_a_text(page):
 
 
 def test_the_worst_row_is_the_grade():
-    made = [CheckRow("a", "", Status(text), "") for text in ("not run", "pass", "look", "fail")]
+    each = [CheckRow("a", "", Status(text), "") for text in ("not run", "pass", "look", "fail")]
     for last in range(1, 4):
-        assert bc.Checkup(tuple(made[: last + 1])).status == made[last].status
+        assert bc.Checkup(tuple(each[: last + 1])).status == each[last].status
     assert bc.Checkup(()).status == "not run"
 
 
