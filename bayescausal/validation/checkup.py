@@ -238,10 +238,15 @@ def _experiments(fit: Fit) -> Rows:
     if not fit.spec.experiments:
         yield "", Status.NOT_RUN, "The fit has no lift test. Ask next_experiment which comes next."
         return
-    disagreements = conflicts(fit)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        disagreements = conflicts(fit)
     for conflict in disagreements:
         yield " and ".join(conflict.names), Status.FAIL, conflict.sentence
-    if not disagreements:
+    unsure = [str(w.message) for w in caught if w.category is UserWarning]
+    for words in unsure:  # where weights are unreliable, silence is no agreement
+        yield "", Status.LOOK, words
+    if not disagreements and not unsure:
         yield "", Status.PASS, "No test disagrees with the data or with another test."
 
 

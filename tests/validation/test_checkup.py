@@ -1,6 +1,7 @@
 """`check`: every check is a row, what cannot be run says why, and the worst row is the grade."""
 
 import json
+import warnings
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 
 import bayescausal as bc
 from bayescausal.errors import SpecError
+from bayescausal.validation import checkup
 from bayescausal.validation.checkup import REFUTERS, CheckRow, _calibration
 from bayescausal.validation.status import Status
 
@@ -121,3 +123,13 @@ def test_augmented_rows_are_not_calibrated():
     ((_, status, sentence),) = _calibration(0.0, None, 1, SimpleNamespace(plain="a fit"))
     assert status == Status.NOT_RUN
     assert "calibrate(fit.plain.spec, data)" in sentence
+
+
+def test_a_test_that_cannot_be_left_out_by_weights_is_no_pass(example_fit, monkeypatch):
+    def unsure(fit):
+        warnings.warn("Importance sampling cannot leave out 'a'.", stacklevel=2)
+        return []
+
+    monkeypatch.setattr(checkup, "conflicts", unsure)
+    (row,) = rows(bc.check(example_fit, budget=0), "lift tests")
+    assert (row.status, row.sentence) == ("look", "Importance sampling cannot leave out 'a'.")
