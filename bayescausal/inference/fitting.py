@@ -18,6 +18,7 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header
 from bayescausal.inference.convergence import Convergence, assess
+from bayescausal.inference.copies import permuting
 from bayescausal.inference.evidence import (
     contraction,
     first_stage,
@@ -227,7 +228,7 @@ def sampled(
         effects = total_effects(part, estimands)
         return assess(posterior, effects, run)
 
-    tree, run = sample_in_rounds(sampler, judge, settings, seeds(seed)[1])
+    tree, run = sample_in_rounds(permuting(sampler, scm), judge, settings, seeds(seed)[1])
     info = {
         "seed": seed,
         "settings": settings.to_dict(),
