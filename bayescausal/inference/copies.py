@@ -84,7 +84,7 @@ def _names(scm: SCM, group: tuple[str, ...], posterior: xr.Dataset) -> Names:
     edges = [sorted(map(str, scm.spec.structure.outgoing(node))) for node in group]
     names = []
     for same in zip(*edges, strict=True):
-        parts = [n.removeprefix(same[0]) for n in posterior if n.split(":")[0] == same[0]]
+        parts = [n.removeprefix(same[0]) for n in map(str, posterior) if n.split(":")[0] == same[0]]
         names += [tuple(edge + part for edge in same) for part in parts]
     return names
 
@@ -102,7 +102,7 @@ def permuted(posterior: xr.Dataset, names: Names, rng: np.random.Generator) -> x
     """
     copies, lengths = len(names[0]), (posterior.sizes["chain"], posterior.sizes["draw"])
     order = rng.permuted(np.broadcast_to(np.arange(copies), (*lengths, copies)), axis=-1)
-    new = {}
+    new: dict[str, Any] = {}
     for same in names:
         draws = [posterior[name].transpose("chain", "draw", ...) for name in same]
         stacked = np.stack(draws, axis=2)

@@ -1,4 +1,4 @@
-"""Exact copies of a channel: which are, that the density cannot tell them, and that fits converge."""
+"""Exact copies of a channel: which they are, and that no density tells them apart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def claims(experiments=(), graph="a, b, c -> y", **columns):
     frame = pd.DataFrame({"week": time, "a": a, "b": a, "c": c, "y": y}).assign(**columns)
     spec = bc.Spec(
         bc.Graph.parse(graph, outcome="y"),
-        {k: MEDIA for k in "abc"},
+        dict.fromkeys("abc", MEDIA),
         noise=bc.NormalNoise(),
         experiments=experiments,
     )
