@@ -55,8 +55,8 @@ def exact_copies(scm: SCM) -> list[tuple[str, ...]]:
 
 
 def _responses(scm: SCM, node: str) -> dict[tuple[str, int], Response]:
-    edges = scm.spec.structure.outgoing(node)
-    return {edge[1:]: scm.spec.mechanisms[edge] for edge in edges}
+    """Return how a node acts, by target and lag; edges into what is conditioned on do not act."""
+    return {(e.target, e.lag): r for e, r in scm.spec.mechanisms.items() if e.source == node}
 
 
 def permuting(sampler: Sampler, scm: SCM) -> Sampler:
@@ -81,7 +81,9 @@ def permuting(sampler: Sampler, scm: SCM) -> Sampler:
 
 def _names(scm: SCM, group: tuple[str, ...], posterior: xr.Dataset) -> Names:
     """Line up the names of the variables of each copy: those of its edges."""
-    edges = [sorted(map(str, scm.spec.structure.outgoing(node))) for node in group]
+    edges = [
+        sorted(str(edge) for edge in scm.spec.mechanisms if edge.source == node) for node in group
+    ]
     names = []
     for same in zip(*edges, strict=True):
         parts = [n.removeprefix(same[0]) for n in map(str, posterior) if n.split(":")[0] == same[0]]

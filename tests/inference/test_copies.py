@@ -51,6 +51,8 @@ def test_copies_are_exact_or_none():
     assert exact_copies(compile_scm(*claims(b_cost=rng.gamma(2, 50, PERIODS)))) == []
     assert exact_copies(compile_scm(*claims([test]))) == []
     assert exact_copies(compile_scm(*claims(graph="a, c -> y\nb -> y @ 1"))) == []
+    cause = {"graph": "a, b, c -> y\nw -> a", "w": rng.normal(size=PERIODS)}
+    assert exact_copies(compile_scm(*claims(**cause))) == [("a", "b")]
 
 
 def test_the_density_does_not_change_when_copies_are_exchanged():

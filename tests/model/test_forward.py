@@ -574,7 +574,8 @@ def case(name):
     for one in draws:  # feedback that dies out: growing paths would hide what is small
         one |= {k: 0.3 * v for k, v in one.items() if k in ("sales->sales@1", "sales->tv@1")}
     theta = {k: np.stack([np.asarray(d[k], dtype=float) for d in draws]) for k in draws[0]}
-    return compile_scm(spec, data), theta, oracle.Worlds(spec, data, draws[0])
+    scm = compile_scm(spec, data)  # its spec has what data decide: lengths, links, memory
+    return scm, theta, oracle.Worlds(scm.spec, data, draws[0])
 
 
 def first(theta):
