@@ -225,8 +225,8 @@ def _statements(
         )
     if beyond:
         words.append(f"ALLOWED: extrapolation, {beyond}.")
-    if not fit.convergence.converged:
-        words.append(str(fit.convergence))
+    if fit.convergence.remark:
+        words.append(fit.convergence.remark)
     if fit.misfit:
         words.append(f"ERRORS DO NOT FIT: {fit.misfit}")
     if not solved:

@@ -33,6 +33,7 @@ from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import on_scale, outcomes, scope, spend_change
 from bayescausal.model.scm import Equations
 from bayescausal.queries.questions import checked_estimand, require_defined, require_variance
+from bayescausal.queries.summary import NOT_CONVERGED, NOT_IDENTIFIED, draft_head
 
 COMPARED = ("did", "geo-rct", "switchback", "synthetic-control")
 """Designs whose error the residuals can tell: they set one sum of the outcome against another."""
@@ -330,9 +331,11 @@ def _headed(table: pd.DataFrame, pays: Draws) -> pd.DataFrame:
     """Head the columns with a warning, as `summarize` does, when payoffs cannot be trusted."""
     table.attrs |= {key: pays.attrs[key] for key in _SAID if key in pays.attrs}
     if (pays["status"] == Status.NOT_IDENTIFIED).any():
-        table.columns.name = "NOT IDENTIFIED"
+        table.columns.name = NOT_IDENTIFIED
     if not pays.attrs["converged"]:
-        table.columns.name = "NOT CONVERGED"
+        table.columns.name = NOT_CONVERGED
+    elif "draft" in pays.attrs:
+        table.columns.name = draft_head(table)
     return table
 
 

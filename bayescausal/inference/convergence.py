@@ -11,7 +11,14 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 from bayescausal._display import wrapped
-from bayescausal.thresholds import MAX_DIVERGENT, MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
+from bayescausal.thresholds import (
+    MAX_DIVERGENT,
+    MAX_RHAT,
+    MAX_RHAT_NUISANCE,
+    MIN_ESS,
+    MIN_WEIGHTED_ESS,
+    pareto_k_limit,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,14 @@ class Convergence:
     (the shape of a curve may mix more slowly than what is reported); bulk and tail ESS of the
     effects at least 400; divergences in at most 0.5 percent of the draws; not interrupted.
 
-    Source: Vehtari et al. (2021), Rank-normalization, folding, and localization.
+    The draws of a draft (``method="laplace"``) are independent, so that R-hat and ESS are near
+    perfect however wrong they are: both are NaN. "Converged" then means that its importance weights
+    can be trusted: Pareto k below `bayescausal.thresholds.pareto_k_limit` of the ``draws``, which
+    are those that were weighed, and at least 100 of them left in effect, ``weighted_ess``. It says
+    nothing of a second mode that no draw came near.
+
+    Sources: Vehtari et al. (2021), Rank-normalization, folding, and localization; (2024), Pareto
+    smoothed importance sampling.
     """
 
     converged: bool
@@ -34,11 +48,26 @@ class Convergence:
     draws: int
     problems: tuple[str, ...] = ()
     rounds: int = 1
+    method: str = "nuts"
+    pareto_k: float | None = None
+    weighted_ess: float | None = None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the posterior is approximated, for a first look."""
+        return self.method != "nuts"
+
+    @property
+    def remark(self) -> str:
+        """What has to be said beside every number; empty when NUTS has converged."""
+        return str(self) if self.is_draft or not self.converged else ""
 
     def __repr__(self) -> str:
         return wrapped(str(self))
 
     def __str__(self) -> str:
+        if self.is_draft:
+            return self._of_a_draft()
         times = f" after {self.rounds} rounds of sampling" if self.rounds > 1 else ""
         if self.converged:
             return (
@@ -46,6 +75,36 @@ class Convergence:
                 f"{self.min_ess_bulk:.0f})."
             )
         return f"NOT CONVERGED{times}: {'; '.join(self.problems)}."
+
+    def _of_a_draft(self) -> str:
+        if self.converged:
+            return (
+                f"DRAFT: approximation by the curvature at the mode (method='{self.method}'), "
+                f"Pareto k {self.pareto_k:.2f}, worth {self.weighted_ess:,.0f} independent draws: "
+                "good enough for a first look. Fit with method='nuts' before you decide."
+            )
+        return (
+            f"NOT CONVERGED: the approximation by the curvature at the mode "
+            f"(method='{self.method}') is not to be trusted, as {'; '.join(self.problems)}. "
+            "Fit with method='nuts'."
+        )
+
+
+def assess_draft(run: Mapping[str, Any]) -> Convergence:
+    """Judge weighted draws about the mode by their importance weights."""
+    k, size, number = run["pareto_k"], run["weighted_ess"], run["weighed"]
+    limit, problems = pareto_k_limit(number), []
+    if not k < limit:
+        problems.append(f"Pareto k of its weights is {k:.2f} (not below {limit:.2f})")
+    if size < MIN_WEIGHTED_ESS:
+        problems.append(
+            f"its {number:,} weighted draws are worth {size:.0f} independent ones (below "
+            f"{MIN_WEIGHTED_ESS})"
+        )
+    nothing = (np.nan, "", np.nan, np.nan, 0)
+    return Convergence(
+        not problems, *nothing, number, tuple(problems), 1, run["method"], k, size
+    )
 
 
 def rhat(draws: np.ndarray) -> float:
@@ -80,6 +139,8 @@ def assess(
     posterior: xr.Dataset, effects: Mapping[str, np.ndarray], run: Mapping[str, Any]
 ) -> Convergence:
     """Judge a run from its parameters, its total effects and the sampler's own statistics."""
+    if "pareto_k" in run:
+        return assess_draft(run)
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
     if posterior.sizes["draw"] < 4:
         reason = f"only {draws} draws; ask for more"

@@ -88,7 +88,7 @@ class Fit:
 
     @property
     def convergence(self) -> Convergence:
-        """Whether the sampler can be trusted, and why not."""
+        """Whether the sampler can be trusted, and why not; what kind of draft it is."""
         return Convergence(**json.loads(self.tree.attrs["convergence"]))
 
     @cached_property
@@ -236,11 +236,18 @@ class Fit:
         return "".join([head.replace("\n", "<br>"), table, *foot])
 
     @property
+    def label(self) -> str:
+        """What kind of posterior this is, where it is not simply that of NUTS: see `labeled`."""
+        draft = str(self.convergence) if self.convergence.is_draft else ""
+        return " ".join(filter(None, (draft, labeled(self.spec))))
+
+    @property
     def _head(self) -> str:
         chains, draws = self.shape
         info = self.info
+        kind = "weighted draws" if self.convergence.is_draft else "draws"
         return (
-            f"Fit of {', '.join(self.spec.modelled)}: {chains} chains x {draws} draws, seed "
+            f"Fit of {', '.join(self.spec.modelled)}: {chains} chains x {draws} {kind}, seed "
             f"{info['seed']}, {info['run']['sample_seconds']:.1f} s of sampling after "
             f"{info['run']['compile_seconds']:.1f} s of compiling. {self.convergence}"
             + (f"\n{self.misfit}" if self.misfit else "")

@@ -1,4 +1,4 @@
-"""`fit`: NUTS on the model that the graph writes, and what the data said of each effect."""
+"""`fit`: draws of the model that the graph writes, and what the data said of each effect."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def fit(
     spec: Spec,
     data: Dataset,
     *,
+    method: str = "nuts",
     seed: int | None = None,
     sampler: str = "blackjax",
     draws: int | None = None,
@@ -64,6 +65,10 @@ def fit(
     ----------
     spec : Spec
     data : Dataset
+    method : {"nuts", "laplace"}
+        "laplace" is a draft for a first look: draws about the mode, by the curvature there, weighed
+        by the exact density. Every number of it is labeled, and `Fit.convergence` says by Pareto k
+        whether it may be read at all. Fit with NUTS before you decide.
     seed : int, optional
         Repeats the draws on one machine and set of versions; drawn and recorded when left out.
     sampler : {"blackjax", "nutpie", "pymc", "numpyro"}
@@ -73,6 +78,7 @@ def fit(
     draws, tune, chains : int
         Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
         unobserved causes (what is not identified makes ridges) or the units of a panel differ.
+        A draft has as many draws, and neither warms up nor samples again.
     target_accept : float
         Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
     rounds : int, optional
@@ -99,7 +105,7 @@ def fit(
     Notes
     -----
     Source: Hoffman & Gelman (2014), NUTS, by blackjax; coordinates of the curvature at the mode,
-    then of the draws of all chains.
+    then of the draws of all chains. For drafts see `bayescausal.inference.laplace`.
 
     Examples
     --------
@@ -111,7 +117,9 @@ def fit(
     scm = compile_scm(spec, data)
     if strict:
         require_all(scm.spec)
-    settings = settings_for(scm, sampler, draws, tune, chains, target_accept, rounds, progress)
+    settings = settings_for(
+        scm, sampler, draws, tune, chains, target_accept, rounds, progress, method
+    )
     return fit_with(settings, spec, data, seed)
 
 
@@ -171,6 +179,7 @@ def settings_for(
     target_accept: float | None,
     rounds: int | None,
     progress: bool,
+    method: str = "nuts",
 ) -> Settings:
     """Return the settings of a fit, with what is not stated as `fit` documents it."""
     has_confounders = bool(scm.spec.confounders)
@@ -179,7 +188,7 @@ def settings_for(
     draws = draws if draws is not None else (1000 if is_hard else 500)
     tune = tune if tune is not None else (400 if is_hard else 200)
     accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
-    return Settings(sampler, draws, tune, chains, accept, rounds, progress)
+    return Settings(sampler, draws, tune, chains, accept, rounds, progress, method)
 
 
 def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:

@@ -35,6 +35,10 @@ BLOCK = 250
 
 STATISTICS = ("lp", "energy", "diverging", "n_steps", "tree_depth", "acceptance_rate", "step_size")
 
+NOT_FINITE = (
+    "The log density is not finite where chains start, near its mode. A prior may give no weight "
+    "to what the data need, or a column may be out of scale: look at build(spec, data).debug()."
+)
 TOO_EARLY = "Sampling was stopped before the first draw after tuning."
 
 _AVERAGING = dual_averaging(t0=10, gamma=0.05, kappa=0.75)
@@ -326,11 +330,7 @@ def _start(
         value, gradient = evaluate(center + scale @ (nearer * z))
         if np.isfinite(value) and np.isfinite(gradient).all():
             return Chain(nearer * z, np.float64(value), scale.T @ gradient, first_step())
-    raise BayesCausalError(
-        "The log density is not finite where chains start, near its mode. A prior may give no "
-        "weight to what the data need, or a column may be out of scale: look at "
-        "build(spec, data).debug()."
-    )
+    raise BayesCausalError(NOT_FINITE)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ def sample_in_rounds(
     coordinates from it. When draws diverged it also takes smaller steps: half of the distance
     between the target acceptance and 1. The draws of earlier rounds are kept where only their
     number was too small, and thrown away where they diverged or where chains disagreed. A round
-    that is interrupted is thrown away, not those before it.
+    that is interrupted is thrown away, not those before it. A draft has one round, as no number of
+    draws about the mode mends weights with a heavy tail.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def sample_in_rounds(
     state, records = judge(tree, run), [_record(settings)]
     records[-1]["problems"] = list(state.problems)
     for following in map(int, seeds[1:]):
-        if state.converged or run["interrupted"]:
+        if state.converged or state.is_draft or run["interrupted"]:
             break
         settings = _stricter(settings, state)
         try:

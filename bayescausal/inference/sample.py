@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any, TextIO
@@ -18,7 +19,7 @@ import pymc as pm
 import xarray as xr
 
 from bayescausal.errors import BayesCausalError
-from bayescausal.inference import nuts
+from bayescausal.inference import laplace, nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax
 from bayescausal.inference.settings import OPTIONAL, Settings
 
@@ -48,8 +49,9 @@ type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, 
 """``(settings, seed, earlier) -> tree, run``: one run, that may learn from the draws of another.
 
 ``tree`` has the groups ``posterior`` and ``sample_stats``; ``run`` has ``compile_seconds``,
-``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``. Ctrl-C ends sampling and
-keeps the draws so far (with blackjax and pymc).
+``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``; of a draft also ``method``,
+and what its weights say: ``pareto_k``, ``weighted_ess`` and ``weighed``, the number of draws. Ctrl-C
+ends sampling and keeps the draws so far (with blackjax and pymc).
 """
 
 
@@ -73,12 +75,15 @@ def whitened(
     """Sample a compiled density, at other values of the data that it keeps.
 
     The first run moves in the coordinates of the curvature at the mode, a later one in those of the
-    draws before it, which also hold where the posterior is not like its mode.
+    draws before it, which also hold where the posterior is not like its mode. A draft has its
+    draws about the mode, and learns from no other run.
     """
 
     def sample(
         settings: Settings, seed: int, earlier: xr.DataTree | None = None
     ) -> tuple[xr.DataTree, dict[str, Any]]:
+        if settings.is_draft:
+            return _drafted(density, data, settings, seed, writing)
         start = time.perf_counter()
         vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
         with ThreadPoolExecutor(1) as pool:  # XLA compiles the sampler while the mode is sought
@@ -91,19 +96,44 @@ def whitened(
             program, density.at_data(data), density.numbers(data), coordinates, settings, seed
         )
         seconds = time.perf_counter() - begin
-        values = density.restore(run.draws, data)
-        dims = {
-            k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2)))
-            for k, v in values.items()
-        }
-        groups = {
-            "posterior": xr.Dataset({k: (dims[k], v) for k, v in values.items()}),
-            "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in run.stats.items()}),
-        }
-        tree = xr.DataTree.from_dict(groups)
+        tree = _tree(density.restore(run.draws, data), run.stats)
         return _finish(tree, seconds, run.warmup_steps, settings=settings, compiling=ready)
 
     return sample
+
+
+def _drafted(
+    density: Density,
+    data: Mapping[str, np.ndarray] | None,
+    settings: Settings,
+    seed: int,
+    writing: float,
+) -> tuple[xr.DataTree, dict[str, Any]]:
+    start = time.perf_counter()
+    with ThreadPoolExecutor(1) as pool:  # XLA compiles the density while the mode is sought
+        compiled = pool.submit(density.values, density.start[None], data)
+        coordinates = density.coordinates(data)
+        compiled.result()
+    begin = time.perf_counter()
+    draft = laplace.draft(partial(density.values, data=data), coordinates, settings, seed)
+    seconds = time.perf_counter() - begin
+    tree = _tree(density.restore(draft.draws, data), {"lp": draft.lp})
+    tree, run = _finish(tree, seconds, 0, settings=settings, compiling=begin - start + writing)
+    values, k, ess = draft.weights
+    said = {"method": settings.method, "pareto_k": k, "weighted_ess": ess, "weighed": values.size}
+    return tree, run | said
+
+
+def _tree(values: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray]) -> xr.DataTree:
+    """Name the dims of draws of all variables, ``(chain, draw, ...)``, and of statistics of each."""
+    dims = {
+        k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2))) for k, v in values.items()
+    }
+    groups = {
+        "posterior": xr.Dataset({k: (dims[k], v) for k, v in values.items()}),
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
+    }
+    return xr.DataTree.from_dict(groups)
 
 
 def _through_pymc(model: pm.Model) -> Sampler:

@@ -9,6 +9,7 @@ from typing import Any
 from bayescausal import checks
 from bayescausal.errors import SpecError, did_you_mean, shown
 
+METHODS = ("nuts", "laplace")
 SAMPLERS = ("blackjax", "nutpie", "pymc", "numpyro")
 OPTIONAL = ("nutpie", "numpyro")
 """Samplers that are packages of their own, which PyMC calls."""
@@ -33,6 +34,9 @@ class Settings:
     rounds : int
         How often to sample at most: see `bayescausal.inference.rounds`.
     progress : bool
+    method : {"nuts", "laplace"}
+        The second is a draft: weighted draws about the mode, see `bayescausal.inference.laplace`.
+        It has draws and chains, and reads no ``tune``, ``target_accept`` or ``rounds``.
     """
 
     sampler: str = "blackjax"
@@ -42,12 +46,15 @@ class Settings:
     target_accept: float = 0.85
     rounds: int = 1
     progress: bool = True
+    method: str = "nuts"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sampler, str) or self.sampler not in SAMPLERS:
+        _require_known("sampler", self.sampler, SAMPLERS)
+        _require_known("method", self.method, METHODS)
+        if self.is_draft and self.sampler != "blackjax":
             raise SpecError(
-                f"sampler is one of {', '.join(SAMPLERS)}; got {shown(self.sampler)}."
-                f"{did_you_mean(self.sampler, SAMPLERS) if isinstance(self.sampler, str) else ''}"
+                f"sampler={shown(self.sampler)} belongs to method='nuts': method={self.method!r} "
+                "draws about the mode and has no sampler. Leave one of the two out."
             )
         limits = {"draws": LONGEST, "tune": LONGEST, "chains": CHAINS, "rounds": ROUNDS}
         for label in limits:
@@ -59,13 +66,21 @@ class Settings:
         object.__setattr__(self, "target_accept", accept)
         object.__setattr__(self, "progress", checks.flag("progress", self.progress))
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether the posterior is approximated, for a first look."""
+        return self.method != "nuts"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dict."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Settings:
-        """Read what `to_dict` wrote, also before blackjax took the place of nutpie on JAX."""
+        """Read what `to_dict` wrote, also before blackjax took the place of nutpie on JAX.
+
+        Settings that were saved before there were methods are those of NUTS.
+        """
         known = {f.name: saved[f.name] for f in fields(cls) if f.name in saved}
         was_nutpie_on_jax = (saved.get("sampler"), saved.get("engine")) == ("nutpie", "jax")
         return cls(**known | ({"sampler": "blackjax"} if was_nutpie_on_jax else {}))
@@ -74,3 +89,9 @@ class Settings:
         """Raise when so many draws of so many numbers do not fit into memory."""
         bytes_per_draw = self.chains * 8 * (_COPIES * parameters + _STATISTICS)
         checks.affordable(f"{self.chains} chains of draws", self.draws, bytes_per_draw)
+
+
+def _require_known(label: str, value: Any, names: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in names:
+        advice = did_you_mean(value, names) if isinstance(value, str) else ""
+        raise SpecError(f"{label} is one of {', '.join(names)}; got {shown(value)}.{advice}")

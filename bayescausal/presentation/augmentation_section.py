@@ -41,7 +41,7 @@ def comparison_section(fit: Fit, prob: float) -> dict[str, Any] | None:
         "information.",
         "moved": moved_effects(table),
         "rows": rows,
-        "plain_state": "" if state.converged else f"The fit without augmentation: {state}",
+        "plain_state": state.remark and f"The fit without augmentation: {state}",
     }
 
 

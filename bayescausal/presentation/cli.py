@@ -28,6 +28,7 @@ from bayescausal.errors import (
     NotConverged,
     NotIdentified,
 )
+from bayescausal.inference.settings import METHODS
 from bayescausal.presentation.cli_decisions import add_decisions
 from bayescausal.presentation.cli_remarks import (
     say_conflicts,
@@ -35,6 +36,7 @@ from bayescausal.presentation.cli_remarks import (
     say_moved,
     say_state,
     say_unidentified,
+    standing,
     strict_row,
 )
 from bayescausal.presentation.formatting import number
@@ -130,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", help="sample the posterior and save it")
     fit.add_argument("--output", type=Path, metavar="MODEL.nc", help="overrides the YAML file's")
+    fit.add_argument(
+        "--method", choices=METHODS, help="laplace is a draft; overrides the YAML file's"
+    )
     fit.set_defaults(run=_fit)
 
     effects = commands.add_parser("effects", help="print effects, ROAS and mROAS of a saved model")
@@ -231,6 +236,8 @@ def _fit(args: argparse.Namespace) -> None:
     try_target(path)  # before the sampler runs, not after
     seed = config.settings.get("seed") if args.seed is None else args.seed
     settings = {**config.settings, "seed": seed, "progress": not args.quiet}
+    if args.method is not None:
+        settings["method"] = args.method
     fitted = bc.fit(config.spec, config.data, **settings)
     print(fitted)
     print(f"Wrote {_saved(fitted, path)}")
@@ -257,7 +264,7 @@ def _saved(fit: Any, path: Path) -> Path:
 
 def _effects(args: argparse.Namespace) -> None:
     fit = bc.load(args.model)
-    state, outcomes = fit.convergence, fit.spec.graph.outcomes
+    outcomes = fit.spec.graph.outcomes
     tables = {name: bc.effects_table(fit, args.prob, name) for name in outcomes}
     if args.format == "json":
         rows = [
@@ -265,12 +272,12 @@ def _effects(args: argparse.Namespace) -> None:
             for name, table in tables.items()
             for row in table.reset_index().to_dict("records")
         ]
-        attributes = {**tables[outcomes[0]].attrs, "converged": state.converged}
-        attributes |= {"convergence": str(state)}
+        attributes = {**tables[outcomes[0]].attrs, **standing(fit)}
+        attributes |= {"convergence": str(fit.convergence)}
         print(json.dumps({**attributes, "effects": [*map(strict_row, rows)]}, indent=1))
     for name, table in tables.items():
         if args.format == "csv":
-            text = table.assign(outcome=name, converged=state.converged)
+            text = table.assign(outcome=name, **standing(fit))
             print(csv_text(text, header=name == outcomes[0]), end="")
         elif args.format == "table":
             print(f"Effects on {name}: factual against do(channel = 0), all periods.")

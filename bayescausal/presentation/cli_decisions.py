@@ -15,6 +15,7 @@ from bayescausal.presentation.cli_remarks import (
     say_everything,
     say_state,
     say_unidentified,
+    standing,
     strict_row,
 )
 from bayescausal.presentation.formatting import number
@@ -123,14 +124,14 @@ def _decompose(args: argparse.Namespace) -> None:
         by=args.by,
     )
     table = bc.summarize(draws, args.prob)
-    name, state = draws.attrs["outcome"], fit.convergence
+    name = draws.attrs["outcome"]
     if args.format == "json":
         head = {"outcome": name, "counted_in": draws.attrs["counted_in"], "prob": args.prob}
-        head |= {"converged": state.converged, "convergence": str(state)}
+        head |= {**standing(fit), "convergence": str(fit.convergence)}
         rows = table.reset_index().to_dict("records")
         print(json.dumps({**head, "parts": [*map(strict_row, rows)]}, indent=1))
     elif args.format == "csv":
-        print(csv_text(table.assign(outcome=name, converged=state.converged)), end="")
+        print(csv_text(table.assign(outcome=name, **standing(fit))), end="")
     else:
         print(f"What {name} is made of, in {draws.attrs['counted_in']}. In each draw the parts sum")
         print(f"to the data. low and high bound the {args.prob:.0%} credible interval. grade: A")
@@ -196,13 +197,12 @@ def _print_table(
     lines: list[str],
 ) -> None:
     """Print a table in the format that was asked, with what is to be said of all its rows."""
-    state = fit.convergence
     if args.format == "json":
         rows = json.loads(table.reset_index().to_json(orient="records", date_format="iso"))
-        head = {**head, "prob": args.prob, "converged": state.converged}
-        print(json.dumps({**head, "convergence": str(state), title: rows}, indent=1))
+        head = {**head, "prob": args.prob, **standing(fit), "convergence": str(fit.convergence)}
+        print(json.dumps({**head, title: rows}, indent=1))
     elif args.format == "csv":
-        print(csv_text(table.assign(converged=state.converged)), end="")
+        print(csv_text(table.assign(**standing(fit))), end="")
     else:
         print("\n".join(lines))
         wide = table.drop(columns=["mean", "sd"])

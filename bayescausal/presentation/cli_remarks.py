@@ -15,6 +15,12 @@ def strict_row(row: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
+def standing(fit: Any) -> dict[str, Any]:
+    """Return the columns of a table that say whether a fit has converged, or is a draft."""
+    state = fit.convergence
+    return {"converged": state.converged, **({"draft": state.method} if state.is_draft else {})}
+
+
 def say_everything(fit: Any) -> None:
     """Say the state of a fit, what is not identified, what disagrees, what augmentation moved."""
     say_state(fit)
@@ -24,8 +30,8 @@ def say_everything(fit: Any) -> None:
 
 
 def say_state(fit: Any) -> None:
-    """Say that a fit has not converged."""
-    if not fit.convergence.converged:
+    """Say that a fit has not converged, or is a draft."""
+    if fit.convergence.remark:
         print(fit.convergence, file=sys.stderr)
 
 

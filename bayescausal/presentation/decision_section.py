@@ -82,6 +82,8 @@ def decision_sections(fit: Fit, prob: float) -> Section:
         if fit.convergence.converged
         else "Nothing is recommended yet: the fit has not converged."
     )
+    if fit.convergence.is_draft and fit.convergence.converged:
+        action = f"Only a draft, to be fitted with NUTS before it is acted on: {action}"
     return {
         "origins": origins,
         "spending": spending,

@@ -23,6 +23,7 @@ from bayescausal.presentation.plot_style import (
     blank_sheet,
     date_axis,
     panels,
+    remark_on,
     styled,
     table_of,
 )
@@ -70,7 +71,7 @@ def plot_decomposition(draws: Draws, kind: str = "waterfall", prob: float = 0.9)
         raise SpecError(
             "kind='area' goes over time, and these draws are sums: leave total out, and by."
         )
-    alarm = "" if draws.attrs["converged"] else draws.attrs["convergence"]
+    alarm = remark_on(draws)
     return _waterfall(draws, prob, alarm) if kind == "waterfall" else _area(draws, alarm)
 
 

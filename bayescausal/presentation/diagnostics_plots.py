@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescausal.errors import SpecError
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
@@ -35,10 +36,21 @@ def plot_diagnostics(fit: Fit) -> Figure:
     matplotlib.figure.Figure
         R-hat, effective sample sizes, and one panel of ranks an effect.
 
+    Raises
+    ------
+    SpecError
+        The fit is a draft, which has no chains.
+
     Notes
     -----
     Ranks of the draws by chain are level when the chains agree (Vehtari et al., 2021).
     """
+    if fit.convergence.is_draft:
+        raise SpecError(
+            "plot_diagnostics compares chains, and a draft has none: its draws are independent. "
+            "fit.convergence says by Pareto k whether it can be read; fit with method='nuts' for "
+            "chains."
+        )
     diagnostics = diagnose(fit)
     effects = diagnostics.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
     ranked = list(effects.index[:_MAX_EFFECTS])

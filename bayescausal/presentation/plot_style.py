@@ -168,7 +168,13 @@ def open_sheet(fit: Fit, height: float, *, title: str, subtitle: str) -> Figure:
 
 
 def _alarm(fit: Fit) -> str:
-    return "" if fit.convergence.converged else str(fit.convergence)
+    return fit.convergence.remark
+
+
+def remark_on(draws: Draws) -> str:
+    """Return what has to be said of the fit behind draws: not converged, or a draft."""
+    is_plain = draws.attrs["converged"] and "draft" not in draws.attrs
+    return "" if is_plain else draws.attrs["convergence"]
 
 
 def blank_sheet(height: float, *, title: str, subtitle: str, alarm: str = "") -> Figure:

@@ -20,7 +20,7 @@ from bayescausal._types import Node
 from bayescausal.errors import NotConverged
 from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.evidence import question_name
-from bayescausal.inference.fit import Fit, labeled
+from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
 from bayescausal.presentation.checks_section import checks_section
@@ -52,7 +52,7 @@ from bayescausal.presentation.plots import (
     plot_roas,
 )
 from bayescausal.queries.effects import decompose, effect, mroas, roas
-from bayescausal.queries.summary import PRIOR_COORDS, summarize
+from bayescausal.queries.summary import PRIOR_COORDS, common_head, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
 from bayescausal.validation.checkup import Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
@@ -151,7 +151,8 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
         Indexed by ``channel`` and ``quantity``: ``total, direct, indirect`` in units of the
         outcome, ``share`` of the outcome, and where there is spend ``roas, induced roas, mroas``;
         columns as `summarize` gives them, with ``status`` and ``grade`` of every number. The
-        columns are headed NOT IDENTIFIED, or NOT CONVERGED, when a number is.
+        columns are headed NOT IDENTIFIED, or NOT CONVERGED, when a number is, and DRAFT when
+        the posterior is approximated.
     """
     outcome = fit.spec.graph.outcomes[0] if outcome is None else outcome
     questions = _questions(fit, checks.name("outcome", outcome, fit.spec.modelled))
@@ -160,11 +161,8 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
     if "note" in table:
         table["note"] = table["note"].fillna("")
     table.index = pd.MultiIndex.from_tuples(tables, names=["channel", "quantity"])
-    heads = {part.columns.name for part in tables.values() if _varies(part)}
-    for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
-        if head in heads:
-            table.columns.name = head
-    table.attrs = {"prob": prob} | ({"posterior": kind} if (kind := labeled(fit.spec)) else {})
+    table.columns.name = common_head(part for part in tables.values() if _varies(part))
+    table.attrs = {"prob": prob} | ({"posterior": fit.label} if fit.label else {})
     return table
 
 
@@ -220,6 +218,7 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "period": step,
         "state": str(state),
         "converged": state.converged,
+        "draft": state.is_draft,
         "conflicts": _conflicts(fit),
         "augmented": comparison_section(fit, prob),
         "decision": _with_figures(decision_sections(fit, prob)),
@@ -340,16 +339,18 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
             f"Contribution of each channel to {outcome} over time, with intervals. The table of "
             "effects gives the sums.",
         ),
-        "diagnostics": _figure(
-            plot_diagnostics(fit),
-            "R-hat, effective sample sizes and rank plots. The table of diagnostics gives the "
-            "numbers.",
-        ),
+        "diagnostics": None,
         "roas": None,
         "markets": None,
         "curves": None,
         "adstock": None,
     }
+    if not fit.convergence.is_draft:
+        figures["diagnostics"] = _figure(
+            plot_diagnostics(fit),
+            "R-hat, effective sample sizes and rank plots. The table of diagnostics gives the "
+            "numbers.",
+        )
     if len(fit.spec.graph.outcomes) == 1 and {*channels_of(fit, outcome)} & {*fit.data.spend}:
         figures["roas"] = _figure(
             plot_roas(fit, prob),

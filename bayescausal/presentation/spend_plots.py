@@ -23,6 +23,7 @@ from bayescausal.presentation.plot_style import (
     date_axis,
     draw_band,
     panels,
+    remark_on,
     sheet_with,
     styled,
     table_of,
@@ -125,7 +126,7 @@ def plot_allocation(allocation: Allocation) -> Figure:
         1.9 * -(-len(names) // columns),
         title="What the plan spends",
         subtitle=f"{allocation.title} Grey: the present spend; blue: the plan. {GRADED}",
-        alarm="" if gain.attrs["converged"] else gain.attrs["convergence"],
+        alarm=remark_on(gain),
     )
     for ax, name in zip(panels(sheet, len(names), columns), names, strict=True):
         spend = allocation.schedule.loc[name]

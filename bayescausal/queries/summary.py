@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ PRIOR_BESIDE = "prior_beside"
 the prior of a return would stand beside that return less one; `summarize` then leaves it out."""
 
 PRIOR_COORDS = (*PRIOR, PRIOR_BESIDE)
+NOT_CONVERGED, NOT_IDENTIFIED, DRAFT = "NOT CONVERGED", "NOT IDENTIFIED", "DRAFT"
+"""Heads of the columns of a table, the loudest first; a draft says so beside another head."""
 _SAID = (*PRIOR_COORDS, "extrapolated_share", "status", "grade", "note", "denominator")
 COLUMNS = ["median", "mean", "sd", "low", "high", "p_positive"]
 
@@ -48,8 +51,8 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         ``extrapolated_share``, the share of a total effect below the lowest exposure that was
         observed, where the curve speaks and not the data; and where a number has no value a
         ``note``. For `payoffs` what each plan spends, the largest mean first, as that is the
-        expected payoff. When the fit has not converged, or a number is not identified, the columns
-        are headed by that.
+        expected payoff. When the fit has not converged or is a draft, or a number is not
+        identified, the columns are headed by that.
 
     Raises
     ------
@@ -112,11 +115,25 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
         warnings.warn(draws.attrs["carry_over"], CarryOverCut, stacklevel=2)
         table.columns.name = "CARRY-OVER CUT"
     if "status" in table and (table["status"] == Status.NOT_IDENTIFIED).any():
-        table.columns.name = "NOT IDENTIFIED"
+        table.columns.name = NOT_IDENTIFIED
     if not draws.attrs.get("converged", 1):
         warnings.warn(draws.attrs["convergence"], NotConverged, stacklevel=3)
-        table.columns.name = "NOT CONVERGED"
+        table.columns.name = NOT_CONVERGED
+    elif "draft" in draws.attrs:
+        table.columns.name = draft_head(table)
     return table
+
+
+def draft_head(table: pd.DataFrame) -> str:
+    """Return the head of a table of a draft: what else it is headed by stands after it."""
+    return ", ".join(filter(None, (DRAFT, table.columns.name)))
+
+
+def common_head(tables: Iterable[pd.DataFrame]) -> str | None:
+    """Return the head of a table that is made of others: the loudest of theirs, after DRAFT."""
+    heads = {head for table in tables for head in str(table.columns.name or "").split(", ")}
+    loudest = [head for head in (NOT_CONVERGED, NOT_IDENTIFIED) if head in heads][:1]
+    return ", ".join([*({DRAFT} & heads), *loudest]) or None
 
 
 def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
-from bayescausal.inference.fit import Fit, edges_below, labeled
+from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import resolve, scope
 from bayescausal.model.feedback import evolve
@@ -64,12 +64,14 @@ def label(
     if prior is not None:
         array = array.assign_coords(prior_coords(values, prior, dims))
     array.attrs = {**attrs, "converged": int(state.converged), "convergence": str(state)}
+    if state.is_draft:
+        array.attrs["draft"] = state.method
     if cut := cut_in_words(fit):
         array.attrs["carry_over"] = cut
     if fit.misfit:
         array.attrs["misfit"] = fit.misfit
-    if kind := labeled(fit.spec):
-        array.attrs["posterior"] = kind
+    if fit.label:
+        array.attrs["posterior"] = fit.label
     return array
 
 

@@ -8,11 +8,11 @@ import pandas as pd
 from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.inference.evidence import reachable
-from bayescausal.inference.fit import Fit, labeled
+from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.queries.effects import effect
 from bayescausal.queries.questions import require_defined, require_variance
-from bayescausal.queries.summary import summarize
+from bayescausal.queries.summary import common_head, summarize
 from bayescausal.thresholds import AUGMENTATION_SHIFT
 
 
@@ -66,12 +66,12 @@ def compare_augmentation(
         )
     questions = total_effects(fit) if estimands is None else estimands
     columns = ["median", "mean", "sd", "low", "high"]
-    rows, heads = [], set()
+    rows, parts = [], []
     for estimand in questions:
         require_variance("The effect", estimand)
         samples = [effect(fitted, estimand) for fitted in (fit.plain, fit)]
         tables = [summarize(draws, prob) for draws in samples]
-        heads |= {table.columns.name for table in tables}
+        parts += tables
         unaugmented, weighted = (table.iloc[0] for table in tables)
         plain, augmented = (require_defined(draws.to_numpy(), estimand) for draws in samples)
         shift = (augmented.mean() - plain.mean()) / plain.std(ddof=1)
@@ -86,10 +86,8 @@ def compare_augmentation(
         }
         rows.append(row)
     table = pd.DataFrame(rows).set_index("estimand")
-    for head in ("NOT IDENTIFIED", "NOT CONVERGED"):  # the last one is the louder
-        if head in heads:
-            table.columns.name = head
-    table.attrs = {"prob": prob, "posterior": labeled(fit.spec)}
+    table.columns.name = common_head(parts)
+    table.attrs = {"prob": prob, "posterior": fit.label}
     return table
 
 

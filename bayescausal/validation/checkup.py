@@ -214,7 +214,8 @@ def _graded(is_sound: bool, otherwise: Status = Status.LOOK) -> Status:
 
 def _convergence(fit: Fit) -> Rows:
     state = fit.convergence
-    yield "", _graded(state.converged, Status.FAIL), str(state)
+    otherwise = Status.LOOK if state.converged else Status.FAIL  # a draft never passes
+    yield "", _graded(not state.remark, otherwise), str(state)
 
 
 def _errors(fit: Fit) -> Rows:
@@ -324,9 +325,11 @@ _CHECKS: dict[str, Callable[[Fit], Rows]] = {
 
 def _refutations(fit: Fit, end: float, executor: Executor | None, seed: int) -> Iterator[CheckRow]:
     """Refute effects while there is time: one refuter for each channel, then the next."""
-    if not fit.convergence.converged:
+    state = fit.convergence
+    if not state.converged:
+        advice = "fit with method='nuts'" if state.is_draft else "sample longer"
         for method in REFUTERS:
-            words = "Refits are compared with the fit, which has not converged: sample longer."
+            words = f"Refits are compared with the fit, which has not converged: {advice}."
             yield CheckRow(method, "", Status.NOT_RUN, words)
         return
     cost = seconds_per_refit(fit) * (_REFITS + 1)

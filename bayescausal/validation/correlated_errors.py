@@ -8,38 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayescausal._types import Array, Node
 from bayescausal.inference.fit import Fit
+from bayescausal.inference.importance import Weights
 from bayescausal.model.predict import observed_means, pointwise
 from bayescausal.model.scm import Equations
 from bayescausal.specs.prior import Prior
 from bayescausal.specs.spec import Spec
-from bayescausal.thresholds import MIN_WEIGHTED_ESS, pareto_k_limit
-from bayescausal.validation.importance_sampling import smoothed
+from bayescausal.validation.importance_sampling import efficiency
 
 _WIDE = Prior("TruncatedNormal", mu=0.0, sigma=1.0, lower=-1, upper=1)
 """Of a correlation that is reweighted: it has draws all over, and the weights take it out again."""
 _HALF_WIDTH = 0.001  # of the interval in which a correlation is held
 _END = 0.999
 _STEP, _WIDTHS = 0.8, 7.0  # of the curve of a correlation: distance of its places, and how far
-
-
-class Weights(NamedTuple):
-    """Weights of draws at one correlation, Pareto k, and how many draws they are worth."""
-
-    values: np.ndarray
-    k: float
-    ess: float
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the tail of the weights is light enough, and enough draws are left."""
-        return self.k < pareto_k_limit(self.values.size) and self.ess >= MIN_WEIGHTED_ESS
 
 
 def pair_name(channel: Node, outcome: Node) -> str:
@@ -99,7 +85,8 @@ def weights_at(fit: Fit, name: str, correlations: Sequence[float]) -> list[Weigh
     density = fit.evaluate(heights) + cause.prior.log_density(grid)
     slope = -2 * np.log(np.cosh(z))  # of rho by z
     total = logsumexp(density[..., : len(z)] + slope, axis=-1) + np.log(step)
-    return [_weights(density[..., len(z) + k] - total) for k in range(len(correlations))]
+    logs = [density[..., len(z) + k] - total for k in range(len(correlations))]
+    return [Weights.of(values.ravel(), efficiency(values)) for values in logs]
 
 
 def _nodes(fit: Fit, name: str) -> tuple[np.ndarray, float]:
@@ -113,9 +100,3 @@ def _nodes(fit: Fit, name: str) -> tuple[np.ndarray, float]:
     drawn = np.arctanh(np.clip(fit.theta()[name], -_END, _END))
     places = np.arange(drawn.min() - _WIDTHS * sd, drawn.max() + _WIDTHS * sd, _STEP * sd)
     return places, _STEP * sd
-
-
-def _weights(logs: np.ndarray) -> Weights:
-    smooth, k = smoothed(-logs)
-    values = np.exp(smooth - logsumexp(smooth))
-    return Weights(values, k, float(1 / (values**2).sum()))

@@ -42,7 +42,8 @@ class Diagnostics:
     Parameters
     ----------
     convergence : Convergence
-        R-hat, ESS, divergences, and the verdict that travels with every number.
+        R-hat, ESS, divergences, and the verdict that travels with every number. Of a draft Pareto
+        k, and R-hat and ESS are missing below: its draws are no chains.
     effects : pandas.DataFrame
         By effect (treatments and paid nodes): R-hat, ESS, and contraction from prior to posterior;
         none where an effect is not identified, as data then narrow a sum of which it is a part.
@@ -76,7 +77,8 @@ class Diagnostics:
         return self.predictive[self.predictive.apply(_fails, axis=1)]
 
     def __str__(self) -> str:
-        parts = [str(self.convergence), "", "Effects", self.effects.round(3).to_string()]
+        effects = self.effects.dropna(axis="columns", how="all")
+        parts = [str(self.convergence), "", "Effects", effects.round(3).to_string()]
         if len(self.experiments):
             parts += ["", "Experiments", self.experiments.round(2).to_string()]
         parts += ["", "Posterior predictive", self.predictive.round(3).to_string()]
@@ -136,19 +138,25 @@ def _effects(fit: Fit) -> pd.DataFrame:
     for name, estimand in totals(fit.spec, fit.data).items():
         draws = total_effect(fit, estimand)
         rows[name] = {
-            "r_hat": rhat(draws),
-            "ess_bulk": ess(draws, "bulk"),
-            "ess_tail": ess(draws, "tail"),
+            **_mixing(fit, draws),
             "contraction": np.nan if fit.grades[name].letter == Letter.X else contraction[name],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("treatment")
 
 
+def _mixing(fit: Fit, draws: np.ndarray) -> dict[str, float]:
+    """Return R-hat and ESS of draws ``(chain, draw)``; they mean nothing where these are no chains.
+
+    Weighted draws are independent and would look perfect, however far from the posterior.
+    """
+    if fit.convergence.is_draft:
+        return dict.fromkeys(("r_hat", "ess_bulk", "ess_tail"), np.nan)
+    return {"r_hat": rhat(draws), "ess_bulk": ess(draws, "bulk"), "ess_tail": ess(draws, "tail")}
+
+
 def _parameters(fit: Fit) -> pd.DataFrame:
-    rows = {
-        name: {"r_hat": rhat(d), "ess_bulk": ess(d, "bulk"), "ess_tail": ess(d, "tail")}
-        for name, d in scalars(fit.tree["posterior"].to_dataset()).items()
-    }
+    draws = scalars(fit.tree["posterior"].to_dataset())
+    rows = {name: _mixing(fit, values) for name, values in draws.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
     return table.sort_values("r_hat", ascending=False)
 
@@ -233,12 +241,17 @@ def _advice(
     warnings: list[str],
 ) -> tuple[str, ...]:
     lines = [*warnings]
+    if state.is_draft:
+        lines.append(
+            "Fit with method='nuts' before you decide. R-hat, ESS and plots of chains would say "
+            "nothing here: weighted draws are independent, however far from the posterior."
+        )
     if state.divergences:
         lines.append(
             f"{state.divergences} draws diverged: refit with target_accept=0.97; if they stay, "
             "use plainer responses or tighter priors where the posterior is wide."
         )
-    if not state.converged:
+    if not (state.converged or state.is_draft):
         lines.append(
             f"Do not read the numbers yet ({'; '.join(state.problems)}): refit with more draws "
             f"and tune=1000; if R-hat stays above {MAX_RHAT} look at "

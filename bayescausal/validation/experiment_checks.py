@@ -21,7 +21,7 @@ from bayescausal._display import WIDTH, wrapped
 from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.grades import Letter
-from bayescausal.inference.fit import Fit, labeled, lift_draws
+from bayescausal.inference.fit import Fit, lift_draws
 from bayescausal.inference.verb import verb
 from bayescausal.model.lifts import error_sd, on_model_scale
 from bayescausal.queries.questions import require_defined
@@ -216,7 +216,7 @@ def check_experiments(fit: Fit) -> pd.DataFrame:
             "advice": " ".join(advice),
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
-    table.attrs = {"prob": PROB, "posterior": labeled(fit.spec)}
+    table.attrs = {"prob": PROB, "posterior": fit.label}
     return table
 
 
@@ -358,8 +358,7 @@ def reconcile(
             "grade": fit.evidence.grade(test.estimand).letter,
         }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
-    state = fit.convergence
-    return Reconciliation(table, prob, "" if state.converged else str(state))
+    return Reconciliation(table, prob, fit.convergence.remark)
 
 
 def _comparable(fit: Fit, a: Experiment, b: Experiment) -> bool:

@@ -8,11 +8,11 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy import stats
 
 from bayescausal.errors import NotConverged, SpecError
 from bayescausal.experiments.experiment import Experiment
+from bayescausal.inference import importance
 from bayescausal.inference.convergence import ess
 from bayescausal.inference.fit import Fit, lift_draws
 from bayescausal.model.lifts import lift_data, on_model_scale, terms
@@ -64,10 +64,12 @@ def smoothed(density: np.ndarray) -> tuple[np.ndarray, float]:
 
     ``density`` has log p, shape ``(chain, draw)``; chains are joined.
     """
-    efficiency = min(1.0, ess(density, "bulk") / density.size)
-    # It takes log p and inverts it itself; until ArviZ 1.0 it took the log weights.
-    logs, k = array_stats.psislw(density.ravel(), r_eff=efficiency)
-    return logs, float(k)
+    return importance.smoothed(-density.ravel(), efficiency(density))
+
+
+def efficiency(logs: np.ndarray) -> float:
+    """Return effective draws for each draw of logarithms of weights, ``(chain, draw)``."""
+    return min(1.0, ess(logs, "bulk") / logs.size)
 
 
 def required(fit: Fit) -> tuple[Experiment, ...]:
