@@ -102,9 +102,7 @@ def assess_draft(run: Mapping[str, Any]) -> Convergence:
             f"{MIN_WEIGHTED_ESS})"
         )
     nothing = (np.nan, "", np.nan, np.nan, 0)
-    return Convergence(
-        not problems, *nothing, number, tuple(problems), 1, run["method"], k, size
-    )
+    return Convergence(not problems, *nothing, number, tuple(problems), 1, run["method"], k, size)
 
 
 def rhat(draws: np.ndarray) -> float:

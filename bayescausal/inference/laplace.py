@@ -25,7 +25,7 @@ from bayescausal.inference.importance import Weights
 from bayescausal.inference.nuts import NOT_FINITE, Coordinates
 from bayescausal.inference.settings import Settings
 
-BATCH, BATCHES = 2048, 6
+BATCH, BATCHES = 1024, 16
 """Draws of a batch, and the most batches."""
 _DEGREES = 7.0
 _LEAST = -700.0  # logarithm of a weight, below the largest, that is zero

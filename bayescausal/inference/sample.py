@@ -49,9 +49,9 @@ type Sampler = Callable[[Settings, int, xr.DataTree | None], tuple[xr.DataTree, 
 """``(settings, seed, earlier) -> tree, run``: one run, that may learn from the draws of another.
 
 ``tree`` has the groups ``posterior`` and ``sample_stats``; ``run`` has ``compile_seconds``,
-``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``; of a draft also ``method``,
-and what its weights say: ``pareto_k``, ``weighted_ess`` and ``weighed``, the number of draws. Ctrl-C
-ends sampling and keeps the draws so far (with blackjax and pymc).
+``sample_seconds``, ``leapfrogs``, ``divergences`` and ``interrupted``; of a draft also ``method``
+and what its weights say: ``pareto_k``, ``weighted_ess``, and ``weighed``, the number of draws.
+Ctrl-C ends sampling and keeps the draws so far (with blackjax and pymc).
 """
 
 
@@ -125,7 +125,7 @@ def _drafted(
 
 
 def _tree(values: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray]) -> xr.DataTree:
-    """Name the dims of draws of all variables, ``(chain, draw, ...)``, and of statistics of each."""
+    """Name the dims of draws of all variables ``(chain, draw, ...)``, and of their statistics."""
     dims = {
         k: ("chain", "draw", *(f"{k}_{i}" for i in range(v.ndim - 2))) for k, v in values.items()
     }

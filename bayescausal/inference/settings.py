@@ -50,6 +50,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require_known("sampler", self.sampler, SAMPLERS)
+        if self.method == "pathfinder":
+            raise SpecError(
+                "method='pathfinder' is not offered: its normals were further from the posterior "
+                "than those of the curvature at the mode, and slower to get. Write "
+                "method='laplace' for a first look, or 'nuts'."
+            )
         _require_known("method", self.method, METHODS)
         if self.is_draft and self.sampler != "blackjax":
             raise SpecError(

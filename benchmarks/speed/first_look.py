@@ -2,10 +2,10 @@
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/speed/first_look.py [--fits bundled S S5] [--seeds 3]
 
-Of each model two data sets are fitted in one process: the model's own, whose programs are compiled,
-and then the same again, as a second fit of a structure is timed. Effects are compared with one long
-run of NUTS, 4 x 4,000 draws, and so is ordinary NUTS beside the draft, since that is what a draft
-saves. Distances are in widths of the long run's 90 percent interval.
+Of each model and method the first fit, which may compile, and some more in the same process are
+timed. Their effects are compared with one long run of NUTS, 4 x 4,000 draws: ordinary NUTS stands
+beside the draft, as it is what a draft saves. Distances are in widths of the long run's 90 percent
+interval.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def quantiles(fit: bc.Fit) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--fits", nargs="*", choices=["bundled", *SIZES], default=["bundled", "S", "S5"])
+    parser.add_argument(
+        "--fits", nargs="*", choices=["bundled", *SIZES], default=["bundled", "S", "S5"]
+    )
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
     print(date.today(), os.cpu_count(), "cores", platform.python_version())
@@ -57,7 +59,7 @@ def main() -> None:
         reference = quantiles(timed(spec, data, seed=99, **LONG)[0])
         width = reference["high"] - reference["low"]
         for method in ("laplace", "nuts"):
-            first, wall, cpu = timed(spec, data, method=method, seed=0)
+            _, wall, cpu = timed(spec, data, method=method, seed=0)
             print(f"\n{name}, {method}: first {wall:.1f} s, {cpu:.1f} of CPU")
             for seed in range(1, chosen.seeds + 1):
                 fit, wall, cpu = timed(spec, data, method=method, seed=seed)
@@ -71,8 +73,9 @@ def main() -> None:
                 worst = off.abs().max()
                 print(
                     f"  again {wall:.2f} s, {cpu:.2f} of CPU ({sampling:.2f} of drawing), {quality}"
-                    f", {'ok' if state.converged else 'NOT'}; off by at most: low {worst['low']:.1%}"
-                    f", median {worst['median']:.1%}, high {worst['high']:.1%}",
+                    f", {'converged' if state.converged else 'NOT CONVERGED'}; off by at most: "
+                    f"low {worst['low']:.1%}, median {worst['median']:.1%}, "
+                    f"high {worst['high']:.1%}",
                     flush=True,
                 )
             print(off.map("{:+.1%}".format).to_string())
