@@ -226,6 +226,11 @@ are 5 and 7. How often models that are right are flagged is in benchmarks/RESULT
 USABLE_REFITS = 0.75
 """Share of refits below which nothing is said: those that fail may be those that differ."""
 
+DRAFT_GAP = 0.3
+"""Posterior standard deviations by which medians of drafts may lie beside those of NUTS in the same
+worlds, before refits by drafts say nothing: z-scores of refits scatter by 1, so that their ranks
+hardly move, and the Monte-Carlo error of two medians is some 0.06."""
+
 COMMON_CAUSE_MOVE, COMMON_CAUSE_FAIL = 0.1, 0.25
 """Shares of its 90 percent interval by which an effect may typically move when a column that causes
 nothing is added: of a regression of 100 weeks with lasting errors it is about a twentieth."""

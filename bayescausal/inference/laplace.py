@@ -3,8 +3,8 @@
 The first draws come from a Student-t with the mode and the curvature there (Laplace's approximation
 with heavier tails), each later batch from one with the mean and the covariance of all weighted
 draws before it. A draw of any batch is weighed against the mixture of all, so that a bad batch does
-no harm. It is no chain: nothing is discarded, and how well it did shows in the weights alone. It
-cannot see a second mode that no draw came near, which NUTS, whose chains start apart, may.
+no harm. It is no chain: nothing is discarded, and how well it did shows in the weights alone. They
+do not tell of a second mode that no draw came near.
 
 Source: Cornuet, Marin, Mira and Robert (2012), Adaptive multiple importance sampling, Scandinavian
 J. Statistics 39; Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance
@@ -17,13 +17,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 from scipy.special import logsumexp
 
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.importance import Weights
 from bayescausal.inference.nuts import NOT_FINITE, Coordinates
 from bayescausal.inference.settings import Settings
+from bayescausal.thresholds import MIN_ESS
 
 BATCH, BATCHES = 1024, 16
 """Draws of a batch, and the most batches."""
@@ -40,7 +41,7 @@ class Draft(NamedTuple):
 
 
 class _Proposal(NamedTuple):
-    """A multivariate Student-t: ``z = center + root t``."""
+    """A multivariate Student-t: ``z = center + root t``, the root lower triangular."""
 
     center: np.ndarray
     root: np.ndarray
@@ -51,8 +52,10 @@ class _Proposal(NamedTuple):
         return self.center + (normal / scales[:, None]) @ self.root.T
 
     def log_density(self, z: np.ndarray) -> np.ndarray:
-        shape = self.root @ self.root.T
-        return stats.multivariate_t(self.center, shape, df=_DEGREES).logpdf(z)
+        """Return the log density at points ``(number, dim)``, but for a constant of all."""
+        t = linalg.solve_triangular(self.root, (z - self.center).T, lower=True)
+        tail = (_DEGREES + len(self.center)) / 2 * np.log1p((t**2).sum(axis=0) / _DEGREES)
+        return -tail - np.log(np.diag(self.root)).sum()
 
     def learned(self, z: np.ndarray, weights: Weights) -> _Proposal:
         """Take mean and covariance from weighted draws; of few effective ones, only in part."""
@@ -70,7 +73,7 @@ def draft(
     settings: Settings,
     seed: int,
 ) -> Draft:
-    """Draw about the mode until the draws are worth as many as are asked, or `BATCHES` are done.
+    """Draw about the mode until draws are worth as many as are asked, or `BATCHES` are done.
 
     Parameters
     ----------
@@ -89,16 +92,19 @@ def draft(
     """
     rng = np.random.default_rng(seed)
     dim, wanted = len(coordinates.center), settings.chains * settings.draws
+    enough = max(wanted, MIN_ESS)
     proposals = [_Proposal(np.zeros(dim), np.eye(dim))]
-    z, lp = np.empty((0, dim)), np.empty(0)
+    z, lp, heights = np.empty((0, dim)), np.empty(0), np.empty((1, 0))
     while True:
         batch = proposals[-1].draws(rng)
         z = np.concatenate([z, batch])
         lp = np.concatenate([lp, density(coordinates.natural(batch))])
-        weights = _weights(lp, np.stack([p.log_density(z) for p in proposals]))
-        if weights.ess >= wanted or len(proposals) == BATCHES:
+        heights = np.hstack([heights, [p.log_density(batch) for p in proposals]])
+        weights = _weights(lp, heights)
+        if (weights.trusted and weights.ess >= enough) or len(proposals) == BATCHES:
             break
         proposals.append(proposals[-1].learned(z, weights))
+        heights = np.vstack([heights, proposals[-1].log_density(z)])
     rows = rng.permutation(_resampled(weights.values, wanted, rng))
     shape = settings.chains, settings.draws
     draws = coordinates.natural(z[rows])

@@ -65,6 +65,9 @@ _KINDS = {
 }
 
 
+_SAID_BEFORE = ("Held", "NOT CONVERGED", "DRAFT")  # on the first screen
+
+
 def decision_sections(fit: Fit, prob: float) -> Section:
     """Return the first-screen decision and the three sections behind it, as text and figures.
 
@@ -307,7 +310,7 @@ def _change(fit: Fit, outcome: Node, prob: float) -> Section:
         else "",
         "price": number(best.shadow_price),
         "regret": {k: number(max(v, 0.0)) for k, v in best.regret.items()},
-        "said": [s for s in best.statements if not s.startswith(("Held", "NOT CONVERGED"))],
+        "said": [s for s in best.statements if not s.startswith(_SAID_BEFORE)],
         "truncated": bool(best.gain.attrs["tail_truncated"]),
     }
 
