@@ -202,11 +202,11 @@ def refute(
     )
     plan_seed, *seeds = np.random.SeedSequence(checks.seed_or_drawn("seed", seed)).spawn(refits + 2)
     plan = method.plan(fit, estimand, refits, np.random.default_rng(plan_seed))
-    rows = run(_jobs(fit, plan, estimand, prob, settings, seeds), executor, progress)
+    rows = run(jobs_of(fit, plan, estimand, prob, settings, seeds), executor, progress)
     return _refutation(fit, method, estimand, plan, rows, prob)
 
 
-def _jobs(
+def jobs_of(
     fit: Fit,
     plan: Plan,
     estimand: Estimand,

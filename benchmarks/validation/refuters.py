@@ -12,19 +12,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 import bayescausal as bc
-from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.settings import Settings
-from bayescausal.model.build import build
-from bayescausal.validation.importance_sampling import smoothed
-from bayescausal.validation.refuters import REFUTERS
-from bayescausal.validation.world_refits import CompiledOnce, Job, effect_draws_in
+from bayescausal.validation import refutation
+from bayescausal.validation.refuters import REFUTERS, Refuter, as_refuter
+from bayescausal.validation.world_refits import effect_draws_in, reduced
 
 SEED, PERIODS, REFITS = 20270104, 104, 19
 GRAPH = bc.Graph.parse("season -> tv, sales\ntv -> sales", outcome="sales")
@@ -118,47 +116,52 @@ def table(path: Path) -> pd.DataFrame:
 
 
 def cost() -> None:
-    """Seconds of CPU of a refit: anew, of one compiled model, and by weighted draws at the mode."""
+    """Seconds of CPU of a refit: anew, of one compiled model by NUTS, and by a draft."""
     example = bc.load_example()
     small = world(np.random.default_rng([SEED, 9, 0]), effect=0.5)
     for name, spec, data in (("small", MEDIA, small), ("bundled", example.spec, example.data)):
         fit = bc.fit(spec, data, seed=1, progress=False)
         anew = cpu(lambda fit=fit: bc.refit(fit, seed=2, progress=False))
-        settings = Settings(progress=False)
-        estimand = bc.incremental("tv", outcome="sales")
-        model = CompiledOnce.of(fit.spec, data)
-        job = Job(model, data, {}, estimand, 0.9, settings, 1)
-        effect_draws_in(job)  # compiles
-        once = [cpu(lambda job=job, k=k: effect_draws_in(job._replace(seed=k))) for k in range(3)]
-        start = time.process_time()
-        density = compile_jax(build(fit.spec, data))
-        writing = time.process_time() - start
-        weighted(density, 500, 1)  # compiles
-        laplace = cpu(lambda density=density: weighted(density, 2000, 2))
-        ks = [round(weighted(density, 2000, seed), 2) for seed in range(3)]
-        print(
-            f"{name}: {len(density.start)} parameters; a refit anew {anew:.2f}, of one compiled "
-            f"model {np.mean(once):.2f}; writing the model {writing:.2f}, mode and 2,000 weighted "
-            f"draws {laplace:.2f}, Pareto k {ks}",
-            flush=True,
-        )
+        print(f"{name}: a refit anew {anew:.2f}")
+        for method in REFUTERS:
+            print(f"  {method:20s} {drafts(fit, as_refuter(method))}", flush=True)
+
+
+def drafts(fit: bc.Fit, method: Refuter, refits: int = 8) -> str:
+    """Fit the same worlds by NUTS and by drafts, and compare."""
+    estimand = bc.incremental("tv", outcome="sales")
+    plan = method.plan(fit, estimand, refits, np.random.default_rng(1))
+    settings = Settings.from_dict(fit.info["settings"])
+    seeds = np.random.SeedSequence(1).spawn(refits + 1)
+    jobs = refutation.jobs_of(fit, plan, estimand, 0.9, settings, seeds)
+    rows = []
+    for k in range(len(plan.worlds)):
+        parts = []
+        for name in ("nuts", "laplace"):
+            job = jobs[k]._replace(settings=replace(settings, method=name))
+            if k == 0:
+                effect_draws_in(job)  # compiles
+            start = time.process_time()
+            draws, state = effect_draws_in(job)
+            seconds = time.process_time() - start
+            parts.append((reduced(draws.ravel(), 0.9), state, seconds))
+        (exact, _, slow), (rough, state, fast) = parts
+        gap = abs(rough["median"] - exact["median"]) / exact["sd"]
+        spread = rough["sd"] / exact["sd"]
+        rows.append([slow, fast, state.pareto_k, state.weighted_ess, state.converged, gap, spread])
+    slow, fast, k, size, trusted, gap, spread = np.array(rows, float).T
+    return (
+        f"NUTS {slow.mean():.2f}, draft {fast.mean():.2f}; k {k.min():.2f} to {k.max():.2f}, worth "
+        f"{size.min():.0f} or more, {trusted.sum():.0f} of {len(k)} trusted; medians off by "
+        f"{gap.max():.2f} sd at most, sds {spread.min():.2f} to {spread.max():.2f} times, mean "
+        f"{spread.mean():.3f}"
+    )
 
 
 def cpu(action) -> float:
     start = time.process_time()
     action()
     return time.process_time() - start
-
-
-def weighted(density, draws: int, seed: int, dof: float = 7.0) -> float:
-    """Weigh Student-t draws about the mode; return Pareto k of their weights."""
-    evaluate, coordinates = density.at_data(), density.coordinates()
-    rng, dim = np.random.default_rng(seed), len(density.start)
-    z = rng.standard_normal((draws, dim)) / np.sqrt(rng.chisquare(dof, (draws, 1)) / dof)
-    heights = np.array([evaluate(point)[0] for point in coordinates.natural(z)])
-    proposal = stats.multivariate_t(np.zeros(dim), np.eye(dim), df=dof).logpdf(z)
-    logs = np.where(np.isfinite(heights), heights, -1e300) - proposal
-    return smoothed(-logs[None])[1]
 
 
 if __name__ == "__main__":
