@@ -321,6 +321,26 @@ def table() -> list[tuple]:
             ["target_accept", "0.95"],
         ),
         ("fit: sampler is a number", settings_of(sampler=3), SpecError, ["sampler is one of", "3"]),
+        ("fit: method is none", settings_of(method=None), SpecError, ["method is one of nuts"]),
+        ("fit: method misspelled", settings_of(method="lapalce"), SpecError, ["mean 'laplace'?"]),
+        (
+            "fit: pathfinder",
+            settings_of(method="pathfinder"),
+            SpecError,
+            ["method='pathfinder' is not offered", "Write method='laplace'"],
+        ),
+        (
+            "fit: a draft has no sampler",
+            settings_of(method="laplace", sampler="pymc"),
+            SpecError,
+            ["belongs to method='nuts'", "Leave one of the two out"],
+        ),
+        (
+            "refute: draft is text",
+            lambda w: bc.refute(w.fit, "tv", draft="laplace"),
+            SpecError,
+            ["draft is True or False"],
+        ),
         ("fit: sampler is a list", settings_of(sampler=["pymc"]), SpecError, ["sampler is one of"]),
         (
             "fit: a sampler misspelled",

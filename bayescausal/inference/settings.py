@@ -50,7 +50,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require_known("sampler", self.sampler, SAMPLERS)
-        if self.method == "pathfinder":
+        if isinstance(self.method, str) and self.method == "pathfinder":
             raise SpecError(
                 "method='pathfinder' is not offered: its normals were further from the posterior "
                 "than those of the curvature at the mode, and slower to get. Write "

@@ -172,17 +172,3 @@ def test_files_and_refits_keep_it(first_look, tmp_path):
     )
     before_methods = {k: v for k, v in first_look.info["settings"].items() if k != "method"}
     assert Settings.from_dict(before_methods).method == "nuts"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"method": "lapalce"}, "Did you mean 'laplace'?"),
-        ({"method": "pathfinder"}, "method='pathfinder' is not offered"),
-        ({"method": None}, "method is one of nuts, laplace"),
-        ({"method": "laplace", "sampler": "pymc"}, "Leave one of the two out"),
-    ],
-)
-def test_other_names_are_refused_with_advice(line, first_look, arguments, words):
-    with pytest.raises(SpecError, match=words.replace("?", r"\?")):
-        bc.fit(first_look.spec, line[0], **arguments)

@@ -28,7 +28,7 @@ from bayescausal.validation.altered_worlds import (
     without_leaning,
     without_tests_of,
 )
-from bayescausal.validation.refutation import _obstacle, seconds_per_refit
+from bayescausal.validation.refutation import _obstacle, _too_rough, seconds_per_refit
 from bayescausal.validation.refutation_verdicts import (
     Results,
     alarm,
@@ -284,6 +284,21 @@ def test_nothing_is_said_when_too_few_refits_count(clear, shifted):
     assert "ValueError: no" in obstacle
     assert "cannot be used: stuck" in _obstacle(shifted.table, shifted.usable, "stuck")
     assert _obstacle(shifted.table, shifted.usable, "") == ""
+
+
+def test_refits_by_drafts_are_labeled_and_checked_against_nuts(clear, shifted):
+    rough = bc.refute(clear, "tv", bc.PlaceboShift(10), refits=9, seed=3, draft=True)
+    assert rough.draft_gap < 0.3  # five Monte-Carlo errors of two medians
+    assert "of tv on sales (DRAFTS): pass" in rough.title
+    assert "Refits are drafts (method='laplace'). In 3 worlds NUTS was asked too" in str(rough)
+    assert (rough.table["problem"] == "").all()
+    off = (rough.table["median"] - shifted.table["median"]) / shifted.table["sd"]
+    assert off.abs().max() < 0.3
+    assert shifted.draft_gap is None
+    assert "(DRAFTS): pass" in bc.plot_refutation(rough).texts[0].get_text()
+    assert _too_rough(None) == _too_rough(0.1) == ""
+    assert "differ by 0.40 of its standard deviations" in _too_rough(0.4)
+    assert "Write draft=False" in _too_rough(np.nan)
 
 
 @pytest.mark.parametrize("method", ["dummy outcome", "block bootstrap"])
