@@ -195,14 +195,11 @@ def refute(
     refits = method.refits if refits is None else checks.count("refute: refits", refits, _FEWEST)
     progress = checks.flag("refute: progress", progress)
     executor = checks.executor("refute: executor", executor)
-    settings = Settings.from_dict(fit.info["settings"])
-    draft = settings.is_draft if draft is None else checks.flag("refute: draft", draft)
-    settings = replace(
-        settings, sampler="blackjax", progress=False, method="laplace" if draft else "nuts"
-    )
+    if draft is not None:
+        draft = checks.flag("refute: draft", draft)
     plan_seed, *seeds = np.random.SeedSequence(checks.seed_or_drawn("seed", seed)).spawn(refits + 2)
     plan = method.plan(fit, estimand, refits, np.random.default_rng(plan_seed))
-    rows = run(jobs_of(fit, plan, estimand, prob, settings, seeds), executor, progress)
+    rows = run(jobs_of(fit, plan, estimand, prob, draft, seeds), executor, progress)
     return _refutation(fit, method, estimand, plan, rows, prob)
 
 
@@ -211,13 +208,16 @@ def jobs_of(
     plan: Plan,
     estimand: Estimand,
     prob: float,
-    settings: Settings,
+    draft: bool | None,
     seeds: Sequence[np.random.SeedSequence],
 ) -> dict[int | str, Job]:
     """Return what is fitted: the worlds by number, and the reference where it is no fit yet.
 
     What drafts are compared with is fitted by NUTS: the reference, and some worlds again.
     """
+    settings = Settings.from_dict(fit.info["settings"])
+    method = settings.method if draft is None else ("laplace" if draft else "nuts")
+    settings = replace(settings, method=method, sampler="blackjax", progress=False)
     worlds: dict[int | str, World] = dict(enumerate(plan.worlds))
     if plan.reference is not None:
         worlds[_REFERENCE] = plan.reference

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 import bayescausal as bc
-from bayescausal.inference.settings import Settings
 from bayescausal.validation import refutation
 from bayescausal.validation.refuters import REFUTERS, Refuter, as_refuter
 from bayescausal.validation.world_refits import effect_draws_in, reduced
@@ -131,14 +130,13 @@ def drafts(fit: bc.Fit, method: Refuter, refits: int = 8) -> str:
     """Fit the same worlds by NUTS and by drafts, and compare."""
     estimand = bc.incremental("tv", outcome="sales")
     plan = method.plan(fit, estimand, refits, np.random.default_rng(1))
-    settings = Settings.from_dict(fit.info["settings"])
     seeds = np.random.SeedSequence(1).spawn(refits + 1)
-    jobs = refutation.jobs_of(fit, plan, estimand, 0.9, settings, seeds)
+    jobs = refutation.jobs_of(fit, plan, estimand, 0.9, False, seeds)
     rows = []
     for k in range(len(plan.worlds)):
         parts = []
         for name in ("nuts", "laplace"):
-            job = jobs[k]._replace(settings=replace(settings, method=name))
+            job = jobs[k]._replace(settings=replace(jobs[k].settings, method=name))
             if k == 0:
                 effect_draws_in(job)  # compiles
             start = time.process_time()
