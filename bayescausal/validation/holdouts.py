@@ -23,6 +23,7 @@ from bayescausal.inference.settings import Settings
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import scope
 from bayescausal.queries.forecasts import forecast
+from bayescausal.queries.summary import DRAFT
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.compiled_refits import spec_without
 from bayescausal.validation.leave_one_out import LeaveOneOut, leave_one_out
@@ -137,7 +138,10 @@ def holdout(
         scores = _scores(draws.to_numpy().reshape(-1, *actual.shape), naive, actual)
         rows[origin.date()] = scores | {"converged": refit.convergence.converged}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
-    return Holdout(_with_total(table), forecasts, outcome)
+    table = _with_total(table)
+    if fit.convergence.is_draft:
+        table.columns.name = DRAFT
+    return Holdout(table, forecasts, outcome)
 
 
 def _origins(data: Dataset, horizon: int, origins: int, step: int) -> Iterator[int]:

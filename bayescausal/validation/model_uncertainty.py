@@ -15,6 +15,7 @@ from bayescausal.errors import SpecError, shown
 from bayescausal.identification.status import Status
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import Fit, total_effect
+from bayescausal.queries.summary import DRAFT
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +154,8 @@ def model_uncertainty(
         )
         for effect in (effects if shares else ())
     }
+    if any(fit.convergence.is_draft for fit in known.values()):
+        table.columns.name = DRAFT
     return ModelUncertainty(
         table.set_index(["effect", "graph"]),
         pd.DataFrame.from_dict(averaged, orient="index"),

@@ -114,6 +114,7 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     seeds = np.random.SeedSequence(seed).generate_state(len(subsets))
     spread: dict[tuple[str, ...], tuple[float, str]] = {tuple(names): _spread(posterior, estimand)}
     problems = [] if fit.convergence.converged else [str(fit.convergence)]
+    remarks = [fit.convergence.remark] if fit.convergence.remark else []
     for subset, key in zip(subsets, seeds, strict=True):
         omitted = [name for name in names if name not in subset]
         refit = refit_without(fit, omitted, int(key))
@@ -138,9 +139,9 @@ def evidence(fit: Fit, estimand: Estimand | str, seed: int | None = None) -> pd.
     table.attrs = {
         key: posterior.attrs[key] for key in ("estimand", "posterior") if key in posterior.attrs
     }
-    table.attrs["problem"] = " ".join(problems)
+    table.attrs["problem"] = " ".join(dict.fromkeys([*remarks, *problems]))
     if problems:
-        warnings.warn(table.attrs["problem"], NotConverged, stacklevel=3)
+        warnings.warn(" ".join(problems), NotConverged, stacklevel=3)
     return table
 
 

@@ -21,6 +21,7 @@ from bayescausal.inference.fitting import fit_with
 from bayescausal.inference.sample import LOG
 from bayescausal.inference.settings import Settings
 from bayescausal.inference.verb import verb
+from bayescausal.queries.summary import DRAFT
 from bayescausal.specs.spec import Spec
 from bayescausal.validation.alternative_specs import alternative_specs
 from bayescausal.validation.leave_one_out import leave_one_out
@@ -169,6 +170,8 @@ def specification_curve(
             seconds = time.perf_counter() - start - elapsed
             LOG.info("%d of %d: %s (%.0f s)", done + 1, len(specs), name, seconds)
     table = _ranked(pd.DataFrame(rows), fit, estimands).set_index(["spec", "effect"])
+    if fit.convergence.is_draft:
+        table.columns.name = DRAFT
     wrong = sorted({str(spec) for spec, _ in table.index[~table["converged"]]})
     if wrong:
         warnings.warn(f"Not converged: {', '.join(wrong)}.", NotConverged, stacklevel=3)

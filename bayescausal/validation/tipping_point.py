@@ -238,8 +238,8 @@ def tipping_point(
         uniform = np.full(len(draws["effect"]), 1 / len(draws["effect"]))
         rows[place] |= {**_reduced(draws, uniform, prob), "source": REFITTED}
     states = [f.convergence for f in fits]
-    problem = " ".join(dict.fromkeys(str(state) for state in states if not state.converged))
-    if problem:
+    problem = " ".join(dict.fromkeys(state.remark for state in states if state.remark))
+    if not all(state.converged for state in states):
         warnings.warn(problem, NotConverged, stacklevel=3)
     return TippingPoint(channel, outcome, _table(rows), prob, problem)
 
