@@ -322,6 +322,25 @@ def test_fit_tries_its_target_before_it_samples(folder, capsys, monkeypatch, tar
     assert "cannot be written" in line or "is a folder" in line
 
 
+def test_a_draft_by_the_yaml_or_an_option_says_so_wherever_it_is_read(folder, capsys):
+    path = write(folder, fit={"seed": 5, **QUICK, "method": "laplace"})
+    assert main(["fit", str(path), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    label = "DRAFT: approximation by the curvature at the mode (method='laplace'), Pareto k"
+    assert label in " ".join(out.split())
+    assert err.startswith(label)
+    model = str(folder / "results" / "model.nc")
+    assert main(["effects", model, "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    table = pd.read_csv(io.StringIO(out))
+    assert table["converged"].all()
+    assert (table["draft"] == "laplace").all()
+    assert err.startswith(label)
+    assert main(["fit", str(write(folder)), "--quiet", "--method", "laplace"]) == 0
+    assert label in " ".join(capsys.readouterr().out.split())
+    assert "Did you mean 'laplace'?" in fails(capsys, "fit", path, "--method", "laplas")
+
+
 def test_draws_that_cannot_be_saved_are_kept_and_found(folder, capsys, monkeypatch):
     """The folder of results goes away while the sampler runs."""
 
