@@ -1,11 +1,12 @@
 """What a draft costs, and how far it is from NUTS: seconds, Pareto k, medians and intervals.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/speed/first_look.py [--fits bundled S S5] [--seeds 3]
+        [--drafts-only]
 
-Of each model and method the first fit, which may compile, and some more in the same process are
-timed. Their effects are compared with one long run of NUTS, 4 x 4,000 draws: ordinary NUTS stands
-beside the draft, as it is what a draft saves. Distances are in widths of the long run's 90 percent
-interval.
+A cold fit is a process of its own with nothing compiled, imports included; the others are further
+fits of the structure in one process. Their effects are compared with one long run of NUTS, 4 x
+4,000 draws: ordinary NUTS stands beside the draft, as it is what a draft saves. Distances are in
+widths of the long run's 90 percent interval.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
+import sys
+import tempfile
 import time
 from datetime import date
 
@@ -46,39 +50,63 @@ def quantiles(fit: bc.Fit) -> pd.DataFrame:
     return table.quantile([0.05, 0.5, 0.95]).set_axis(["low", "median", "high"]).T
 
 
+def cold(name: str, method: str) -> str:
+    """Fit in a new process, with nothing compiled."""
+    command = [sys.executable, __file__, "--fits", name, "--cold", method]
+    with tempfile.TemporaryDirectory() as folder:
+        caches = {"BAYESCAUSAL_CACHE": folder, "PYTENSOR_FLAGS": f"base_compiledir={folder}"}
+        before = os.times()
+        subprocess.run(command, check=True, env={**os.environ, **caches}, capture_output=True)
+        after = os.times()
+    cpu = sum(after[2:4]) - sum(before[2:4])
+    return f"cold process {after.elapsed - before.elapsed:.1f} s, {cpu:.1f} of CPU"
+
+
+def compare(name: str, methods: list[str], seeds: int, reference: pd.DataFrame) -> None:
+    """Print what fits cost in this process, and how far they are from the reference."""
+    spec, data = model(name)
+    width = reference["high"] - reference["low"]
+    for method in methods:
+        print(f"\n{name}, {method}: {cold(name, method)}")
+        timed(spec, data, method=method, seed=0)  # compiles
+        away = []
+        for seed in range(1, seeds + 1):
+            fit, wall, cpu = timed(spec, data, method=method, seed=seed)
+            away.append(quantiles(fit).sub(reference).div(width, axis=0))
+            state, sampling = fit.convergence, fit.info["run"]["sample_seconds"]
+            quality = (
+                f"k {state.pareto_k:.2f}, worth {state.weighted_ess:.0f}"
+                if state.is_draft
+                else f"R-hat {state.max_rhat:.3f}, ESS {state.min_ess_bulk:.0f}"
+            )
+            worst = away[-1].abs().max()
+            print(
+                f"  again {wall:.2f} s, {cpu:.2f} of CPU ({sampling:.2f} s of drawing), {quality}, "
+                f"{'converged' if state.converged else 'NOT CONVERGED'}; off by at most: "
+                f"low {worst['low']:.1%}, median {worst['median']:.1%}, high {worst['high']:.1%}",
+                flush=True,
+            )
+        mean = sum(away) / len(away)
+        print(mean.map("{:+.1%}".format).rename_axis("mean of seeds").to_string(), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--fits", nargs="*", choices=["bundled", *SIZES], default=["bundled", "S", "S5"]
-    )
+    names = ["bundled", *SIZES]
+    parser.add_argument("--fits", nargs="*", choices=names, default=["bundled", "S", "S5"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--drafts-only", action="store_true", help="compared with each other")
+    parser.add_argument("--cold", metavar="METHOD", help="fit once and say nothing")
     chosen = parser.parse_args()
+    if chosen.cold:
+        timed(*model(chosen.fits[0]), method=chosen.cold, seed=0)
+        return
     print(date.today(), os.cpu_count(), "cores", platform.python_version())
     for name in chosen.fits:
-        spec, data = model(name)
-        reference = quantiles(timed(spec, data, seed=99, **LONG)[0])
-        width = reference["high"] - reference["low"]
-        for method in ("laplace", "nuts"):
-            _, wall, cpu = timed(spec, data, method=method, seed=0)
-            print(f"\n{name}, {method}: first {wall:.1f} s, {cpu:.1f} of CPU")
-            for seed in range(1, chosen.seeds + 1):
-                fit, wall, cpu = timed(spec, data, method=method, seed=seed)
-                off = quantiles(fit).sub(reference).div(width, axis=0)
-                state, sampling = fit.convergence, fit.info["run"]["sample_seconds"]
-                quality = (
-                    f"k {state.pareto_k:.2f}, worth {state.weighted_ess:.0f}"
-                    if state.is_draft
-                    else f"R-hat {state.max_rhat:.3f}, ESS {state.min_ess_bulk:.0f}"
-                )
-                worst = off.abs().max()
-                print(
-                    f"  again {wall:.2f} s, {cpu:.2f} of CPU ({sampling:.2f} of drawing), {quality}"
-                    f", {'converged' if state.converged else 'NOT CONVERGED'}; off by at most: "
-                    f"low {worst['low']:.1%}, median {worst['median']:.1%}, "
-                    f"high {worst['high']:.1%}",
-                    flush=True,
-                )
-            print(off.map("{:+.1%}".format).to_string())
+        long = {"method": "laplace"} if chosen.drafts_only else LONG
+        reference = quantiles(timed(*model(name), seed=99, **long)[0])
+        methods = ["laplace"] if chosen.drafts_only else ["laplace", "nuts"]
+        compare(name, methods, chosen.seeds, reference)
 
 
 if __name__ == "__main__":
