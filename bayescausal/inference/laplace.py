@@ -47,6 +47,7 @@ class _Proposal(NamedTuple):
     root: np.ndarray
 
     def draws(self, rng: np.random.Generator) -> np.ndarray:
+        """Return a batch, ``(number, dim)``."""
         normal = rng.standard_normal((BATCH, len(self.center)))
         scales = np.sqrt(rng.chisquare(_DEGREES, BATCH) / _DEGREES)
         return self.center + (normal / scales[:, None]) @ self.root.T
@@ -124,4 +125,5 @@ def _weights(lp: np.ndarray, heights: np.ndarray) -> Weights:
 def _resampled(weights: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
     """Return indices of draws of equal weight, each as often as its weight says, but for one."""
     levels = (rng.random() + np.arange(number)) / number
-    return np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
+    heights = np.cumsum(weights)
+    return np.searchsorted(heights / heights[-1], levels)  # the last is 1, above every level
