@@ -113,37 +113,44 @@ def test_a_funnel_is_flagged():
     assert not weights.trusted
 
 
-def test_it_is_labeled_where_numbers_are(first_look, tmp_path, recwarn):
-    words = "DRAFT: approximation by the curvature at the mode (method='laplace'), Pareto k"
-    assert words in " ".join(repr(first_look).split())
+LABEL = "DRAFT: approximation by the curvature at the mode (method='laplace'), Pareto k"
+
+
+def test_it_is_labeled_where_numbers_are(first_look):
+    assert LABEL in " ".join(repr(first_look).split())
     assert "DRAFT: approximation" in first_look._repr_html_()
     effect = bc.effect(first_look, "tv")
-    assert effect.attrs["posterior"].startswith(words)
+    assert effect.attrs["posterior"].startswith(LABEL)
     table = bc.summarize(effect)
     assert table.columns.name == "DRAFT"
-    assert table.attrs["posterior"].startswith(words)
+    assert table.attrs["posterior"].startswith(LABEL)
     assert bc.effects_table(first_look).columns.name == "DRAFT"
     sheet = " ".join(text.get_text() for text in bc.plot_fit(first_look).texts)
-    assert words in sheet
-    page = bc.report(first_look, tmp_path / "draft.html").read_text()
-    body = page.split("<body>")[1]
-    assert "DRAFT: approximation" in body[: body.index('id="origin"')]
-    assert "draft, not by NUTS" in page
-    assert "Only a draft, to be fitted with NUTS before it is acted on" in page
-    assert not [w for w in recwarn if issubclass(w.category, NotConverged)]
+    assert LABEL in sheet
     (row,) = [r for r in bc.check(first_look, budget=0).rows if r.name == "convergence"]
     assert row.status == "look"
-    assert row.sentence.startswith(words)
+    assert row.sentence.startswith(LABEL)
 
 
-def test_what_needs_chains_says_so(first_look, tmp_path):
+def test_the_first_screen_of_its_report_says_so_and_no_chains_are_shown(
+    first_look, tmp_path, recwarn
+):
+    page = bc.report(first_look, tmp_path / "draft.html").read_text()
+    body = page.split("<body>")[1]
+    first_screen = body[: body.index('id="origin"')]
+    assert "DRAFT: approximation" in first_screen
+    assert "draft, not by NUTS" in first_screen
+    assert "Only a draft, to be fitted with NUTS before it is acted on" in first_screen
+    assert '<th scope="col" class="n">R-hat</th>' not in page
+    assert not [w for w in recwarn if issubclass(w.category, NotConverged)]
+
+
+def test_what_needs_chains_says_so(first_look):
     page = str(diagnose(first_look))
     assert "r_hat" not in page
     assert "R-hat, ESS and plots of chains would say nothing here" in page
     with pytest.raises(SpecError, match="a draft has none"):
         bc.plot_diagnostics(first_look)
-    text = bc.report(first_look, tmp_path / "draft.html").read_text()
-    assert '<th scope="col" class="n">R-hat</th>' not in text
 
 
 def test_one_that_cannot_be_trusted_is_treated_as_not_converged(first_look, tmp_path):
