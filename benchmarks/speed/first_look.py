@@ -1,7 +1,7 @@
 """What a draft costs, and how far it is from NUTS: seconds, Pareto k, medians and intervals.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/speed/first_look.py [--fits bundled S S5] [--seeds 3]
-        [--drafts-only]
+        [--drafts-only] [--pathfinder]
 
 A cold fit is a process of its own with nothing compiled, imports included; the others are further
 fits of the structure in one process. Their effects are compared with one long run of NUTS, 4 x
@@ -20,12 +20,19 @@ import tempfile
 import time
 from datetime import date
 
+import blackjax
+import jax
+import numpy as np
 import pandas as pd
 from speed import SIZES, world
 
 import bayescausal as bc
+from bayescausal.inference.compile import compile_jax
 from bayescausal.inference.evidence import totals
 from bayescausal.inference.fit import total_effects
+from bayescausal.inference.importance import Weights
+from bayescausal.inference.nuts import Coordinates
+from bayescausal.model.build import build
 
 LONG = {"draws": 4000, "tune": 1000, "rounds": 2}
 
@@ -90,12 +97,42 @@ def compare(name: str, methods: list[str], seeds: int, reference: pd.DataFrame) 
         print(mean.map("{:+.1%}".format).rename_axis("mean of seeds").to_string(), flush=True)
 
 
+def pathfinder(name: str, seeds: int) -> None:
+    """Print Pareto k of blackjax's Pathfinder, from the start of the search and about the mode."""
+    density = compile_jax(build(*model(name)))
+    numbers, start = density.numbers(), density.start
+    flat = Coordinates(np.zeros(len(start)), np.eye(len(start)))
+    for label, (center, scale) in (("as it is", flat), ("whitened", density.coordinates())):
+
+        def approximate(key, z, center=center, scale=scale):
+            def logp(z):
+                return density.form.logp.function(center + scale @ z, *numbers)[0]
+
+            state, _ = blackjax.vi.pathfinder.approximate(key, logp, z, 200, maxiter=60)
+            return blackjax.vi.pathfinder.sample(key, state, 2000)
+
+        begin = time.process_time()
+        draw = jax.jit(approximate).lower(jax.random.key(0), start).compile()
+        print(f"{name}, pathfinder {label}: {time.process_time() - begin:.1f} s of CPU to compile")
+        for seed in range(seeds):
+            away = 1.5 * np.random.default_rng(seed).standard_normal(len(start))
+            begin = time.process_time()
+            z, height = map(
+                np.asarray, draw(jax.random.key(seed), start if center is flat[0] else away)
+            )
+            values = density.values(Coordinates(center, scale).natural(z))
+            weights = Weights.of(np.maximum(values - height, (values - height).max() - 700))
+            seconds = time.process_time() - begin
+            print(f"  {seconds:.2f} of CPU, k {weights.k:.2f}, worth {weights.ess:.0f} of 2,000")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ["bundled", *SIZES]
     parser.add_argument("--fits", nargs="*", choices=names, default=["bundled", "S", "S5"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--drafts-only", action="store_true", help="compared with each other")
+    parser.add_argument("--pathfinder", action="store_true", help="Pareto k of it, and no more")
     parser.add_argument("--cold", metavar="METHOD", help="fit once and say nothing")
     chosen = parser.parse_args()
     if chosen.cold:
@@ -103,6 +140,9 @@ def main() -> None:
         return
     print(date.today(), os.cpu_count(), "cores", platform.python_version())
     for name in chosen.fits:
+        if chosen.pathfinder:
+            pathfinder(name, chosen.seeds)
+            continue
         long = {"method": "laplace"} if chosen.drafts_only else LONG
         reference = quantiles(timed(*model(name), seed=99, **long)[0])
         methods = ["laplace"] if chosen.drafts_only else ["laplace", "nuts"]
