@@ -107,7 +107,7 @@ def fit_many(
     progress : bool
         Log each job that ends.
     **settings
-        Of `fit`: ``draws=``, ``tune=``, ``sampler=``, ...
+        Of `fit`: ``method=``, ``draws=``, ``tune=``, ``sampler=``, ...
 
     Returns
     -------
