@@ -60,11 +60,11 @@ class Spec:
     experiments : sequence of Experiment
         Lift tests, as likelihood terms.
     noise : NormalNoise, StudentTNoise, AR1Noise, or mapping of node to one, optional
-        The errors. By default those of outcomes and mediators remember the period before
-        (`AR1Noise`), since what is in no equation lasts for weeks; see `remembers` for the
-        exceptions.
+        The errors. By default they remember the period before (`AR1Noise`), since what is in no
+        equation lasts for weeks; see `remembers` for the exceptions.
     links : mapping of node to {"identity", "log"}
-        ``log`` for a positive node whose causes multiply.
+        ``log`` for a positive node whose causes multiply. By default identity; of a budget that has
+        an equation, the one on which its data are closer to normal.
     treatments : sequence of str
         Nodes that can be acted on, besides those that have a response of their own.
     policy : mapping of node to {"held", "reacts"}
@@ -316,18 +316,20 @@ class Spec:
     def remembers(self, node: str) -> bool:
         """Whether the errors of a node have memory unless ``noise`` says otherwise.
 
-        Independent are those of budgets; of a node whose memory is an edge of the graph (``sales ->
-        sales @ 1``), which would compete with it; and all errors under augmentation, which takes
-        periods out of their order. Others have memory. Data of periods longer than a week have
-        independent errors too: see `bayescausal.specs.defaults`.
+        Independent are those of a node whose memory is an edge of the graph (``sales -> sales @
+        1``), which would compete with it; and all errors under augmentation, which takes periods
+        out of their order. Others have memory. Data of periods longer than a week have independent
+        errors too: see `bayescausal.specs.defaults`.
         """
         has_memory = any(e.source == e.target == node for e in self.structure.edges)
-        acts = node in (*self.graph.outcomes, *self.mediators)
-        is_budget = node in self.treatments and not acts
-        return not is_budget and not has_memory and self.augmentation is None
+        return not has_memory and self.augmentation is None
+
+    def is_plan(self, node: str) -> bool:
+        """Whether a node is a treatment that keeps its path in every world that does not set it."""
+        return node in self.treatments and node not in (*self.graph.outcomes, *self.mediators)
 
     def link(self, node: str) -> str:
-        """Return the link of a node's equation."""
+        """Return the link of a node's equation; see also `bayescausal.specs.defaults`."""
         return self.links.get(node, "identity")
 
     def outcome_of(self, estimand: Estimand) -> str:

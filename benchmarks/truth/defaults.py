@@ -1,7 +1,7 @@
 """What the defaults are worth: bias, error, coverage and width by family of worlds.
 
     python benchmarks/truth/defaults.py [--worlds 12] [--families plain null ...] [--memory 0.5]
-        [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--tv-link log] [--single]
+        [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--tv-link identity] [--single]
         [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
@@ -52,7 +52,7 @@ class Arm(NamedTuple):
     memory: float = 0.0
     adstock: str = "WeibullPDFAdstock"
     noise: str | None = None
-    tv_link: str = "identity"
+    tv_link: str | None = None
 
 
 def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noqa: B008
@@ -79,7 +79,7 @@ def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noq
         baseline=baseline,
         experiments=tests,
         noise=getattr(bc, arm.noise)() if arm.noise else None,
-        links={} if arm.tv_link == "identity" else {"tv": arm.tv_link},
+        links={"tv": arm.tv_link} if arm.tv_link else {},
     )
     unit = "market" if "market" in world.frame else None
     data = bc.Dataset.from_frame(world.frame, time="week", unit=unit, spend=list(world.channels))
@@ -127,10 +127,15 @@ def judge_together(task: tuple[str, Sequence[int], Arm]) -> list[dict]:
     start = time.perf_counter()
     worlds = [make_world(family, seed, arm.memory) for seed in seeds]
     pairs = [claims(world, arm) for world in worlds]
-    posteriors = sample([bc.build(*pair) for pair in pairs], seeds[0])
+    scms = [compile_scm(*pair) for pair in pairs]
+    posteriors: dict[int, dict] = {}
+    for links in {tuple(scm.spec.links.items()) for scm in scms}:  # a link is structure
+        alike = [k for k, scm in enumerate(scms) if tuple(scm.spec.links.items()) == links]
+        drawn = sample([bc.build(*pairs[k]) for k in alike], seeds[0])
+        posteriors |= zip(alike, drawn, strict=True)
     judged = []
-    for world, (spec, data), values in zip(worlds, pairs, posteriors, strict=True):
-        scm = compile_scm(spec, data)
+    for k, (world, (spec, data), scm) in enumerate(zip(worlds, pairs, scms, strict=True)):
+        values = posteriors[k]
         posterior = grouped(scm, {p.name: values[p.name] for p in scm.parameters})
         fit = bc.Fit(spec, data, xr.DataTree.from_dict({"posterior": posterior}))
         effects = {c: total_effect(fit, bc.incremental(c)) for c in world.channels}
@@ -181,7 +186,7 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=0.0)
     parser.add_argument("--adstock", default="WeibullPDFAdstock")
     parser.add_argument("--noise", help="the default of the package if not stated")
-    parser.add_argument("--tv-link", choices=["identity", "log"], default="identity")
+    parser.add_argument("--tv-link", choices=["identity", "log"], help="as --noise")
     parser.add_argument("--against", choices=["pymc-marketing"])
     parser.add_argument("--python", help="interpreter of the rival's environment")
     parser.add_argument("--single", action="store_true", help="fit one by one, by bayescausal.fit")

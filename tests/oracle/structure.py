@@ -98,11 +98,7 @@ class Structure:
         return () if response is None else response.transforms
 
     def remembers(self, node, time):
-        """Whether errors have memory by default: of all nodes but budgets that nothing moves."""
-        moving = [e for e in self.edges if e.target not in self.held]
-        acting = {*self.spec.treatments} & {*self.names}
-        reacts = {*self.spec.graph.outcomes, *self.below(acting, moving)}
+        """Whether errors have memory by default: of all nodes but those with an edge of memory."""
         own = any(e.source == node == e.target for e in self.edges)
         step = min(b - a for a, b in pairwise(time))
-        remembers = node in reacts or node not in acting
-        return remembers and not own and not self.spec.augmentation and step.days <= 7
+        return not own and not self.spec.augmentation and step.days <= 7

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import lognorm, norm
 
 from bayescausal.data.dataset import Dataset
 from bayescausal.data.periods import period_mask
@@ -15,7 +16,7 @@ from bayescausal.graphs.graph import Graph
 from bayescausal.model.scm import compile_scm
 from bayescausal.specs.adstock import GeometricAdstock
 from bayescausal.specs.compatibility import check
-from bayescausal.specs.defaults import decided
+from bayescausal.specs.defaults import budget_link, decided
 from bayescausal.specs.noise import NormalNoise
 from bayescausal.specs.response import Response
 from bayescausal.specs.saturation import HillSaturation
@@ -232,3 +233,42 @@ def test_carry_over_lasts_eight_weeks_by_default_whatever_a_period_is(freq, rows
         graph, {"tv": Response(GeometricAdstock(l_max=5), HillSaturation())}, noise=NormalNoise()
     )
     assert decided(own, data) is own
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "link"),
+    [
+        ("tv -> sales\ntv <-> sales", {}, "log"),
+        ("tv -> sales\ntv <-> sales", {"links": {"tv": "identity"}}, "identity"),
+        ("flat -> sales\nflat <-> sales", {}, "identity"),
+        ("dark -> sales\ndark <-> sales", {}, "identity"),
+        ("price -> tv -> sales\nprice <-> sales", {"policy": {"tv": "reacts"}}, "identity"),
+    ],
+)
+def test_the_link_of_a_budget_is_the_one_on_which_it_is_closer_to_normal(text, settings, link):
+    """The larger density of normal x or log x, by hand; budgets that react keep the identity."""
+    rng = np.random.default_rng(3)
+    shape = rng.normal(size=120)
+    tv = 100 * np.exp(0.4 * shape)
+    columns = {"tv": tv, "flat": 100 + 20 * shape, "dark": np.where(shape > 1.5, 0, tv)}
+    week = pd.date_range("2022-01-03", periods=120, freq="7D")
+    frame = pd.DataFrame({"week": week, "price": shape**2, "sales": 5 * tv} | columns)
+    budget = text.split(" -> sales")[0].split()[-1]
+    treatments = ("price", "tv") if "policy" in settings else (budget,)
+    spec = Spec(Graph.parse(text, outcome="sales"), treatments=treatments, **settings)
+    data = Dataset.from_frame(frame, time="week")
+    assert decided(spec, data).link(budget) == link
+    assert decided(decided(spec, data), data) == decided(spec, data)
+    x = columns[budget]
+    if "links" not in settings and budget != "dark" and "policy" not in settings:
+        of_x = norm(x.mean(), x.std()).logpdf(x).sum()
+        of_logs = lognorm(np.log(x).std(), scale=np.exp(np.log(x).mean())).logpdf(x).sum()
+        assert link == ("log" if of_logs > of_x else "identity")
+
+
+def test_a_budget_of_a_panel_is_judged_within_its_units():
+    """Markets of different size are alike within themselves: normal, not log-normal."""
+    rng = np.random.default_rng(4)
+    shape = 1 + 0.15 * rng.normal(size=(2, 400))
+    assert budget_link(shape * [[1.0], [100.0]]) == "identity"
+    assert budget_link(np.exp(shape * 4) * [[1.0], [100.0]]) == "log"
