@@ -271,6 +271,11 @@ class Dataset:
         return ("unit", "time") if self.is_panel else ("time",)
 
     @property
+    def cells(self) -> int:
+        """The number of values of a column: periods times units."""
+        return len(self.time) * max(1, len(self.units))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, sorted."""
         return tuple(sorted(map(str, self.table.data_vars)))

@@ -223,7 +223,7 @@ def _limits(roster: Roster, request: Request) -> list[Limit]:
 def _worth(fit: Fit, roster: Roster, draws: int, arrays: int = 1) -> PlanGains:
     """Return the gains of plans in some draws, as many as fit into memory so many times."""
     chains, length = fit.shape
-    cells = max(1, len(fit.data.units)) * len(fit.data.time)
+    cells = fit.data.cells
     edges = edges_below(fit.spec, roster.moves)
     room = max(1, int(_BYTES / (arrays * 8 * cells * (4 * len(edges) + 6))))
     count = min(checks.count("optimize: draws", draws, 1), chains * length, room)

@@ -20,7 +20,7 @@ from bayescausal.identification.ladder import weaker
 from bayescausal.inference.evidence import advice
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.verb import verb
-from bayescausal.model.contrast import Scope, contrast, scope, spend_change, unit_cost
+from bayescausal.model.contrast import contrast, scope, spend_change, unit_cost
 from bayescausal.model.scm import SCM, Equations
 from bayescausal.queries.questions import worth_in_words
 from bayescausal.queries.worlds import label
@@ -224,21 +224,10 @@ def _outlay(scm: SCM, plans: Sequence[Estimand], channels: Sequence[Node]) -> di
     }
 
 
-def gain_of(
-    equations: Equations,
-    plan: Estimand,
-    weights: Mapping[Node, Array],
-    windows: Mapping[Node, Scope] | None = None,
-) -> Array:
-    """Return the change of each node that counts, times its weight, summed over what is counted.
-
-    ``windows`` is the `scope` by node, for who asks many plans that share it.
-    """
-    axes, windows = tuple(range(-equations.scm.depth, 0)), windows or {}
-    paths = [
-        contrast(equations, plan.on(node), windows.get(node)) * weight
-        for node, weight in weights.items()
-    ]
+def gain_of(equations: Equations, plan: Estimand, weights: Mapping[Node, Array]) -> Array:
+    """Return the change of each node that counts, times its weight, summed over what is counted."""
+    axes = tuple(range(-equations.scm.depth, 0))
+    paths = [contrast(equations, plan.on(node)) * weight for node, weight in weights.items()]
     return sum(path.sum(axis=axes) for path in paths)
 
 

@@ -20,7 +20,6 @@ from bayescausal.experiments.estimand import Estimand, Times
 from bayescausal.graphs.edge import Edge
 from bayescausal.inference.fit import Fit, edges_below
 from bayescausal.inference.gradient import Pullback, differentiated
-from bayescausal.model.contrast import Scope, scope
 from bayescausal.model.scm import Equations
 
 STEP = 1e-5
@@ -117,12 +116,6 @@ class PlanGains:
         """Return the gains in some of these draws."""
         return replace(self, equations=_remembering(self.equations.thinned(indices)))
 
-    @cached_property
-    def windows(self) -> dict[Node, Scope]:
-        """Where the plans count; it is the same whatever the factors."""
-        plan = self.plan(np.ones(len(self.channels)))
-        return {node: scope(self.equations.scm, plan.on(node)) for node in self.weights}
-
     def plan(self, factors: np.ndarray, name: str | None = None) -> Estimand:
         """Return the plan as an estimand."""
         active = {c: Times(float(f)) for c, f in zip(self.channels, factors, strict=True)}
@@ -130,7 +123,7 @@ class PlanGains:
 
     def __call__(self, factors: np.ndarray) -> np.ndarray:
         """Return draws of the gain over the present plan, shape ``(draw,)``."""
-        gain = gain_of(self.equations, self.plan(factors), self.weights, self.windows)
+        gain = gain_of(self.equations, self.plan(factors), self.weights)
         return np.broadcast_to(gain, (self.equations.draws,))
 
     def slope(self, factors: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -167,16 +160,13 @@ class ScheduleGains:
     @classmethod
     def of(cls, gains: PlanGains, schedule: Schedule) -> ScheduleGains:
         """Return the gains of schedules in the draws and with the weights of others."""
-        channels, windows = schedule.channels, gains.windows
 
         def gain(equations: Equations, amounts: Array) -> Array:
             paths = schedule.paths(amounts, equations.xp)
-            active = {c: _constant(paths[c]) for c in channels}
-            plan = Estimand(active, **gains.place)
-            return gain_of(equations, plan, gains.weights, windows)
+            plan = Estimand({c: _constant(path) for c, path in paths.items()}, **gains.place)
+            return gain_of(equations, plan, gains.weights)
 
-        scm = gains.equations.scm
-        bind = differentiated(gain, scm)
+        bind = differentiated(gain, gains.equations.scm)
         return cls(gains.equations, schedule, gains.place, gains.weights, bind)
 
     def thinned(self, indices: np.ndarray) -> ScheduleGains:

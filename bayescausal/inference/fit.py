@@ -32,13 +32,14 @@ from bayescausal.inference.evidence import (
 )
 from bayescausal.model.contrast import measure
 from bayescausal.model.lifts import on_model_scale
-from bayescausal.model.scm import SCM, Equations, bind, compile_scm
+from bayescausal.model.scm import SCM, Equations, Mechanism, bind, compile_scm
 from bayescausal.model.support import extrapolated_share
 from bayescausal.specs.defaults import decided
 from bayescausal.specs.row_methods import as_method
 from bayescausal.specs.spec import Spec
 
 _CHUNK_BYTES = 300e6
+_KEPT_BYTES = 50e6
 PLAIN = "plain"
 """Group of a fit with augmentation that holds the tree of the fit without."""
 
@@ -146,8 +147,22 @@ class Fit:
 
     def theta(self, group: str = "posterior") -> Theta:
         """Draws of every parameter, chains joined: shape ``(chain * draw, ...)``."""
-        draws = self.tree[group].to_dataset()
-        return {p.name: groups.joined(draws[p.name]) for p in self.scm.parameters}
+        if group not in self._joined:
+            draws = self.tree[group].to_dataset()
+            self._joined[group] = {
+                p.name: groups.joined(draws[p.name]) for p in self.scm.parameters
+            }
+        return {**self._joined[group]}
+
+    @cached_property
+    def _joined(self) -> dict[str, Theta]:
+        """Views of the draws that were asked for before, by group."""
+        return {}
+
+    @cached_property
+    def _edges(self) -> dict[str, dict[Edge, Mechanism]]:
+        """Edges at all draws that were bound before, by group, of a fit in which they are small."""
+        return {}
 
     @property
     def observed(self) -> Fit:
@@ -169,15 +184,23 @@ class Fit:
         only, group
             As in `evaluate`.
         """
-        theta = {name: values[rows] for name, values in self.theta(group).items()}
-        return bind(self.scm, theta, only=only)
+        theta, mechanisms = self.theta(group), self.spec.mechanisms
+        places = range(len(next(iter(theta.values()))))
+        size = 8 * len(places) * self.data.cells * len(mechanisms)
+        if not isinstance(rows, slice) or places[rows] != places or size > _KEPT_BYTES:
+            return bind(self.scm, {name: draws[rows] for name, draws in theta.items()}, only=only)
+        known = self._edges.setdefault(group, {})
+        wanted = [edge for edge in mechanisms if only is None or edge in only]
+        missing = [edge for edge in wanted if edge not in known]
+        known |= bind(self.scm, theta, only=missing).edges
+        return Equations(self.scm, theta, self.scm.factual, {edge: known[edge] for edge in wanted})
 
     def thinned(self, indices: np.ndarray) -> Fit:
         """Return a fit of some draws of each chain."""
         posterior = self.tree["posterior"].to_dataset().isel(draw=indices)
         tree = xr.DataTree.from_dict({"posterior": posterior})
         tree.attrs = self.tree.attrs
-        return Fit(self.spec, self.data, tree)
+        return Fit.of(self.scm, tree)
 
     def evaluate(
         self,
@@ -203,9 +226,8 @@ class Fit:
         """
         sizes = self.tree[group].sizes
         size = sizes["chain"] * sizes["draw"]
-        cells = max(1, len(self.data.units)) * len(self.data.time)
         count = len(self.spec.mechanisms) if only is None else len(only)
-        step = max(1, int(_CHUNK_BYTES / (8 * cells * (count + 6))))
+        step = max(1, int(_CHUNK_BYTES / (8 * self.data.cells * (count + 6))))
         parts = [
             function(self.equations(slice(start, start + step), only, group))
             for start in range(0, size, step)

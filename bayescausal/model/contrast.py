@@ -46,14 +46,23 @@ def scope(scm: SCM, estimand: Estimand) -> Scope:
     end; one that is stated must be in the data. Off the panel the masks are over the test's own
     world.
     """
-    data = scm.data
     if estimand.off_panel:
         calendar = timeline(estimand, reach(scm, estimand))
         place = np.arange(calendar.periods)
-        units = _units(data, estimand)
+        units = _units(scm.data, estimand)
         last = calendar.lead + calendar.length
         acts, counts = (place >= calendar.lead) & (place < last), place >= calendar.lead
         return Scope(units & acts, units & counts, int((units & acts).sum()), False)
+    sides = frozenset(estimand.active), frozenset(estimand.control)
+    key = (*sides, estimand.outcome, estimand.window, estimand.units, estimand.tail)
+    if key not in scm.known_scopes:
+        scm.known_scopes[key] = _scope(scm, estimand)
+    return scm.known_scopes[key]
+
+
+def _scope(scm: SCM, estimand: Estimand) -> Scope:
+    """Work out where an estimand in the data acts and is counted."""
+    data = scm.data
     trained = np.arange(len(data.time)) >= data.history
     window = trained & _window_mask(data, estimand)
     if not window.any():
@@ -188,31 +197,29 @@ def _applied(
     return level
 
 
-def contrast(equations: Equations, estimand: Estimand, window: Scope | None = None) -> Array:
+def contrast(equations: Equations, estimand: Estimand) -> Array:
     """``Y_active - Y_control`` in every unit and period that the estimand counts, zero elsewhere.
 
     Each unit keeps its errors in both worlds. Summed over the data dims this is the effect on
-    the ``total`` scale. ``window`` is the estimand's `scope`, for who asks many that share it.
+    the ``total`` scale.
 
     Returns
     -------
     array
         Draw dims, then ``(time,)`` or ``(unit, time)``; in units of the outcome.
     """
-    active, control, counts = outcomes(equations, estimand, window)
+    active, control, counts = outcomes(equations, estimand)
     return equations.xp.where(counts, active - control, 0.0)
 
 
-def outcomes(
-    equations: Equations, estimand: Estimand, window: Scope | None = None
-) -> tuple[Array, Array, np.ndarray]:
+def outcomes(equations: Equations, estimand: Estimand) -> tuple[Array, Array, np.ndarray]:
     """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
 
     Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
     the data, and `evolve` evaluates it.
     """
     scm, x, xp = equations.scm, equations.x, equations.xp
-    window = window or scope(scm, estimand)
+    window = scope(scm, estimand)
     if estimand.off_panel:
         calendar = timeline(estimand, reach(scm, estimand))
         equations = setting(equations, estimand, calendar)

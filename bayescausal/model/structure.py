@@ -88,7 +88,7 @@ class SCM:
         """Number of data dims: 1 national, 2 panel."""
         return 2 if self.data.is_panel else 1
 
-    @property
+    @cached_property
     def factual(self) -> dict[Node, np.ndarray]:
         """The observed path of every node, in original units."""
         return {v: self.data.array(v) for v in (*self.spec.inputs, *self.spec.modelled)}
@@ -122,6 +122,11 @@ class SCM:
     @cached_property
     def _known_groups(self) -> dict[tuple[frozenset[Node | Edge], bool], tuple[Group, ...]]:
         """Groups of interventions that were asked before: a search asks one thousands of times."""
+        return {}
+
+    @cached_property
+    def known_scopes(self) -> dict[tuple, Any]:
+        """Where estimands act and are counted that were asked before, by `contrast.scope`."""
         return {}
 
     def _grouped(self, do: Collection[Node | Edge], everything: bool) -> tuple[Group, ...]:

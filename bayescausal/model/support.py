@@ -104,6 +104,6 @@ def extrapolated_share(equations: Equations, estimand: Estimand, end: int | None
     without = world({edge: np.zeros(1) for edge in edges})
     axes = tuple(range(-scm.depth, 0))
     below = np.where(window.counts, lowest - without, 0.0).sum(axis=axes)
-    whole = contrast(equations, estimand, window).sum(axis=axes)
+    whole = contrast(equations, estimand).sum(axis=axes)
     below, whole = (np.broadcast_to(part, (equations.draws,)) for part in (below, whole))
     return below / np.where(whole == 0, np.nan, whole)

@@ -11,19 +11,17 @@ from matplotlib.figure import Figure
 
 from bayescausal.errors import SpecError
 from bayescausal.inference.evidence import totals
-from bayescausal.inference.fit import Fit
+from bayescausal.inference.fit import Fit, total_effect
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.plot_style import BLUE, DASHED, GRID, INK, open_sheet, styled
-from bayescausal.queries.effects import effect
 from bayescausal.thresholds import MAX_RHAT, MAX_RHAT_NUISANCE, MIN_ESS
-from bayescausal.validation.diagnostics import diagnose
+from bayescausal.validation.diagnostics import Diagnostics, diagnose
 
 _MAX_EFFECTS = 6
 _MAX_PARAMETERS = 14
 
 
 @verb
-@styled()
 def plot_diagnostics(fit: Fit) -> Figure:
     """Plot whether the sampler can be trusted: R-hat, effective sample sizes, ranks by chain.
 
@@ -51,7 +49,12 @@ def plot_diagnostics(fit: Fit) -> Figure:
             "fit.convergence says by Pareto k whether it can be read; fit with method='nuts' for "
             "chains."
         )
-    diagnostics = diagnose(fit)
+    return diagnostics_sheet(fit, diagnose(fit))
+
+
+@styled()
+def diagnostics_sheet(fit: Fit, diagnostics: Diagnostics) -> Figure:
+    """Draw what `diagnose` found of the sampler of a fit."""
     effects = diagnostics.effects.drop(columns="contraction").sort_values("r_hat", ascending=False)
     ranked = list(effects.index[:_MAX_EFFECTS])
     effects.index = [f"effect of {name}" for name in effects.index]
@@ -101,8 +104,7 @@ def _limits(rhat_axes: Axes, ess_axes: Axes, table: pd.DataFrame, effects: int) 
 
 
 def _ranks(ax: Axes, fit: Fit, name: str) -> None:
-    draws = effect(fit, totals(fit.spec, fit.data)[name]).transpose("chain", "draw")
-    values = draws.to_numpy()
+    values = total_effect(fit, totals(fit.spec, fit.data)[name])
     ranks = values.ravel().argsort().argsort().reshape(values.shape)
     bins = min(20, max(2, values.shape[1] // 10))
     edges = np.linspace(0, values.size, bins + 1)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bayescausal._types import Draws, Node
+from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.presentation.evidence_text import judge, obstacle, proportional, remedy
@@ -20,15 +21,51 @@ from bayescausal.presentation.formatting import (
 )
 from bayescausal.presentation.plot_style import table_of
 from bayescausal.presentation.plots import channels_of
-from bayescausal.queries.effects import mroas
-from bayescausal.queries.summary import PRIOR
+from bayescausal.queries.effects import decompose, mroas, roas
+from bayescausal.queries.questions import paid
+from bayescausal.queries.summary import PRIOR, PRIOR_COORDS
 
 type Questions = dict[tuple[Node, str], Draws]
+type Cells = dict[Node, dict[str, dict[str, Any]]]
 
 
-def cells(fit: Fit, questions: Questions, channel: Node, prob: float) -> dict[str, dict[str, Any]]:
-    """Return the median, interval and P(above one) of every quantity of a channel, as text."""
-    return {q: cell(fit, draws, q, prob) for (c, q), draws in questions.items() if c == channel}
+def returns_of(fit: Fit, outcome: Node) -> dict[str, Draws]:
+    """Return the returns of all channels that are paid; none where there is no spend."""
+    names = paid(fit, outcome)
+    if not names:
+        return {}
+    return {
+        "roas": roas(fit, names, outcome=outcome),
+        "induced roas": roas(fit, names, outcome=outcome, spend="induced"),
+        "mroas": mroas(fit, names, outcome=outcome),
+    }
+
+
+def questions_of(fit: Fit, outcome: Node, returns: dict[str, Draws]) -> Questions:
+    """Return the draws of every number on an outcome, by channel and quantity."""
+    questions: Questions = {}
+    observed = float(fit.tree["observed_data"][outcome].sum())
+    for channel in channels_of(fit, outcome):
+        parts = decompose(fit, incremental(channel, outcome=outcome))
+        for path in ("total", "direct", "indirect"):
+            questions[channel, path] = parts.sel(path=path).drop_vars("path")
+        if observed > 0:
+            total = questions[channel, "total"]
+            scaled = {k: total.coords[k] / observed for k in PRIOR_COORDS if k in total.coords}
+            part = (total / observed).assign_coords(scaled).assign_attrs(total.attrs)
+            questions[channel, "share"] = part
+        if channel in fit.data.spend:
+            for name, draws in returns.items():
+                questions[channel, name] = draws.sel(channel=channel).drop_vars("channel")
+    return questions
+
+
+def cells(fit: Fit, questions: Questions, prob: float) -> Cells:
+    """Return the text of every number on an outcome, by channel and quantity."""
+    texts: Cells = {}
+    for (channel, quantity), draws in questions.items():
+        texts.setdefault(channel, {})[quantity] = cell(fit, draws, quantity, prob)
+    return texts
 
 
 def cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
@@ -54,12 +91,11 @@ def cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
     }
 
 
-def headlines(fit: Fit, questions: Questions, outcome: Node, prob: float) -> list[dict[str, Any]]:
+def headlines(fit: Fit, texts: Cells, outcome: Node, prob: float) -> list[dict[str, Any]]:
     """Return the text of each channel's card, paid channels first, the largest return on top."""
     rows, spec = [], fit.spec
     priced = fit.data.value != 1 and len(spec.graph.outcomes) == 1
-    for channel in channels_of(fit, outcome):
-        quantities = cells(fit, questions, channel, prob)
+    for channel, quantities in texts.items():
         page, grade = judge(fit.evidence, channel, outcome)
         paid = "roas" in quantities
         lead = quantities["roas" if paid else "total"]

@@ -175,7 +175,6 @@ def plot_contributions(
 
 
 @verb
-@styled()
 def plot_roas(
     fit: Fit, prob: float = 0.9, outcome: Node | None = None, *, ax: Axes | None = None
 ) -> Figure:
@@ -204,7 +203,16 @@ def plot_roas(
         No channel has spend.
     """
     outcome = outcome or fit.spec.graph.outcome
-    average, marginal = (table_of(query(fit, outcome=outcome), prob) for query in (roas, mroas))
+    return returns_sheet(fit, roas(fit, outcome=outcome), mroas(fit, outcome=outcome), prob, ax)
+
+
+@styled()
+def returns_sheet(
+    fit: Fit, average: Draws, marginal: Draws, prob: float, ax: Axes | None = None
+) -> Figure:
+    """Draw what `roas` and `mroas` returned of the same channels."""
+    outcome = average.attrs["outcome"]
+    average, marginal = table_of(average, prob), table_of(marginal, prob)
     kinds = (
         ("ROAS, the average return of what was spent", average, BLUE, "o", -0.17),
         ("mROAS, the return of the next unit spent", marginal, AMBER, "s", 0.17),

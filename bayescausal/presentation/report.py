@@ -16,16 +16,15 @@ from matplotlib.figure import Figure
 
 from bayescausal import checks
 from bayescausal._files import as_path, write_file
-from bayescausal._types import Node
+from bayescausal._types import Draws, Node
 from bayescausal.errors import NotConverged
-from bayescausal.experiments.estimand import incremental
 from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
 from bayescausal.presentation.checks_section import checks_section
 from bayescausal.presentation.decision_section import decision_sections
-from bayescausal.presentation.diagnostics_plots import plot_diagnostics
+from bayescausal.presentation.diagnostics_plots import diagnostics_sheet
 from bayescausal.presentation.evidence_text import (
     described,
     double_credit,
@@ -38,7 +37,14 @@ from bayescausal.presentation.evidence_text import (
 from bayescausal.presentation.experiment_plots import plot_evidence, plot_reconciliation
 from bayescausal.presentation.formatting import listed, number, share, worth
 from bayescausal.presentation.geo_plots import plot_geo_test
-from bayescausal.presentation.headline_cards import Questions, cells, headlines
+from bayescausal.presentation.headline_cards import (
+    Cells,
+    Questions,
+    cells,
+    headlines,
+    questions_of,
+    returns_of,
+)
 from bayescausal.presentation.market_plots import plot_roas_by_unit
 from bayescausal.presentation.plot_style import arrow, encode, period, table_of
 from bayescausal.presentation.plots import (
@@ -49,10 +55,10 @@ from bayescausal.presentation.plots import (
     plot_contributions,
     plot_curves,
     plot_fit,
-    plot_roas,
+    returns_sheet,
 )
-from bayescausal.queries.effects import decompose, effect, mroas, roas
-from bayescausal.queries.summary import PRIOR_COORDS, common_head, summarize
+from bayescausal.queries.effects import effect
+from bayescausal.queries.summary import common_head, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
 from bayescausal.validation.checkup import Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
@@ -155,7 +161,8 @@ def effects_table(fit: Fit, prob: float = 0.9, outcome: Node | None = None) -> p
         the posterior is approximated.
     """
     outcome = fit.spec.graph.outcomes[0] if outcome is None else outcome
-    questions = _questions(fit, checks.name("outcome", outcome, fit.spec.modelled))
+    checks.name("outcome", outcome, fit.spec.modelled)
+    questions = questions_of(fit, outcome, returns_of(fit, outcome))
     tables = {key: summarize(draws, prob) for key, draws in questions.items()}
     table = pd.concat(tables.values())
     if "note" in table:
@@ -171,28 +178,6 @@ def _varies(table: pd.DataFrame) -> bool:
     return bool(table["low"].iloc[0] != table["high"].iloc[0])
 
 
-def _questions(fit: Fit, outcome: Node) -> Questions:
-    questions: Questions = {}
-    observed = float(fit.tree["observed_data"][outcome].sum())
-    for channel in channels_of(fit, outcome):
-        parts = decompose(fit, incremental(channel, outcome=outcome))
-        for path in ("total", "direct", "indirect"):
-            questions[channel, path] = parts.sel(path=path).drop_vars("path")
-        if observed > 0:
-            total = questions[channel, "total"]
-            scaled = {k: total.coords[k] / observed for k in PRIOR_COORDS if k in total.coords}
-            part = (total / observed).assign_coords(scaled).assign_attrs(total.attrs)
-            questions[channel, "share"] = part
-        if channel in fit.data.spend:
-            for name, draws in (
-                ("roas", roas(fit, [channel], outcome=outcome)),
-                ("induced roas", roas(fit, [channel], outcome=outcome, spend="induced")),
-                ("mroas", mroas(fit, [channel], outcome=outcome)),
-            ):
-                questions[channel, name] = draws.isel(channel=0).drop_vars("channel")
-    return questions
-
-
 def _conflicts(fit: Fit) -> list[str]:
     if not fit.spec.experiments:
         return []
@@ -205,7 +190,9 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     spec, data, state = fit.spec, fit.data, fit.convergence
     outcome = spec.graph.outcomes[0]
     diagnostics = diagnose(fit)
-    questions = {name: _questions(fit, name) for name in spec.graph.outcomes}
+    returns = {name: returns_of(fit, name) for name in spec.graph.outcomes}
+    questions = {name: questions_of(fit, name, draws) for name, draws in returns.items()}
+    texts = {name: cells(fit, answers, prob) for name, answers in questions.items()}
     info = fit.info
     step = period(fit)
     units = f" in {len(data.units)} units" if data.is_panel else ""
@@ -224,15 +211,15 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
         "decision": _with_figures(decision_sections(fit, prob)),
         "graph": Markup(spec.graph._repr_svg_()),  # the drawing escapes its names
         "edges": [*map(arrow, spec.graph.edges), *(f"{a} ↔ {b}" for a, b in spec.graph.bidirected)],
-        "headlines": headlines(fit, questions[outcome], outcome, prob),
-        "outcomes": [_outcome(fit, prob, name, answers) for name, answers in questions.items()],
+        "headlines": headlines(fit, texts[outcome], outcome, prob),
+        "outcomes": [_outcome(fit, name, questions[name], texts[name]) for name in questions],
         **_basis(fit, questions, diagnostics.hidden_drivers),
         "roles": roles(spec),
         "tests": _tests(fit, prob, diagnostics),
         "value": f"what the column '{data.value}' says"
         if isinstance(data.value, str)
         else number(data.value),
-        "figures": _figures(fit, prob, outcome),
+        "figures": _figures(fit, prob, returns, diagnostics),
         "worth": worth(outcome, data.value),
         "diagnostics": _diagnostics(diagnostics),
         "spec": spec.table(data.is_panel).to_dict("records"),
@@ -246,11 +233,10 @@ def _page(fit: Fit, prob: float, title: str | None) -> dict[str, Any]:
     }
 
 
-def _outcome(fit: Fit, prob: float, outcome: Node, questions: Questions) -> dict[str, Any]:
+def _outcome(fit: Fit, outcome: Node, questions: Questions, texts: Cells) -> dict[str, Any]:
     """Return the tables of effects and returns on one outcome."""
     rows, returns = [], []
-    for channel in channels_of(fit, outcome):
-        quantities = cells(fit, questions, channel, prob)
+    for channel, quantities in texts.items():
         rows.append({"channel": channel, "tests": "", **quantities})
         if "roas" in quantities:
             differ = quantities["roas"]["median"] != quantities["induced roas"]["median"]
@@ -322,9 +308,11 @@ def _tests(fit: Fit, prob: float, diagnostics: Diagnostics) -> Rows:
     return rows
 
 
-def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
+def _figures(
+    fit: Fit, prob: float, returns: dict[Node, dict[str, Draws]], diagnostics: Diagnostics
+) -> dict[str, Any]:
     """Encode every figure as a ``data:`` address, with a text for those who cannot see it."""
-    nodes = [*fit.spec.graph.outcomes, *fit.spec.mediators][:_MAX_FITS]
+    outcome, nodes = next(iter(returns)), [*returns, *fit.spec.mediators][:_MAX_FITS]
     figures: dict[str, Any] = {
         "fits": [
             _figure(
@@ -347,13 +335,14 @@ def _figures(fit: Fit, prob: float, outcome: Node) -> dict[str, Any]:
     }
     if not fit.convergence.is_draft:
         figures["diagnostics"] = _figure(
-            plot_diagnostics(fit),
+            diagnostics_sheet(fit, diagnostics),
             "R-hat, effective sample sizes and rank plots. The table of diagnostics gives the "
             "numbers.",
         )
-    if len(fit.spec.graph.outcomes) == 1 and {*channels_of(fit, outcome)} & {*fit.data.spend}:
+    if len(returns) == 1 and returns[outcome]:
+        average, marginal = returns[outcome]["roas"], returns[outcome]["mroas"]
         figures["roas"] = _figure(
-            plot_roas(fit, prob),
+            returns_sheet(fit, average, marginal, prob),
             "ROAS and mROAS by channel with intervals. The table of returns gives the numbers.",
         )
         if fit.data.is_panel and len(fit.data.units) <= _MAX_MARKETS:

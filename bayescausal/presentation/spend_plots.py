@@ -28,7 +28,7 @@ from bayescausal.presentation.plot_style import (
     styled,
     table_of,
 )
-from bayescausal.queries.curves import spend_response
+from bayescausal.queries.curves import effect_by_spend
 from bayescausal.queries.questions import channels_for, paid
 
 
@@ -64,10 +64,7 @@ def plot_spend_response(
     """
     outcome = outcome or fit.spec.graph.outcome
     names = channels_for(fit, channels, outcome, default=paid(fit, outcome))
-    curves = [
-        spend_response(fit, name, window=window, outcome=outcome, upto=upto)["effect"]
-        for name in names
-    ]
+    curves = [effect_by_spend(fit, name, window, outcome, upto) for name in names]
     sheet, axes = sheet_with(
         fit,
         len(names),

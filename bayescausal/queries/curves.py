@@ -161,6 +161,33 @@ def spend_response(
     >>> curve = bc.spend_response(fit, "tv")  # doctest: +SKIP
     >>> bc.summarize(curve["marginal_return"])  # doctest: +SKIP
     """
+    effects = effect_by_spend(fit, channel, window, outcome, upto, points)
+    place: dict[str, Any] = {"outcome": effects.attrs["outcome"], "window": window}
+    spend, worth = float(effects["current_spend"]), fit.data.value_of_outcome()
+    ends = [(f + _STEP, max(f - _STEP, 0.0)) for f in effects["factor"].to_numpy()]
+    axes = tuple(range(-fit.scm.depth, 0))
+
+    def slopes(equations: Equations) -> Array:
+        def slope(high: float, low: float) -> Array:
+            worlds = Estimand({channel: Times(high)}, {channel: Times(low)}, **place)
+            gain = (contrast(equations, worlds) * worth).sum(axis=axes)
+            return np.broadcast_to(gain / (spend * (high - low)), (equations.draws,))
+
+        return np.stack([slope(*pair) for pair in ends], axis=1)
+
+    values = fit.evaluate(slopes, edges_below(fit.spec, [channel]))
+    return xr.Dataset({"effect": effects, "marginal_return": effects.copy(data=values)})
+
+
+def effect_by_spend(
+    fit: Fit,
+    channel: Node,
+    window: tuple[Any, Any] | None = None,
+    outcome: Node | None = None,
+    upto: float = 1.5,
+    points: int = 25,
+) -> Draws:
+    """Return the effects of `spend_response`, with its coords, and no slopes."""
     outcome = outcome or fit.spec.graph.outcome
     channel = checks.name("spend_response: channel", channel)
     points = checks.count("spend_response: points", points, 2)
@@ -171,29 +198,17 @@ def spend_response(
     place: dict[str, Any] = {"outcome": outcome, "window": window}
     removal = checked_estimand(fit, Estimand(control={channel: 0.0}, **place))
     spend, observed = _current_and_observed(fit, channel, removal)
-    factors, worth = np.linspace(0, upto, points), fit.data.value_of_outcome()
+    factors = np.linspace(0, upto, points)
     axes = tuple(range(-fit.scm.depth, 0))
 
-    def curve(equations: Equations) -> Array:
-        def gain(high: float, low: float, value: Array) -> Array:
-            worlds = Estimand({channel: Times(high)}, {channel: Times(low)}, **place)
-            total = (contrast(equations, worlds) * value).sum(axis=axes)
-            return np.broadcast_to(total, (equations.draws,))
+    def effects(equations: Equations) -> Array:
+        def gain(factor: float) -> Array:  # over the present spend
+            world = Estimand({channel: Times(factor)}, **place)
+            return np.broadcast_to(contrast(equations, world).sum(axis=axes), (equations.draws,))
 
-        effects = [gain(f, 0.0, 1.0) for f in factors]
-        ends = [(f + _STEP, max(f - _STEP, 0.0)) for f in factors]
-        slopes = [gain(*pair, worth) / (spend * (pair[0] - pair[1])) for pair in ends]
-        return np.stack([np.stack(effects, axis=1), np.stack(slopes, axis=1)], axis=1)
+        gains = np.stack([gain(f) for f in factors], axis=1)
+        return gains - gains[:, :1]
 
-    values = fit.evaluate(curve, edges_below(fit.spec, [channel]))
-    is_extrapolated = factors * spend > observed * (1 + 1e-9)
-    coords = {
-        "spend": factors * spend,
-        "factor": ("spend", factors),
-        "extrapolated": ("spend", is_extrapolated),
-        "current_spend": spend,
-        "observed_spend": observed,
-    }
     grade = grade_of(fit, removal, False)
     attributes = attributes_of(fit, removal, grade) | {
         "channel": channel,
@@ -201,12 +216,15 @@ def spend_response(
         "extrapolation": f"beyond a spend of {observed:,.6g} an average running period spends more "
         "than the largest one that was seen: there the form of the curve and the priors speak",
     }
-    return xr.Dataset(
-        {
-            name: label(fit, values[:, :, k], ("spend",), coords, name, grades=grade, **attributes)
-            for k, name in enumerate(("effect", "marginal_return"))
-        }
-    )
+    coords = {
+        "spend": factors * spend,
+        "factor": ("spend", factors),
+        "extrapolated": ("spend", factors * spend > observed * (1 + 1e-9)),
+        "current_spend": spend,
+        "observed_spend": observed,
+    }
+    values = fit.evaluate(effects, edges_below(fit.spec, [channel]))
+    return label(fit, values, ("spend",), coords, "effect", grades=grade, **attributes)
 
 
 def _current_and_observed(fit: Fit, channel: Node, removal: Estimand) -> tuple[float, float]:

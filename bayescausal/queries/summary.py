@@ -89,22 +89,18 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     dims = [str(d) for d in draws.dims if d not in ("chain", "draw")]
     stacked = draws.transpose("chain", "draw", *dims)
     values = stacked.to_numpy().reshape(-1, *stacked.shape[2:])
-    columns = _columns(values, prob)
-    table = pd.DataFrame({k: np.ravel(columns[k]) for k in COLUMNS}, index=_index(stacked, dims))
-    template = stacked[{"chain": 0, "draw": 0}]
-    extra = [k for k, c in stacked.coords.items() if c.dims and k not in (*stacked.dims, *_SAID)]
-    keys = [*(k for k in _SAID if k in stacked.coords), *extra]
-    metadata = {str(key): np.ravel(stacked.coords[key].broadcast_like(template)) for key in keys}
-    prior_median = metadata.pop(PRIOR_BESIDE, None)
+    said = _coords(stacked, dims)
+    columns = {k: np.ravel(column) for k, column in _columns(values, prob).items()}
+    prior_median = said.pop(PRIOR_BESIDE, None)
     if prior_median is None or not np.allclose(
-        prior_median, table["median"], 1e-9, 0, equal_nan=True
+        prior_median, columns["median"], 1e-9, 0, equal_nan=True
     ):
-        metadata = {key: values for key, values in metadata.items() if key not in PRIOR}
-    table.loc[metadata.pop("denominator", np.full(len(table), "")) == "random", ["mean", "sd"]] = (
-        np.nan
-    )
-    note = metadata.pop("note", np.array([""]))
-    table = table.assign(**metadata, **({"note": note} if (note != "").any() else {}))
+        said = {key: values for key, values in said.items() if key not in PRIOR}
+    has_moments = said.pop("denominator", np.array("")) != "random"
+    columns |= {k: np.where(has_moments, columns[k], np.nan) for k in ("mean", "sd")}
+    note = said.pop("note", np.array(""))
+    said |= {"note": note} if (note != "").any() else {}
+    table = pd.DataFrame({**columns, **said}, index=_index(stacked, dims))
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}
@@ -136,13 +132,18 @@ def common_head(tables: Iterable[pd.DataFrame]) -> str | None:
     return ", ".join([*({DRAFT} & heads), *loudest]) or None
 
 
+def _coords(draws: xr.DataArray, dims: list[str]) -> dict[str, np.ndarray]:
+    """Return what the coords of draws say of each row of a table, a flat array each."""
+    others = [k for k, c in draws.coords.items() if c.dims and k not in (*draws.dims, *_SAID)]
+    keys = [*(k for k in _SAID if k in draws.coords), *others]
+    shape = {dim: draws.sizes[dim] for dim in dims}
+    return {str(k): draws.coords[k].variable.set_dims(shape).to_numpy().ravel() for k in keys}
+
+
 def _columns(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
     """Compute the numbers of a table from draws of shape ``(n, ...)``."""
-    finite, undefined = np.isfinite(values), np.isnan(values)
-    low, high = interval(values, prob)
-    rare = undefined.mean(axis=0) < (1 - prob) / 2
-    # Zeros stand in where no median is reported, as numpy warns of a column without values.
-    median = np.where(rare, _quantile(np.where(undefined & ~rare, 0.0, values), 0.5), np.nan)
+    finite = np.isfinite(values)
+    low, median, high = _quantiles(values, prob)
     with np.errstate(invalid="ignore"):  # infinite draws have no moments
         mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
     every = finite.all(axis=0)
@@ -162,20 +163,27 @@ def prior_coords(
     posterior: np.ndarray, prior: np.ndarray, dims: tuple[str, ...]
 ) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     """Return coords of draws ``(chain, draw, ...)`` that hold the interval of the prior alone."""
-    low, high = interval(prior.reshape(-1, *prior.shape[2:]), 0.9)
-    median = _columns(posterior.reshape(-1, *posterior.shape[2:]), 0.9)["median"]
+    joined = (draws.reshape(-1, *draws.shape[2:]) for draws in (prior, posterior))
+    (low, _, high), (_, median, _) = (_quantiles(draws, 0.9) for draws in joined)
     ends = zip(PRIOR_COORDS, (low, high, median), strict=True)
     return {name: (dims, end) for name, end in ends}
 
 
-def interval(values: np.ndarray, prob: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the equal-tailed interval of draws ``(n, ...)``; a NaN counts as beyond both ends."""
+def _quantiles(values: np.ndarray, prob: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the median of draws ``(n, ...)`` and the ends of their equal-tailed interval.
+
+    A NaN counts as beyond both ends; where as many are NaN as an end leaves out there is no median.
+    """
     low, high = (1 - prob) / 2, (1 + prob) / 2
+    if np.isfinite(values).all():
+        return tuple(np.quantile(values, [low, 0.5, high], axis=0))
     undefined = np.isnan(values)
-    if not undefined.any() and np.isfinite(values).all():
-        return tuple(np.quantile(values, [low, high], axis=0))
+    rare = undefined.mean(axis=0) < low
+    # Zeros stand in where no median is reported, as numpy warns of a column without values.
+    median = _quantile(np.where(undefined & ~rare, 0.0, values), 0.5)
     return (
         _quantile(np.where(undefined, -np.inf, values), low),
+        np.where(rare, median, np.nan),
         _quantile(np.where(undefined, np.inf, values), high),
     )
 

@@ -253,7 +253,7 @@ def test_a_ratio_that_is_not_identified_says_so_on_its_card_and_in_the_table():
     fit = induced_fit(0.5, 0.1)
     draws = bc.roas(fit, ["a"], spend="induced").isel(channel=0).drop_vars("channel")
     unknown = draws.assign_coords(grade="X", status="not identified")
-    shown = cells(fit, {("a", "induced roas"): unknown}, "a", 0.9)["induced roas"]
+    shown = cells(fit, {("a", "induced roas"): unknown}, 0.9)["a"]["induced roas"]
     assert shown["unknown"]
     assert not shown["fixed"]
     assert shown["median"] == number(float(draws.median()))
@@ -264,11 +264,11 @@ def test_a_ratio_that_is_not_identified_says_so_on_its_card_and_in_the_table():
 def test_a_card_without_a_number_says_why():
     fit, window = off_fit()
     draws = bc.roas(fit, ["b"], window=window).isel(channel=0).drop_vars("channel")
-    shown = cells(fit, {("b", "roas"): draws}, "b", 0.9)["roas"]
+    shown = cells(fit, {("b", "roas"): draws}, 0.9)["b"]["roas"]
     assert (shown["median"], shown["interval"]) == ("n/a", "n/a to n/a")
     assert (shown["above_one"], shown["positive"]) == ("n/a", "n/a")
     assert shown["note"] == "no spend to divide by"
-    wide = cells(fit, {("a", "cost"): bc.effect(fit_with(0.05, 0.5), COST)}, "a", 0.9)["cost"]
+    wide = cells(fit, {("a", "cost"): bc.effect(fit_with(0.05, 0.5), COST)}, 0.9)["a"]["cost"]
     assert wide["interval"].endswith("to ∞")
 
 
