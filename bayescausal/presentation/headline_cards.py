@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from bayescausal._types import Draws, Node
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
@@ -72,7 +74,8 @@ def cell(fit: Fit, draws: Draws, quantity: str, prob: float) -> dict[str, Any]:
     """Return the median, interval and chances of scalar draws, as text with their grade."""
     write = share if quantity == "share" else number
     line = table_of(draws, prob).iloc[0]
-    p_above = float(table_of(draws - 1, prob)["p_positive"].iloc[0])
+    above_one = np.mean((draws > 1) & np.isfinite(draws))
+    p_above = math.nan if np.isnan(line["p_positive"]) else float(above_one)
     count = fit.shape[0] * fit.shape[1]
     return {
         "median": write(line["median"]),
