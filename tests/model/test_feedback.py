@@ -437,10 +437,9 @@ def check_symbolic(world, others):
             assert again == pytest.approx(first, rel=1e-9)
 
 
-@pytest.mark.parametrize("k", range(2))
-def test_the_model_of_a_world_equals_the_recursion_under_any_names(k):
-    (world,) = worlds(1, start=1000 * k)
-    check_symbolic(world, renamings(1, k))
+def test_the_model_of_a_world_equals_the_recursion_under_any_names():
+    (world,) = worlds(1, start=0)
+    check_symbolic(world, renamings(1, 0))
 
 
 @pytest.mark.slow
