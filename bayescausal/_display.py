@@ -5,7 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WIDTH = 96
 """The longest line of a repr, so that a terminal of 100 columns breaks none."""
@@ -25,6 +29,29 @@ def wrapped(text: str, indent: str = "    ") -> str:
         )
         for line in text.split("\n")
     )
+
+
+class Page:
+    """A result that prints as a page: lines of text and tables that fit a terminal."""
+
+    def __repr__(self) -> str:
+        return wrapped(str(self))
+
+
+class TablePage(Page):
+    """A page of a result whose numbers are one table, its field ``table``."""
+
+    table: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, a copy."""
+        return self.table.copy()
+
+
+def html_page(lines: Iterable[str], *tables: pd.DataFrame) -> str:
+    """Write lines as paragraphs, and tables below them, as Jupyter shows them."""
+    paragraphs = [f"<p>{escape(line)}</p>" for line in lines]
+    return "".join([*paragraphs, *(t.round(3).to_html(border=0, na_rep="") for t in tables)])
 
 
 def filled(start: str, parts: Iterable[str], separator: str, indent: str) -> str:

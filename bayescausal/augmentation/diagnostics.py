@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.spatial import KDTree
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal._types import Node
 from bayescausal.augmentation.advice import remarks
 from bayescausal.augmentation.augment import Augmented
@@ -25,8 +25,8 @@ SAMPLE_ROWS = 2_000
 """Number of rows for which donors and distances are computed, sampled evenly by weight."""
 
 
-@dataclass(frozen=True, eq=False)
-class AugmentationDiagnostics:
+@dataclass(frozen=True, eq=False, repr=False)
+class AugmentationDiagnostics(Page):
     """The diagnostics of augmented rows; they print as a page.
 
     Parameters
@@ -72,9 +72,6 @@ class AugmentationDiagnostics:
         if len(self.support):
             parts += ["", "Distance to the nearest observed row", self.support.round(3).to_string()]
         return "\n".join([*parts, "", "Advice", *(f"- {line}" for line in self.advice)])
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
 
 def diagnose_augmentation(augmented: Augmented) -> AugmentationDiagnostics:

@@ -202,8 +202,9 @@ def encode(sheet: Figure) -> str:
     The same figure gives the same text, so that reports can be compared.
     """
     with styled(**{"svg.hashsalt": "bayescausal"}):
-        sheet.get_layout_engine().execute(sheet)
-        sheet.set_layout_engine("none")  # else `savefig` would draw once more to lay it out
+        if engine := sheet.get_layout_engine():
+            engine.execute(sheet)
+            sheet.set_layout_engine("none")  # else `savefig` would draw once more to lay it out
         file = io.BytesIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         sheet.savefig(file, format="svg", metadata=nothing)

@@ -212,10 +212,10 @@ def returns_sheet(
 ) -> Figure:
     """Draw what `roas` and `mroas` returned of the same channels."""
     outcome = average.attrs["outcome"]
-    average, marginal = table_of(average, prob), table_of(marginal, prob)
+    tables = [table_of(draws, prob) for draws in (average, marginal)]
     kinds = (
-        ("ROAS, the average return of what was spent", average, BLUE, "o", -0.17),
-        ("mROAS, the return of the next unit spent", marginal, AMBER, "s", 0.17),
+        ("ROAS, the average return of what was spent", tables[0], BLUE, "o", -0.17),
+        ("mROAS, the return of the next unit spent", tables[1], AMBER, "s", 0.17),
     )
     order = list(kinds[0][1]["median"].sort_values(ascending=False).index)
     sheet, ax = panel_on(

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, html_page
 from bayescausal._files import as_folder, write_file
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError
@@ -37,7 +36,7 @@ NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Calibration:
+class Calibration(TablePage):
     """Ranks of true values among the draws of their posteriors, and whether they are uniform.
 
     Parameters
@@ -78,10 +77,6 @@ class Calibration:
             words = form.words if p_holm < self.level else "as expected"
             rows.append((p_value, p_holm, form.shift, form.spread, words))
         return pd.DataFrame(rows, index=pd.Index(names, name="quantity"), columns=_COLUMNS)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -173,12 +168,8 @@ class Calibration:
             lines += ["", self.table.astype(_TYPES).round(3).to_string()]
         return "\n".join(lines)
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(line)}</p>" for line in self.sentences]
-        return "".join([*lines, self.table.astype(_TYPES).round(3).to_html(border=0)])
+        return html_page(self.sentences, self.table.astype(_TYPES))
 
 
 _COLUMNS = ["p", "p_holm", "shift", "spread", "shape"]

@@ -14,7 +14,7 @@ from itertools import product
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal._types import Node
 from bayescausal.errors import BayesCausalError, SpecError
 from bayescausal.identification.grades import Letter
@@ -66,8 +66,8 @@ class CheckRow:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Checkup:
+@dataclass(frozen=True, repr=False)
+class Checkup(Page):
     """What the checks of a fit say, one page. Made by `check`.
 
     "pass" says that a check found nothing, with the power that its sentence states: not that the
@@ -111,9 +111,6 @@ class Checkup:
                 subject = f" of {row.subject}" if row.subject else ""
                 lines.append(f"  {row.name}{subject}: {row.sentence}")
         return "\n".join([*lines, "", CAVEAT])
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(border=0, index=False, float_format="{:.1f}".format)

@@ -14,7 +14,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, wrapped
 from bayescausal._types import Array, Node
 from bayescausal.errors import DataError
 from bayescausal.graphs.edge import Edge
@@ -37,7 +37,7 @@ _PROB = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class CompanionRegression:
+class CompanionRegression(TablePage):
     """A least-squares regression with the regressors of one equation of a fit.
 
     Parameters
@@ -64,10 +64,6 @@ class CompanionRegression:
     rows: int
     lags: int
     notes: tuple[str, ...] = ()
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
 
     def __repr__(self) -> str:
         head = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.convergence import Convergence, ess, rhat, scalars
@@ -35,8 +35,8 @@ _STATISTICS = {
 }
 
 
-@dataclass(frozen=True)
-class Diagnostics:
+@dataclass(frozen=True, repr=False)
+class Diagnostics(Page):
     """What `diagnose` found; prints as a page.
 
     Parameters
@@ -85,9 +85,6 @@ class Diagnostics:
         parts += ["", "Hidden drivers"]
         parts += [f"{name}: {words}" for name, words in self.hidden_drivers.sentences.items()]
         return "\n".join([*parts, "", "Advice", *(f"- {line}" for line in self.advice)])
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
 
 @verb

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal._types import Array, Node, Theta
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import SpecError, shown
@@ -29,8 +29,8 @@ from bayescausal.validation.augmentation_effect import total_effects
 _DRAWS = 400
 
 
-@dataclass(frozen=True)
-class EtaCalibration:
+@dataclass(frozen=True, repr=False)
+class EtaCalibration(Page):
     """Coverage of intervals by the worth of an augmented row.
 
     Parameters
@@ -48,9 +48,6 @@ class EtaCalibration:
     eta: float | None
     table: pd.DataFrame
     prob: float
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def __str__(self) -> str:
         headline = (

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import WIDTH, wrapped
+from bayescausal._display import WIDTH, Page
 from bayescausal.errors import ExperimentConflict, SpecError, shown
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.identification.grades import Letter
@@ -38,8 +38,8 @@ from bayescausal.validation.importance_sampling import (
 )
 
 
-@dataclass(frozen=True)
-class Conflict:
+@dataclass(frozen=True, repr=False)
+class Conflict(Page):
     """A test that the rest of the fit contradicts, or two tests that contradict each other.
 
     Parameters
@@ -86,15 +86,12 @@ class Conflict:
             )
         return text if self.trusted else f"{text} {refit_advice(self.names, self.pareto_k)}"
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def __str__(self) -> str:
         return self.sentence
 
 
-@dataclass(frozen=True, eq=False)
-class Reconciliation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reconciliation(Page):
     """The result of `reconcile`; prints as a page.
 
     Parameters
@@ -136,9 +133,6 @@ class Reconciliation:
                 "set the interval, and to lie in it says little."
             )
         return text
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def __str__(self) -> str:
         head = f"{self.problem}\n\n" if self.problem else ""

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal._types import Array, Node
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
@@ -26,8 +26,8 @@ from bayescausal.validation.importance_sampling import smoothed
 _CHUNK = 50
 
 
-@dataclass(frozen=True)
-class LeaveOneOut:
+@dataclass(frozen=True, repr=False)
+class LeaveOneOut(Page):
     """Expected log predictive density of weeks that were left out, one at a time.
 
     Parameters
@@ -52,9 +52,6 @@ class LeaveOneOut:
     def unreliable(self) -> int:
         """Rows whose Pareto k is above 0.7: their terms are not to be trusted."""
         return int((self.pointwise["k"] > MAX_PARETO_K).sum())
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def __str__(self) -> str:
         text = f"elpd {self.elpd:.1f} (se {self.se:.1f}), p_loo {self.p_loo:.1f}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, html_page
 from bayescausal._types import Node
 from bayescausal.errors import DataError
 from bayescausal.graphs.edge import Edge
@@ -44,7 +43,7 @@ class FTest(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Misspecification:
+class Misspecification(TablePage):
     """Tests of each response against what is left of its outcome.
 
     Parameters
@@ -62,10 +61,6 @@ class Misspecification:
     table: pd.DataFrame
     autocorrelation: Mapping[Node, float]
     obstacles: Mapping[Node, str]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
 
     @property
     def sentences(self) -> list[str]:
@@ -89,12 +84,8 @@ class Misspecification:
     def __str__(self) -> str:
         return "\n".join([*self.sentences, "", self.table.round(3).to_string()])
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(line)}</p>" for line in self.sentences]
-        return "".join([*lines, self.table.round(3).to_html(border=0)])
+        return html_page(self.sentences, self.table)
 
 
 @verb

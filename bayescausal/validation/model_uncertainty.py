@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, html_page, wrapped
 from bayescausal.errors import SpecError, shown
 from bayescausal.identification.status import Status
 from bayescausal.inference.evidence import totals
@@ -19,7 +18,7 @@ from bayescausal.queries.summary import DRAFT
 
 
 @dataclass(frozen=True, eq=False)
-class ModelUncertainty:
+class ModelUncertainty(TablePage):
     """Total effects under each admissible graph, and how far they range.
 
     Parameters
@@ -40,10 +39,6 @@ class ModelUncertainty:
     averaged: pd.DataFrame
     weights: Mapping[str, float]
     prob: float
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
 
     @property
     def sentences(self) -> list[str]:
@@ -82,8 +77,7 @@ class ModelUncertainty:
         return wrapped("\n".join([*self.sentences, "", self.table.round(1).to_string()]))
 
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(line)}</p>" for line in self.sentences]
-        return "".join([*lines, self.table.round(3).to_html(border=0)])
+        return html_page(self.sentences, self.table)
 
 
 @checks.arguments

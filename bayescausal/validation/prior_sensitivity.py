@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
-from bayescausal._display import wrapped
+from bayescausal._display import Page, html_page
 from bayescausal._types import Array
 from bayescausal.errors import SpecError
 from bayescausal.inference.evidence import totals
@@ -32,7 +31,7 @@ UNMOVED = "neither moves it"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PriorSensitivity:
+class PriorSensitivity(Page):
     """How effects answer to priors, data and tests that weigh a little more or less.
 
     Parameters
@@ -73,12 +72,9 @@ class PriorSensitivity:
         numbers = self.table.drop(columns="diagnosis").round(2).to_string(na_rep="")
         return "\n".join([*lines, "", numbers])
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(name)}: {escape(text)}</p>" for name, text in self.sentences.items()]
-        return "".join([*lines, self.to_frame().round(3).to_html(border=0, na_rep="")])
+        lines = (f"{name}: {text}" for name, text in self.sentences.items())
+        return html_page(lines, self.to_frame())
 
 
 @verb

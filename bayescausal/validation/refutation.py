@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage
 from bayescausal._types import Node
 from bayescausal.errors import SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
@@ -34,7 +34,7 @@ _SHOWN = ["world", "median", "low", "high", "truth", "z", "problem"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Refutation:
+class Refutation(TablePage):
     """What refits in altered worlds say of the total effect of a treatment.
 
     Parameters
@@ -89,10 +89,6 @@ class Refutation:
         """The rows of the table whose numbers count."""
         return self.table[self.table["problem"] == ""]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
     @property
     def title(self) -> str:
         """The method, the effect and the status, in a line; and whether refits are drafts."""
@@ -104,9 +100,6 @@ class Refutation:
         table = self.table[_SHOWN].dropna(axis="columns", how="all")
         lines = [f"{self.title}. {self.sentence}", *self.notes]
         return "\n".join([*lines, "", table.to_string(na_rep="", float_format="{:,.3g}".format)])
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def _repr_html_(self) -> str:
         lines = [f"<b>{escape(self.title)}.</b> {escape(self.sentence)}", *map(escape, self.notes)]

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import Page
 from bayescausal._types import Draws
 from bayescausal.data.dataset import Dataset
 from bayescausal.errors import DataError, SpecError
@@ -48,8 +48,8 @@ class Estimate:
     p_value: float
 
 
-@dataclass(frozen=True)
-class SecondOpinion:
+@dataclass(frozen=True, repr=False)
+class SecondOpinion(Page):
     """DoWhy's estimate of an estimand, with a block-bootstrap interval.
 
     Parameters
@@ -102,9 +102,6 @@ class SecondOpinion:
     def interval(self) -> tuple[float, float]:
         """The ends of the interval, low and high."""
         return self.low, self.high
-
-    def __repr__(self) -> str:
-        return wrapped(str(self))
 
     def __str__(self) -> str:
         adjustment = ", ".join(self.adjustment) or "nothing"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import Page, html_page
 from bayescausal._types import Node
 from bayescausal.errors import BayesCausalError, SpecError
 from bayescausal.inference.evidence import question_name, totals
@@ -31,7 +30,7 @@ NO_SUCH_DRIVER = "it would explain all that is left of the channel: there is no 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sensitivity:
+class Sensitivity(Page):
     """How strong a hidden driver would have to be to change total effects.
 
     Parameters
@@ -110,17 +109,10 @@ class Sensitivity:
             lines += ["", table.round(2).to_string()]
         return "\n".join([*lines, "", CAVEAT])
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(name)}: {escape(text)}</p>" for name, text in self.sentences.items()]
-        tables = [
-            table.round(3).to_html(border=0, na_rep="")
-            for table in (self.effects, self.benchmarks)
-            if len(table)
-        ]
-        return "".join([*lines, *tables, f"<p>{escape(CAVEAT)}</p>"])
+        lines = (f"{name}: {text}" for name, text in self.sentences.items())
+        tables = (table for table in (self.effects, self.benchmarks) if len(table))
+        return html_page(lines, *tables) + html_page([CAVEAT])
 
 
 _IN_WORDS = {

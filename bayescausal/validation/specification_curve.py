@@ -6,13 +6,12 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from html import escape
 
 import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, html_page
 from bayescausal.errors import BayesCausalError, NotConverged, SpecError, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.evidence import totals
@@ -31,7 +30,7 @@ AS_FITTED = "as fitted"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpecificationCurve:
+class SpecificationCurve(TablePage):
     """Effects under other forms of the responses, other lags and other admissible sets.
 
     Parameters
@@ -59,10 +58,6 @@ class SpecificationCurve:
     obstacles: Mapping[str, str]
     prob: float
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
     @property
     def sentences(self) -> list[str]:
         """What follows, in words."""
@@ -83,13 +78,8 @@ class SpecificationCurve:
         columns = ["median", "low", "high", "rank", "elpd", "converged"]
         return "\n".join([*self.sentences, "", self.table[columns].round(1).to_string()])
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(line)}</p>" for line in self.sentences]
-        tables = [part.round(3).to_html(border=0) for part in (self.agreement, self.table)]
-        return "".join([*lines, *tables])
+        return html_page(self.sentences, self.agreement, self.table)
 
 
 @verb

@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import wrapped
+from bayescausal._display import TablePage, html_page
 from bayescausal._types import Node
 from bayescausal.errors import NotConverged, SpecError
 from bayescausal.experiments.estimand import Estimand, incremental
@@ -40,7 +39,7 @@ _COLUMNS = ["median", "mean", "low", "high", "p_positive", "p_break_even", "k", 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TippingPoint:
+class TippingPoint(TablePage):
     """What is left of a channel's effect, by the correlation of errors that a hidden driver makes.
 
     Parameters
@@ -62,10 +61,6 @@ class TippingPoint:
     table: pd.DataFrame
     prob: float
     problem: str = ""
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
 
     @property
     def interval_reaches_zero(self) -> float | None:
@@ -116,12 +111,8 @@ class TippingPoint:
         table = self.table[["median", "low", "high", "p_positive", "k", "ess", "source"]]
         return "\n".join([*self.sentences, "", table.round(2).to_string(na_rep="")])
 
-    def __repr__(self) -> str:
-        return wrapped(str(self))
-
     def _repr_html_(self) -> str:
-        lines = [f"<p>{escape(line)}</p>" for line in self.sentences]
-        return "".join([*lines, self.table.round(3).to_html(border=0, na_rep="")])
+        return html_page(self.sentences, self.table)
 
 
 def nearest_crossing(margin: pd.Series) -> float | None:
