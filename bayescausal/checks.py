@@ -116,6 +116,15 @@ def name(label: str, value: Any, choices: Iterable[str] | None = None) -> str:
     return str(value)
 
 
+def choice(label: str, value: Any, choices: Iterable[str]) -> str:
+    """Return one of several words; raise for another value, and suggest the nearest word."""
+    words = list(choices)
+    if not isinstance(value, str) or value not in words:
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        raise SpecError(f"{label} is one of {', '.join(words)}; got {shown(value)}.{hint}")
+    return value
+
+
 def unit_name(label: str, value: Any) -> str:
     """Return the name of a unit as text; raise for a number that was read from another text."""
     if isinstance(value, str) and value.strip():

@@ -26,7 +26,7 @@ from bayescausal.data.dates import Window
 from bayescausal.data.input_model import simulate_input
 from bayescausal.data.periods import days_a_period, months
 from bayescausal.data.rows import checked, from_rows
-from bayescausal.errors import ColumnsLeftOut, DataError, SpecError, did_you_mean, shown
+from bayescausal.errors import ColumnsLeftOut, DataError, SpecError, shown
 
 FILLS = ("year", "last", "model")
 
@@ -344,11 +344,7 @@ def _column(
     draws: tuple[int, np.random.Generator],
 ) -> tuple[tuple[str, ...], np.ndarray]:
     path = data.array(name)[..., data.history :]
-    if fill not in FILLS:
-        raise SpecError(
-            f"fill of '{name}' is one of {', '.join(FILLS)}; got {shown(fill)}."
-            f"{did_you_mean(str(fill), FILLS)}"
-        )
+    checks.choice(f"fill of '{name}'", fill, FILLS)
     if fill == "last":
         return data.dims, np.repeat(path[..., -1:], periods, axis=-1)
     if fill == "year":

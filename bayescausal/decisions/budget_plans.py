@@ -13,10 +13,10 @@ from scipy.stats import qmc
 
 from bayescausal import checks
 from bayescausal._types import Node
+from bayescausal.decisions.channel_roster import paid_channels
 from bayescausal.decisions.decision import Decision
-from bayescausal.errors import DataError, SpecError, did_you_mean
+from bayescausal.errors import DataError, SpecError
 from bayescausal.experiments.estimand import Estimand, Times, incremental
-from bayescausal.inference.evidence import reachable
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.model.contrast import reach, spend_change
@@ -89,7 +89,7 @@ def budget_plans(
     >>> bc.summarize(bc.payoffs(fit, plans))  # doctest: +SKIP
     """
     outcome = outcome or fit.spec.graph.outcome
-    names = sorted(_channels(fit, channels, outcome))
+    names = _channels(fit, channels, outcome)
     shift, (chains, draws) = _bounds(shift), fit.shape
     mixtures = checks.count("mixtures", mixtures)
     checks.affordable("mixtures", mixtures, _PLAN + 3 * 8 * chains * draws)  # of draws, `payoffs`
@@ -115,24 +115,13 @@ def budget_plans(
 
 
 def _channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
-    paid = sorted(fit.data.spend)
-    if channels is None:
-        acting = [c for c in reachable(fit.spec, outcome) if c in paid]
-        names = [c for c in acting if c not in fit.spec.mediators]
-    else:
-        names = list(channels)
-    for name in names:
-        if name not in paid:
-            raise DataError(
-                f"Channel '{name}' has no spend to move. There is spend for "
-                f"{', '.join(paid) or 'nothing'}: give Dataset.from_frame(spend={{'{name}': ...}})."
-                f"{did_you_mean(name, paid)}"
-            )
+    names = paid_channels(fit, channels, outcome)
     if len(names) < 2:
         listed = ", ".join(names) or f"none that reaches '{outcome}'"
+        known = ", ".join(sorted(fit.data.spend)) or "none"
         raise DataError(
             f"A budget is moved between two channels or more; there is {listed}. Channels with a "
-            f"spend: {', '.join(paid) or 'none'}. Name them in channels=, or give "
+            f"spend: {known}. Name them in channels=, or give "
             "Dataset.from_frame(spend=...); for one channel write Decision([...]) with plans of "
             "different spend."
         )

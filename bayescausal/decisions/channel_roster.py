@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bayescausal import checks
 from bayescausal._types import Node
-from bayescausal.errors import DataError
+from bayescausal.errors import DataError, did_you_mean
 from bayescausal.experiments.estimand import incremental
 from bayescausal.identification.grades import Letter
 from bayescausal.identification.status import Status
@@ -45,20 +44,26 @@ class Roster:
         return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
 
 
-def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
-    """Return the named channels, or those that can be allocated; each has spend and an effect."""
+def paid_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
+    """Return the named channels, or treatments that reach the outcome; each has a spend, sorted."""
     paid = sorted(fit.data.spend)
-    if channels is not None:
-        names = checks.names("optimize: channels", channels)
-    else:
+    if channels is None:
         acting = [c for c in reachable(fit.spec, outcome) if c in paid]
-        names = [c for c in acting if c not in fit.spec.mediators]
-    for name in names:
+        return sorted(c for c in acting if c not in fit.spec.mediators)
+    for name in channels:
         if name not in paid:
             raise DataError(
-                f"Channel '{name}' has no spend to allocate. There is spend for "
+                f"Channel '{name}' has no spend to move. There is spend for "
                 f"{', '.join(paid) or 'nothing'}: give Dataset.from_frame(spend={{'{name}': ...}})."
+                f"{did_you_mean(name, paid)}"
             )
+    return sorted(channels)
+
+
+def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
+    """Return `paid_channels`, of which there is one at least and each reaches the outcome."""
+    names = paid_channels(fit, channels, outcome)
+    for name in names:
         if name not in fit.spec.reduced.ancestors(outcome):
             raise DataError(
                 f"Channel '{name}' does not reach '{outcome}', so money on it gains nothing. Leave "
@@ -68,7 +73,7 @@ def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node)
         raise DataError(
             f"No channel with a spend reaches '{outcome}'. Give Dataset.from_frame(spend=...)."
         )
-    return sorted(names)
+    return names
 
 
 def roster_of(

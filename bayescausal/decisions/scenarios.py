@@ -11,7 +11,7 @@ from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
 from bayescausal.data.future import Future
 from bayescausal.decisions.decision import gain_of, payoff_weights
-from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.extension import ExtendedFit, extend
 from bayescausal.inference.fit import Fit, edges_below
@@ -79,11 +79,7 @@ def plan(
     >>> bc.summarize(bc.plan(fit, {"same": same, "more tv": more}))  # doctest: +SKIP
     """
     reference = _reference(plans, reference)
-    if scale not in SCALES:
-        raise SpecError(
-            f"scale is one of {', '.join(SCALES)}; got {shown(scale)}."
-            f"{did_you_mean(str(scale), SCALES)}"
-        )
+    checks.choice("scale", scale, SCALES)
     outcome = outcome or fit.spec.graph.outcome
     extended = _extended(fit, plans, reference, seed)
     alternatives = [name for name in plans if name != reference]

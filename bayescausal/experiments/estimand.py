@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from bayescausal._types import Intervention
-from bayescausal.checks import check_keys, number, several, unit_name
+from bayescausal.checks import check_keys, choice, number, several, unit_name
 from bayescausal.data.dates import read_window
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError
 from bayescausal.graphs.edge import Edge
 
 FACTUAL: dict[str, Intervention] = {}
@@ -162,11 +162,7 @@ class Estimand:
             text = getattr(self, label)
             if text is not None and not (isinstance(text, str) and text):
                 raise SpecError(f"{label} is text; got {text!r}.")
-        if self.scale not in SCALES:
-            raise SpecError(
-                f"scale is one of {', '.join(SCALES)}; got {self.scale!r}."
-                f"{did_you_mean(str(self.scale), SCALES)}"
-            )
+        choice("scale", self.scale, SCALES)
         object.__setattr__(self, "carryover", _carryover(self.carryover))
         object.__setattr__(self, "tail", None if self.carryover is True else int(self.carryover))
         if self.window is not None:

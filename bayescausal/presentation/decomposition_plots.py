@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from bayescausal import checks
 from bayescausal._types import Draws
 from bayescausal.errors import SpecError, shown
 from bayescausal.identification.grades import Letter
@@ -65,8 +66,7 @@ def plot_decomposition(draws: Draws, kind: str = "waterfall", prob: float = 0.9)
         raise SpecError(
             f"plot_decomposition takes what decomposition(fit) returns; got {shown(draws)}."
         )
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise SpecError(f"kind is one of {', '.join(_KINDS)}; got {shown(kind)}.")
+    checks.choice("kind", kind, _KINDS)
     if kind == "area" and "time" not in draws.dims:
         raise SpecError(
             "kind='area' goes over time, and these draws are sums: leave total out, and by."

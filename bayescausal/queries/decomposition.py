@@ -11,7 +11,7 @@ import numpy as np
 from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
 from bayescausal.data.periods import CALENDARS, calendar
-from bayescausal.errors import SpecError, did_you_mean, shown
+from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand, incremental
 from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
@@ -258,11 +258,7 @@ def _calendar(fit: Fit, period: str | None, total: bool) -> tuple[list[str], Arr
     """Return the periods of a calendar, and which rows are in each, ``(time, period)``."""
     if period is None:
         return [], np.empty((0, 0))
-    if not isinstance(period, str) or period not in CALENDARS:
-        options = ", ".join(CALENDARS)
-        raise SpecError(
-            f"by is one of {options}; got {shown(period)}.{did_you_mean(str(period), CALENDARS)}"
-        )
+    checks.choice("by", period, CALENDARS)
     if total:
         raise SpecError(
             f"Give total=True or by='{period}': a sum of everything, or one of each {period}."

@@ -14,7 +14,7 @@ import xarray as xr
 from bayescausal import checks
 from bayescausal._types import Array, Draws, Node
 from bayescausal.data.periods import CALENDARS, calendar
-from bayescausal.errors import DataError, SpecError, did_you_mean, shown
+from bayescausal.errors import DataError, SpecError, shown
 from bayescausal.experiments.estimand import Estimand, Times, incremental
 from bayescausal.inference.evidence import channels as credited
 from bayescausal.inference.fit import Fit, edges_below
@@ -267,16 +267,10 @@ def _places(fit: Fit, question: Estimand, grouping: str | None) -> dict[str, Est
     """Return the windows and units of a table, by label."""
     if grouping is None:
         return {"all": question}
-    if grouping == "unit":
+    if checks.choice("by", grouping, ("unit", *CALENDARS)) == "unit":
         if not fit.data.is_panel:
             raise DataError("by='unit': the data are national. Give a panel, or leave by out.")
         return {unit: question.within(unit) for unit in question.units or fit.data.units}
-    if not isinstance(grouping, str) or grouping not in CALENDARS:
-        options = ("unit", *CALENDARS)
-        raise SpecError(
-            f"by is one of {', '.join(options)}; got {shown(grouping)}."
-            f"{did_you_mean(str(grouping), options)}"
-        )
     acts = scope(fit.scm, question).acts
     rows = acts.reshape(-1, acts.shape[-1]).any(axis=0)
     time = fit.data.time

@@ -9,7 +9,7 @@ from typing import Any
 from bayescausal import checks
 from bayescausal._display import described
 from bayescausal.checks import check_keys, number
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.errors import SpecError
 from bayescausal.specs.row_methods import Ancestral, Method, Threshold, as_method
 
 RESIDUALS = ("residual-bootstrap", "residual-bootstrap-linear")
@@ -102,11 +102,7 @@ class Augmentation:
     def _check_conditional(self) -> None:
         names = self.conditional
         for name in names.values() if isinstance(names, Mapping) else [names]:
-            if name not in CONDITIONALS:
-                raise SpecError(
-                    f"Augmentation: conditional is one of {', '.join(CONDITIONALS)}; got {name!r}."
-                    f"{did_you_mean(str(name), CONDITIONALS)}"
-                )
+            checks.choice("Augmentation: conditional", name, CONDITIONALS)
             if isinstance(self.method, Threshold) and name in RESIDUALS:
                 raise SpecError(
                     f"Augmentation: conditional={name!r} leaves Threshold() nothing to choose: "

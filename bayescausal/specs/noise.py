@@ -13,8 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bayescausal._display import described
-from bayescausal.checks import check_keys
-from bayescausal.errors import SpecError, did_you_mean
+from bayescausal.checks import check_keys, choice
 from bayescausal.specs.prior import (
     CORRELATED,
     POSITIVE,
@@ -145,10 +144,7 @@ def noise_to_dict(noise: Noise) -> dict[str, Any]:
 def noise_from_dict(mapping: Mapping[str, Any] | str) -> Noise:
     """Read what `noise_to_dict` wrote, or a bare kind."""
     kind = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
-    if not isinstance(kind, str) or kind not in NOISES:
-        raise SpecError(
-            f"noise is one of {', '.join(NOISES)}; got {kind!r}.{did_you_mean(str(kind), NOISES)}"
-        )
+    kind = choice("noise", kind, NOISES)
     priors = {} if isinstance(mapping, str) else {k: v for k, v in mapping.items() if k != "kind"}
     parameters = [item.name for item in fields(NOISES[kind])]
     check_keys(priors, parameters, f"noise {kind}")

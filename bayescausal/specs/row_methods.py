@@ -40,11 +40,7 @@ class Ancestral:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", checks.count("rows", self.rows, 1))
-        if self.uniforms not in UNIFORMS:
-            raise SpecError(
-                f"uniforms is one of {', '.join(UNIFORMS)}; got {shown(self.uniforms)}."
-                f"{did_you_mean(str(self.uniforms), UNIFORMS)}"
-            )
+        checks.choice("uniforms", self.uniforms, UNIFORMS)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from bayescausal.checks import choice
 from bayescausal.errors import GraphError, SpecError, did_you_mean
 from bayescausal.experiments.estimand import Estimand, node_or_edge
 from bayescausal.experiments.experiment import (
@@ -81,8 +82,7 @@ def check_policy(spec: Any) -> None:
     """Raise when a plan that other treatments move is neither held nor reacts."""
     for node, policy in spec.policy.items():
         require_node(spec, node, "policy")
-        if policy not in POLICIES:
-            raise SpecError(f"policy['{node}'] is one of {', '.join(POLICIES)}; got {policy!r}.")
+        choice(f"policy['{node}']", policy, POLICIES)
         if node not in spec.treatments:
             raise SpecError(
                 f"policy['{node}']: only a treatment has a plan that can be held. Treatments: "
@@ -155,8 +155,7 @@ def check_equations(spec: Any) -> None:
                     f"Modelled nodes: {', '.join(spec.modelled)}."
                 )
     for node, link in spec.links.items():
-        if link not in LINKS:
-            raise SpecError(f"links['{node}'] is one of {', '.join(LINKS)}; got {link!r}.")
+        choice(f"links['{node}']", link, LINKS)
     for node in spec.modelled:
         if not isinstance(spec.noise_of(node), tuple(NOISES.values())):
             raise SpecError(

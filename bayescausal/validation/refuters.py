@@ -107,8 +107,7 @@ class PlaceboShift:
     least: int | None = None
 
     def __post_init__(self) -> None:
-        if self.least is not None:
-            _set_count(self, "least")
+        _set_count(self, "least")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -160,8 +159,7 @@ class PlaceboBlocks:
     length: int | None = None
 
     def __post_init__(self) -> None:
-        if self.length is not None:
-            _set_count(self, "length")
+        _set_count(self, "length")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -253,8 +251,7 @@ class BlockBootstrap:
     length: int | None = None
 
     def __post_init__(self) -> None:
-        if self.length is not None:
-            _set_count(self, "length")
+        _set_count(self, "length")
 
     def plan(self, fit: Fit, estimand: Estimand, refits: int, rng: np.random.Generator) -> Plan:
         """Return the worlds to fit."""
@@ -267,7 +264,8 @@ class BlockBootstrap:
         effects = total_effect(fit, estimand).ravel()
         worlds = []
         for index, equations in _posterior_draws(fit, refits, rng):
-            length = self.length or _shock_memory(equations, str(estimand.outcome))
+            shocks = observed_shocks(equations)[str(estimand.outcome)][0]
+            length = self.length or block_length(shocks, _BLOCK_RULE_BLOCKS)
             data = replica(equations, rng, resampled_shocks(equations, length, rng))
             label = f"draw {index}, blocks of {length} periods"
             worlds.append(World(data, float(effects[index]), label, remeasured(equations, rng)))
@@ -354,9 +352,9 @@ class LeftOutBlocks:
         length = -(-periods // refits)
         starts = history + np.linspace(0, periods - length, refits).round().astype(int)
         levels = unused_names(fit, "level", length)
-        worlds = []
+        worlds, pulses = [], np.eye(len(fit.data.time))
         for start in starts:
-            columns = {v: _pulse(fit.data, start + k) for k, v in enumerate(levels)}
+            columns = dict(zip(levels, pulses[start : start + length], strict=True))
             first, last = (fit.data.time[k].date() for k in (start, start + length - 1))
             worlds.append(World(with_columns(fit.data, columns), label=f"without {first}..{last}"))
         return Plan(with_causes(fit.spec, levels, fit.spec.modelled), worlds)
@@ -391,8 +389,10 @@ def as_refuter(method: Any) -> Refuter:
 
 
 def _set_count(refuter: Refuter, label: str) -> None:
-    value = checks.count(f"{type(refuter).__name__}: {label}", getattr(refuter, label), 1)
-    object.__setattr__(refuter, label, value)
+    """Check a number of periods that may be left out, and keep it in its plain type."""
+    if (value := getattr(refuter, label)) is not None:
+        value = checks.count(f"{type(refuter).__name__}: {label}", value, 1)
+        object.__setattr__(refuter, label, value)
 
 
 def carry_over(spec: Spec, treatment: Node) -> int:
@@ -403,14 +403,6 @@ def carry_over(spec: Spec, treatment: Node) -> int:
 
 def _memory(data: Dataset, treatment: Node) -> int:
     return block_length(data.array(treatment), _BLOCK_RULE_BLOCKS)
-
-
-def _pulse(data: Dataset, period: int) -> np.ndarray:
-    return np.where(np.arange(len(data.time)) == period, 1.0, 0.0)
-
-
-def _shock_memory(equations: Equations, outcome: Node) -> int:
-    return block_length(observed_shocks(equations)[outcome][0], _BLOCK_RULE_BLOCKS)
 
 
 def _placebo_plan(fit: Fit, treatment: Node, orders: list[np.ndarray], labels: list[str]) -> Plan:
