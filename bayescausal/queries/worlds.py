@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayescausal._types import Array, Draws, Intervention
+from bayescausal._types import Array, Draws, Intervention, Node
 from bayescausal.errors import SpecError, shown
 from bayescausal.experiments.estimand import Estimand
+from bayescausal.graphs.edge import Edge
 from bayescausal.identification.ladder import Grade
 from bayescausal.inference.carry_over import cut_in_words
 from bayescausal.inference.fit import Fit, edges_below
@@ -137,28 +138,10 @@ def counterfactual(
     >>> bc.counterfactual(fit, {"tv": 0})["sales"]  # doctest: +SKIP
     """
     question = _question(fit, do, window, units)
-    scm, x = fit.scm, fit.scm.factual
-    acts = scope(scm, question).acts
-    paths = resolve(scm, x, question.active, acts)
-    start = fit.data.history
-    nodes = fit.spec.modelled
-
-    def world(equations: Equations) -> Array:
-        evolved = evolve(equations, do=paths)
-        training = [
-            np.broadcast_to(evolved[v], (equations.draws, *x[v].shape))[..., start:] for v in nodes
-        ]
-        return np.stack(training, axis=1)
-
-    values = fit.evaluate(world, only=edges_below(fit.spec, question.treatments))
-    attrs: dict[str, Any] = {"world": repr(question), "kind": "counterfactual"}
-    attrs["policy"] = _policy(fit)
-    return xr.Dataset(
-        {
-            v: label(fit, values[:, :, k], fit.data.dims, data_coords(fit), v, **attrs)
-            for k, v in enumerate(nodes)
-        }
-    )
+    paths = resolve(fit.scm, fit.scm.factual, question.active, scope(fit.scm, question).acts)
+    edges = edges_below(fit.spec, question.treatments)
+    attrs = {"world": repr(question), "kind": "counterfactual"}
+    return _labeled_paths(fit, lambda equations: evolve(equations, do=paths), attrs, edges)
 
 
 @verb
@@ -190,32 +173,42 @@ def do(
     xarray.Dataset
         As `counterfactual`.
     """
-    scm, x = fit.scm, fit.scm.factual
     paths, acts = {}, np.ones(1, bool)
-    attrs: dict[str, Any] = {"world": "factual", "kind": "interventional", "policy": _policy(fit)}
+    attrs = {"world": "factual", "kind": "interventional"}
     if do is None and (window is not None or units is not None):
         raise SpecError("window and units say where an intervention acts: give do={'tv': 0} too.")
     if do is not None:
         question = _question(fit, do, window, units)
-        acts = scope(scm, question).acts
-        paths = resolve(scm, x, question.active, acts)
+        acts = scope(fit.scm, question).acts
+        paths = resolve(fit.scm, fit.scm.factual, question.active, acts)
         attrs["world"] = repr(question)
     rng = np.random.default_rng(seed)
-    start, nodes = fit.data.history, fit.spec.modelled
 
-    def world(equations: Equations) -> Array:
-        evolved = generate(equations, rng, do=paths, acts=acts)
-        training = [
-            np.broadcast_to(evolved[v], (equations.draws, *x[v].shape))[..., start:] for v in nodes
-        ]
-        return np.stack(training, axis=1)
+    def world(equations: Equations) -> dict[Node, Array]:
+        return generate(equations, rng, do=paths, acts=acts)
 
-    values = fit.evaluate(world)
+    return _labeled_paths(fit, world, attrs)
+
+
+def _labeled_paths(
+    fit: Fit,
+    world: Callable[[Equations], Mapping[Node, Array]],
+    attrs: Mapping[str, str],
+    edges: Collection[Edge] | None = None,
+) -> xr.Dataset:
+    """Return the paths of the modelled nodes in a world, in all draws and training periods."""
+    nodes, dims, coords = fit.spec.modelled, fit.data.dims, data_coords(fit)
+    shape, start = fit.scm.factual[nodes[0]].shape, fit.data.history
+
+    def training(equations: Equations) -> Array:
+        paths = world(equations)
+        size = (equations.draws, *shape)
+        return np.stack([np.broadcast_to(paths[v], size)[..., start:] for v in nodes], axis=1)
+
+    values = fit.evaluate(training, edges)
+    attributes: dict[str, Any] = {**attrs, "policy": _policy(fit)}
     return xr.Dataset(
-        {
-            v: label(fit, values[:, :, k], fit.data.dims, data_coords(fit), v, **attrs)
-            for k, v in enumerate(nodes)
-        }
+        {v: label(fit, values[:, :, k], dims, coords, v, **attributes) for k, v in enumerate(nodes)}
     )
 
 
