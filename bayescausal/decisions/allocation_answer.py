@@ -252,8 +252,8 @@ def _statements(
         )
     scarce = next((limit for limit in search.limits.groups if limit.name == "budget"), None)
     if scarce and search.limits.total(values) < scarce.high * (1 - 1e-4):
-        left = scarce.high - search.limits.total(values)
-        words.append(f"{left:,.0f} of the budget is not spent.")
+        unspent = scarce.high - search.limits.total(values)
+        words.append(f"{unspent:,.0f} of the budget is not spent.")
     return words
 
 

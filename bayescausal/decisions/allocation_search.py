@@ -201,8 +201,8 @@ class Search:
                 is_dark = limits.dates and limits.low[k] <= _BINDS
                 yield k, -1.0, "" if is_dark else f"{channel} at least"
             if limits.high[k] - factors[k] <= _BINDS:
-                seen = " what was seen in a week" if ends_at_observed[k] else ""
-                yield k, 1.0, f"{channel} at most{seen}"
+                limit = " what was seen in a week" if ends_at_observed[k] else ""
+                yield k, 1.0, f"{channel} at most{limit}"
 
     def _flat(self, gradient: np.ndarray) -> bool:
         """Whether the gradient is nothing beside that of the spend or the gain alone."""

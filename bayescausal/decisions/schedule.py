@@ -172,12 +172,12 @@ def largest_amounts(fit: Fit, schedule: Schedule, place: Mapping[str, Any]) -> n
         observed = fit.observed
         spent = np.atleast_2d(spend_path(observed.scm, everything)).sum(axis=0).max()
         shown_to = observed.data.array(channel)[..., observed.data.history :]
-        seen = np.atleast_2d(shown_to).sum(axis=0).max()
+        largest = np.atleast_2d(shown_to).sum(axis=0).max()
         exposure = schedule.exposure[channel]
         by_period = exposure.reshape(len(exposure), -1, exposure.shape[-1]).sum(axis=1)
         shares = np.maximum(
             schedule.spend[k].max(axis=1) / spent,
-            by_period.max(axis=1) / seen,
+            by_period.max(axis=1) / largest,
         )
         rows.append(1 / shares)
     return np.array(rows).ravel()

@@ -190,10 +190,11 @@ class Fit:
         if not isinstance(rows, slice) or places[rows] != places or size > _KEPT_BYTES:
             return bind(self.scm, {name: draws[rows] for name, draws in theta.items()}, only=only)
         known = self._edges.setdefault(group, {})
-        wanted = [edge for edge in mechanisms if only is None or edge in only]
-        missing = [edge for edge in wanted if edge not in known]
+        included = [edge for edge in mechanisms if only is None or edge in only]
+        missing = [edge for edge in included if edge not in known]
         known |= bind(self.scm, theta, only=missing).edges
-        return Equations(self.scm, theta, self.scm.factual, {edge: known[edge] for edge in wanted})
+        edges = {edge: known[edge] for edge in included}
+        return Equations(self.scm, theta, self.scm.factual, edges)
 
     def thinned(self, indices: np.ndarray) -> Fit:
         """Return a fit of some draws of each chain."""

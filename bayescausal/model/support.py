@@ -59,9 +59,11 @@ def lowest_exposure(equations: Equations, edge: Edge, end: int | None = None) ->
     scm = equations.scm
     carried = carried_exposure(scm, edge, equations.theta, scm.factual[edge.source])
     axes = tuple(range(-scm.depth, 0))
-    seen = carried[..., observed_rows(scm, edge, end)]
-    lowest = np.maximum(seen.min(axis=axes, keepdims=True), 0.0)
-    constant = np.ones((1,) * (scm.depth - 1) + (seen.shape[-1] + observed_rows(scm, edge).start,))
+    training = carried[..., observed_rows(scm, edge, end)]
+    lowest = np.maximum(training.min(axis=axes, keepdims=True), 0.0)
+    constant = np.ones(
+        (1,) * (scm.depth - 1) + (training.shape[-1] + observed_rows(scm, edge).start,)
+    )
     steady = _carried(scm, edge, equations.theta, constant)[..., -1:]
     return lowest / steady * scm.scale[edge.source]
 

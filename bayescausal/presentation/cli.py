@@ -204,11 +204,7 @@ def _identify(args: argparse.Namespace) -> None:
 def _check_graph(args: argparse.Namespace) -> None:
     config = bc.Config.read(args.config)
     check = bc.check_graph(config.data, config.spec)
-    if args.format == "json":
-        rows = [*map(strict_row, check.to_frame().to_dict("records"))]
-        print(json.dumps({"rejected": check.rejected, "sentence": check.sentence, "rows": rows}))
-    else:
-        print(csv_text(check.to_frame(), index=False) if args.format == "csv" else check)
+    _print(args, check, {"rejected": check.rejected, "sentence": check.sentence})
     if args.strict and check.rejected:
         raise GraphRejected(check.sentence)
 
@@ -216,12 +212,17 @@ def _check_graph(args: argparse.Namespace) -> None:
 def _discover(args: argparse.Namespace) -> None:
     data, experts = bc.Config.read(args.config).data, bc.Config.read_experts(args.config)
     result = bc.discover(data, experts, resamples=args.resamples)
+    _print(args, result, {"sentence": result.sentence})
+
+
+def _print(args: argparse.Namespace, result: Any, facts: dict[str, Any]) -> None:
+    """Print a result as a page, or its table as CSV, or facts and table as JSON."""
     table = result.to_frame()
     if args.format == "json":
         rows = [*map(strict_row, table.to_dict("records"))]
-        print(json.dumps({"sentence": result.sentence, "rows": rows}))
+        print(json.dumps({**facts, "rows": rows}, indent=1))
     else:
-        print(csv_text(table, index=False) if args.format == "csv" else result)
+        print(csv_text(table, index=False) if args.format == "csv" else repr(result))
 
 
 def _workshop(args: argparse.Namespace) -> None:
@@ -306,11 +307,7 @@ def _overlap(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     page = bc.check(bc.load(args.model), budget=args.budget, seed=args.seed)
-    table = page.to_frame()
-    if args.format == "json":
-        print(json.dumps({"status": page.status, "rows": table.to_dict("records")}, indent=1))
-    else:
-        print(csv_text(table, index=False) if args.format == "csv" else repr(page))
+    _print(args, page, {"status": page.status})
     if args.strict and page.status == "fail":
         failed = ", ".join(dict.fromkeys(row.name for row in page.with_status("fail")))
         raise CheckFailed(f"A check failed: {failed}. The page says what to do.")

@@ -95,7 +95,7 @@ def plot_evidence(table: pd.DataFrame) -> Figure:
 
 
 @styled()
-def plot_reconciliation(found: Reconciliation) -> Figure:
+def plot_reconciliation(reconciliation: Reconciliation) -> Figure:
     """Plot each held-out lift with its error, against the interval that the model predicts for it.
 
     One axis a test, as tests differ in units and size; all hold zero, so that a wide interval
@@ -105,7 +105,7 @@ def plot_reconciliation(found: Reconciliation) -> Figure:
 
     Parameters
     ----------
-    found : Reconciliation
+    reconciliation : Reconciliation
         What `reconcile` returns.
 
     Returns
@@ -122,23 +122,25 @@ def plot_reconciliation(found: Reconciliation) -> Figure:
     >>> import bayescausal as bc
     >>> bc.plot_reconciliation(bc.reconcile(fit, held_out))  # doctest: +SKIP
     """
-    if not isinstance(found, Reconciliation):
+    if not isinstance(reconciliation, Reconciliation):
         raise SpecError(
             "plot_reconciliation draws what reconcile(fit, tests) returns; got "
-            f"{type(found).__name__}."
+            f"{type(reconciliation).__name__}."
         )
-    table, count = found.table, len(found.table)
+    table, count = reconciliation.table, len(reconciliation.table)
     weak = (table["grade"] == Letter.X).any()
+    tests = "test lies" if count == 1 else "tests lie"
+    prob = reconciliation.prob
     sheet = blank_sheet(
         0.85 * count,
-        title=f"{found.covered} of {count} held-out {'test lies' if count == 1 else 'tests lie'} "
-        f"in the {found.prob:.0%} interval of the model",
+        title=f"{reconciliation.covered} of {count} held-out {tests} in the {prob:.0%} interval of "
+        "the model",
         subtitle="Dot and whisker: the lift as it was measured, with its standard error. Bar: "
-        f"the model's {found.prob:.0%} predictive interval for that lift, the error of the test "
-        f"included; tick: its median. {found.prob * count:.1f} of {count} are expected inside when "
+        f"the model's {prob:.0%} predictive interval for that lift, the error of the test "
+        f"included; tick: its median. {prob * count:.1f} of {count} are expected inside when "
         "the model is right."
         + (" Hatched: not identified by the graph, the priors set the interval." if weak else ""),
-        alarm=found.problem,
+        alarm=reconciliation.problem,
     )
     for ax, (name, line) in zip(panels(sheet, count, 1), table.iterrows(), strict=True):
         _held_out(ax, str(name), line)

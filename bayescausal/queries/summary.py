@@ -89,18 +89,18 @@ def summarize(draws: Draws | xr.Dataset, prob: float = 0.9) -> pd.DataFrame:
     dims = [str(d) for d in draws.dims if d not in ("chain", "draw")]
     stacked = draws.transpose("chain", "draw", *dims)
     values = stacked.to_numpy().reshape(-1, *stacked.shape[2:])
-    said = _coords(stacked, dims)
+    metadata = _coords(stacked, dims)
     columns = {k: np.ravel(column) for k, column in _columns(values, prob).items()}
-    prior_median = said.pop(PRIOR_BESIDE, None)
+    prior_median = metadata.pop(PRIOR_BESIDE, None)
     if prior_median is None or not np.allclose(
         prior_median, columns["median"], 1e-9, 0, equal_nan=True
     ):
-        said = {key: values for key, values in said.items() if key not in PRIOR}
-    has_moments = said.pop("denominator", np.array("")) != "random"
+        metadata = {key: values for key, values in metadata.items() if key not in PRIOR}
+    has_moments = metadata.pop("denominator", np.array("")) != "random"
     columns |= {k: np.where(has_moments, columns[k], np.nan) for k in ("mean", "sd")}
-    note = said.pop("note", np.array(""))
-    said |= {"note": note} if (note != "").any() else {}
-    table = pd.DataFrame({**columns, **said}, index=_index(stacked, dims))
+    note = metadata.pop("note", np.array(""))
+    metadata |= {"note": note} if (note != "").any() else {}
+    table = pd.DataFrame({**columns, **metadata}, index=_index(stacked, dims))
     if draws.attrs.get("best_first"):
         table = table.sort_values("mean", ascending=False, kind="stable")
     table.attrs = {"prob": prob, **draws.attrs}

@@ -209,8 +209,8 @@ def _studentized(
     gain = steps.T @ e
     best = np.abs(gain).argmax(axis=0)
     largest = gain[best, np.arange(e.shape[1])]
-    rest = e - steps[:, best] * largest
-    one, two, now = rest[1:-1], rest[:-2], rest[2:]
+    residuals = e - steps[:, best] * largest
+    one, two, now = residuals[1:-1], residuals[:-2], residuals[2:]
     a, b, c = (one**2).sum(axis=0), (one * two).sum(axis=0), (two**2).sum(axis=0)
     u, v = (one * now).sum(axis=0), (two * now).sum(axis=0)
     determinant = np.maximum(a * c - b**2, 1e-300)

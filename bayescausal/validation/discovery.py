@@ -283,8 +283,8 @@ def _reversed_time(row: ClaimTest, experts: Experts) -> Candidate:
 
 def _sides(row: ClaimTest) -> tuple[str, str]:
     """Return treatment and outcome of a negative control, from its claim."""
-    treatment, rest = row.claim.removeprefix("later ").split(" _||_ ", 1)
-    return treatment, rest.split(" | ", 1)[0]
+    treatment, remainder = row.claim.removeprefix("later ").split(" _||_ ", 1)
+    return treatment, remainder.split(" | ", 1)[0]
 
 
 def _controls(check: GraphCheck) -> list[ClaimTest]:

@@ -17,8 +17,8 @@ def orthonormal(columns: np.ndarray) -> np.ndarray:
     """
     flat = columns.reshape(len(columns), -1).T
     norm = np.linalg.norm(flat, axis=0)
-    left, size, _ = np.linalg.svd(flat[:, norm > 0] / norm[norm > 0], full_matrices=False)
-    return left[:, size > _SPANNED].reshape(*columns.shape[1:], -1)
+    basis, size, _ = np.linalg.svd(flat[:, norm > 0] / norm[norm > 0], full_matrices=False)
+    return basis[:, size > _SPANNED].reshape(*columns.shape[1:], -1)
 
 
 def error_autocorrelation(residuals: np.ndarray, basis: np.ndarray) -> float:

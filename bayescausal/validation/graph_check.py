@@ -291,7 +291,7 @@ def _cells(row: ClaimTest, names: Sequence[str]) -> dict[str, Any]:
     """Return the cells of one row; `names` are the tests that stand beside."""
     first = row.decisive[0] if row.tests else None
     lagged = row.decisive[1] if len(row.decisive) > 1 else None
-    beside = {name: test.p_value for name in names if (test := row.test(name))}
+    side_tests = {name: test.p_value for name in names if (test := row.test(name))}
     return {
         "kind": str(row.kind),
         "claim": row.claim,
@@ -302,7 +302,7 @@ def _cells(row: ClaimTest, names: Sequence[str]) -> dict[str, Any]:
         "p_lags": lagged.p_value if lagged else nan,
         "p_holm": row.p_holm,
         "p_bh": row.p_bh,
-        **beside,
+        **side_tests,
         "remarks": row.reason or ". ".join(row.hints),
     }
 

@@ -109,8 +109,8 @@ class ChannelOverlap:
         return tuple(sorted(self._findings(), key=lambda item: item[0] != Light.RED))
 
     def _findings(self) -> Iterable[tuple[Light, str]]:
-        rest = f"once {', '.join(self.held) or 'the calendar'} is held fixed"
-        asked = "without it" if self.question == QUESTIONS[0] else "with 20% more"
+        condition = f"once {', '.join(self.held) or 'the calendar'} is held fixed"
+        world = "without it" if self.question == QUESTIONS[0] else "with 20% more"
         if self.extrapolated_share >= EXTRAPOLATED_PART:
             color = Light.RED if self.extrapolated_share >= EXTRAPOLATED_MOST else Light.AMBER
             yield (
@@ -121,20 +121,21 @@ class ChannelOverlap:
         if self.own_swing < OWN_SWING:
             yield (
                 Light.RED,
-                f"{rest} it swings by {self.own_swing:.0%} of its mean only: there is no "
+                f"{condition} it swings by {self.own_swing:.0%} of its mean only: there is no "
                 "experiment in the data",
             )
         if self.vif > VIF_AMBER:
             color = Light.RED if self.vif > VIF_RED else Light.AMBER
             yield (
                 color,
-                f"{self.residual_share:.0%} of its variance is its own {rest} (VIF {self.vif:.1f})",
+                f"{self.residual_share:.0%} of its variance is its own {condition} "
+                f"(VIF {self.vif:.1f})",
             )
         if self.supported < SUPPORTED_AMBER:
             color = Light.RED if self.supported < SUPPORTED_RED else Light.AMBER
             yield (
                 color,
-                f"a period {asked} lies inside what was seen in {self.supported:.0%} of periods",
+                f"a period {world} lies inside what was seen in {self.supported:.0%} of periods",
             )
         if self.carrying_periods < CARRYING_SHARE * self.periods:
             yield (

@@ -36,14 +36,14 @@ class OwnVariation:
         What is held fixed makes of it, by least squares with a constant for each unit.
     raw : array
         Exposure as it was booked.
-    rest : int
+    dof : int
         Unit-periods less columns.
     """
 
     exposure: np.ndarray
     expected: np.ndarray
     raw: np.ndarray
-    rest: int
+    dof: int
 
     @property
     def residual(self) -> np.ndarray:
@@ -63,7 +63,7 @@ class OwnVariation:
     @property
     def residual_sd(self) -> float:
         """Standard deviation of what is left."""
-        return float(np.sqrt((self.residual**2).sum() / self.rest))
+        return float(np.sqrt((self.residual**2).sum() / self.dof))
 
     @property
     def carrying_periods(self) -> int:
@@ -131,8 +131,8 @@ def own_variation(
     columns = [_acting(scm, theta, node, outcome)[:, rows] for node in adjustment]
     columns += _seasons(scm, outcome, rows, len(exposure))
     centered = [x - x.mean(axis=1, keepdims=True) for x in (exposure, *columns)]
-    rest = exposure.size - len(exposure) - len(columns)
-    if rest < SPARE_ROWS:
+    dof = exposure.size - len(exposure) - len(columns)
+    if dof < SPARE_ROWS:
         raise DataError(
             f"{exposure.size} rows are too few: {len(columns)} columns are held fixed beside the "
             f"level of each unit, and {SPARE_ROWS} rows more are the least."
@@ -143,7 +143,7 @@ def own_variation(
         expected = design @ np.linalg.lstsq(design, y, rcond=1e-10)[0]
     level = exposure.mean(axis=1, keepdims=True)
     raw = np.atleast_2d(scm.factual[channel])[:, rows]
-    return OwnVariation(exposure, level + expected.reshape(exposure.shape), raw, rest)
+    return OwnVariation(exposure, level + expected.reshape(exposure.shape), raw, dof)
 
 
 def acting_edge(scm: SCM, channel: Node, outcome: Node) -> Edge:

@@ -89,18 +89,18 @@ def innovations(setting: Setting, names: list[str]) -> tuple[np.ndarray, int]:
     parts, controls = [], 0
     for node in names:
         memory = past or tuple(Column(node, lag) for lag in range(1, MEMORY + 1))
-        rest = partial_out(
+        residuals = partial_out(
             setting.table, Regression(node, (Column(node, 0),), memory), setting.calendar
         )
-        if rest.freedom < SPARE_ROWS + len(names):
+        if residuals.freedom < SPARE_ROWS + len(names):
             raise Untestable(
-                f"{rest.rows} periods less {rest.controls} columns of the past are too few to "
-                f"search among {len(names)} nodes"
+                f"{residuals.rows} periods less {residuals.controls} columns of the past are too few "
+                f"to search among {len(names)} nodes"
             )
-        if len(rest.target) < setting.table.shape[0]:
+        if len(residuals.target) < setting.table.shape[0]:
             raise Untestable(f"'{node}' is constant in some unit")
-        parts.append(rest.target)
-        controls = max(controls, rest.controls)
+        parts.append(residuals.target)
+        controls = max(controls, residuals.controls)
     return np.stack(parts, axis=-1), controls
 
 
