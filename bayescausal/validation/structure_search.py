@@ -94,8 +94,8 @@ def innovations(setting: Setting, names: list[str]) -> tuple[np.ndarray, int]:
         )
         if residuals.freedom < SPARE_ROWS + len(names):
             raise Untestable(
-                f"{residuals.rows} periods less {residuals.controls} columns of the past are too few "
-                f"to search among {len(names)} nodes"
+                f"{residuals.rows} periods less {residuals.controls} columns of the past are too "
+                f"few to search among {len(names)} nodes"
             )
         if len(residuals.target) < setting.table.shape[0]:
             raise Untestable(f"'{node}' is constant in some unit")
