@@ -184,7 +184,8 @@ def _listing(choices: Iterable[str] | None) -> str:
 def instance(verb: str, value: Any, kind: type, advice: str) -> None:
     """Raise for a value of another kind, and say how to get one of the right kind."""
     if not isinstance(value, kind):
-        raise SpecError(f"{verb} takes a {kind.__name__}; got {shown(value)}. {advice}")
+        title = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+        raise SpecError(f"{verb} takes {title}; got {shown(value)}. {advice}")
 
 
 def bound(

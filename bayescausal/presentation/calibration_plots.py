@@ -43,7 +43,7 @@ def plot_calibration(
     Raises
     ------
     SpecError
-        It is something else, there is no such quantity, or no simulation converged.
+        There is no such quantity, or no simulation converged.
 
     Notes
     -----

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from bayescausal import checks
 from bayescausal.errors import SpecError
 from bayescausal.identification.grades import Letter
 from bayescausal.identification.status import Status
@@ -112,21 +113,13 @@ def plot_reconciliation(reconciliation: Reconciliation) -> Figure:
     -------
     matplotlib.figure.Figure
 
-    Raises
-    ------
-    SpecError
-        It is something else.
-
     Examples
     --------
     >>> import bayescausal as bc
     >>> bc.plot_reconciliation(bc.reconcile(fit, held_out))  # doctest: +SKIP
     """
-    if not isinstance(reconciliation, Reconciliation):
-        raise SpecError(
-            "plot_reconciliation draws what reconcile(fit, tests) returns; got "
-            f"{type(reconciliation).__name__}."
-        )
+    advice = "Write plot_reconciliation(reconcile(fit, tests))."
+    checks.instance("plot_reconciliation", reconciliation, Reconciliation, advice)
     table, count = reconciliation.table, len(reconciliation.table)
     weak = (table["grade"] == Letter.X).any()
     tests = "test lies" if count == 1 else "tests lie"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from bayescausal.errors import SpecError
+from bayescausal import checks
 from bayescausal.experiments.geo_test import GeoTest
 from bayescausal.presentation.formatting import number
 from bayescausal.presentation.plot_style import (
@@ -36,20 +36,12 @@ def plot_geo_test(test: GeoTest) -> Figure:
     -------
     matplotlib.figure.Figure
 
-    Raises
-    ------
-    SpecError
-        It is something else.
-
     Examples
     --------
     >>> import bayescausal as bc
     >>> bc.plot_geo_test(experiment.source)  # doctest: +SKIP
     """
-    if not isinstance(test, GeoTest):
-        raise SpecError(
-            f"plot_geo_test draws a GeoTest, or an experiment's source; got {type(test).__name__}."
-        )
+    checks.instance("plot_geo_test", test, GeoTest, "An experiment's source is one.")
     low, high = test.interval
     sheet = blank_sheet(
         4.2,

@@ -26,11 +26,6 @@ def plot_refutation(refutation: Refutation, *, ax: Axes | None = None) -> Figure
     matplotlib.figure.Figure
         Worlds by the median of their effect; refits that do not count are left out.
 
-    Raises
-    ------
-    SpecError
-        It is something else.
-
     Examples
     --------
     >>> import bayescausal as bc

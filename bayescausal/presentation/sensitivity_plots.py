@@ -59,7 +59,7 @@ def plot_sensitivity(
     Raises
     ------
     SpecError
-        It is something else, or no effect has a robustness value.
+        No effect has a robustness value.
 
     Examples
     --------
@@ -114,11 +114,6 @@ def plot_tipping_point(
     -------
     matplotlib.figure.Figure
 
-    Raises
-    ------
-    SpecError
-        It is something else.
-
     Examples
     --------
     >>> import bayescausal as bc
@@ -170,11 +165,6 @@ def plot_specification_curve(
     -------
     matplotlib.figure.Figure
         One panel an effect.
-
-    Raises
-    ------
-    SpecError
-        It is something else.
 
     Examples
     --------

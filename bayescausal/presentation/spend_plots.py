@@ -7,9 +7,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from bayescausal import checks
 from bayescausal._types import Node
 from bayescausal.decisions.allocation import Allocation
-from bayescausal.errors import SpecError, shown
 from bayescausal.identification.grades import Letter
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
@@ -106,16 +106,9 @@ def plot_allocation(allocation: Allocation) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    SpecError
-        Something that is no allocation.
     """
-    if not isinstance(allocation, Allocation):
-        raise SpecError(
-            f"plot_allocation takes what optimize(fit) returns; got {shown(allocation)}."
-        )
+    advice = "Write plot_allocation(optimize(fit))."
+    checks.instance("plot_allocation", allocation, Allocation, advice)
     table, gain = allocation.table, allocation.gain
     names = [str(name) for name in table.index]
     columns = min(2, len(names))

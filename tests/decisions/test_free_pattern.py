@@ -309,7 +309,7 @@ def test_an_allocation_is_drawn_by_channel_and_period():
     np.testing.assert_allclose(plan, spend_of(best)["a"])
     assert len(plan) == len(present)
     assert "held: fixed" in second.get_title(loc="left")
-    with pytest.raises(SpecError, match="takes what optimize"):
+    with pytest.raises(SpecError, match=r"takes an Allocation.*optimize\(fit\)"):
         bc.plot_allocation(best.table)
 
 

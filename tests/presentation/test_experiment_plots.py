@@ -194,7 +194,7 @@ def test_a_fit_that_has_not_converged_is_said_in_red(panel_of_three):
 
 
 def test_something_else_is_refused_with_advice(held_out):
-    with pytest.raises(SpecError, match=r"reconcile\(fit, tests\) returns; got DataFrame"):
+    with pytest.raises(SpecError, match=r"takes a Reconciliation.*reconcile\(fit, tests\)"):
         bc.plot_reconciliation(held_out.table)
 
 
