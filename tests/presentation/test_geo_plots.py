@@ -36,7 +36,7 @@ def test_the_last_point_is_the_lift(geo):
 
 
 def test_something_else_is_refused(geo):
-    with pytest.raises(SpecError, match="takes a GeoTest.*An experiment's source"):
+    with pytest.raises(SpecError, match=r"takes a GeoTest.*An experiment's source"):
         bc.plot_geo_test(geo.lift)
 
 
