@@ -54,6 +54,11 @@ def html_page(lines: Iterable[str], *tables: pd.DataFrame) -> str:
     return "".join([*paragraphs, *(t.round(3).to_html(border=0, na_rep="") for t in tables)])
 
 
+def amount(x: float) -> str:
+    """Write an amount to the unit from 100 on, and to three digits below."""
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
+
+
 def filled(start: str, parts: Iterable[str], separator: str, indent: str) -> str:
     """Write parts one after another, and those that do not fit on a line of their own."""
     lines, parts = [start], list(parts)

@@ -28,6 +28,7 @@ from bayescausal.inference.nuts import cores
 from bayescausal.inference.sample import LOG
 from bayescausal.inference.settings import Settings
 from bayescausal.inference.storage import load
+from bayescausal.specs.serialization import fingerprint
 from bayescausal.specs.spec import Spec
 
 MANIFEST = "fits.json"
@@ -172,8 +173,7 @@ def _check(jobs: Any) -> None:
 
 def _digest(spec: Spec, data: Dataset, seed: int, settings: Mapping[str, Any]) -> str:
     """Identify what is fitted."""
-    claims = [spec.to_dict(), data.hash, seed, dict(settings)]
-    return hashlib.sha256(json.dumps(claims, sort_keys=True, default=str).encode()).hexdigest()
+    return fingerprint([spec.to_dict(), data.hash, seed, dict(settings)])
 
 
 def _seed_of(seed: int, name: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -57,6 +59,12 @@ TERMS: dict[str, type[Term]] = {
         HSGPTrend,
     )
 }
+
+
+def fingerprint(claims: list[Any]) -> str:
+    """Return the SHA-256 of plain values: equal ones ask the same of the same data."""
+    text = json.dumps(claims, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def term_from_dict(entry: Any) -> Term:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,14 @@ from bayescausal.inference.fitting import settings_for
 from bayescausal.inference.sample import LOG
 from bayescausal.inference.settings import Settings
 from bayescausal.model.scm import compile_scm
+from bayescausal.specs.serialization import fingerprint
 from bayescausal.specs.spec import Spec
 from bayescausal.thresholds import FEWEST_SIMULATIONS, REJECTION_LEVEL
 from bayescausal.validation.graph_check import holm
 from bayescausal.validation.simulated_fits import Simulations, fitted
 from bayescausal.validation.status import Status
 from bayescausal.validation.uniformity import detectable, shape, uniformity_p
+from bayescausal.validation.world_refits import each_done
 
 NOT_RUN = "not run"
 
@@ -289,9 +290,7 @@ def calibrate(
 
 def _planned(spec: Spec, data: Dataset, settings: Settings, ranks: int, seed: int) -> Simulations:
     claims = [spec.to_dict(), data.hash, settings.to_dict(), ranks, seed]
-    text = json.dumps(claims, sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Simulations(digest, spec, data, settings, ranks, seed)
+    return Simulations(fingerprint(claims), spec, data, settings, ranks, seed)
 
 
 def _records(
@@ -306,33 +305,19 @@ def _records(
     deadline = time.time() + budget
     known = {} if folder is None else _kept(folder, plan, number)
     missing = [k for k in range(number) if k not in known]
-    for done, record in enumerate(_run(plan, missing, executor, deadline), len(known) + 1):
-        known[record["number"]] = record
+    run = partial(_in_time, plan, deadline)
+    jobs = each_done(run, dict(zip(missing, missing, strict=True)), executor)
+    for done, (number_done, result) in enumerate(jobs, len(known) + 1):
+        known[number_done] = record = result()
         if folder is not None and record["status"] != NOT_RUN:
             content = json.dumps({"digest": plan.digest, **record})
-            write_file(_file(folder, record["number"]), content)
+            write_file(_file(folder, number_done), content)
         if progress and done * 10 // number > (done - 1) * 10 // number:
             LOG.info("%d of %d simulations", done, number)
     return [known[k] for k in range(number)]
 
 
-def _run(
-    plan: Simulations, numbers: Sequence[int], executor: Executor | None, deadline: float
-) -> Iterator[dict[str, Any]]:
-    """Run simulations, and yield each as it is done."""
-    if executor is None:
-        yield from (_in_time(plan, number, deadline) for number in numbers)
-        return
-    futures = [executor.submit(_in_time, plan, number, deadline) for number in numbers]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _in_time(plan: Simulations, number: int, deadline: float) -> dict[str, Any]:
+def _in_time(plan: Simulations, deadline: float, number: int) -> dict[str, Any]:
     """Run one simulation if there is time for it: what another process runs."""
     if time.time() < deadline:
         return fitted(plan, number)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import TablePage, html_page, wrapped
+from bayescausal._display import TablePage, amount, html_page, wrapped
 from bayescausal.errors import SpecError, shown
 from bayescausal.identification.status import Status
 from bayescausal.inference.evidence import totals
@@ -47,13 +47,13 @@ class ModelUncertainty(TablePage):
         for effect, part in self.table.groupby(level="effect", sort=False):
             rows = part.droplevel("effect")
             low, high = rows["median"].idxmin(), rows["median"].idxmax()
-            medians = f"{_amount(rows['median'].min())} ('{low}')"
+            medians = f"{amount(rows['median'].min())} ('{low}')"
             if len(rows) > 1:
-                medians += f" to {_amount(rows['median'].max())} ('{high}')"
+                medians += f" to {amount(rows['median'].max())} ('{high}')"
             text = f"{effect}: under {len(rows)} {'graph' if len(rows) == 1 else 'graphs'} "
             text += (
                 f"the median is {medians}, intervals reach from "
-                f"{_amount(rows['low'].min())} to {_amount(rows['high'].max())}"
+                f"{amount(rows['low'].min())} to {amount(rows['high'].max())}"
             )
             if len({*np.sign(rows["median"])}) > 1:
                 text += "; its sign depends on the graph"
@@ -62,8 +62,8 @@ class ModelUncertainty(TablePage):
             if effect in self.averaged.index:
                 row = self.averaged.loc[effect]
                 text += (
-                    f"; with your weights {_amount(row['median'])} ({_amount(row['low'])} to "
-                    f"{_amount(row['high'])})"
+                    f"; with your weights {amount(row['median'])} ({amount(row['low'])} to "
+                    f"{amount(row['high'])})"
                 )
             lines.append(f"{text}.")
         if not self.weights:
@@ -215,7 +215,3 @@ def _shares(weights: Mapping[str, float] | None, fits: Mapping[str, Fit]) -> dic
         )
     scaled = {name: value / max(numbers.values()) for name, value in numbers.items()}
     return {name: value / sum(scaled.values()) for name, value in scaled.items()}
-
-
-def _amount(x: float) -> str:
-    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bayescausal._display import amount
 from bayescausal._types import Node
 from bayescausal.thresholds import (
     BLOCK_MOVE,
@@ -146,7 +147,7 @@ def sampling_verdict(results: Results) -> Verdict:
         sentence += f"; {prob:.0%} intervals need {_fewest(prob)} refits or more."
     else:
         low, high = interval
-        sentence += f"; {prob:.0%} interval by bootstrap: {_amount(low)} to {_amount(high)}."
+        sentence += f"; {prob:.0%} interval by bootstrap: {amount(low)} to {amount(high)}."
         if results.claims_effect and low <= 0 <= high:
             status = worst([status, Status.LOOK])
             sentence += " It holds zero, which that of the fit does not."
@@ -230,7 +231,3 @@ def block_verdict(results: Results) -> Verdict:
         status = Status.FAIL
         sentence += " Its sign turns, though its interval excludes zero."
     return Verdict(status, sentence, interval=interval)
-
-
-def _amount(x: float) -> str:
-    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"

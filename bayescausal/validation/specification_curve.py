@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescausal import checks
-from bayescausal._display import TablePage, html_page
+from bayescausal._display import TablePage, amount, html_page
 from bayescausal.errors import BayesCausalError, NotConverged, SpecError, shown
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.evidence import totals
@@ -66,7 +66,7 @@ class SpecificationCurve(TablePage):
         lines += [
             f"{name}: {row['sign']:.0%} of {count} other specs agree on the sign, "
             f"{row['clear']:.0%} also exclude zero, {row['rank']:.0%} agree on the rank; medians "
-            f"from {_amount(row['lowest'])} to {_amount(row['highest'])}."
+            f"from {amount(row['lowest'])} to {amount(row['highest'])}."
             for name, row in self.agreement.iterrows()
             if count
         ]
@@ -166,10 +166,6 @@ def specification_curve(
     if wrong:
         warnings.warn(f"Not converged: {', '.join(wrong)}.", NotConverged, stacklevel=3)
     return SpecificationCurve(table, _agreement(table), tuple(left_out), obstacles, prob)
-
-
-def _amount(x: float) -> str:
-    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
 
 
 def _checked(specs: Mapping[str, Spec]) -> Mapping[str, Spec]:

@@ -6,8 +6,6 @@ only the effect comes back.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +28,7 @@ from bayescausal.inference.sample import LOG, whitened
 from bayescausal.inference.settings import Settings
 from bayescausal.model.build import build
 from bayescausal.model.scm import SCM, compile_scm
+from bayescausal.specs.serialization import fingerprint
 from bayescausal.specs.spec import Spec
 
 type Row = dict[str, Any]
@@ -46,8 +45,7 @@ class CompiledOnce:
     @classmethod
     def of(cls, spec: Spec, data: Dataset) -> CompiledOnce:
         """Name the model by what it is made of."""
-        claims = json.dumps([spec.to_dict(), data.hash], sort_keys=True, default=str)
-        return cls(hashlib.sha256(claims.encode()).hexdigest(), spec, data)
+        return cls(fingerprint([spec.to_dict(), data.hash]), spec, data)
 
 
 class Job(NamedTuple):
@@ -77,23 +75,30 @@ class AlteredFit(Fit):
 def run[K](jobs: Mapping[K, Job], executor: Executor | None, progress: bool) -> dict[K, Row]:
     """Run jobs one after another, or by an executor; one that fails does not stop the others."""
     rows: dict[K, Row] = {}
-    for key, row in _ended(jobs, executor):
-        rows[key] = row
+    for key, result in each_done(refitted, jobs, executor):
+        rows[key] = row = _row(result)
         if progress:
             state = row["problem"] or f"{row['seconds']:.1f} s"
             LOG.info("%d of %d refits: %s", len(rows), len(jobs), state)
     return rows
 
 
-def _ended[K](jobs: Mapping[K, Job], executor: Executor | None) -> Iterator[tuple[K, Row]]:
+def each_done[K, J, R](
+    function: Callable[[J], R], jobs: Mapping[K, J], executor: Executor | None
+) -> Iterator[tuple[K, Callable[[], R]]]:
+    """Run a function of jobs, here or by an executor, and yield each job as soon as it is done.
+
+    What is yielded beside its key returns the result, or raises what the function raised. Jobs that
+    have not begun when the caller stops are canceled.
+    """
     if executor is None:
         for key, job in jobs.items():
-            yield key, _row(partial(refitted, job))
+            yield key, partial(function, job)
         return
-    futures = {executor.submit(refitted, job): key for key, job in jobs.items()}
+    futures = {executor.submit(function, job): key for key, job in jobs.items()}
     try:
         for future in as_completed(futures):
-            yield futures[future], _row(future.result)
+            yield futures[future], future.result
     finally:
         for future in futures:
             future.cancel()
