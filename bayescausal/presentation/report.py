@@ -22,7 +22,6 @@ from bayescausal.inference.evidence import question_name
 from bayescausal.inference.fit import Fit
 from bayescausal.inference.verb import verb
 from bayescausal.presentation.augmentation_section import comparison_section
-from bayescausal.presentation.checks_section import checks_section
 from bayescausal.presentation.decision_section import decision_sections
 from bayescausal.presentation.diagnostics_plots import diagnostics_sheet
 from bayescausal.presentation.evidence_text import (
@@ -60,10 +59,11 @@ from bayescausal.presentation.plots import (
 from bayescausal.queries.effects import effect
 from bayescausal.queries.summary import common_head, summarize
 from bayescausal.thresholds import PREDICTIVE_TAIL, TEST_CONFLICT
-from bayescausal.validation.checkup import Checkup
+from bayescausal.validation.checkup import CAVEAT, Checkup
 from bayescausal.validation.diagnostics import Diagnostics, diagnose
 from bayescausal.validation.experiment_checks import Reconciliation, conflicts
 from bayescausal.validation.sensitivity import Sensitivity
+from bayescausal.validation.status import Status
 
 type Rows = list[dict[str, Any]]
 
@@ -131,7 +131,7 @@ def report(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(
-            **_page(fit, prob, title), **figures, checkup=checks_section(checkup)
+            **_page(fit, prob, title), **figures, checkup=_checks(checkup)
         )
     write_file(path, page)
     if not fit.convergence.converged:
@@ -398,6 +398,14 @@ def _with_figures(decision: dict[str, Any]) -> dict[str, Any]:
         if section.get("figure") is not None:
             section["figure"] = _figure(section["figure"], section["alt"])
     return decision
+
+
+def _checks(checkup: Checkup | None) -> dict[str, Any] | None:
+    """Return the rows of the page of checks, the gravest first; None without a page."""
+    if checkup is None:
+        return None
+    rows = [row for status in reversed(Status) for row in checkup.with_status(status)]
+    return {"sentence": checkup.sentence, "rows": rows, "caveat": CAVEAT}
 
 
 def _diagnostics(diagnostics: Diagnostics) -> dict[str, Any]:
