@@ -1,4 +1,4 @@
-"""What is dear and wanted by many: made once a session, read by every worker of pytest-xdist."""
+"""Expensive fixtures, made once a session and shared by all workers of pytest-xdist."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Ties:
 
     @classmethod
     def from_plan(cls, plan: Plan, node: Node, merge: bool = True) -> Ties:
-        """Find which rows tie."""
+        """Find the rows that hold the same value of a node, which tie."""
         first = tie_representatives(plan, node, merge)
         rows = np.argsort(first, kind="stable")
         donors, starts = np.unique(first[rows], return_index=True)

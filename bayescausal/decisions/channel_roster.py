@@ -61,7 +61,7 @@ def paid_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> l
 
 
 def allocated_channels(fit: Fit, channels: Sequence[Node] | None, outcome: Node) -> list[Node]:
-    """Return `paid_channels`, of which there is one at least and each reaches the outcome."""
+    """Return `paid_channels`; raise when there is none, or one does not reach the outcome."""
     names = paid_channels(fit, channels, outcome)
     for name in names:
         if name not in fit.spec.reduced.ancestors(outcome):

@@ -71,7 +71,7 @@ class Evidence:
 
     @cached_property
     def informative(self) -> tuple[Experiment, ...]:
-        """The tests that say something of their effect: all, as long as there is no fit.
+        """The tests that are informative of their effect; all of them before there is a fit.
 
             share = Var(effect | everything) / Var(error of the test)   at least 0.1
 

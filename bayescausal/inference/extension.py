@@ -96,7 +96,7 @@ class ExtendedFit(Fit):
 
     @property
     def misfit(self) -> str:
-        """As that of the observed fit."""
+        """What is wrong with the errors of the observed fit."""
         return self.base.misfit
 
     @property

@@ -136,7 +136,7 @@ class Fit:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Chains and draws."""
+        """The numbers of chains and of draws."""
         sizes = self.tree["posterior"].sizes
         return sizes["chain"], sizes["draw"]
 

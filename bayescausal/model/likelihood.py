@@ -123,11 +123,11 @@ class Control(Transform):
     name = "control"
 
     def forward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        """Correlation to slope."""
+        """Turn a correlation into the slope of its control function."""
         return value / pt.sqrt(1 - value**2)
 
     def backward(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:
-        """Slope to correlation."""
+        """Turn the slope of a control function back into a correlation."""
         return value / pt.sqrt(1 + value**2)
 
     def log_jac_det(self, value: TensorVariable, *inputs: TensorVariable) -> TensorVariable:

@@ -151,12 +151,12 @@ class SCM:
         )
 
     def link(self, node: Node, x: Array, xp: Any = np) -> Array:
-        """To the scale on which causes add up."""
+        """Bring values to the scale of the link, on which causes add up."""
         scaled = x / self.scale[node]
         return xp.log(scaled) if self.spec.link(node) == "log" else scaled
 
     def inverse(self, node: Node, eta: Array, xp: Any = np) -> Array:
-        """Back to original units."""
+        """Bring values from the scale of the link back to original units."""
         return self.scale[node] * (xp.exp(eta) if self.spec.link(node) == "log" else eta)
 
     def move(self, node: Node, x: Array, change: Array, xp: Any = np) -> Array:
@@ -215,7 +215,7 @@ class SCM:
         return common * self.factor(name, theta, xp) if name in self.unit_specific else common
 
     def factor(self, name: str, theta: Theta, xp: Any = np) -> Array:
-        """What a unit's strength, or scale, is over that of all units: ``(..., unit, 1)``."""
+        """The ratio of a unit's strength, or scale, to that of all units: ``(..., unit, 1)``."""
         return xp.exp(theta[f"{name}:unit"])[..., None]
 
 

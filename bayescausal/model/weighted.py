@@ -159,7 +159,7 @@ def instant(scm: SCM, node: Node) -> bool:
 
 
 def district_rows(scm: SCM, augmented: Augmented, nodes: tuple[Node, ...]) -> Rows:
-    """Return the rows that a district's equations tell apart, the observed ones after them."""
+    """Return the distinct augmented rows of a district, the observed ones after them."""
     spec = scm.spec
     count = len(augmented.plan.table)
     involved = {*nodes} | {e.source for v in nodes for e in spec.structure.incoming(v)}

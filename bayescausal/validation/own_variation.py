@@ -62,7 +62,7 @@ class OwnVariation:
 
     @property
     def residual_sd(self) -> float:
-        """Standard deviation of what is left."""
+        """The standard deviation of the residual, by its degrees of freedom."""
         return float(np.sqrt((self.residual**2).sum() / self.dof))
 
     @property
