@@ -39,8 +39,8 @@ from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
 _STEP = 1e-4
-_ITERATIONS, _RESTARTS = 500, 3
-"""Of the search for the mode: how long it goes before it takes new coordinates, and how often."""
+_RESTARTS = 3
+"""How often the search for the mode goes on in new coordinates."""
 _ROWS = 256
 """Points whose parameters are computed in one call: its arrays have this length."""
 _OPTIONS = {
@@ -326,28 +326,27 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     Directions that are flat or curved the wrong way get a standard deviation of at most 3, on the
     unconstrained scale. It only has to be a good map of the posterior, not an approximation of it.
-    Where the search is long, as in a panel, it goes on in the coordinates of the curvature at the
-    point that it has reached.
+    Where the search ends too early, as in a panel, it goes on in the coordinates of the curvature
+    at the point that it has reached.
 
     Returns
     -------
     mode : array, shape (dim,)
     scale : array, shape (dim, dim)
     """
-
-    mode, has_arrived = _ascended(evaluate, start)
+    mode = _ascended(evaluate, start)
     root = _curvature_root(evaluate, mode)
     for _ in range(_RESTARTS):
-        if has_arrived:
+        # In these coordinates the slope is the distance that is left, in standard deviations.
+        if not np.linalg.norm(root @ evaluate(mode)[1]) > 1:
             break
-        z, has_arrived = _ascended(_moved(evaluate, mode, root), np.zeros_like(mode))
-        mode = mode + root @ z
+        mode = mode + root @ _ascended(_moved(evaluate, mode, root), np.zeros_like(mode))
         root = _curvature_root(evaluate, mode)
     return mode, root
 
 
-def _ascended(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Climb from ``start``; and whether the top was reached."""
+def _ascended(evaluate: Evaluate, start: np.ndarray) -> np.ndarray:
+    """Climb from ``start``, by a number of steps at most."""
 
     def descend(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = evaluate(x)
@@ -355,9 +354,9 @@ def _ascended(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, bool]:
             return 1e300, np.zeros_like(x)
         return -value, -gradient
 
-    options = {"maxiter": _ITERATIONS}
+    options = {"maxiter": 500}
     optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options=options)
-    return (optimum.x if optimum.fun < 1e299 else start), optimum.nit < _ITERATIONS
+    return optimum.x if optimum.fun < 1e299 else start
 
 
 def _moved(evaluate: Evaluate, center: np.ndarray, root: np.ndarray) -> Evaluate:

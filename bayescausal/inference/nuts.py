@@ -48,6 +48,7 @@ _OVERDISPERSION, _ATTEMPTS = 1.5, 8
 _FEW = 100
 """Dimensions up to which the draws of a window tell correlations by themselves."""
 _RIDGE = 0.1
+"""Added to covariances of draws and of slopes: what has not been seen keeps its scale."""
 _PATIENCE = 0.25
 """Seconds of one call: as long as Ctrl-C may have to wait, where a draw takes no longer."""
 
@@ -202,11 +203,11 @@ def learned(z: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _bridge(z: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """Covariance between that of draws and the inverse of that of slopes, both centered.
 
-        S = B^(-1/2) (B^(1/2) A B^(1/2))^(1/2) B^(-1/2),    A = cov(z) + r I,    B = cov(slope) + r I
+        S = B^(-1/2) (B^(1/2) A B^(1/2))^(1/2) B^(-1/2),    A = cov(z) + I / 10
 
-    In a normal ``slope = -precision @ z``, so that ``S B S = A`` holds for its covariance whatever
-    the draws are: more draws than dimensions give it without error. A direction that no draw
-    has is left as it is, as A and B are both r there.
+    with B that of slopes. It solves ``S B S = A``. In a normal ``slope = -precision @ z``, so that
+    its covariance does whatever the draws are: with more draws than dimensions it comes out almost
+    without error. A direction in which no draw lies is left as it is, as A and B are alike there.
 
     Source: Seyboldt, Carlson & Carpenter (2026), preconditioning by the Fisher divergence.
     """
