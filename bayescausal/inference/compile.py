@@ -39,6 +39,8 @@ from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
 _STEP = 1e-4
+_RESTARTS = 3
+"""How often the search for the mode goes on in new coordinates."""
 _ROWS = 256
 """Points whose parameters are computed in one call: its arrays have this length."""
 _OPTIONS = {
@@ -324,12 +326,27 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     Directions that are flat or curved the wrong way get a standard deviation of at most 3, on the
     unconstrained scale. It only has to be a good map of the posterior, not an approximation of it.
+    Where the search ends too early, as in a panel, it goes on in the coordinates of the curvature
+    at the point that it has reached.
 
     Returns
     -------
     mode : array, shape (dim,)
     scale : array, shape (dim, dim)
     """
+    mode = _ascended(evaluate, start)
+    root = _curvature_root(evaluate, mode)
+    for _ in range(_RESTARTS):
+        # In these coordinates the slope is the distance that is left, in standard deviations.
+        if not np.linalg.norm(root @ evaluate(mode)[1]) > 1:
+            break
+        mode = mode + root @ _ascended(_moved(evaluate, mode, root), np.zeros_like(mode))
+        root = _curvature_root(evaluate, mode)
+    return mode, root
+
+
+def _ascended(evaluate: Evaluate, start: np.ndarray) -> np.ndarray:
+    """Climb from ``start``, by a number of steps at most."""
 
     def descend(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = evaluate(x)
@@ -337,13 +354,28 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
             return 1e300, np.zeros_like(x)
         return -value, -gradient
 
-    optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
-    mode = optimum.x if optimum.fun < 1e299 else start
+    options = {"maxiter": 500}
+    optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options=options)
+    return optimum.x if optimum.fun < 1e299 else start
+
+
+def _moved(evaluate: Evaluate, center: np.ndarray, root: np.ndarray) -> Evaluate:
+    """Return the density as a function of z, ``x = center + root @ z``."""
+
+    def evaluate_moved(z: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = evaluate(center + root @ z)
+        return value, root.T @ gradient
+
+    return evaluate_moved
+
+
+def _curvature_root(evaluate: Evaluate, mode: np.ndarray) -> np.ndarray:
+    """Symmetric square root of the inverse curvature, by differences of gradients."""
     steps = _STEP * np.eye(len(mode))
     columns = [(evaluate(mode + h)[1] - evaluate(mode - h)[1]) / (2 * _STEP) for h in steps]
     curvature = -np.array(columns)
     if not np.isfinite(curvature).all():
-        return mode, np.eye(len(mode))
+        return np.eye(len(mode))
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     deviations = 1 / np.sqrt(np.maximum(np.abs(values), _WIDEST_SD**-2))
-    return mode, (vectors * deviations) @ vectors.T
+    return (vectors * deviations) @ vectors.T

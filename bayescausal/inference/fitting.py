@@ -77,7 +77,7 @@ def fit(
         ``pip install 'bayescausal[samplers]'``.
     draws, tune, chains : int
         Per chain. ``draws`` are 500 after a ``tune`` of 200; 1000 after 400 when errors share
-        unobserved causes (what is not identified makes ridges) or the units of a panel differ.
+        unobserved causes (what is not identified makes ridges).
         A draft has as many draws, and neither warms up nor samples again.
     target_accept : float
         Raise it when divergences are reported. By default 0.85; 0.95 where errors share causes.
@@ -183,10 +183,9 @@ def settings_for(
 ) -> Settings:
     """Return the settings of a fit, with what is not stated as `fit` documents it."""
     has_confounders = bool(scm.spec.confounders)
-    is_hard = has_confounders or bool(scm.unit_specific)
     rounds = rounds if rounds is not None else (3 if draws is None and tune is None else 1)
-    draws = draws if draws is not None else (1000 if is_hard else 500)
-    tune = tune if tune is not None else (400 if is_hard else 200)
+    draws = draws if draws is not None else (1000 if has_confounders else 500)
+    tune = tune if tune is not None else (400 if has_confounders else 200)
     accept = target_accept if target_accept is not None else (0.95 if has_confounders else 0.85)
     return Settings(sampler, draws, tune, chains, accept, rounds, progress, method)
 

@@ -45,6 +45,10 @@ _AVERAGING = dual_averaging(t0=10, gamma=0.05, kappa=0.75)
 _FIRST_STEP = 0.3
 _DEEPEST = 10
 _OVERDISPERSION, _ATTEMPTS = 1.5, 8
+_FEW = 100
+"""Dimensions up to which the draws of a window tell correlations by themselves."""
+_RIDGE = 0.1
+"""Added to covariances of draws and of slopes: what has not been seen keeps its scale."""
 _PATIENCE = 0.25
 """Seconds of one call: as long as Ctrl-C may have to wait, where a draw takes no longer."""
 
@@ -177,6 +181,8 @@ def learned(z: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     In a normal the slope has the inverse of the scale of the draw, so that ``D`` is right even
     where draws have not yet reached the posterior. Correlations need many draws for each dimension:
     ``w = n / (n + dim + 5)``, with a quarter of the draws for n, as those of a chain are dependent.
+    In more than `_FEW` dimensions a window has too few of them, and slopes are asked for the
+    correlations as well: see `_bridge`.
 
     Source: for D, Seyboldt, Carlson & Carpenter (2026), preconditioning by the Fisher divergence.
     """
@@ -184,11 +190,34 @@ def learned(z: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread, steepness = z.std(axis=0), slope.std(axis=0)
     moves = (spread > 0) & (steepness > 0)
     scale = np.sqrt(np.divide(spread, steepness, out=np.ones(dim), where=moves))
-    effective = number / 4
-    weight = effective / (effective + dim + 5)
     centered = (z - z.mean(axis=0)) / scale
-    covariance = weight * centered.T @ centered / number + (1 - weight) * np.eye(dim)
+    if dim > _FEW:
+        covariance = _bridge(centered, (slope - slope.mean(axis=0)) * scale)
+    else:
+        effective = number / 4
+        weight = effective / (effective + dim + 5)
+        covariance = weight * centered.T @ centered / number + (1 - weight) * np.eye(dim)
     return z.mean(axis=0), scale[:, None] * np.linalg.cholesky(covariance)
+
+
+def _bridge(z: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Covariance between that of draws and the inverse of that of slopes, both centered.
+
+        S = B^(-1/2) (B^(1/2) A B^(1/2))^(1/2) B^(-1/2),    A = cov(z) + I / 10
+
+    with B that of slopes. It solves ``S B S = A``. In a normal ``slope = -precision @ z``, so that
+    its covariance does whatever the draws are: with more draws than dimensions it comes out almost
+    without error. A direction in which no draw lies is left as it is, as A and B are alike there.
+
+    Source: Seyboldt, Carlson & Carpenter (2026), preconditioning by the Fisher divergence.
+    """
+    number, dim = z.shape
+    spread = z.T @ z / number + _RIDGE * np.eye(dim)
+    values, vectors = np.linalg.eigh(slope.T @ slope / number + _RIDGE * np.eye(dim))
+    half, inverse_half = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))
+    values, vectors = np.linalg.eigh(half @ spread @ half)
+    bridge = inverse_half @ (vectors * np.sqrt(values)) @ vectors.T @ inverse_half
+    return (bridge + bridge.T) / 2
 
 
 class Run(NamedTuple):

@@ -121,5 +121,6 @@ def simulate(
 
 
 def _placeholder(data: Dataset) -> Any:
+    """Stand in for a column to be simulated: alike in all units, whose sizes it decides."""
     shape = tuple(data.table.sizes[d] for d in data.dims)
-    return data.dims, np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+    return data.dims, np.broadcast_to(np.arange(1.0, shape[-1] + 1), shape).copy()

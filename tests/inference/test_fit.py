@@ -18,7 +18,7 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.errors import BayesCausalError, NotConverged, SpecError
-from bayescausal.inference.compile import compile_jax, laplace, require_jax
+from bayescausal.inference.compile import _ascended, compile_jax, laplace, require_jax
 from bayescausal.inference.convergence import assess, ess, rhat
 from bayescausal.inference.sample import Settings
 
@@ -281,6 +281,24 @@ def test_laplace_finds_the_normal():
     mode, scale = laplace(evaluate, np.zeros(4))
     np.testing.assert_allclose(mode, center, atol=1e-4)
     np.testing.assert_allclose(scale @ scale.T, np.linalg.inv(precision), atol=1e-5)
+
+
+def test_laplace_arrives_where_one_search_is_too_short():
+    """Two hundred parameters, all of them tied: far in 500 steps, and not yet there."""
+    rng = np.random.default_rng(0)
+    turned, _ = np.linalg.qr(rng.normal(size=(200, 200)))
+    precision = (turned * np.geomspace(1, 1e7, 200)) @ turned.T
+    center = rng.normal(size=200)
+
+    def evaluate(x):
+        pull, wide = precision @ (x - center), (x - center) ** 2
+        value = -0.5 * (x - center) @ pull - 0.25 * (wide**2).sum()
+        return value, -pull - wide * (x - center)
+
+    assert abs(_ascended(evaluate, np.zeros(200)) - center).max() > 0.1
+    mode, scale = laplace(evaluate, np.zeros(200))
+    np.testing.assert_allclose(mode, center, atol=1e-3)
+    np.testing.assert_allclose(scale @ precision @ scale, np.eye(200), atol=0.05)
 
 
 def test_laplace_survives_a_density_without_curvature():

@@ -59,7 +59,7 @@ def test_effects_of_single_markets_are_recovered(differing):
     _, truth = panel()
     assert differing.convergence.converged
     settings = differing.info["settings"]
-    assert (settings["tune"], settings["draws"]) == (400, 1000)  # the default where units differ
+    assert (settings["tune"], settings["draws"]) == (200, 500)  # as of one market
     found = {m: bc.effect(differing, bc.incremental("tv", units=m)) for m in MARKETS}
     table = pd.concat({m: bc.summarize(draws).iloc[0] for m, draws in found.items()}, axis=1).T
     wide = (table["high"] - table["low"]).astype(float)
@@ -68,6 +68,22 @@ def test_effects_of_single_markets_are_recovered(differing):
     assert (wide < truth).all()  # and the data say something of each
     per_head = table[["low", "high"]].div(SIZE, axis=0)
     assert per_head.loc["west", "low"] > per_head.loc["north", "high"]
+
+
+def test_simulated_markets_are_alike_until_the_outcome_is_known():
+    """The same media in each: what they bring is the same, as no market is known to be larger."""
+    weeks = pd.date_range("2023-01-02", periods=20, freq="7D")
+    tv = np.random.default_rng(1).gamma(2, 50, 20)
+    frame = pd.concat(pd.DataFrame({"week": weeks, "market": m, "tv": tv}) for m in MARKETS)
+    data = bc.Dataset.from_frame(frame, time="week", unit="market")
+    spec = bc.Spec(GRAPH, {"tv": MEDIA}, (), noise=bc.NormalNoise(spread=COMMON))
+    theta = {"tv->sales": 30.0, "tv->sales:alpha": 0.5, "tv->sales:half": 0.4}
+    theta |= {"tv->sales:slope": 1.2, "sales:sigma": 0.1, "sales:intercept": np.full(4, 80.0)}
+    theta |= {"sales:intercept:mean": 80.0, "sales:intercept:spread": 1.0}
+    theta |= {"tv->sales:spread": 0.1, "tv->sales:unit": np.zeros(4)}
+    world = bc.simulate(spec, data, theta, 1)
+    each = [world.effect(bc.incremental("tv", units=m)) for m in MARKETS]
+    np.testing.assert_allclose(each, each[0])
 
 
 def test_noise_of_single_markets_is_recovered(differing):
