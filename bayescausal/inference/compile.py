@@ -6,7 +6,7 @@ unknown. Here the sampler sees ``z`` with ``x = mode + L z``, where ``L L'`` is 
 curvature at the mode: a linear change of variables, so the posterior is the same, and the chains
 start from ``z ~ Normal(0, 1.5^2)``, wider than the posterior, already at its scales.
 
-All numbers of a model are arguments of what is compiled (`lifting`), so that models of one
+All numbers of a model are arguments of what is compiled (`open_model`), so that models of one
 structure share it: in one process by `functools.lru_cache`, from one process to the next by JAX's
 cache on disk (`compilation_cache`).
 """
@@ -33,8 +33,14 @@ from scipy.optimize import minimize
 
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
-from bayescausal.inference.lifting import LiftedModel, Program, lift, numpy_function, program
 from bayescausal.inference.nuts import Chain, Coordinates, LogDensity, advance_with, first_step
+from bayescausal.inference.open_model import (
+    OpenModel,
+    Program,
+    numpy_function,
+    opened_model,
+    program,
+)
 from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
@@ -276,27 +282,27 @@ def compile_jax(model: pm.Model) -> Density:
     require_jax()
     switch_jax()
     keep_compiled()
-    lifted = lift(model)
-    data = dict(zip(lifted.data, lifted.numbers, strict=False))  # the first of the numbers
-    return Density(_form(lifted), data, lifted.numbers[len(data) :])
+    opened = opened_model(model)
+    data = dict(zip(opened.data, opened.numbers, strict=False))  # the first of the numbers
+    return Density(_form(opened), data, opened.numbers[len(data) :])
 
 
 @lru_cache(maxsize=64)
-def _form(lifted: LiftedModel) -> Form:
+def _form(opened: OpenModel) -> Form:
     """Write what the models of this structure share, with PyTensor's rewrites."""
-    model = model_from_fgraph(lifted.graph, mutate_fgraph=True)
+    model = model_from_fgraph(opened.graph, mutate_fgraph=True)
     points = make_initial_point_expression(
         free_rvs=model.free_RVs,
         rvs_to_transforms=model.rvs_to_transforms,
         initval_strategies={},
         return_transformed=True,
     )
-    start = numpy_function(lifted.inputs, lifted.bound(points))
-    shapes = [np.shape(point) for point in start(*lifted.numbers)]
+    start = numpy_function(opened.inputs, opened.bound(points))
+    shapes = [np.shape(point) for point in start(*opened.numbers)]
     x = pt.vector("x", shape=(sum(map(math.prod, shapes)),), dtype="float64")
     vector = dict(zip(model.value_vars, _parts(x, shapes), strict=True))
     logp, outputs = (
-        program(x, lifted.inputs, clone_replace(lifted.bound(graphs), replace=vector))
+        program(x, opened.inputs, clone_replace(opened.bound(graphs), replace=vector))
         for graphs in ([total(model.logp(sum=False))], model.unobserved_value_vars)
     )
     layout = {str(v.name): shape for v, shape in zip(model.value_vars, shapes, strict=True)}

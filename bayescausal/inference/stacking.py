@@ -109,7 +109,7 @@ def _without_check(graph: FunctionGraph, node: Apply) -> list[Variable]:
 
 
 @node_rewriter([MakeVector])
-def _lift(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+def _vectorized(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     """``[f(a), f(b)]`` to ``f([a, b])``, and ``[v[2], v[4]]`` to ``v[2:5:2]``."""
     owners = [v.owner for v in node.inputs]
     if len(owners) < 2 or any(owner is None for owner in owners):
@@ -120,8 +120,8 @@ def _lift(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
         return None
     columns = zip(*(owner.inputs for owner in owners), strict=True)
     inputs = [column[0] if len({*column}) == 1 else _vector(column) for column in columns]
-    lifted: Any = owners[0].op(*inputs)
-    return [lifted.astype(node.outputs[0].type.dtype)]
+    of_vectors: Any = owners[0].op(*inputs)
+    return [of_vectors.astype(node.outputs[0].type.dtype)]
 
 
 def _elements(owners: Sequence[Apply]) -> Variable | None:
@@ -146,4 +146,4 @@ def _elements(owners: Sequence[Apply]) -> Variable | None:
 
 def stack_alike(graph: FunctionGraph) -> None:
     """Rewrite every vector of alike operations in a graph, in place."""
-    EquilibriumGraphRewriter([_lift], max_use_ratio=20).rewrite(graph)
+    EquilibriumGraphRewriter([_vectorized], max_use_ratio=20).rewrite(graph)

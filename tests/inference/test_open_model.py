@@ -15,7 +15,7 @@ from bayescausal.errors import BayesCausalError
 from bayescausal.inference import compilation_cache
 from bayescausal.inference import compile as compiling
 from bayescausal.inference.compile import compile_jax
-from bayescausal.inference.lifting import lift
+from bayescausal.inference.open_model import opened_model
 
 
 def scaled(data, factor):
@@ -41,13 +41,13 @@ def test_models_of_one_structure_share_what_is_compiled(example):
 
 
 def test_other_structures_share_nothing(example):
-    """What is compiled is kept by the lifted model, whose equality is that of structures."""
-    plain, again = (lift(bc.build(example.spec, example.data)) for _ in range(2))
+    """What is compiled is kept by the open model, whose equality is that of structures."""
+    plain, again = (opened_model(bc.build(example.spec, example.data)) for _ in range(2))
     assert plain == again
     without = replace(example.spec, experiments=())
     shorter = replace(example.spec, noise=bc.NormalNoise())
     for spec in (without, shorter):
-        assert lift(bc.build(spec, example.data)) != plain
+        assert opened_model(bc.build(spec, example.data)) != plain
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""A PyMC model whose numbers are arguments: models that differ in numbers alone are one program.
+"""A PyMC model that is open: its numbers are arguments, so that others of its kind share a program.
 
 Data, scales, designs, what a prior makes of spend: compiled with these numbers inside, the models
-of two data sets are two programs; with the numbers lifted out they are one, and the second costs
+of two data sets are two programs; with the numbers as inputs they are one, and the second costs
 neither PyTensor's rewrites nor a compilation. What depends on numbers alone is computed once for
 each model, not at every step.
 """
@@ -39,7 +39,7 @@ _ALGEBRA = (0.0, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class LiftedModel:
+class OpenModel:
     """A model with inputs in the place of its numbers; equal to every model of its structure.
 
     Parameters
@@ -70,7 +70,7 @@ class LiftedModel:
         return clone_replace(list(graphs), replace={v: known[v.name] for v in copies})
 
 
-def lift(model: pm.Model) -> LiftedModel:
+def opened_model(model: pm.Model) -> OpenModel:
     """Put inputs in the place of a model's data and other floating-point constants."""
     graph, copies = fgraph_from_model(model)
     replaced: dict[Variable, Variable] = {}
@@ -99,19 +99,19 @@ def lift(model: pm.Model) -> LiftedModel:
         replaced[constant] = arrays[key]
     outputs = clone_replace(graph.outputs, replace=replaced, rebuild_strict=False)
     inputs = list(dict.fromkeys(v for v in replaced.values() if not isinstance(v, Constant)))
-    lifted = FunctionGraph(outputs=outputs, clone=False)
-    lifted._coords = graph._coords  # type: ignore[attr-defined]
+    opened = FunctionGraph(outputs=outputs, clone=False)
+    opened._coords = graph._coords  # type: ignore[attr-defined]
     lengths = graph._dim_lengths.items()
-    lifted._dim_lengths = {k: replaced.get(v, v) for k, v in lengths}  # type: ignore[attr-defined]
+    opened._dim_lengths = {k: replaced.get(v, v) for k, v in lengths}  # type: ignore[attr-defined]
     # Data of one graph may be registered in another order: numbers are then in another, too.
-    places = {variable: place for place, variable in enumerate(lifted.inputs)}
+    places = {variable: place for place, variable in enumerate(opened.inputs)}
     order = tuple(places[variable] for variable in inputs)
-    key = _structure(lifted), order, tuple(floats)
-    return LiftedModel(key, lifted, inputs, tuple(numbers), tuple(floats))
+    key = _structure(opened), order, tuple(floats)
+    return OpenModel(key, opened, inputs, tuple(numbers), tuple(floats))
 
 
 def _numbers_of(graph: FunctionGraph) -> list[Any]:
-    """Return the constants to lift, in the order in which they are met."""
+    """Return the constants that become inputs, in the order in which they are met."""
     fixed: set[Variable] = set()
     for node in graph.apply_nodes:
         if isinstance(node.op, ModelFreeRV) and isinstance(node.op.transform, IntervalTransform):
