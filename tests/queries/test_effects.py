@@ -490,6 +490,7 @@ SPEED = """
     import numpy as np, pandas as pd, xarray as xr
     import bayescausal as bc
     from bayescausal.inference.fit import Fit
+    from bayescausal.inference.prior_draws import draw_prior
     from bayescausal.model.scm import compile_scm
 
     rng, rows = np.random.default_rng(1), 179
@@ -502,19 +503,12 @@ SPEED = """
     spec = bc.Spec(graph, dict.fromkeys(names, media), (bc.LinearTrend(), bc.YearlySeasonality(2)))
     data = bc.Dataset.from_frame(frame, time="week", spend=names)
 
-    def draw(prior, size):
-        p = dict(prior.parameters)
-        return {
-            "Beta": lambda: rng.beta(p["alpha"], p["beta"], size),
-            "HalfNormal": lambda: abs(rng.normal(0, p["sigma"], size)),
-            "LogNormal": lambda: rng.lognormal(p["mu"], p["sigma"], size),
-            "Normal": lambda: rng.normal(p["mu"], p["sigma"], size),
-        }[prior.distribution]()
-
+    scm = compile_scm(spec, data)
+    values = draw_prior(scm, 4000, 1)
     draws = {
         p.name: (("chain", "draw", *([p.dim] if p.dim else [])),
-                 draw(p.prior, (4, 1000, *([p.size] if p.dim else []))))
-        for p in compile_scm(spec, data).parameters
+                 values[p.name].reshape(4, 1000, *values[p.name].shape[1:]))
+        for p in scm.parameters
     }
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
     state = {"converged": True, "max_rhat": 1.0, "worst": "", "min_ess_bulk": 1e3,
