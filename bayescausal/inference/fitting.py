@@ -26,6 +26,7 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect, total_effects
+from bayescausal.inference.interrupts import no_interrupt_lost
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
@@ -201,9 +202,11 @@ def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
         plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
     if settings.progress:
         LOG.info("Compiling the model ...")
-    model = write(scm, shapes=plain.mean_shapes() if plain else None)
-    prior = draw_prior(scm, _PRIOR_DRAWS, keys[0])
-    result = sampled(scm, prepare(model, settings), prior, settings, seed)
+    with no_interrupt_lost():
+        model = write(scm, shapes=plain.mean_shapes() if plain else None)
+        prior = draw_prior(scm, _PRIOR_DRAWS, keys[0])
+        sampler = prepare(model, settings)
+    result = sampled(scm, sampler, prior, settings, seed)
     if plain is not None:
         result.tree[PLAIN] = plain.tree
     return result

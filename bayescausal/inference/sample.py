@@ -21,6 +21,7 @@ import xarray as xr
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference import laplace, nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax
+from bayescausal.inference.interrupts import no_interrupt_lost
 from bayescausal.inference.settings import OPTIONAL, Settings
 
 LOG = logging.getLogger("bayescausal")
@@ -86,7 +87,8 @@ def whitened(
             return _drafted(density, data, settings, seed, writing)
         start = time.perf_counter()
         vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
-        with ThreadPoolExecutor(1) as pool:  # XLA compiles the sampler while the mode is sought
+        # XLA compiles the sampler while the mode is sought
+        with no_interrupt_lost(), ThreadPoolExecutor(1) as pool:
             advance = pool.submit(density.advance)
             coordinates = density.coordinates(data, draws=vectors)
             program = advance.result()
