@@ -4,7 +4,8 @@ Where two channels have the same data, the same spend and the same responses, th
 change when all parameters of the one are exchanged with those of the other. It then has two halves
 that mirror each other (either channel may be the steeper one), and chains seldom cross from half to
 half. A random exchange in every draw visits both as often as the posterior does. It is exact, adds
-nothing to what is known of the sum, and leaves other models as they are.
+nothing to what is known of the sum, and leaves other models as they are. As it also mixes draws of
+chains that have not met, convergence is judged by the sum as well (`sums_of_copies`).
 
 Source: Frühwirth-Schnatter (2001), Markov Chain Monte Carlo Estimation of Classical and Dynamic
 Switching and Mixture Models, JASA 96, section 3.2, the permutation sampler.
@@ -12,11 +13,13 @@ Switching and Mixture Models, JASA 96, section 3.2, the permutation sampler.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from bayescausal.experiments.estimand import Estimand
 from bayescausal.inference.sample import Sampler
 from bayescausal.inference.settings import Settings
 from bayescausal.model.scm import SCM
@@ -57,6 +60,23 @@ def exact_copies(scm: SCM) -> list[tuple[str, ...]]:
 def _responses(scm: SCM, node: str) -> dict[tuple[str, int], Response]:
     """Return how a node acts, by target and lag; edges into what is conditioned on do not act."""
     return {(e.target, e.lag): r for e, r in scm.spec.mechanisms.items() if e.source == node}
+
+
+def sums_of_copies(
+    scm: SCM, estimands: Mapping[str, Estimand], effects: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the summed effects of exact copies on each outcome, which no exchange changes."""
+    sums = {}
+    for group in exact_copies(scm):
+        for outcome in {estimand.outcome for estimand in estimands.values()}:
+            names = [
+                name
+                for name, estimand in estimands.items()
+                if estimand.outcome == outcome and {*estimand.treatments} <= {*group}
+            ]
+            if names:
+                sums[" + ".join(names)] = np.sum([effects[name] for name in names], axis=0)
+    return sums
 
 
 def permuting(sampler: Sampler, scm: SCM) -> Sampler:

@@ -18,7 +18,7 @@ from bayescausal.experiments.experiment import Experiment
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header
 from bayescausal.inference.convergence import Convergence, assess
-from bayescausal.inference.copies import permuting
+from bayescausal.inference.copies import permuting, sums_of_copies
 from bayescausal.inference.evidence import (
     contraction,
     first_stage,
@@ -230,14 +230,15 @@ def sampled(
     ``prior_draws`` have the draws first.
     """
     estimands = totals(scm.spec, scm.data)
-    posterior, effects = xr.Dataset(), dict[str, np.ndarray]()
+    posterior, effects, judged = xr.Dataset(), dict[str, np.ndarray](), dict[str, np.ndarray]()
 
     def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
-        nonlocal posterior, effects
+        nonlocal posterior, effects, judged
         posterior = groups.posterior(scm, tree)
         part = Fit.of(scm, xr.DataTree.from_dict({"posterior": posterior}))
         effects = total_effects(part, estimands)
-        return assess(posterior, effects, run)
+        judged = effects | sums_of_copies(scm, estimands, effects)
+        return assess(posterior, judged, run)
 
     tree, run = sample_in_rounds(permuting(sampler, scm), judge, settings, seeds(seed)[1])
     info = {
@@ -260,7 +261,7 @@ def sampled(
             groups.replicas(scm, result.tree[group].to_dataset(), seeds(seed)[2])
         )
     result.tree.attrs["info"] = json.dumps(info)
-    result.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, effects, run)))
+    result.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, judged, run)))
     result.tree.attrs["evidence"] = json.dumps(_evidence(result, estimands, effects))
     groups.add_derived(scm, result.tree, result.evaluate)
     return result

@@ -11,7 +11,8 @@ import xarray as xr
 
 import bayescausal as bc
 from bayescausal.inference.compile import compile_jax
-from bayescausal.inference.copies import exact_copies, permuted
+from bayescausal.inference.convergence import assess
+from bayescausal.inference.copies import exact_copies, permuted, sums_of_copies
 from bayescausal.model.scm import compile_scm
 
 MEDIA = bc.Response(bc.GeometricAdstock(l_max=2), bc.HillSaturation())
@@ -89,6 +90,24 @@ def test_parameters_of_a_copy_stay_together():
     assert np.allclose(new["a"] + new["b"], one + two)
     assert np.array_equal(new["c"], one)
     assert 0.45 < float((new["a"] > 5).mean()) < 0.55  # the standard error is 0.011
+
+
+def test_chains_that_differ_in_the_sum_alone_have_not_converged():
+    """An exchange hides it from the single effects, which differ by much more than the sum does."""
+    scm = compile_scm(*claims())
+    estimands = {name: bc.incremental(name) for name in "abc"}
+    rng = np.random.default_rng(5)
+    gap = rng.normal(0, 10, (4, 500))
+    half = rng.normal(0, 0.5, (4, 500)) + np.array([[-0.5], [-0.5], [0.5], [0.5]])
+    effects = {"a": half + gap, "b": half - gap, "c": rng.normal(size=(4, 500))}
+    sums = sums_of_copies(scm, estimands, effects)
+    assert list(sums) == ["a + b"]
+    run = {"divergences": 0, "interrupted": False}
+    draws = xr.Dataset({"c": (("chain", "draw"), effects["c"])})
+    assert assess(draws, effects, run).converged
+    state = assess(draws, effects | sums, run)
+    assert not state.converged
+    assert "a + b" in str(state)
 
 
 def test_a_fit_of_exact_copies_converges():
