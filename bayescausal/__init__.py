@@ -25,8 +25,17 @@ Verbs, free functions
 Every name below is loaded on first use, so that ``import bayescausal`` costs milliseconds.
 """
 
+from typing import Any
+
 import lazy_loader as lazy
+
+from bayescausal._collector import collector_paused
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    with collector_paused():
+        return _load(name)

@@ -6,8 +6,13 @@ uniforms draw the same donors.
 
 from __future__ import annotations
 
-import numba
+from collections.abc import Callable
+from functools import cache
+
+import lazy_loader as lazy
 import numpy as np
+
+numba = lazy.load("numba")  # takes longer to load than all of augmentation, which few fits use
 
 NEGLIGIBLE = -37.0
 """Log weight relative to the nearest donor's below which a donor cannot be drawn: 1e-16."""
@@ -19,11 +24,15 @@ def draw_nearby(points: np.ndarray, data: np.ndarray, u: np.ndarray) -> np.ndarr
     P(k) ~ exp(-|point - data_k|^2 / 2),    both in bandwidths, columns last
     """
     donors = np.empty(len(u), np.int64)
-    _draw(np.ascontiguousarray(points), np.ascontiguousarray(data.T), u, donors)
+    _compiled_draw()(np.ascontiguousarray(points), np.ascontiguousarray(data.T), u, donors)
     return donors
 
 
-@numba.njit(parallel=True, cache=True)
+@cache
+def _compiled_draw() -> Callable:
+    return numba.njit(parallel=True, cache=True)(_draw)
+
+
 def _draw(points: np.ndarray, data: np.ndarray, u: np.ndarray, donors: np.ndarray) -> None:
     columns, rows = data.shape
     for r in numba.prange(len(u)):

@@ -15,22 +15,28 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from threading import RLock
+from typing import Any
 
 import jax
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from jax._src import xla_bridge
 from pymc.initial_point import make_initial_point_expression
 from pymc.model.fgraph import model_from_fgraph
+from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 from scipy.optimize import minimize
 
+from bayescausal._collector import collector_paused
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
 from bayescausal.inference.nuts import Chain, Coordinates, LogDensity, advance_with, first_step
@@ -45,16 +51,23 @@ from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
 _STEP = 1e-4
-_RESTARTS = 3
-"""How often the search for the mode goes on in new coordinates."""
+_CLIMB = 100
+"""Steps of the search for the mode, at least, before it goes on in other coordinates."""
+_RESTARTS = 6
+"""How often it goes on, at most."""
+_ARRIVED = 0.1
+"""Standard deviations from the mode at which the search ends."""
 _ROWS = 256
 """Points whose parameters are computed in one call: its arrays have this length."""
 _OPTIONS = {
     # More of LLVM's passes take half as long again to compile, and no step is faster for it.
     "xla_backend_optimization_level": 1,
-    # A sum over weeks is one kernel, not two: it is too short to be worth a tree.
-    "xla_disable_hlo_passes": "tree_reduction_rewriter",
+    # A sum over weeks is one kernel, not two: it is too short to be worth a tree. And nothing is to
+    # be moved out of loops: what depends on numbers alone is computed before (`open_model`).
+    "xla_disable_hlo_passes": "tree_reduction_rewriter,while-loop-invariant-code-motion",
 }
+
+_WRITING = RLock()
 
 _FORKED: set[int] = set()
 """Processes that forked after JAX ran in them: a child has the state of JAX and not its threads."""
@@ -67,6 +80,19 @@ def _note_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_note_fork)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write a model, or a program of it: one after another, and nothing else meanwhile.
+
+    Python writes while XLA compiles what was written before, and what JAX has traced for one
+    program it need not trace for the next. PyTensor would note for each variable which line has
+    made it, for messages to the author of a model: a sixth of its time.
+    """
+    with _WRITING, collector_paused(), pytensor.config.change_flags(traceback__limit=0):
+        yield
+
 
 type Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -93,15 +119,23 @@ class Form:
     start : callable
         ``(*numbers) -> points``, one for each entry of the layout: where the search for the mode
         begins.
-    logp, parameters : Program
-        The log density, and all variables in natural units.
+    logp : Program
+        The log density.
+    write_parameters : callable
+        Writes the program of `parameters`.
     """
 
     layout: dict[str, tuple[int, ...]]
     labels: tuple[str, ...]
     start: Callable[..., list[np.ndarray]]
     logp: Program
-    parameters: Program
+    write_parameters: Callable[[], Program]
+
+    @cached_property
+    def parameters(self) -> Program:
+        """All variables in natural units; written when needed, as XLA need not wait for it."""
+        with writing():
+            return self.write_parameters()
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,12 +215,18 @@ class Density:
         """Compile what `nuts.advance_with` writes: NUTS on this density."""
         return _advance(self.form.logp, len(self.start), _kinds(self.numbers()))
 
+    def restoring(
+        self, data: Mapping[str, np.ndarray] | None = None
+    ) -> tuple[list[jax.Array], Callable]:
+        """Compile what `restore` calls, and return its arguments with it."""
+        numbers = self._folded(self.form.parameters, data)
+        return numbers, _outputs(self.form.parameters, len(self.start), _kinds(numbers))
+
     def restore(
         self, x: np.ndarray, data: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """Return all variables in natural units at points ``(..., dim)``."""
-        numbers = self._folded(self.form.parameters, data)
-        outputs = _outputs(self.form.parameters, len(self.start), _kinds(numbers))
+        numbers, outputs = self.restoring(data)
         points = x.reshape(-1, x.shape[-1])
         parts = [outputs(rows, numbers) for rows in _in_rows(points)]
         columns = [np.concatenate(column)[: len(points)] for column in zip(*parts, strict=True)]
@@ -221,42 +261,53 @@ def _kinds(numbers: Sequence[jax.Array]) -> tuple:
     return tuple((values.shape, values.dtype) for values in numbers)
 
 
+@lru_cache(maxsize=64)
 def _log_density(program: Program) -> LogDensity:
-    return lambda x, numbers: program.function(x, *numbers)[0]
+    # A function that JAX knows is traced once, for the gradient and for each place NUTS calls it.
+    return jax.jit(lambda x, numbers: program.function(x, *numbers)[0])
 
 
 def _abstract(kinds: tuple) -> list[jax.ShapeDtypeStruct]:
     return [jax.ShapeDtypeStruct(*kind) for kind in kinds]
 
 
+def _compiled(function: Callable, *arguments: Any) -> Callable:
+    with writing():
+        lowered = jax.jit(function).lower(*arguments)
+    return lowered.compile(_OPTIONS)
+
+
 @lru_cache(maxsize=64)
 def _gradient(program: Program, dim: int, kinds: tuple) -> Callable:
-    density = jax.jit(jax.value_and_grad(_log_density(program)))
-    return density.lower(jax.ShapeDtypeStruct((dim,), float), _abstract(kinds)).compile(_OPTIONS)
+    density = jax.value_and_grad(_log_density(program))
+    return _compiled(density, jax.ShapeDtypeStruct((dim,), float), _abstract(kinds))
 
 
 @lru_cache(maxsize=64)
 def _outputs(program: Program, dim: int, kinds: tuple) -> Callable:
     outputs = jax.vmap(lambda x, numbers: program.function(x, *numbers), in_axes=(0, None))
     points = jax.ShapeDtypeStruct((_ROWS, dim), float)
-    return jax.jit(outputs).lower(points, _abstract(kinds)).compile(_OPTIONS)
+    return _compiled(outputs, points, _abstract(kinds))
 
 
 @lru_cache(maxsize=64)
 def _values(program: Program, dim: int, kinds: tuple) -> Callable:
     # Not mapped over: alone, the density of a small model is one function, twice as fast or more.
     density = _log_density(program)
-    values = jax.jit(lambda points, numbers: jax.lax.map(lambda x: density(x, numbers), points))
     points = jax.ShapeDtypeStruct((_ROWS, dim), float)
-    return values.lower(points, _abstract(kinds)).compile(_OPTIONS)
+
+    def values(points: jax.Array, numbers: Sequence[jax.Array]) -> jax.Array:
+        return jax.lax.map(lambda x: density(x, numbers), points)
+
+    return _compiled(values, points, _abstract(kinds))
 
 
 @lru_cache(maxsize=64)
 def _advance(program: Program, dim: int, kinds: tuple) -> Callable:
     chain = Chain(np.zeros(dim), np.float64(0), np.zeros(dim), first_step())
     constants = np.zeros(dim), np.zeros((dim, dim)), _abstract(kinds), jax.random.key(0)
-    advance = jax.jit(advance_with(_log_density(program)))
-    return advance.lower(chain, *constants, 0, 0, False, 0.8).compile(_OPTIONS)
+    advance = advance_with(_log_density(program))
+    return _compiled(advance, chain, *constants, 0, 0, False, 0.8)
 
 
 def switch_jax() -> None:
@@ -282,9 +333,11 @@ def compile_jax(model: pm.Model) -> Density:
     require_jax()
     switch_jax()
     keep_compiled()
-    opened = opened_model(model)
+    with writing():
+        opened = opened_model(model)
+        form = _form(opened)
     data = dict(zip(opened.data, opened.numbers, strict=False))  # the first of the numbers
-    return Density(_form(opened), data, opened.numbers[len(data) :])
+    return Density(form, data, opened.numbers[len(data) :])
 
 
 @lru_cache(maxsize=64)
@@ -301,13 +354,14 @@ def _form(opened: OpenModel) -> Form:
     shapes = [np.shape(point) for point in start(*opened.numbers)]
     x = pt.vector("x", shape=(sum(map(math.prod, shapes)),), dtype="float64")
     vector = dict(zip(model.value_vars, _parts(x, shapes), strict=True))
-    logp, outputs = (
-        program(x, opened.inputs, clone_replace(opened.bound(graphs), replace=vector))
-        for graphs in ([total(model.logp(sum=False))], model.unobserved_value_vars)
-    )
+
+    def written(graphs: Sequence[Variable]) -> Program:
+        return program(x, opened.inputs, clone_replace(opened.bound(graphs), replace=vector))
+
+    logp = written([total(model.logp(sum=False))])
     layout = {str(v.name): shape for v, shape in zip(model.value_vars, shapes, strict=True)}
     labels = tuple(str(v.name) for v in model.unobserved_value_vars)
-    return Form(layout, labels, start, logp, outputs)
+    return Form(layout, labels, start, logp, lambda: written(model.unobserved_value_vars))
 
 
 def _parts(x: TensorVariable, shapes: Iterable[tuple[int, ...]]) -> list[TensorVariable]:
@@ -332,8 +386,8 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     Directions that are flat or curved the wrong way get a standard deviation of at most 3, on the
     unconstrained scale. It only has to be a good map of the posterior, not an approximation of it.
-    Where the search ends too early, as in a panel, it goes on in the coordinates of the curvature
-    at the point that it has reached.
+    The search goes on in the coordinates of the curvature where it stands, in which it needs few
+    steps, after about as many gradients as the curvature takes: the first are the quick ones.
 
     Returns
     -------
@@ -344,7 +398,7 @@ def laplace(evaluate: Evaluate, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
     root = _curvature_root(evaluate, mode)
     for _ in range(_RESTARTS):
         # In these coordinates the slope is the distance that is left, in standard deviations.
-        if not np.linalg.norm(root @ evaluate(mode)[1]) > 1:
+        if not np.linalg.norm(root @ evaluate(mode)[1]) > _ARRIVED:
             break
         mode = mode + root @ _ascended(_moved(evaluate, mode, root), np.zeros_like(mode))
         root = _curvature_root(evaluate, mode)
@@ -360,7 +414,7 @@ def _ascended(evaluate: Evaluate, start: np.ndarray) -> np.ndarray:
             return 1e300, np.zeros_like(x)
         return -value, -gradient
 
-    options = {"maxiter": 500}
+    options = {"maxiter": max(_CLIMB, 2 * len(start))}
     optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options=options)
     return optimum.x if optimum.fun < 1e299 else start
 

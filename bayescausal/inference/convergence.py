@@ -173,5 +173,4 @@ def assess(
         run["divergences"],
         draws,
         tuple(problems),
-        len(run.get("rounds", "1")),
     )

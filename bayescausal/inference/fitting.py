@@ -17,6 +17,7 @@ from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
 from bayescausal.inference import groups
 from bayescausal.inference.archive import header
+from bayescausal.inference.compile import writing
 from bayescausal.inference.convergence import Convergence, assess
 from bayescausal.inference.copies import permuting, sums_of_copies
 from bayescausal.inference.evidence import (
@@ -26,7 +27,6 @@ from bayescausal.inference.evidence import (
     totals,
 )
 from bayescausal.inference.fit import PLAIN, Fit, lift_draws, total_effect, total_effects
-from bayescausal.inference.interrupts import no_interrupt_lost
 from bayescausal.inference.prior_draws import draw_prior
 from bayescausal.inference.rounds import sample_in_rounds
 from bayescausal.inference.sample import LOG, Sampler, Settings, prepare
@@ -202,7 +202,7 @@ def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
         plain = fit_with(settings, replace(spec, augmentation=None), data, seed)
     if settings.progress:
         LOG.info("Compiling the model ...")
-    with no_interrupt_lost():
+    with writing():
         model = write(scm, shapes=plain.mean_shapes() if plain else None)
         prior = draw_prior(scm, _PRIOR_DRAWS, keys[0])
         sampler = prepare(model, settings)
@@ -230,17 +230,16 @@ def sampled(
     ``prior_draws`` have the draws first.
     """
     estimands = totals(scm.spec, scm.data)
-    posterior, effects, judged = xr.Dataset(), dict[str, np.ndarray](), dict[str, np.ndarray]()
+    posterior, effects = xr.Dataset(), dict[str, np.ndarray]()
 
     def judge(tree: xr.DataTree, run: Mapping[str, Any]) -> Convergence:
-        nonlocal posterior, effects, judged
+        nonlocal posterior, effects
         posterior = groups.posterior(scm, tree)
         part = Fit.of(scm, xr.DataTree.from_dict({"posterior": posterior}))
         effects = total_effects(part, estimands)
-        judged = effects | sums_of_copies(scm, estimands, effects)
-        return assess(posterior, judged, run)
+        return assess(posterior, effects | sums_of_copies(scm, estimands, effects), run)
 
-    tree, run = sample_in_rounds(permuting(sampler, scm), judge, settings, seeds(seed)[1])
+    tree, run, state = sample_in_rounds(permuting(sampler, scm), judge, settings, seeds(seed)[1])
     info = {
         "seed": seed,
         "settings": settings.to_dict(),
@@ -261,7 +260,7 @@ def sampled(
             groups.replicas(scm, result.tree[group].to_dataset(), seeds(seed)[2])
         )
     result.tree.attrs["info"] = json.dumps(info)
-    result.tree.attrs["convergence"] = json.dumps(asdict(assess(posterior, judged, run)))
+    result.tree.attrs["convergence"] = json.dumps(asdict(state))
     result.tree.attrs["evidence"] = json.dumps(_evidence(result, estimands, effects))
     groups.add_derived(scm, result.tree, result.evaluate)
     return result

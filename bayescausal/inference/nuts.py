@@ -259,13 +259,15 @@ def sample(
     BayesCausalError
         When the density is not finite anywhere near the mode.
     """
-    rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), settings.chains)
+    rng = np.random.default_rng(seed)
+    # Split by numpy: JAX would compile a program to split a key, and one to take the parts.
+    keys = [jax.random.key(k) for k in np.random.SeedSequence(seed).generate_state(settings.chains)]
     chains = [_start(evaluate, coordinates, rng) for _ in keys]
     kept: list[_Block] = []
     warmup_steps = 0
     *learning, last = windows(settings.tune)
     with _bar(settings) as moved, ThreadPoolExecutor(min(settings.chains, cores())) as pool:
-        walk = _Walk(program, numbers, coordinates, chains, list(keys), settings, pool)
+        walk = _Walk(program, numbers, coordinates, chains, keys, settings, pool)
         try:
             for length in learning:
                 window = joined([moved(block) for block in walk.blocks(length, tuning=True)])

@@ -21,7 +21,7 @@ type Judge = Callable[[xr.DataTree, dict[str, Any]], Convergence]
 
 def sample_in_rounds(
     sample: Sampler, judge: Judge, settings: Settings, seed: int
-) -> tuple[xr.DataTree, dict[str, Any]]:
+) -> tuple[xr.DataTree, dict[str, Any], Convergence]:
     """Sample until a run has converged, at most `Settings.rounds` times.
 
     Each round has twice the warm-up and twice the draws of the one before, and learns its
@@ -47,6 +47,8 @@ def sample_in_rounds(
     run : dict
         As a `Sampler` returns it, summed over rounds, with ``rounds``, one record for each:
         ``tune``, ``draws``, ``target_accept``, ``problems``, and whether its draws are ``kept``.
+    state : Convergence
+        What was judged of them.
     """
     seeds = np.random.SeedSequence(seed).generate_state(settings.rounds)
     tree, run = sample(settings, seed, None)
@@ -62,6 +64,7 @@ def sample_in_rounds(
             longer, latest = tree, {**run, "interrupted": True}
         if latest["interrupted"]:  # the whole round before it is worth more
             run["interrupted"] = True
+            state = judge(tree, run)
             break
         records.append(_record(settings))
         if _only_short(state):
@@ -75,7 +78,7 @@ def sample_in_rounds(
         tree, run = longer, latest
         state = judge(tree, run)
         records[-1]["problems"] = list(state.problems)
-    return tree, {**run, "rounds": records}
+    return tree, {**run, "rounds": records}, replace(state, rounds=len(records))
 
 
 def _record(settings: Settings) -> dict[str, Any]:

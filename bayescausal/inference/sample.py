@@ -18,10 +18,10 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayescausal._collector import collector_paused
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference import laplace, nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax
-from bayescausal.inference.interrupts import no_interrupt_lost
 from bayescausal.inference.settings import OPTIONAL, Settings
 
 LOG = logging.getLogger("bayescausal")
@@ -87,10 +87,11 @@ def whitened(
             return _drafted(density, data, settings, seed, writing)
         start = time.perf_counter()
         vectors = None if earlier is None else density.vectors(earlier["posterior"].to_dataset())
-        # XLA compiles the sampler while the mode is sought
-        with no_interrupt_lost(), ThreadPoolExecutor(1) as pool:
+        # XLA compiles the sampler while the mode is sought, and what is needed after sampling.
+        with collector_paused(), ThreadPoolExecutor(1) as pool:
             advance = pool.submit(density.advance)
             coordinates = density.coordinates(data, draws=vectors)
+            density.restoring(data)
             program = advance.result()
         ready = time.perf_counter() - start + (writing if earlier is None else 0.0)
         begin = time.perf_counter()

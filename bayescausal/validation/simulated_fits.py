@@ -186,9 +186,9 @@ class CompiledSimulations:
             return replace(state, converged=False, problems=(*state.problems, few))
 
         sampler = whitened(self.density, self._arguments(truth))
-        tree, run = sample_in_rounds(sampler, judge, self.simulations.settings, seed)
+        tree, _, state = sample_in_rounds(sampler, judge, self.simulations.settings, seed)
         posterior = groups.posterior(self.scm, tree)
-        return posterior, self._effects(truth, posterior), judge(tree, run)
+        return posterior, self._effects(truth, posterior), state
 
     def _arguments(self, truth: World) -> dict[str, np.ndarray]:
         paths = {f"{v}:observed": truth.equations.x[v] for v in self.scm.spec.modelled}

@@ -139,8 +139,8 @@ def effect_draws_in(job: Job) -> tuple[np.ndarray, Convergence]:
         return assess(posterior, {"+".join(job.estimand.treatments): draws}, run_info)
 
     sampler = whitened(density, paths | dict(job.lifts))
-    tree, run_info = sample_in_rounds(sampler, judge, job.settings, job.seed)
-    return effect(tree)[1], judge(tree, run_info)
+    tree, _, state = sample_in_rounds(sampler, judge, job.settings, job.seed)
+    return effect(tree)[1], state
 
 
 @lru_cache(maxsize=2)

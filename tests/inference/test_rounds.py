@@ -35,7 +35,7 @@ class Script:
         return tree, {**run, "interrupted": False}
 
     def judge(self, tree, run):
-        return self.states[len(self.asked) - 1]
+        return self.states[min(len(self.asked), len(self.states)) - 1]
 
     def run(self, settings=SETTINGS, seed=1):
         return sample_in_rounds(self.sample, self.judge, settings, seed)
@@ -51,14 +51,14 @@ DONE = state(converged=True)
 
 def test_a_run_that_has_converged_is_the_only_one():
     script = Script(DONE)
-    tree, run = script.run()
+    tree, run, _ = script.run()
     assert tree["posterior"].sizes["draw"] == 10
     assert [record["kept"] for record in run["rounds"]] == [True]
 
 
 def test_what_was_only_short_is_kept_and_more_is_added():
     script = Script(state(), DONE)
-    tree, run = script.run()
+    tree, run, _ = script.run()
     assert tree["posterior"]["a"].to_numpy()[0].tolist() == [1.0] * 10 + [2.0] * 20
     assert (run["leapfrogs"], run["sample_seconds"], run["divergences"]) == (6, 4.0, 2)
     assert len({*script.seeds}) == 2
@@ -72,7 +72,7 @@ def test_what_was_only_short_is_kept_and_more_is_added():
 @pytest.mark.parametrize("bad", [state(rhat=1.2), state(divergences=100)])
 def test_draws_of_chains_that_disagreed_or_diverged_are_thrown_away(bad):
     script = Script(bad, DONE)
-    tree, run = script.run()
+    tree, run, _ = script.run()
     assert tree["posterior"]["a"].to_numpy()[0].tolist() == [2.0] * 20
     assert [record["kept"] for record in run["rounds"]] == [False, True]
     assert run["divergences"] == 1
@@ -86,14 +86,14 @@ def test_divergences_halve_the_distance_of_the_target_to_one():
 
 def test_the_rounds_that_are_stated_end_it():
     script = Script(state(), state(), state())
-    tree, run = script.run()
+    tree, run, _ = script.run()
     assert tree["posterior"].sizes["draw"] == 10 + 20 + 40
     assert [record["problems"] for record in run["rounds"]] == [["too few"]] * 3
 
 
 def test_an_interrupted_round_leaves_the_one_before_it():
     script = Script(state(), DONE, interrupted_in=2)
-    tree, run = script.run()
+    tree, run, _ = script.run()
     assert tree["posterior"].sizes["draw"] == 10
     assert run["interrupted"]
 
