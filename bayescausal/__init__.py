@@ -29,7 +29,7 @@ from typing import Any
 
 import lazy_loader as lazy
 
-from bayescausal._collector import collector_paused
+from bayescausal._process import collector_paused
 
 __version__ = "0.1.0"
 

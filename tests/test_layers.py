@@ -12,7 +12,7 @@ import bayescausal
 ROOT = Path(bayescausal.__file__).parent
 # A layer imports from the layers to its left, and from itself.
 ORDER = (
-    "_collector",
+    "_process",
     "_types",
     "thresholds",
     "errors",
@@ -33,10 +33,10 @@ ORDER = (
     "presentation",
 )
 BELOW = {layer: set(ORDER[: k + 1]) for k, layer in enumerate(ORDER)}
-BELOW |= {k: set() for k in ("_collector", "_types", "thresholds", "errors", "_display")}
+BELOW |= {k: set() for k in ("_process", "_types", "thresholds", "errors", "_display")}
 BELOW["truth"] = {*BELOW["specs"], "model", "truth"}
 BELOW["__main__"] = {"presentation"}  # the command line, under the package's own name
-BELOW["__init__"] = {"_collector"}  # else names only; lazy_loader imports them on first use
+BELOW["__init__"] = {"_process"}  # else names only; lazy_loader imports them on first use
 ONLY = {
     "causallearn": {"validation"},
     "dowhy": {"validation"},

@@ -92,12 +92,15 @@ class PlanGains:
         Window and outcome of the plans.
     weights : mapping of str to array
         What a unit of each node that counts is worth; see `gain_of`.
+    memory : dict
+        The last gains: a search asks for the gain and then for the slope of the same factors.
     """
 
     equations: Equations
     channels: Sequence[Node]
     place: Mapping[str, Any]
     weights: Mapping[Node, Array]
+    memory: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of_fit(
@@ -114,7 +117,7 @@ class PlanGains:
 
     def thinned(self, indices: np.ndarray) -> PlanGains:
         """Return the gains in some of these draws."""
-        return replace(self, equations=_remembering(self.equations.thinned(indices)))
+        return replace(self, equations=_remembering(self.equations.thinned(indices)), memory={})
 
     def plan(self, factors: np.ndarray, name: str | None = None) -> Estimand:
         """Return the plan as an estimand."""
@@ -123,13 +126,20 @@ class PlanGains:
 
     def __call__(self, factors: np.ndarray) -> np.ndarray:
         """Return draws of the gain over the present plan, shape ``(draw,)``."""
-        gain = gain_of(self.equations, self.plan(factors), self.weights)
-        return np.broadcast_to(gain, (self.equations.draws,))
+        key = np.asarray(factors, float).tobytes()
+        if key not in self.memory:
+            self.memory.clear()
+            self.memory[key] = self._gains(factors)
+        return self.memory[key]
 
     def slope(self, factors: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the derivative of the weighted sum of draws by each factor, by differences."""
         gain, steps = self(factors), STEP * np.eye(len(factors))
-        return np.array([weights @ (self(factors + step) - gain) for step in steps]) / STEP
+        return np.array([weights @ (self._gains(factors + step) - gain) for step in steps]) / STEP
+
+    def _gains(self, factors: np.ndarray) -> np.ndarray:
+        gain = gain_of(self.equations, self.plan(factors), self.weights)
+        return np.broadcast_to(gain, (self.equations.draws,))
 
 
 @dataclass(frozen=True, eq=False)

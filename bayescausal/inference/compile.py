@@ -36,7 +36,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 from scipy.optimize import minimize
 
-from bayescausal._collector import collector_paused
+from bayescausal._process import collector_paused
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference.compilation_cache import keep_compiled
 from bayescausal.inference.nuts import Chain, Coordinates, LogDensity, advance_with, first_step
@@ -51,8 +51,8 @@ from bayescausal.inference.stacking import total
 
 _WIDEST_SD = 3.0
 _STEP = 1e-4
-_CLIMB = 100
-"""Steps of the search for the mode, at least, before it goes on in other coordinates."""
+_CLIMB = 100, 500
+"""Steps of the search for the mode, at least and at most, before it takes new coordinates."""
 _RESTARTS = 6
 """How often it goes on, at most."""
 _ARRIVED = 0.1
@@ -414,7 +414,7 @@ def _ascended(evaluate: Evaluate, start: np.ndarray) -> np.ndarray:
             return 1e300, np.zeros_like(x)
         return -value, -gradient
 
-    options = {"maxiter": max(_CLIMB, 2 * len(start))}
+    options = {"maxiter": int(np.clip(2 * len(start), *_CLIMB))}
     optimum = minimize(descend, start, jac=True, method="L-BFGS-B", options=options)
     return optimum.x if optimum.fun < 1e299 else start
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayescausal import checks
+from bayescausal._process import one_blas_thread
 from bayescausal.data.dataset import Dataset
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.experiments.experiment import Experiment
@@ -191,6 +192,7 @@ def settings_for(
     return Settings(sampler, draws, tune, chains, accept, rounds, progress, method)
 
 
+@one_blas_thread()
 def fit_with(settings: Settings, spec: Spec, data: Dataset, seed: int) -> Fit:
     """Sample with settings that are decided: see `fit`."""
     scm = compile_scm(spec, data)

@@ -18,7 +18,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayescausal._collector import collector_paused
+from bayescausal._process import collector_paused
 from bayescausal.errors import BayesCausalError
 from bayescausal.inference import laplace, nuts
 from bayescausal.inference.compile import Density, compile_jax, require_jax

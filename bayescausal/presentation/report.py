@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bayescausal import checks
 from bayescausal._files import as_path, write_file
+from bayescausal._process import collector_paused, one_blas_thread
 from bayescausal._types import Draws, Node
 from bayescausal.errors import NotConverged
 from bayescausal.inference.evidence import question_name
@@ -79,6 +80,8 @@ _TEMPLATES = Environment(
 
 
 @verb
+@collector_paused()
+@one_blas_thread()
 def report(
     fit: Fit,
     path: str | Path = "report.html",

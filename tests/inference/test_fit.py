@@ -269,6 +269,20 @@ def test_fit_in_a_child_works_when_spawned_and_is_refused_when_forked(tmp_path):
     assert before == spawned == other == "(1, 20)"
 
 
+def test_the_search_ends_at_the_mode(example):
+    """In the coordinates of the curvature the slope is the distance that is left."""
+    density = compile_jax(bc.build(example.spec, example.data))
+    evaluate, points = density.at_data(), []
+
+    def counted(x):
+        points.append(x)
+        return evaluate(x)
+
+    mode, root = laplace(counted, density.start)
+    assert np.linalg.norm(root @ evaluate(mode)[1]) < 0.1
+    assert len(points) < 400  # one search in the first coordinates took 605, and ended at .16
+
+
 def test_laplace_finds_the_normal():
     rng = np.random.default_rng(0)
     root = rng.normal(size=(4, 4))

@@ -40,6 +40,21 @@ def test_models_of_one_structure_share_what_is_compiled(example):
     assert values[0] == values[2] != values[1]
 
 
+def test_a_density_is_traced_once_for_the_gradient_and_the_sampler(example):
+    density = compile_jax(bc.build(example.spec, scaled(example.data, 1.1)))
+    program, calls = density.form.logp, []
+
+    def counted(x, *numbers):
+        calls.append(x)
+        return program.function(x, *numbers)
+
+    form = replace(density.form, logp=replace(program, function=counted))
+    density = replace(density, form=form)
+    density.at_data()(density.start)
+    density.advance()
+    assert len(calls) == 1
+
+
 def test_other_structures_share_nothing(example):
     """What is compiled is kept by the open model, whose equality is that of structures."""
     plain, again = (opened_model(bc.build(example.spec, example.data)) for _ in range(2))
