@@ -80,8 +80,6 @@ _TEMPLATES = Environment(
 
 
 @verb
-@collector_paused()
-@one_blas_thread()
 def report(
     fit: Fit,
     path: str | Path = "report.html",
@@ -131,7 +129,7 @@ def report(
     if path.is_dir():
         path = path / "report.html"
     figures = _test_figures(evidence, reconciliation)
-    with warnings.catch_warnings():
+    with collector_paused(), one_blas_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # the page says it, and one warning below
         page = _TEMPLATES.get_template("report.html.j2").render(
             **_page(fit, prob, title), **figures, checkup=_checks(checkup)

@@ -261,7 +261,7 @@ def test_a_masked_block_says_nothing_of_the_effect(clear):
 def refitted(spec, datasets, lifts=({}, {})):
     """Rows of refits of one model in other data."""
     model, estimand = CompiledOnce.of(spec, datasets[0]), bc.incremental("tv", outcome="sales")
-    settings = Settings(progress=False)
+    settings = Settings(rounds=3, progress=False)
     jobs = [
         Job(model, d, lift, estimand, 0.9, settings, 5)
         for d, lift in zip(datasets, lifts, strict=False)
