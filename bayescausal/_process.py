@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
 
 from threadpoolctl import threadpool_limits
@@ -23,15 +23,14 @@ class Shared:
 
     def __init__(self, context: Callable[[], AbstractContextManager]):
         self._context, self._lock, self._users = context, Lock(), 0
-        self._entered = context()
+        self._entered = ExitStack()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Be in the context."""
         with self._lock:
             if not self._users:
-                self._entered = self._context()
-                self._entered.__enter__()
+                self._entered.enter_context(self._context())
             self._users += 1
         try:
             yield
@@ -39,7 +38,7 @@ class Shared:
             with self._lock:
                 self._users -= 1
                 if not self._users:
-                    self._entered.__exit__(None, None, None)
+                    self._entered.close()
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from threading import Barrier, Thread
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from bayescausal import _process
 from bayescausal._process import collector_paused, one_blas_thread
 
 
@@ -80,6 +82,8 @@ def test_matrices_are_multiplied_in_one_thread_and_then_in_as_many_as_before():
         return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
 
     with threadpool_limits(2, "blas"):
+        importlib.reload(_process)  # to load it sets nothing
+        assert threads() == {2}
         with one_blas_thread():
             assert threads() == {1}
         assert threads() == {2}
