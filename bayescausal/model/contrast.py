@@ -215,22 +215,45 @@ def contrast(equations: Equations, estimand: Estimand) -> Array:
 def outcomes(equations: Equations, estimand: Estimand) -> tuple[Array, Array, np.ndarray]:
     """``Y_active``, ``Y_control`` and the mask of where they are counted; parameters as `contrast`.
 
-    Off the panel only what the worlds are made of differs: `off_panel.setting` takes the place of
-    the data, and `evolve` evaluates it.
+    Off the panel only what the worlds are made of differs.
     """
+    pair = world_pair(equations, estimand)
+    bound = equations.along(pair.x) if estimand.off_panel else equations
+    return *evaluated(bound, pair, equations.scm.spec.outcome_of(estimand)), pair.counts
+
+
+class WorldPair(NamedTuple):
+    """The two worlds of an estimand: factual paths ``x``, and the paths that each world sets.
+
+    The outcome is counted where ``counts`` says; the worlds may differ in ``span`` periods.
+    """
+
+    x: Mapping[Node, Array]
+    active: dict[Node | Edge, Array]
+    control: dict[Node | Edge, Array]
+    counts: np.ndarray
+    span: int
+
+
+def world_pair(equations: Equations, estimand: Estimand) -> WorldPair:
+    """Set the two worlds of an estimand, over the data; off the panel, over the test's periods."""
     scm, x, xp = equations.scm, equations.x, equations.xp
     window = scope(scm, estimand)
     if estimand.off_panel:
         calendar = timeline(estimand, reach(scm, estimand))
-        equations = setting(equations, estimand, calendar)
-        span, sides = calendar.periods, worlds(scm, estimand, calendar)
-    else:
-        span = window.span
-        active = resolve(scm, x, estimand.active, window.acts, xp)
-        sides = active, resolve(scm, x, estimand.control, window.acts, xp)
-    outcome = scm.spec.outcome_of(estimand)
-    a, b = (evolve(equations, do=do, periods=span)[outcome] for do in sides)
-    return a, b, window.counts
+        sides = worlds(scm, estimand, calendar)
+        x = setting(scm, sides[1], calendar)
+        return WorldPair(x, *sides, window.counts, calendar.periods)
+    active = resolve(scm, x, estimand.active, window.acts, xp)
+    control = resolve(scm, x, estimand.control, window.acts, xp)
+    return WorldPair(x, active, control, window.counts, window.span)
+
+
+def evaluated(equations: Equations, pair: WorldPair, outcome: Node) -> tuple[Array, Array]:
+    """Evaluate an outcome in the active world and in the control world."""
+    sides = pair.active, pair.control
+    a, b = (evolve(equations, do=do, periods=pair.span)[outcome] for do in sides)
+    return a, b
 
 
 def measure(equations: Equations, estimand: Estimand) -> Array:
@@ -249,11 +272,17 @@ def measure(equations: Equations, estimand: Estimand) -> Array:
         per spend that moves none.
     """
     scm, xp = equations.scm, equations.xp
-    active, control, counts = outcomes(equations, estimand)
+    total, level = sums(scm, *outcomes(equations, estimand), xp)
+    return on_scale(scm, estimand, total, level, xp)
+
+
+def sums(
+    scm: SCM, active: Array, control: Array, counts: np.ndarray, xp: Any
+) -> tuple[Array, Array]:
+    """Sum of `contrast`, and of the outcome of the control world, over what is counted."""
     axes = tuple(range(-scm.depth, 0))
     total = xp.where(counts, active - control, 0.0).sum(axis=axes)
-    level = xp.where(counts, control, 0.0).sum(axis=axes) if estimand.scale == "percent" else None
-    return on_scale(scm, estimand, total, level, xp)
+    return total, xp.where(counts, control, 0.0).sum(axis=axes)
 
 
 def on_scale(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from bayescausal.data.dataset import Dataset
 from bayescausal.errors import OverlappingExperiments, SpecError, did_you_mean
 from bayescausal.experiments.experiment import Experiment, correlated, error_covariance
 from bayescausal.model.contrast import measure
+from bayescausal.model.excerpts import measures
 from bayescausal.model.scm import Equations
 from bayescausal.specs.compatibility import age, overlapping
 from bayescausal.specs.spec import Spec
@@ -131,6 +132,14 @@ def predict_lift(equations: Equations, test: Experiment) -> Array:
     return test.share * measure(equations, on_model_scale(test).estimand)
 
 
+def predict_lifts(equations: Equations, tests: Sequence[Experiment]) -> dict[str, Array]:
+    """Return `predict_lift` of tests by their names, in a compiled model."""
+    effects = measures(equations, [on_model_scale(test).estimand for test in tests])
+    return {
+        str(test.name): test.share * effect for test, effect in zip(tests, effects, strict=True)
+    }
+
+
 def remeasured(equations: Equations, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return `lift_data` as the tests would measure it in one world, with errors drawn anew.
 
@@ -198,9 +207,10 @@ def add_lifts(equations: Equations) -> None:
     measurements = {
         name: pm.Data(name, value) for name, value in lift_data(scm.spec, scm.data).items()
     }
+    predictions = predict_lifts(equations, scm.spec.experiments)
     for term in terms(scm.spec):
         observed, error = measurements[term.observed], measurements[term.error]
-        effects = [predict_lift(equations, test) for test in term.tests]
+        effects = [predictions[str(test.name)] for test in term.tests]
         nu = term.tests[0].nu
         if len(effects) > 1:
             pm.MvNormal(term.name, mu=pt.stack(effects), cov=error, observed=observed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from bayescausal._types import Array, Intervention, Node
 from bayescausal.errors import DataError
 from bayescausal.experiments.estimand import Estimand
 from bayescausal.graphs.edge import Edge
-from bayescausal.model.scm import SCM, Equations, Mechanism
+from bayescausal.model.scm import SCM
 
 
 class Timeline(NamedTuple):
@@ -101,20 +100,12 @@ def _path(
     return np.broadcast_to(level, mean_path.shape)
 
 
-def setting(equations: Equations, estimand: Estimand, calendar: Timeline) -> Equations:
-    """Return the equations in the test's own world: what is factual in both of its sides.
+def setting(
+    scm: SCM, control: dict[Node | Edge, Array], calendar: Timeline
+) -> dict[Node, np.ndarray]:
+    """Return the paths of the test's own world: what is factual in both of its sides.
 
     Nodes are at their means, treatments as in the control world. A mediator is at its mean while
-    its cause is as in the control world: the response to the treatment starts there. Coefficients
-    are those of the data.
+    its cause is as in the control world: the response to the treatment starts there.
     """
-    scm, xp = equations.scm, equations.xp
-    constant = np.asarray if xp is np else xp.as_tensor
-    x: dict[Node, Array] = {v: constant(path) for v, path in means(scm, calendar.periods).items()}
-    for node, path in worlds(scm, estimand, calendar)[1].items():
-        x[str(node)] = constant(path)
-    edges = {
-        e: Mechanism(m.beta, m.center, equations.curve(e, x[e.source]))
-        for e, m in equations.edges.items()
-    }
-    return replace(equations, x=x, edges=edges)
+    return means(scm, calendar.periods) | {str(node): path for node, path in control.items()}

@@ -8,7 +8,7 @@ dims, ``(time,)`` or ``(unit, time)``; parameters have draw dims in front, or no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,16 @@ class Equations:
         x = {v: some(path, depth) for v, path in self.x.items()}
         edges = {e: Mechanism(*(some(part, depth) for part in m)) for e, m in self.edges.items()}
         return Equations(self.scm, theta, x, edges, self.xp)
+
+    def along(self, x: Mapping[Node, Array]) -> Equations:
+        """Return the equations with other factual paths; coefficients are those of the data."""
+        constant = np.asarray if self.xp is np else self.xp.as_tensor
+        paths = {v: constant(path) for v, path in x.items()}
+        edges = {
+            e: Mechanism(m.beta, m.center, self.curve(e, paths[e.source]))
+            for e, m in self.edges.items()
+        }
+        return replace(self, x=paths, edges=edges)
 
     def curve(self, edge: Edge, path: Array) -> Array:
         """``f(path)`` of an edge: its transforms, without the coefficient."""

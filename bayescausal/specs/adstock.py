@@ -102,11 +102,11 @@ class Adstock(Transform):
 
         Exposure without draw dims is one matrix product of weights and lags. Exposure that
         differs between draws (a mediator in another world) is summed lag by lag, which needs
-        no memory for ``l_max`` copies of it. Edges that are stacked in a compiled model take one
-        product: it has one gradient, where a sum lag by lag has as many as lags.
+        no memory for ``l_max`` copies of it. Edges and tests that are stacked in a compiled model
+        take one product: it has one gradient, where a sum lag by lag has as many as lags.
         """
         w = self.weights(xp, theta)
-        if x.ndim == depth:
+        if x.ndim == depth or (w.ndim == 1 and xp is not np):
             return xp.tensordot(w, lags(xp, x, self.reach), axes=1)
         if xp is not np:
             copies = xp.stack([shift(xp, x, k) for k in range(self.reach + 1)], axis=-depth - 1)

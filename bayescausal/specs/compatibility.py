@@ -307,12 +307,13 @@ def overlapping(spec: Spec, data: Dataset) -> list[tuple[Experiment, Experiment]
         for test in spec.experiments
         if not test.estimand.off_panel and test.design != "prior-belief"
     ]
+    windows = {test.name: _window_mask(test, data) for test in tests}
     return [
         (a, b)
         for a, b in combinations(tests, 2)
         if {*a.estimand.treatments} & {*b.estimand.treatments}
         and (not data.is_panel or _units(a, data) & _units(b, data))
-        and (_window_mask(a, data) & _window_mask(b, data)).any()
+        and (windows[a.name] & windows[b.name]).any()
         and covariance_between(a, b) is None
     ]
 

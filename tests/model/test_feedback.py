@@ -28,7 +28,7 @@ from bayescausal.inference.fitting import sampled
 from bayescausal.inference.settings import Settings
 from bayescausal.model.contrast import contrast, scope, split
 from bayescausal.model.errors import fresh
-from bayescausal.model.lifts import predict_lift
+from bayescausal.model.lifts import predict_lift, predict_lifts
 from bayescausal.model.mechanisms import edge_mechanisms
 from bayescausal.model.predict import pointwise
 from bayescausal.model.scm import Equations, bind, compile_scm
@@ -378,8 +378,10 @@ def check_terms(world, names):
         bc.Experiment(one, lift=1.0, std_error=1.0, design="geo-rct", name=f"test {k}")
         for k, one in enumerate(estimands)
     ]
-    terms = [predict_lift(Equations(scm, named, paths, made, pt), test) for test in tests]
-    program = pytensor.function([*named.values()], terms, mode=AS_WRITTEN, on_unused_input="ignore")
+    terms = predict_lifts(Equations(scm, named, paths, made, pt), tests)
+    program = pytensor.function(
+        [*named.values()], [*terms.values()], mode=AS_WRITTEN, on_unused_input="ignore"
+    )
     numbers = [predict_lift(bind(scm, theta, x), test) for test in tests]
     level = sum(np.abs(path).sum() for path in x.values()) + np.abs(numbers).max()
     close(np.array(program(*theta.values())), np.array(numbers), level)
