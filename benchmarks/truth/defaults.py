@@ -2,6 +2,7 @@
 
     python benchmarks/truth/defaults.py [--worlds 12] [--families plain null ...] [--memory 0.5]
         [--adstock WeibullPDFAdstock] [--noise NormalNoise] [--tv-link identity] [--single]
+        [--errors 0.2] [--curve HillSaturation] [--priors '{"half": {"distribution": ...}}']
         [--against pymc-marketing --python PYTHON]
 
 Each world of `worlds.py` is fitted with the response that the README recommends, a linear trend,
@@ -47,17 +48,22 @@ BATCH = 25
 
 
 class Arm(NamedTuple):
-    """What is fitted to a family: memory of its errors, the adstock, noise and link if stated."""
+    """What a family is like (memory and size of its errors), and what is fitted to it."""
 
     memory: float = 0.0
     adstock: str = "WeibullPDFAdstock"
     noise: str | None = None
     tv_link: str | None = None
+    errors: float = 1.0
+    curve: str = "HillSaturation"
+    priors: str = "{}"
+    """Of parameters of the curve, as JSON, where they are not the default."""
 
 
 def claims(world: World, arm: Arm = Arm()) -> tuple[bc.Spec, bc.Dataset]:  # noqa: B008
     """Return what is fitted to a world: its graph, the recommended response, every default."""
-    media = bc.Response(getattr(bc, arm.adstock)(), bc.HillSaturation())
+    priors = {name: bc.Prior(**prior) for name, prior in json.loads(arm.priors).items()}
+    media = bc.Response(getattr(bc, arm.adstock)(), getattr(bc, arm.curve)(priors=priors))
     tests = [
         bc.Experiment(
             bc.incremental(test.channel).during(
@@ -113,7 +119,7 @@ def judge(task: tuple[str, Sequence[int], Arm]) -> list[dict]:
     family, seeds, arm = task
     rows = []
     for seed in seeds:
-        world, start = make_world(family, seed, arm.memory), time.perf_counter()
+        world, start = make_world(family, seed, arm.memory, arm.errors), time.perf_counter()
         fit = bc.fit(*claims(world, arm), seed=seed, progress=False)
         effects = {c: total_effect(fit, bc.incremental(c)) for c in world.channels}
         took = time.perf_counter() - start
@@ -125,7 +131,7 @@ def judge_together(task: tuple[str, Sequence[int], Arm]) -> list[dict]:
     """Sample worlds of one family together: the same posteriors, see `batch.py`."""
     family, seeds, arm = task
     start = time.perf_counter()
-    worlds = [make_world(family, seed, arm.memory) for seed in seeds]
+    worlds = [make_world(family, seed, arm.memory, arm.errors) for seed in seeds]
     pairs = [claims(world, arm) for world in worlds]
     scms = [compile_scm(*pair) for pair in pairs]
     posteriors: dict[int, dict] = {}
@@ -187,6 +193,9 @@ def main() -> None:
     parser.add_argument("--adstock", default="WeibullPDFAdstock")
     parser.add_argument("--noise", help="the default of the package if not stated")
     parser.add_argument("--tv-link", choices=["identity", "log"], help="as --noise")
+    parser.add_argument("--errors", type=float, default=1.0, help="of sales, times ordinary ones")
+    parser.add_argument("--curve", default="HillSaturation")
+    parser.add_argument("--priors", default="{}", help="of the curve, as JSON; the default if none")
     parser.add_argument("--against", choices=["pymc-marketing"])
     parser.add_argument("--python", help="interpreter of the rival's environment")
     parser.add_argument("--single", action="store_true", help="fit one by one, by bayescausal.fit")
@@ -200,7 +209,10 @@ def main() -> None:
     seeds = range(chosen.first, chosen.first + chosen.worlds)
     size = 1 if chosen.single else BATCH
     parts = [seeds[k : k + size] for k in range(0, len(seeds), size)]
-    arm = Arm(chosen.memory, chosen.adstock, chosen.noise, chosen.tv_link)
+    arm = Arm(
+        *(chosen.memory, chosen.adstock, chosen.noise, chosen.tv_link),
+        *(chosen.errors, chosen.curve, chosen.priors),
+    )
     tasks = [(f, part, arm) for part in parts for f in chosen.families]
     how, ours = judge if chosen.single else judge_together, []
     with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:

@@ -1,4 +1,4 @@
-"""Worlds of known effects in eleven families, in plain numpy: no equation of any package is used.
+"""Worlds of known effects in fourteen families, in plain numpy: no equation of any package is used.
 
 National weekly data: a level, a trend, a yearly season, one to ten channels, and errors that are
 independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
@@ -19,6 +19,10 @@ to 50,016 judged the default prior before this one, and taught what was wrong wi
 `single`      one channel
 `many`        ten channels
 `daily`       three channels in 730 days: the same carry-over in weeks, and days of the week differ
+`linear`      spend is log-normal, the largest week far above the typical one; straight curves
+`concave`     the same spend; curves that hardly bend: roots, and half-saturation beyond all weeks
+`linear-instrument`  `linear`, and demand that moves one channel and sales much is not recorded;
+              the price of air time moves the channel only
 """
 
 from __future__ import annotations
@@ -35,7 +39,12 @@ JUDGE = 60_000
 FAMILIES = (
     *("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel"),
     *("single", "many", "daily"),
+    *("linear", "concave", "linear-instrument"),
 )
+HEAVY = ("linear", "concave", "linear-instrument")
+"""Families whose spend has a heavy tail."""
+LINES = ("linear", "linear-instrument")
+INSTRUMENT = ("instrument", "linear-instrument")
 CHANNELS = (
     *("tv", "search", "social", "radio", "print"),
     *("outdoor", "video", "audio", "display", "email"),
@@ -133,6 +142,12 @@ def saturation(rng: np.random.Generator) -> Curve:
     return curves[str(kind)]
 
 
+def near_line(rng: np.random.Generator) -> Curve:
+    """A root, or a curve that is half saturated at 2 to 6 times the largest exposure."""
+    kind, power, half = rng.choice(["root", "far"]), rng.uniform(0.5, 0.9), rng.uniform(2, 6)
+    return (lambda a: a**power) if kind == "root" else (lambda a: a / (half + a))
+
+
 def _errors(rng: np.random.Generator, memory: float, periods: int = WEEKS) -> np.ndarray:
     """Errors of variance 1, independent or four fifths of them of a cause that lasts."""
     noise = rng.normal(size=periods)
@@ -141,7 +156,7 @@ def _errors(rng: np.random.Generator, memory: float, periods: int = WEEKS) -> np
     return noise
 
 
-def make_world(family: str, seed: int, memory: float = 0.0) -> World:
+def make_world(family: str, seed: int, memory: float = 0.0, errors: float = 1.0) -> World:
     """Make a world of a family.
 
     Parameters
@@ -152,6 +167,8 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     memory : float
         First autocorrelation of the unobserved cause of sales, which makes four fifths of the
         variance of the errors; zero for independent errors.
+    errors : float
+        Standard deviation of the errors of sales, times the ordinary one; of national weeks.
     """
     rng = np.random.default_rng([FAMILIES.index(family), seed])
     if family == "panel":
@@ -166,7 +183,10 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     price = autoregressive(rng, 0.4)
     spend = np.zeros((several, WEEKS))
     for k in range(several):
-        log = rng.uniform(0.2, 0.5) * autoregressive(rng, rng.uniform(0.2, 0.8))
+        low, high = (0.8, 1.2) if family in HEAVY else (0.2, 0.5)
+        log = rng.uniform(low, high) * autoregressive(rng, rng.uniform(0.2, 0.8))
+        if family == "linear-instrument" and k == 0:
+            log = 0.5 * log + rng.uniform(0.5, 0.8) * hidden - rng.uniform(0.5, 0.8) * price
         if family == "confounded" or (family in ("latent", "instrument", "m-bias") and k == 0):
             log = log + rng.uniform(0.2, 0.5) * hidden
         if family == "instrument" and k == 0:
@@ -174,7 +194,7 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         if family == "collinear" and k < 2:
             log, on = 0.5 * mood + 0.15 * rng.normal(size=WEEKS), np.ones(WEEKS)
         else:
-            on = schedule(rng)
+            on = np.ones(WEEKS) if family in HEAVY else schedule(rng)
         if k == 0 and family in ("latent", "instrument"):
             on = np.ones(WEEKS)
         spend[k] = on * np.exp(log)
@@ -192,7 +212,8 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         return share[k] * curves[k](carried / top) / level
 
     lags = [carry_over(rng) for _ in range(several)]
-    curves = [saturation(rng) for _ in range(several)]
+    shape = near_line if family == "concave" else saturation
+    curves = [shape(rng) if family not in LINES else np.positive for _ in range(several)]
     tops = []
     for k in range(several):
         carried = np.convolve(spend[k], lags[k])[:WEEKS]
@@ -205,10 +226,12 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
         base = base + rng.normal(0, 0.04 / harmonic, 2) @ np.stack([np.sin(angle), np.cos(angle)])
     if family in ("confounded", "latent", "instrument"):
         base = base + rng.uniform(0.02, 0.08) * hidden
+    if family == "linear-instrument":
+        base = base + rng.uniform(0.06, 0.12) * hidden
     if family == "m-bias":
         base = base + rng.uniform(0.03, 0.08) * mood
     noise = _errors(rng, memory)
-    sales = 1000 * (base + rng.uniform(0.02, 0.06) * noise) + effects.sum(axis=0)
+    sales = 1000 * (base + errors * rng.uniform(0.02, 0.06) * noise) + effects.sum(axis=0)
 
     frame = pd.DataFrame({"week": pd.date_range("2022-01-03", periods=WEEKS, freq="7D")})
     for k, channel in enumerate(channels):
@@ -220,7 +243,7 @@ def make_world(family: str, seed: int, memory: float = 0.0) -> World:
     if family == "m-bias":
         frame["visits"] = 100 + 10 * hidden + 10 * mood + 3 * rng.normal(size=WEEKS)
         lines = ["latent: taste, mood", "taste -> tv, visits", "mood -> visits, sales"]
-    if family == "instrument":
+    if family in INSTRUMENT:
         frame["price"] = 50 + 5 * price
         lines = ["price -> tv", "tv <-> sales"]
     if family == "latent":
