@@ -209,8 +209,8 @@ def executor(label: str, value: Any) -> Executor | None:
     """Return an executor of `concurrent.futures`, or None."""
     if not isinstance(value, Executor | None):
         raise SpecError(
-            f"{label} is one of concurrent.futures, such as ProcessPoolExecutor(2); got "
-            f"{shown(value)}."
+            f"{label} is one of concurrent.futures, such as ProcessPoolExecutor(2), or "
+            f"client.get_executor() of dask; got {shown(value)}."
         )
     return value
 

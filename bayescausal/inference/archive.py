@@ -91,14 +91,30 @@ def pack(spec: Spec, data: Dataset, tree: xr.DataTree) -> tuple[bytes, bytes]:
     saved_tree["data"] = xr.DataTree(data.table.drop_attrs().drop_encoding())
     saved_tree.attrs = {**tree.attrs, _MARK: FORMAT, **header(spec, data)}
     try:
-        with saved_tree.to_netcdf(engine="h5netcdf") as view:
-            content = bytes(view)
+        content = _netcdf(saved_tree)
     except (TypeError, ValueError) as error:
         raise BayesCausalError(
             f"The fit cannot be written as netCDF: {shortened(str(error), 300)}. Look at what was "
             "added to its tree and to the attributes of its groups."
         ) from None
     return content, seal(content)
+
+
+def _netcdf(tree: xr.DataTree) -> bytes:
+    """Return the bytes of a netCDF file, as `DataTree.to_netcdf` does, without a lock.
+
+    Where a client of dask is active, as in each of its workers, xarray takes a lock of the
+    scheduler by the name of the file. A file in memory has no name, and saving it fails.
+    """
+    file = io.BytesIO()
+    root = xr.backends.H5NetCDFStore.open(file, mode="w", lock=False)
+    try:
+        for node in tree.subtree:
+            store = root if node is tree else root.get_child_store(node.path)
+            node.to_dataset(inherit=node is tree).dump_to_store(store)
+    finally:
+        root.close()
+    return file.getvalue()
 
 
 def seal(content: bytes) -> bytes:

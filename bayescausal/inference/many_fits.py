@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -100,9 +100,8 @@ def fit_many(
     folder : str or Path
         Made when it is not there. ``fits.json`` in it says what became of each job.
     executor : concurrent.futures.Executor, optional
-        By default as many processes as there are cores. For a cluster of machines that see the same
-        folder, ``dask.distributed.Client(...).get_executor()``: ``Client()`` starts a local one,
-        ``Client("tcp://scheduler:8786")`` connects to a remote one.
+        By default as many processes as there are cores. For a cluster of dask, whose machines see
+        the same folder, ``client.get_executor()``; give each worker one thread.
     seed : int
         The seed of a job follows from this one and its name, whatever the others are.
     progress : bool
@@ -125,26 +124,34 @@ def fit_many(
     >>> example = bc.load_example()
     >>> fits = bc.fit_many({"brand": (example.spec, example.data)}, "fits")  # doctest: +SKIP
     >>> bc.roas(fits["brand"])  # doctest: +SKIP
+
+    A cluster of dask on this machine (``pip install bayescausal[cluster]``); a remote one is
+    ``Client("tcp://scheduler:8786")``:
+
+    >>> from dask.distributed import Client  # doctest: +SKIP
+    >>> client = Client(n_workers=2, threads_per_worker=1)  # doctest: +SKIP
+    >>> jobs = {"brand": (example.spec, example.data)}
+    >>> fits = bc.fit_many(jobs, "fits", executor=client.get_executor())  # doctest: +SKIP
     """
     seed, executor = checks.seed("seed", seed), checks.executor("fit_many: executor", executor)
     progress = checks.flag("progress", progress)
     _check(jobs)
     checks.check_keys(settings, ("strict", *(f.name for f in fields(Settings))), "fit_many")
     Settings.from_dict(settings)
-    folder = as_folder(folder)
+    folder = as_folder(folder).resolve()  # a worker may run in another folder
     digests = {name: _digest(*job, seed, settings) for name, job in jobs.items()}
     records = {name: _kept(folder, name, digest) for name, digest in digests.items()}
     left = [name for name, record in records.items() if record is None]
     pool = executor or ProcessPoolExecutor(
         max(1, min(cores(), len(left))), mp_context=get_context("spawn")
     )
+    futures: dict[Future, str] = {}
     try:
-        futures = {
-            pool.submit(
+        for name in left:
+            future = pool.submit(
                 _fitted, *jobs[name], folder, name, digests[name], _seed_of(seed, name), settings
-            ): name
-            for name in left
-        }
+            )
+            futures[future] = name
         for future in as_completed(futures):
             name = futures[future]
             records[name] = record = _ended(folder, name, digests[name], future)
@@ -152,8 +159,10 @@ def fit_many(
                 done = sum(known is not None for known in records.values())
                 LOG.info("%s: %s (%d of %d)", name, record["status"], done, len(jobs))
     finally:
+        for future in futures:
+            future.cancel()
         if executor is None:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown()
         _write_manifest(folder, records)
     table = pd.DataFrame(list(records.values()), index=pd.Index(list(records), name="job"))
     return Fits(folder, table.drop(columns="digest"))
@@ -221,7 +230,11 @@ def _kept(folder: Path, name: str, digest: str) -> dict[str, Any] | None:
 
 def _ended(folder: Path, name: str, digest: str, future: Future) -> dict[str, Any]:
     """Return the record of a job that has ended, however it did."""
-    error = future.exception()
+    error: BaseException | None
+    try:
+        error = future.exception()
+    except CancelledError as canceled:  # as when a cluster is restarted
+        error = canceled
     if error is None:
         return future.result()
     if (record := _kept(folder, name, digest)) is not None:  # its process died after it had written

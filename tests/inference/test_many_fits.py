@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import signal
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 
@@ -94,6 +96,22 @@ def test_a_failure_is_reported_and_the_others_go_on(tmp_path):
         fits["goood"]
 
 
+class Restarted(Executor):
+    """Cancel every job, as a cluster of dask does that is restarted."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_jobs_that_a_cluster_cancels_are_reported(tmp_path):
+    fits = bc.fit_many(JOBS, tmp_path, executor=Restarted(), **QUICK)
+    assert list(fits.table["status"]) == ["failed", "failed"]
+    assert "CancelledError" in fits.failures["north"]
+
+
 @pytest.mark.parametrize(
     ("jobs", "said"),
     [
@@ -141,6 +159,52 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(tmp_path, monkeypatch
     assert list(second.table["status"]) == ["kept", "done"]
     assert (tmp_path / "north.nc").stat().st_mtime_ns == written
     assert sorted(p.name for p in tmp_path.glob("*.nc")) == ["north.nc", "south.nc"]
+
+
+class Killer(logging.Handler):
+    """Kill a process as soon as anything is logged, once."""
+
+    def __init__(self, pid):
+        super().__init__()
+        self.pid = pid
+
+    def emit(self, record):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+        self.pid = None
+
+
+@pytest.mark.slow
+def test_a_cluster_of_dask_survives_a_killed_worker_and_a_job_that_fails(
+    finished, tmp_path, monkeypatch
+):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    spec, data = JOBS["north"]
+    graph = bc.Graph.parse("radio -> sales", outcome="sales")
+    broken = replace(spec, graph=graph, treatments=("radio",))
+    jobs = {**JOBS, "east": market(5), "west": market(6), "bad": (broken, data)}
+    local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**local, local_directory=tmp_path, timeout="5 minutes") as client:
+        killer = Killer(next(iter(client.run(os.getpid).values())))
+        monkeypatch.setattr(many_fits.LOG, "handlers", [killer])
+        monkeypatch.setattr(many_fits.LOG, "level", logging.INFO)
+        fits = bc.fit_many(
+            jobs, "fits", executor=client.get_executor(), seed=3, **QUICK | {"progress": True}
+        )
+        assert killer.pid is None
+        fits["north"].save("copy.nc")  # with a client active, as in a worker
+        written = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "fits").glob("*.nc")}
+        again = bc.fit_many(jobs, "fits", executor=client.get_executor(), seed=3, **QUICK)
+    assert list(fits) == list(again) == ["north", "south", "east", "west"]
+    assert "no such column" in fits.failures["bad"]
+    assert "Traceback" in fits.failures["bad"]
+    assert set(again.table["status"]) == {"kept", "failed"}
+    assert written == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "fits").glob("*.nc")}
+    for name in JOBS:
+        np.testing.assert_array_equal(
+            fits[name].theta()["tv->sales"], finished[name].theta()["tv->sales"]
+        )
 
 
 def test_a_refit_has_the_settings_of_the_fit_and_other_data(finished):
