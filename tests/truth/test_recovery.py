@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -50,6 +52,7 @@ def test_a_lift_test_pulls_the_effect_to_the_lift(example):
 
 
 def simulated(seed: int) -> tuple[bc.World, bc.Spec]:
+    """Return a world whose errors have no memory, as in the bundled one, and the default spec."""
     rng = np.random.default_rng(seed)
     frame = bundled_inputs(rng).reset_index()
     data = bc.Dataset.from_frame(frame, time="week", spend={c: f"{c}_cost" for c in CHANNELS})
@@ -61,7 +64,7 @@ def simulated(seed: int) -> tuple[bc.World, bc.Spec]:
         theta[f"{name}:alpha"] = rng.uniform(0.1, 0.7)
         theta[f"{name}:half"] = rng.uniform(0.25, 0.8)
         theta[f"{name}:slope"] = rng.uniform(0.9, 2.0)
-    return bc.simulate(spec, data, theta, rng), spec
+    return bc.simulate(replace(spec, noise=bc.NormalNoise()), data, theta, rng), spec
 
 
 @pytest.mark.slow
