@@ -14,7 +14,8 @@ from bayescausal._types import Array
 from bayescausal.specs.prior import POSITIVE, SHARE, Prior, Support
 from bayescausal.specs.transform import Transform
 
-_HALF = Prior("LogNormal", mu=-0.7, sigma=0.6)
+_HALF = Prior("InverseGamma", alpha=1.5, beta=0.8)
+"""Large values let a curve be nearly a line; small ones, at which any spend saturates, are rare."""
 _RATE = Prior("Gamma", alpha=3, beta=1)
 
 

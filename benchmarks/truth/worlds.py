@@ -1,4 +1,4 @@
-"""Worlds of known effects in fourteen families, in plain numpy: no equation of any package is used.
+"""Worlds of known effects in fifteen families, in plain numpy: no equation of any package is used.
 
 National weekly data: a level, a trend, a yearly season, one to ten channels, and errors that are
 independent or remember. Carry-over is geometric, delayed or Weibull and lasts up to half a year;
@@ -21,6 +21,7 @@ to 50,016 judged the default prior before this one, and taught what was wrong wi
 `daily`       three channels in 730 days: the same carry-over in weeks, and days of the week differ
 `linear`      spend is log-normal, the largest week far above the typical one; straight curves
 `concave`     the same spend; curves that hardly bend: roots, and half-saturation beyond all weeks
+`s-shaped`    `plain`, with curves that rise steeply at first: Hill's, of a slope of 2 to 3.5
 `linear-instrument`  `linear`, and demand that moves one channel and sales much is not recorded;
               the price of air time moves the channel only
 """
@@ -39,7 +40,7 @@ JUDGE = 60_000
 FAMILIES = (
     *("plain", "confounded", "collinear", "null", "m-bias", "latent", "instrument", "panel"),
     *("single", "many", "daily"),
-    *("linear", "concave", "linear-instrument"),
+    *("linear", "concave", "linear-instrument", "s-shaped"),
 )
 HEAVY = ("linear", "concave", "linear-instrument")
 """Families whose spend has a heavy tail."""
@@ -49,7 +50,7 @@ CHANNELS = (
     *("tv", "search", "social", "radio", "print"),
     *("outdoor", "video", "audio", "display", "email"),
 )
-COUNTS = {"plain": 4, "null": 4, "single": 1, "many": 10}
+COUNTS = {"plain": 4, "s-shaped": 4, "null": 4, "single": 1, "many": 10}
 """Channels of a family; three elsewhere."""
 ORDINARY = ("plain", "confounded", "collinear", "null")
 MARKETS = 4
@@ -142,6 +143,12 @@ def saturation(rng: np.random.Generator) -> Curve:
     return curves[str(kind)]
 
 
+def s_curve(rng: np.random.Generator) -> Curve:
+    """A Hill curve that is steepest where it is half saturated."""
+    half, slope = rng.uniform(0.25, 0.8), rng.uniform(2, 3.5)
+    return lambda a: a**slope / (half**slope + a**slope)
+
+
 def near_line(rng: np.random.Generator) -> Curve:
     """A root, or a curve that is half saturated at 2 to 6 times the largest exposure."""
     kind, power, half = rng.choice(["root", "far"]), rng.uniform(0.5, 0.9), rng.uniform(2, 6)
@@ -212,7 +219,7 @@ def make_world(family: str, seed: int, memory: float = 0.0, errors: float = 1.0)
         return share[k] * curves[k](carried / top) / level
 
     lags = [carry_over(rng) for _ in range(several)]
-    shape = near_line if family == "concave" else saturation
+    shape = {"concave": near_line, "s-shaped": s_curve}.get(family, saturation)
     curves = [shape(rng) if family not in LINES else np.positive for _ in range(several)]
     tops = []
     for k in range(several):
