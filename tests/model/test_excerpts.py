@@ -25,12 +25,18 @@ def shifted(question):
     if question.window is None:
         return [question]
     windows = (week(9), week(9)), (week(22), week(23))
-    return [question, *(replace(question, window=window, carryover=True) for window in windows)]
+    scale = "percent" if question.scale == "percent" else "total"  # there may be no spend in these
+    return [
+        question,
+        *(replace(question, window=w, carryover=True, scale=scale) for w in windows),
+    ]
 
 
 def off_panel(scm):
     """Two steady states of a channel, and a path, for which there is no excerpt."""
-    node = next(v for v in scm.spec.treatments if v in scm.data.spend)
+    node = next((v for v in scm.spec.treatments if v in scm.data.spend), None)
+    if node is None:
+        return []
     settings = {"off_panel": "steady", "outcome": scm.spec.graph.outcome}
     path = {node: np.array([20.0, 30.0, 10.0])}
     return [
@@ -46,7 +52,7 @@ def off_panel(scm):
 def test_alike_effects_have_the_values_and_gradients_of_effects_one_by_one(name):
     scm, theta, _ = case(name)
     one = first(theta)
-    questions = [q for asked in QUESTIONS[name] for q in shifted(asked)] + off_panel(scm)
+    questions = [q for question in QUESTIONS[name] for q in shifted(question)] + off_panel(scm)
     x = {v: pt.tensor(v, shape=path.shape, dtype="float64") for v, path in scm.factual.items()}
     own = {k: pt.tensor(k, shape=v.shape, dtype="float64") for k, v in one.items()}
     equations = bind(scm, own, x, pt)
@@ -66,5 +72,5 @@ def test_alike_effects_have_the_values_and_gradients_of_effects_one_by_one(name)
     numbers = [measure(bind(scm, one), q) for q in questions]
     size = np.abs(numbers).max() + max(np.abs(path).sum() for path in scm.factual.values())
     np.testing.assert_allclose(together, numbers, rtol=1e-9, atol=1e-12 * size)
-    for found, expected in zip(slopes[: len(own)], slopes[len(own) :], strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * np.abs(weights).max())
+    for slope, expected in zip(slopes[: len(own)], slopes[len(own) :], strict=True):
+        np.testing.assert_allclose(slope, expected, rtol=1e-8, atol=1e-9 * np.abs(weights).max())
