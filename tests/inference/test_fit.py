@@ -139,7 +139,7 @@ def test_samplers_agree(small, other):
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("sampler", "patience"),
-    [("blackjax", 15), ("pymc", 30)],
+    [("blackjax", 5), ("pymc", 30)],  # seconds: of sampling, and of compiling and sampling
 )
 def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     """A real interrupt of a real run; as from a keyboard, all its processes get the signal."""
@@ -151,8 +151,15 @@ def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
         data = bc.Dataset.from_frame(frame, time="week", columns=["tv", "sales"])
         spec = bc.Spec(bc.Graph.parse("tv -> sales", outcome="sales"), treatments=("tv",))
         bc.build(spec, data)
-        print("ready", flush=True)
-        fit = bc.fit(spec, data, seed=1, draws=400_000, tune=200, chains=2,
+        from bayescausal.inference import nuts
+        sample = nuts.sample
+        def announced(*arguments):
+            print("ready", flush=True)
+            return sample(*arguments)
+        nuts.sample = announced
+        if "{sampler}" != "blackjax":
+            print("ready", flush=True)
+        fit = bc.fit(spec, data, seed=1, draws=1_000_000, tune=200, chains=2,
                      target_accept=0.999, progress=False, sampler="{sampler}")
         print("kept", fit.shape[1], fit.convergence, flush=True)
     """)
@@ -168,7 +175,7 @@ def test_ctrl_c_keeps_the_draws_so_far(sampler, patience):
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=90)[0].split()
     assert said[0] == "kept"
-    assert 0 < int(said[1]) < 400_000
+    assert 0 < int(said[1]) < 1_000_000
     assert "interrupted" in " ".join(said)
 
 
