@@ -63,4 +63,4 @@ do nothing while a model compiles.
 
 one_blas_thread = Shared(lambda: threadpool_limits(1, "blas"))
 """Multiply matrices in one thread: they are small, and threads that wait for the next one burn a
-third of the CPU of a fit for nothing. Results no longer depend on the number of cores, either."""
+third of the CPU of a refit for nothing."""

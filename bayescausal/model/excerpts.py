@@ -48,8 +48,8 @@ def measures(equations: Equations, estimands: Sequence[Estimand]) -> list[Array]
     for (outcome, is_short, periods, _), places in alike.items():
         group = [pairs[k] for k in places]
         pair = together(excerpts(scm, group) if is_short else group, xp)
-        is_elsewhere = is_short or periods
-        bound = equations.along(pair.x) if is_elsewhere else replace(equations, x=pair.x)
+        is_of_data = not is_short and periods is None
+        bound = replace(equations, x=pair.x) if is_of_data else equations.along(pair.x)
         active, control = evaluated(bound, pair, outcome)
         total, level = sums(scm, active, control, pair.counts, xp)
         for row, k in enumerate(places):
